@@ -1,0 +1,18 @@
+//! Plugboard, the extension appliance: the map of its modules.
+//!
+//! `model` holds the nouns and `config` the settings. `bundle`, `trust`,
+//! `registry`, `store` and `runner` are machines that each do one thing. `app`
+//! says what the appliance can do; `web` and `cli` are the doors to it.
+//! Arrows point up this list only; `tests/it/architecture.rs` holds them.
+
+pub mod app;
+pub mod bundle;
+pub mod cli;
+pub mod config;
+pub mod model;
+pub mod registry;
+pub mod runner;
+pub mod store;
+pub mod telemetry;
+pub mod trust;
+pub mod web;

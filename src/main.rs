@@ -1,0 +1,3 @@
+//! The `plugboard` program: parse, run, exit code.
+
+fn main() {}

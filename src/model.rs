@@ -1,0 +1,40 @@
+//! The nouns: what the appliance talks about, without any machine.
+//!
+//! A value of these types is well formed. Whether it exists, is trusted or is
+//! allowed is for `registry`, `trust` and `app` to say.
+
+mod asset_path;
+mod audit_event;
+mod capability;
+mod content_hash;
+mod endpoint;
+mod extension_name;
+mod extension_version;
+mod file_entry;
+mod install;
+mod manifest;
+mod operator;
+mod principal;
+mod quarantine;
+mod scope;
+mod tenant;
+mod token;
+mod trusted_key;
+
+pub use asset_path::{AssetPath, InvalidAssetPath};
+pub use audit_event::{Actor, AuditAction, AuditEvent};
+pub use capability::{Capability, UnknownCapability};
+pub use content_hash::{ContentHash, InvalidContentHash};
+pub use endpoint::{Endpoint, EndpointAuth, EndpointMethod, EndpointPath, InvalidEndpointPath};
+pub use extension_name::{ExtensionName, InvalidExtensionName};
+pub use extension_version::{ExtensionVersion, Signer, TargetWorld};
+pub use file_entry::{FileDigest, FileEntry, media_type};
+pub use install::{Install, InstallId, PreviousVersion};
+pub use manifest::{Manifest, ManifestProblem, ManifestProblems, ManifestWarning, Ui, UiHook};
+pub use operator::{Operator, OperatorName, Session};
+pub use principal::Principal;
+pub use quarantine::{Approval, Quarantined};
+pub use scope::{InvalidScope, Scope, ScopeKind};
+pub use tenant::{InvalidTenantId, Tenant, TenantId};
+pub use token::{Token, TokenId};
+pub use trusted_key::{InvalidKeyId, KeyId, KeyStatus, NameGlob, TrustedKey};

@@ -1,0 +1,73 @@
+//! One immutable release of an extension.
+
+use jiff::Timestamp;
+use semver::Version;
+use serde::{Deserialize, Serialize};
+
+use super::{AssetPath, ContentHash, ExtensionName, FileEntry, KeyId, Manifest};
+
+/// What a component exports, and so which host it runs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum TargetWorld {
+    /// `alga:extension/runner`: one bounded request, one bounded response.
+    #[serde(rename = "alga:extension/runner")]
+    Extension,
+    /// `wasi:http/proxy` 0.2.
+    #[serde(rename = "wasi:http/proxy")]
+    WasiHttp,
+}
+
+/// Who signed a version, as it was when the version was registered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signer {
+    pub key_id: KeyId,
+    /// The name the operator gave the key.
+    pub name: String,
+}
+
+/// A published version: a fact that never changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtensionVersion {
+    pub name: ExtensionName,
+    pub version: Version,
+    pub content_hash: ContentHash,
+    /// Bytes of the compressed archive.
+    pub size: u64,
+    pub manifest: Manifest,
+    /// `None` for an extension that is only pages.
+    pub world: Option<TargetWorld>,
+    /// Empty when an operator approved the bundle by its hash.
+    pub signers: Vec<Signer>,
+    /// Why an unsigned bundle is here: the operator's words.
+    pub approved_because: Option<String>,
+    pub files: Vec<FileEntry>,
+    pub published_at: Timestamp,
+    /// Who published, in words for the audit trail.
+    pub published_by: String,
+}
+
+impl TargetWorld {
+    /// The name people and statements use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Extension => "alga:extension/runner",
+            Self::WasiHttp => "wasi:http/proxy",
+        }
+    }
+}
+
+impl ExtensionVersion {
+    /// The only path the runner executes.
+    pub const COMPONENT_PATH: &'static str = "dist/main.wasm";
+
+    /// The row of `path` in the file table, which is sorted by path.
+    pub fn file(&self, path: &AssetPath) -> Option<&FileEntry> {
+        let index = self.files.binary_search_by(|file| file.path.cmp(path)).ok()?;
+        self.files.get(index)
+    }
+
+    /// The component's row, if the bundle has one.
+    pub fn component(&self) -> Option<&FileEntry> {
+        self.files.iter().find(|file| file.path.as_str() == Self::COMPONENT_PATH)
+    }
+}
