@@ -80,20 +80,25 @@ impl Registry {
         Self::open_on(InMemoryBackend::new, now)
     }
 
-    /// Opens the registry on the storage that `connect` gives, again after each failure of it.
+    /// Opens the registry on the storage that `connect` gives, making it if the storage is empty.
+    ///
+    /// `connect` is called again after each failure of the storage.
     pub fn open_on<B: StorageBackend>(
         connect: impl Fn() -> B + Send + Sync + 'static,
         now: Timestamp,
     ) -> Result<Self, RegistryError> {
         let file = Path::new("(storage)");
         let open = move || {
+            let storage = connect();
+            let is_empty = storage.len().is_ok_and(|bytes| bytes == 0);
             let db = Database::builder()
                 .set_check_integrity_on_open(true)
-                .create_with_backend(connect())
+                .create_with_backend(storage)
                 .map_err(|error| RegistryError::opening(file, error))?;
-            match schema::format(&db)? {
-                None => schema::create(&db, now)?,
-                Some(_) => schema::upgrade(&db, file, now)?,
+            if is_empty {
+                schema::create(&db, now)?
+            } else {
+                schema::upgrade(&db, file, now)?
             }
             Ok(db)
         };

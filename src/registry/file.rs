@@ -14,8 +14,10 @@ use redb::backends::FileBackend;
 use redb::{Builder, Database};
 use rustix::fs::{FlockOperation, flock};
 
-use super::RegistryError;
-use super::schema;
+use super::{RegistryError, schema};
+
+#[cfg(test)]
+mod tests;
 
 /// Read and write for the owner, nothing for others: rows hold password and token hashes.
 const MODE: u32 = 0o600;

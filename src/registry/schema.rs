@@ -31,7 +31,7 @@ const MIGRATIONS: &[Migration] = &[create_tables];
 pub const FORMAT_VERSION: u64 = MIGRATIONS.len() as u64;
 
 /// The format of a database; `None` when it is no registry yet.
-pub(super) fn format(db: &Database) -> Result<Option<u64>, RegistryError> {
+fn format(db: &Database) -> Result<Option<u64>, RegistryError> {
     let txn = db.begin_read()?;
     match txn.open_table(META) {
         Err(TableError::TableDoesNotExist(_)) => Ok(None),
