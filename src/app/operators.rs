@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use super::App;
 use super::sign_in::PasswordError;
 use crate::model::{Actor, AuditAction, Operator, OperatorName};
-use crate::registry::{RegistryError, audit, operators};
+use crate::registry::{RegistryError, WriteTxn, audit, operators};
 
 /// Why an operator was not created.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +21,7 @@ pub enum OperatorError {
 impl App {
     /// Every operator, by name.
     pub async fn list_operators(&self) -> Result<Vec<Operator>, RegistryError> {
-        self.registry.read(operators::list).await
+        self.registry.read(|txn| operators::list(txn)).await
     }
 
     /// Creates a further operator. The first one comes from set-up or from the host.
@@ -35,7 +35,7 @@ impl App {
         let event =
             self.event(actor, AuditAction::OperatorCreated, None, operator.name.as_str());
         let row = operator.clone();
-        let write = move |txn: &_| {
+        let write = move |txn: &WriteTxn| {
             let inserted = operators::insert(txn, &row)?;
             if inserted {
                 audit::append(txn, &event)?;

@@ -11,7 +11,7 @@ use crate::model::{
     AuditAction, ContentHash, ExtensionName, ExtensionVersion, Principal, Quarantined, ScopeKind,
 };
 use crate::registry::versions::{self, Insertion};
-use crate::registry::{RegistryError, audit, quarantine};
+use crate::registry::{RegistryError, WriteTxn, approvals, audit, quarantine};
 use crate::store::{Staged, StoreError};
 use crate::trust::{
     self, Facts, QuarantinedBundle, RegistryFacts, Report, StagedUpload, Verification,
@@ -126,11 +126,11 @@ impl App {
     }
 
     async fn facts(&self, hash: ContentHash) -> Result<Facts, PublishError> {
-        let approval = self.registry.read(move |txn| quarantine::approval(txn, &hash)).await?;
+        let approval = self.registry.read(move |txn| approvals::get(txn, &hash)).await?;
         Ok(Facts {
             now: self.clock.now(),
             policy: self.config.signing.policy,
-            keys: self.registry.live().trusted_keys().to_vec(),
+            keys: self.registry.live().trusted_keys().iter().map(|key| (**key).clone()).collect(),
             registry: Some(RegistryFacts { highest_version: None, approval }),
         })
     }
@@ -198,7 +198,7 @@ impl App {
         let subject = format!("{} {}", version.name, version.version);
         let event = self.event(principal.actor(), AuditAction::BundlePublished, None, subject);
         let row = version.clone();
-        let write = move |txn: &_| {
+        let write = move |txn: &WriteTxn| {
             let insertion = versions::insert(txn, &row)?;
             if insertion == Insertion::Created {
                 audit::append(txn, &event)?;
@@ -249,7 +249,7 @@ impl App {
         let subject = format!("{} {} {}", entry.name, entry.version, entry.content_hash);
         let event = self.event(principal.actor(), AuditAction::BundleQuarantined, None, subject);
         let row = entry.clone();
-        let write = move |txn: &_| {
+        let write = move |txn: &WriteTxn| {
             quarantine::put(txn, &row)?;
             audit::append(txn, &event)
         };

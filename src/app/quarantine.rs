@@ -3,7 +3,7 @@
 use super::App;
 use super::publish::{PublishError, Published};
 use crate::model::{Approval, AuditAction, ContentHash, Principal, Quarantined};
-use crate::registry::{RegistryError, audit, quarantine};
+use crate::registry::{RegistryError, WriteTxn, approvals, audit, quarantine};
 use crate::store::StoreError;
 
 /// Why a decision about a quarantined bundle was not carried out.
@@ -25,7 +25,7 @@ pub enum QuarantineError {
 impl App {
     /// Every quarantined bundle.
     pub async fn list_quarantined(&self) -> Result<Vec<Quarantined>, RegistryError> {
-        self.registry.read(quarantine::list).await
+        self.registry.read(|txn| quarantine::list(txn)).await
     }
 
     /// One quarantined bundle.
@@ -77,8 +77,8 @@ impl App {
         let subject = format!("{} {} {hash}", row.name, row.version);
         let mut event = self.event(principal.actor(), AuditAction::BundleApproved, None, subject);
         event.detail = Some(approval.reason.clone());
-        let write = move |txn: &_| {
-            quarantine::put_approval(txn, &approval)?;
+        let write = move |txn: &WriteTxn| {
+            approvals::put(txn, &approval)?;
             audit::append(txn, &event)
         };
         self.registry.write(write).await?;
@@ -96,7 +96,7 @@ impl App {
         let row = self.get_quarantined(hash).await?;
         let subject = format!("{} {} {hash}", row.name, row.version);
         let event = self.event(principal.actor(), AuditAction::QuarantineDeleted, None, subject);
-        let write = move |txn: &_| {
+        let write = move |txn: &WriteTxn| {
             quarantine::remove(txn, &hash)?;
             audit::append(txn, &event)
         };

@@ -18,7 +18,7 @@ use super::tokens::{CreatedToken, TokenRequest, random};
 use crate::model::{
     Actor, AuditAction, Operator, OperatorName, Scope, ScopeKind, TenantId,
 };
-use crate::registry::{RegistryError, audit, operators, setup, tokens};
+use crate::registry::{RegistryError, WriteTxn, audit, operators, setup, tokens};
 
 /// Why set-up was not completed.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +59,8 @@ impl App {
         let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
         let ttl = i64::try_from(self.config.auth.setup_token_ttl_s).unwrap_or(i64::MAX);
         let expires_at = self.clock.now() + SignedDuration::from_secs(ttl);
-        self.registry.write(move |txn| setup::put(txn, &digest, expires_at)).await?;
+        let row = setup::SetupToken { secret_sha256: digest, expires_at };
+        self.registry.write(move |txn| setup::put(txn, &row)).await?;
         write_private(&self.setup_token_file(), &text)?;
         Ok(Some(text.into()))
     }
@@ -78,10 +79,10 @@ impl App {
         }
         let digest: [u8; 32] = Sha256::digest(setup_token.as_bytes()).into();
         // Before the costly hash, so that guesses do not keep the slots busy.
-        let known = self.registry.read(setup::get).await?;
+        let known = self.registry.read(|txn| setup::get(txn)).await?;
         let now = self.clock.now();
         let fits = |row: &setup::SetupToken| {
-            bool::from(digest.ct_eq(&row.sha256)) && now < row.expires_at
+            bool::from(digest.ct_eq(&row.secret_sha256)) && now < row.expires_at
         };
         if !known.as_ref().is_some_and(fits) {
             return Err(SetupError::WrongToken);
@@ -91,8 +92,9 @@ impl App {
         let (row, token_row) = (operator.clone(), token.as_ref().map(|made| made.token.clone()));
         let event =
             self.event(Actor::Setup, AuditAction::SetupCompleted, None, operator.name.as_str());
-        let write = move |txn: &_| {
-            let still_open = setup::get(txn)?.is_some_and(|row| bool::from(digest.ct_eq(&row.sha256)));
+        let write = move |txn: &WriteTxn| {
+            let still_open = setup::get(txn)?
+                .is_some_and(|row| bool::from(digest.ct_eq(&row.secret_sha256)));
             if !still_open {
                 return Ok(false);
             }

@@ -18,7 +18,7 @@ use tokio::task::{JoinError, spawn_blocking};
 use super::App;
 use super::tokens::random;
 use crate::model::{Actor, AuditAction, Operator, OperatorName, Session};
-use crate::registry::{RegistryError, audit, operators, sessions};
+use crate::registry::{RegistryError, WriteTxn, audit, operators, sessions};
 
 /// Free tries per account before each further one has to wait.
 const FREE_TRIES: u32 = 5;
@@ -274,7 +274,7 @@ impl App {
         let actor = Actor::Operator(operator.name.clone());
         let event = self.event(actor, AuditAction::SignedIn, None, operator.name.as_str());
         let row = session.clone();
-        let write = move |txn: &_| {
+        let write = move |txn: &WriteTxn| {
             sessions::insert(txn, &row)?;
             audit::append(txn, &event)
         };
@@ -305,7 +305,7 @@ impl App {
         let actor = Actor::Operator(session.operator.clone());
         let event = self.event(actor, AuditAction::SignedOut, None, session.operator.as_str());
         let id = session.id_sha256;
-        let write = move |txn: &_| {
+        let write = move |txn: &WriteTxn| {
             sessions::remove(txn, &id)?;
             audit::append(txn, &event)
         };
@@ -327,7 +327,7 @@ impl App {
         let password_hash = self.passwords.hash(password).await?;
         let now = self.clock.now();
         let event = self.event(actor, AuditAction::PasswordReset, None, name.as_str());
-        let write = move |txn: &_| {
+        let write = move |txn: &WriteTxn| {
             let Some(mut operator) = operators::get(txn, &name)? else { return Ok(false) };
             operator.password_hash = password_hash;
             operator.password_changed_at = now;
@@ -352,7 +352,8 @@ pub fn csrf_token_fits(cookie: &str, sent: &str) -> bool {
     csrf_token(cookie).as_bytes().ct_eq(sent.as_bytes()).into()
 }
 
-fn seconds(count: u64) -> SignedDuration {
+/// Seconds of the configuration as a span of time.
+pub(crate) fn seconds(count: u64) -> SignedDuration {
     SignedDuration::from_secs(i64::try_from(count).unwrap_or(i64::MAX))
 }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::App;
 use super::quarantine::QuarantineError;
+use super::sign_in::seconds;
 use crate::model::{Actor, AuditAction};
-use crate::registry::{RegistryError, audit, quarantine, sessions, versions};
+use crate::registry::{RegistryError, WriteTxn, audit, quarantine, sessions, versions};
 
 /// How long an upload or an object that nobody refers to is left alone.
 const LEFTOVER_AGE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -20,9 +21,10 @@ impl App {
     /// Removes expired sessions, expired quarantined bundles, and left-over files.
     pub async fn sweep(&self) -> Result<(), QuarantineError> {
         let now = self.clock.now();
-        let idle = i64::try_from(self.config.auth.session_absolute_s).unwrap_or(i64::MAX);
-        let oldest = now - jiff::SignedDuration::from_secs(idle);
-        self.registry.write(move |txn| sessions::remove_older(txn, oldest)).await?;
+        let auth = &self.config.auth;
+        let (idle, absolute) = (seconds(auth.session_idle_s), seconds(auth.session_absolute_s));
+        let expire = move |txn: &WriteTxn| sessions::remove_expired(txn, now - idle, now - absolute);
+        self.registry.write(expire).await?;
         let expired = self.registry.read(move |txn| quarantine::expired(txn, now)).await?;
         for row in expired {
             let subject = format!("{} {} {}", row.name, row.version, row.content_hash);
@@ -30,7 +32,7 @@ impl App {
                 self.event(Actor::System, AuditAction::QuarantineDeleted, None, subject);
             event.detail = Some("expired".to_owned());
             let hash = row.content_hash;
-            let write = move |txn: &_| {
+            let write = move |txn: &WriteTxn| {
                 quarantine::remove(txn, &hash)?;
                 audit::append(txn, &event)
             };

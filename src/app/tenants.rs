@@ -2,7 +2,7 @@
 
 use super::App;
 use crate::model::{AuditAction, Principal, Tenant, TenantId};
-use crate::registry::{RegistryError, audit, tenants};
+use crate::registry::{RegistryError, WriteTxn, audit, tenants};
 
 /// Why a tenant was not created.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +18,7 @@ pub enum TenantError {
 impl App {
     /// Every tenant.
     pub async fn list_tenants(&self) -> Result<Vec<Tenant>, RegistryError> {
-        self.registry.read(tenants::list).await
+        self.registry.read(|txn| tenants::list(txn)).await
     }
 
     /// Creates a tenant.
@@ -31,7 +31,7 @@ impl App {
         let actor = principal.actor();
         let event = self.event(actor, AuditAction::TenantCreated, Some(id.clone()), id.as_str());
         let row = tenant.clone();
-        let write = move |txn: &_| {
+        let write = move |txn: &WriteTxn| {
             let inserted = tenants::insert(txn, &row)?;
             if inserted {
                 audit::append(txn, &event)?;

@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 use super::tenants::TenantError;
 use super::App;
 use crate::model::{Actor, AuditAction, Principal, Scope, TenantId, Token, TokenId};
-use crate::registry::{RegistryError, audit, tenants, tokens};
+use crate::registry::{RegistryError, WriteTxn, audit, tenants, tokens};
 
 /// What to make.
 #[derive(Clone, Debug)]
@@ -67,7 +67,7 @@ impl App {
         let (token, secret) = self.make_token(principal.actor(), request);
         let event = self.token_event(principal.actor(), AuditAction::TokenCreated, &token);
         let row = token.clone();
-        let write = move |txn: &_| {
+        let write = move |txn: &WriteTxn| {
             tokens::insert(txn, &row)?;
             audit::append(txn, &event)
         };
@@ -129,7 +129,7 @@ impl App {
     /// The tokens of the caller's tenant; of all tenants for operators.
     pub async fn list_tokens(&self, principal: &Principal) -> Result<Vec<Token>, RegistryError> {
         let tenant = principal.tenant();
-        let mut all = self.registry.read(tokens::list_all).await?;
+        let mut all = self.registry.read(|txn| tokens::list_all(txn)).await?;
         if let Principal::Token(_) = principal {
             all.retain(|token| token.tenant == tenant);
         }
@@ -145,7 +145,7 @@ impl App {
             return Err(unknown());
         }
         let event = self.token_event(principal.actor(), AuditAction::TokenRevoked, &row);
-        let write = move |txn: &_| {
+        let write = move |txn: &WriteTxn| {
             tokens::remove(txn, &id)?;
             audit::append(txn, &event)
         };

@@ -4,7 +4,7 @@ use super::App;
 use crate::model::{
     AuditAction, KeyId, KeyStatus, NameGlob, Principal, TrustedKey,
 };
-use crate::registry::{RegistryError, audit, trusted_keys};
+use crate::registry::{RegistryError, WriteTxn, audit, trusted_keys};
 use crate::trust::keys::{self, KeyError};
 
 /// What to trust.
@@ -36,7 +36,7 @@ impl App {
     /// Every key that counts: the trust bundle's, then the registry's.
     pub fn list_trusted_keys(&self) -> Vec<TrustedKey> {
         let own = self.registry.live();
-        self.trust.keys().iter().chain(own.trusted_keys()).cloned().collect()
+        self.trust.keys().iter().chain(own.trusted_keys().iter().map(AsRef::as_ref)).cloned().collect()
     }
 
     /// Trusts a key for some extension names. The same key again replaces its row.
@@ -67,7 +67,7 @@ impl App {
         let mut event = self.event(principal.actor(), AuditAction::KeyTrusted, None, key.id.as_str());
         event.detail = Some(key.name.clone());
         let row = key.clone();
-        let write = move |txn: &_| {
+        let write = move |txn: &WriteTxn| {
             trusted_keys::put(txn, &row)?;
             audit::append(txn, &event)
         };
@@ -79,8 +79,8 @@ impl App {
     pub async fn remove_key(&self, principal: &Principal, id: KeyId) -> Result<(), TrustError> {
         let event = self.event(principal.actor(), AuditAction::KeyRemoved, None, id.as_str());
         let row = id.clone();
-        let write = move |txn: &_| {
-            let removed = trusted_keys::remove(txn, &row)?;
+        let write = move |txn: &WriteTxn| {
+            let removed = trusted_keys::remove(txn, &row)?.is_some();
             if removed {
                 audit::append(txn, &event)?;
             }
