@@ -1,0 +1,65 @@
+//! The check list: a verification report as rows.
+
+/// One check of a report.
+#[derive(Clone, Debug)]
+pub struct CheckRow {
+    /// `integrity`, `archive`, …
+    pub name: String,
+    pub status: CheckMark,
+    /// The stable code; empty when there is nothing to name.
+    pub code: String,
+    pub expected: Option<String>,
+    pub found: Option<String>,
+    pub hint: Option<String>,
+}
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CheckMark {
+    Fail,
+    Warn,
+    Pass,
+    Skipped,
+}
+
+impl CheckMark {
+    /// The word beside the mark.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Fail => "failed",
+            Self::Warn => "warning",
+            Self::Pass => "passed",
+            Self::Skipped => "skipped",
+        }
+    }
+
+    /// The class in `app.css`.
+    pub const fn class(self) -> &'static str {
+        match self {
+            Self::Fail => "fail",
+            Self::Warn => "warn",
+            Self::Pass => "pass",
+            Self::Skipped => "skip",
+        }
+    }
+}
+
+impl CheckRow {
+    /// Whether a person must read this row.
+    pub fn is_open(&self) -> bool {
+        matches!(self.status, CheckMark::Fail | CheckMark::Warn)
+    }
+
+    /// What stands on the row's first line: of a passed check what was found.
+    pub fn summary(&self) -> &str {
+        if self.is_open() {
+            return self.hint.as_deref().or(self.found.as_deref()).unwrap_or_default();
+        }
+        self.found.as_deref().or(self.hint.as_deref()).unwrap_or_default()
+    }
+
+    /// Failed rows first, then warnings; each group keeps the order of the checks.
+    pub fn sort(rows: &mut [Self]) {
+        rows.sort_by_key(|row| row.status);
+    }
+}

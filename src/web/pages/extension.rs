@@ -1,0 +1,122 @@
+//! One extension: its head with the tabs, and the overview, `/admin/extensions/{name}`.
+
+use askama::Template;
+use jiff::Timestamp;
+use semver::Version;
+
+use super::{ByteSize, CapabilityRow, Chrome, InstallForm, Moment, ShortHash, Status, counted};
+use crate::model::{
+    Endpoint, EndpointAuth, ExtensionName, ExtensionVersion, Install, InstallId, Manifest, Signer,
+    TargetWorld,
+};
+
+/// What stands above every tab of an extension.
+#[derive(Clone, Debug)]
+pub struct ExtensionHead {
+    pub name: ExtensionName,
+    /// The manifest's display name.
+    pub title: Option<String>,
+    /// The version the page is about.
+    pub version: Version,
+    pub status: Status,
+    /// More about the status, in words.
+    pub note: Option<String>,
+    pub install: Option<InstallId>,
+    /// Whether it has a page to open.
+    pub has_page: bool,
+    /// `overview`, `versions`, `settings` or `files`.
+    pub tab: &'static str,
+}
+
+/// The overview tab.
+#[derive(Debug, Template)]
+#[template(path = "pages/extension.html")]
+pub struct ExtensionPage {
+    pub chrome: Chrome,
+    pub head: ExtensionHead,
+    pub manifest: Manifest,
+    pub published: Moment,
+    pub published_by: String,
+    pub content_hash: ShortHash,
+    pub size: ByteSize,
+    pub unpacked_size: ByteSize,
+    /// `214 files`
+    pub file_count: String,
+    /// `None` for an extension that is only pages.
+    pub world: Option<&'static str>,
+    pub signers: Vec<Signer>,
+    /// Why a bundle without a trusted signature is here.
+    pub approved_because: Option<String>,
+    pub capabilities: Vec<CapabilityRow>,
+    pub install_id: Option<InstallId>,
+    /// Shown when the extension is not installed.
+    pub install_form: Option<InstallForm>,
+}
+
+impl ExtensionHead {
+    /// The head for `version`, used by `install` or by nobody.
+    pub fn new(
+        version: &ExtensionVersion,
+        install: Option<&Install>,
+        status: Status,
+        tab: &'static str,
+    ) -> Self {
+        Self {
+            name: version.name.clone(),
+            title: version.manifest.display_name.clone(),
+            version: version.version.clone(),
+            status,
+            note: None,
+            install: install.map(|install| install.id),
+            has_page: version.manifest.ui.is_some(),
+            tab,
+        }
+    }
+}
+
+impl ExtensionPage {
+    /// The overview of `version`.
+    pub fn new(
+        chrome: Chrome,
+        head: ExtensionHead,
+        version: &ExtensionVersion,
+        install: Option<&Install>,
+        now: Timestamp,
+    ) -> Self {
+        let manifest = &version.manifest;
+        let grants = install.map(|install| &install.grants);
+        Self {
+            chrome,
+            head,
+            published: Moment::new(version.published_at, now),
+            published_by: version.published_by.clone(),
+            content_hash: version.content_hash.into(),
+            size: ByteSize::new(version.size),
+            unpacked_size: ByteSize::new(version.files.iter().map(|file| file.size).sum()),
+            file_count: counted(version.files.len() as u64, "file"),
+            world: version.world.map(TargetWorld::as_str),
+            signers: version.signers.clone(),
+            approved_because: version.approved_because.clone(),
+            capabilities: CapabilityRow::list(manifest, grants),
+            install_id: install.map(|install| install.id),
+            install_form: install.is_none().then(|| InstallForm::new(manifest)),
+            manifest: manifest.clone(),
+        }
+    }
+
+    /// The manifest as the registry keeps it.
+    fn manifest_json(&self) -> String {
+        serde_json::to_string_pretty(&self.manifest).expect("a manifest has string keys only")
+    }
+
+    /// Who may call an endpoint, in words.
+    #[expect(clippy::unused_self, reason = "a template calls methods only")]
+    fn who(&self, endpoint: &Endpoint) -> &'static str {
+        match endpoint.auth {
+            EndpointAuth::Session => "operators and tokens",
+            EndpointAuth::Token => "tokens only",
+            EndpointAuth::Public => "anyone",
+        }
+    }
+}
+
