@@ -25,6 +25,7 @@ function setBusy(busy) {
 
 function showAnswer(answer, milliseconds) {
   element("failure").hidden = true;
+  element("facts").hidden = false;
   element("greeting").textContent = `${answer.greeting}!`;
   element("tenant").textContent = answer.tenant;
   element("extension").textContent = answer.extension;
@@ -33,7 +34,7 @@ function showAnswer(answer, milliseconds) {
 }
 
 function showFailure(text, hint) {
-  if (element("tenant").textContent === "–") element("greeting").textContent = "No answer yet";
+  if (element("facts").hidden) element("greeting").textContent = "No answer yet";
   element("failure-text").textContent = text;
   element("failure-hint").textContent = hint;
   element("failure").hidden = false;

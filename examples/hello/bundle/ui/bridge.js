@@ -55,7 +55,7 @@ export async function call(method, route, body) {
 }
 
 function request(payload) {
-  // Framed pages of several tabs share one host: the number alone is not enough.
+  // After a reload the numbers start again, and the answer to an old call may still come.
   const id = `${performance.timeOrigin}-${++calls}`;
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
