@@ -2,3 +2,6 @@
 
 mod registry_crashes;
 mod config;
+#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+
+mod examples;
