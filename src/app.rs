@@ -11,6 +11,7 @@ pub mod dispatch;
 pub mod extensions;
 pub mod install;
 pub mod operators;
+mod origins;
 pub mod publish;
 pub mod quarantine;
 pub mod readiness;

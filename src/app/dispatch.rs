@@ -5,6 +5,7 @@
 //! [`App::dispatch`] runs what was found. Warm, neither touches the registry
 //! file or the object store.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -306,6 +307,8 @@ fn identity(principal: &Principal) -> Option<UserIdentity> {
             name: session.operator.to_string(),
             kind: "internal".to_owned(),
             client_name: String::new(),
+            client_id: None,
+            additional: BTreeMap::new(),
         }),
         Principal::Token(_) | Principal::Local { .. } => None,
     }

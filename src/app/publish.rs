@@ -66,13 +66,7 @@ impl App {
         signatures: Vec<Vec<u8>>,
         expected_hash: Option<ContentHash>,
     ) -> Result<Published, PublishError> {
-        let upload = StagedUpload {
-            file: staged.file().to_owned(),
-            size: staged.size(),
-            content_hash: staged.content_hash(),
-            expected_hash,
-            signatures,
-        };
+        let upload = staged.upload(expected_hash, signatures);
         fail_point!("publish.received");
         let verification = self.verify(upload).await?;
         fail_point!("publish.verified");
@@ -176,7 +170,7 @@ impl App {
             });
         }
         // The row is gone in the same commit; the kept copy is only waste.
-        if let Err(error) = self.bundles.remove_quarantined(version.content_hash).await {
+        if let Err(error) = self.bundles.remove_quarantined(&version.content_hash).await {
             tracing::warn!(bundle.hash = %version.content_hash, "Kept a quarantined copy: {error}");
         }
         self.prepare_in_background(&version);
@@ -244,7 +238,7 @@ impl App {
             quarantined_at: now,
             expires_at: now + jiff::SignedDuration::from_hours(24 * days),
             published_by: principal.actor().to_string(),
-            report: serde_json::to_value(bundle.report()).map_err(RegistryError::from)?,
+            report: serde_json::to_value(bundle.report()).expect("a report is plain data"),
         };
         let subject = format!("{} {} {}", entry.name, entry.version, entry.content_hash);
         let event = self.event(principal.actor(), AuditAction::BundleQuarantined, None, subject);

@@ -44,7 +44,7 @@ impl App {
         signatures: Vec<Vec<u8>>,
     ) -> Result<Published, QuarantineError> {
         let row = self.get_quarantined(hash).await?;
-        let upload = self.bundles.quarantined_upload(hash, signatures).await?;
+        let upload = self.bundles.quarantined_upload(&hash, signatures).await?;
         let verification = self.verify(upload).await?;
         let subject = format!("{} {} {hash}", row.name, row.version);
         let event = self.event(principal.actor(), AuditAction::SignatureAttached, None, subject);
@@ -82,7 +82,7 @@ impl App {
             audit::append(txn, &event)
         };
         self.registry.write(write).await?;
-        let upload = self.bundles.quarantined_upload(hash, Vec::new()).await?;
+        let upload = self.bundles.quarantined_upload(&hash, Vec::new()).await?;
         let verification = self.verify(upload).await?;
         Ok(self.settle(principal, verification).await?)
     }
@@ -101,6 +101,6 @@ impl App {
             audit::append(txn, &event)
         };
         self.registry.write(write).await?;
-        Ok(self.bundles.remove_quarantined(hash).await?)
+        Ok(self.bundles.remove_quarantined(&hash).await?)
     }
 }

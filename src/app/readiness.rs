@@ -35,7 +35,7 @@ impl App {
             status = ReadinessStatus::SetupPending;
             reasons.push("no operator exists yet".to_owned());
         }
-        if let TrustBundleStatus::Unusable { reason, .. } = self.trust.status() {
+        if let TrustBundleStatus::Unusable { reason, .. } = self.trust.status(self.clock.now()) {
             status = ReadinessStatus::Degraded;
             reasons.push(format!("the trust bundle is not usable: {reason}"));
         }

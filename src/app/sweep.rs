@@ -1,7 +1,8 @@
 //! Housekeeping in the background: what expires, and what a crash left behind.
 
 use std::collections::HashSet;
-use std::time::Duration;
+
+use jiff::SignedDuration;
 
 use super::App;
 use super::quarantine::QuarantineError;
@@ -10,7 +11,7 @@ use crate::model::{Actor, AuditAction};
 use crate::registry::{RegistryError, WriteTxn, audit, quarantine, sessions, versions};
 
 /// How long an upload or an object that nobody refers to is left alone.
-const LEFTOVER_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+const LEFTOVER_AGE: SignedDuration = SignedDuration::from_hours(24);
 
 impl App {
     /// Writes the last-used times that are only in memory. Called once a minute.
@@ -37,14 +38,14 @@ impl App {
                 audit::append(txn, &event)
             };
             self.registry.write(write).await?;
-            self.bundles.remove_quarantined(hash).await?;
+            self.bundles.remove_quarantined(&hash).await?;
         }
-        self.bundles.sweep_staging(LEFTOVER_AGE).await?;
+        self.bundles.sweep_staging(now - LEFTOVER_AGE).await?;
         let known = self.registry.read(|txn| {
             let versions = versions::list(txn)?.into_iter().map(|row| row.content_hash);
             Ok(versions.collect::<HashSet<_>>())
         });
-        self.bundles.sweep_orphans(&known.await?, LEFTOVER_AGE).await?;
+        self.bundles.sweep_orphans(&known.await?, now - LEFTOVER_AGE).await?;
         Ok(())
     }
 }

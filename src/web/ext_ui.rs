@@ -43,7 +43,7 @@ pub(super) async fn show_asset(
     let mut response = if method == Method::HEAD {
         Body::empty()
     } else {
-        let mut opened = app.open_asset(&asset).await?.into_tokio();
+        let mut opened = tokio::fs::File::from_std(app.open_asset(&asset).await?.file);
         if from > 0 {
             opened.seek(std::io::SeekFrom::Start(from)).await.map_err(ApiError::internal)?;
         }

@@ -48,16 +48,16 @@ pub(super) async fn log_request(
     let route = response.extensions().get::<Matched>().map_or("(none)", |matched| &matched.0);
     app.metrics.observe_request(route, response.status().as_u16(), elapsed);
     let extension = response.extensions().get::<LoggedExtension>();
+    let status = response.status().as_u16();
+    let path = path.escape_debug().to_string();
+    let (name, tenant) =
+        extension.map(|logged| (logged.name.as_str(), logged.tenant.as_str())).unzip();
+    let duration_ms = elapsed.as_secs_f64() * 1_000.0;
     tracing::info!(
         target: "access",
-        request.id = id,
-        http.method = %method,
-        http.path = %path.escape_debug(),
-        http.status = response.status().as_u16(),
-        extension.name = extension.map(|logged| logged.name.as_str()),
-        tenant.id = extension.map(|logged| logged.tenant.as_str()),
-        duration_ms = elapsed.as_secs_f64() * 1_000.0,
-        "{method} {} {}", path.escape_debug(), response.status().as_u16(),
+        { request.id = id, http.method = %method, http.path = path, http.status = status,
+          extension.name = name, tenant.id = tenant, duration_ms },
+        "{method} {path} {status}",
     );
     response
 }

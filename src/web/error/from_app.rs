@@ -62,7 +62,8 @@ impl From<StoreError> for ApiError {
                 let detail = "a stored object is missing";
                 Self::server(StatusCode::BAD_GATEWAY, "integrity", detail, error)
             }
-            StoreError::Unavailable(_) => {
+            StoreError::InvalidBase { .. } => Self::internal(error),
+            StoreError::Unavailable { .. } => {
                 let detail = "the bundle store cannot be reached";
                 let status = StatusCode::SERVICE_UNAVAILABLE;
                 Self::server(status, "storage_unavailable", detail, error).retry_after(5)
@@ -106,7 +107,7 @@ impl From<PublishError> for ApiError {
 
 /// A bad signature is someone's attempt (403); everything else is a bad bundle (422).
 fn rejected(report: &Report) -> ApiError {
-    let failed = report.first_failed();
+    let failed = report.failures().next();
     let check = failed.map(|row| row.check);
     let (status, code) = match check {
         Some(Check::Signature | Check::Trust) => (StatusCode::FORBIDDEN, "bad_signature"),
@@ -256,7 +257,7 @@ impl From<ExecuteError> for ApiError {
             ExecuteError::Deadline(_) => {
                 Self::client(StatusCode::GATEWAY_TIMEOUT, "extension_timeout", detail)
             }
-            ExecuteError::Memory => failed("the extension needs more memory than it may have", error),
+            ExecuteError::Memory(_) => failed("the extension needs more memory than it may have", error),
             ExecuteError::Trap(_) => failed("the extension stopped with an error", error),
             ExecuteError::BadResponse(_) => failed("the extension's answer is not well formed", error),
             ExecuteError::ResponseTooLarge { .. } => failed(&detail, error),
