@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
+use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
-use redb::{Database, StorageBackend};
 use tokio::task::spawn_blocking;
 
 use crate::model::{Session, Token, TokenId};
@@ -49,6 +49,9 @@ pub use txn::{ReadTables, WriteTxn};
 
 use storage::{Opener, Storage};
 use touches::Touches;
+
+/// Bytes of pages kept in memory where no configuration says how many.
+const CACHE_BYTES: usize = 16 * 1024 * 1024;
 
 /// A cheap handle to the open registry.
 #[derive(Clone)]
@@ -89,18 +92,14 @@ impl Registry {
     ) -> Result<Self, RegistryError> {
         let file = Path::new("(storage)");
         let open = move || {
-            let storage = connect();
-            let is_empty = storage.len().is_ok_and(|bytes| bytes == 0);
-            let db = Database::builder()
-                .set_check_integrity_on_open(true)
-                .create_with_backend(storage)
+            let backend = connect();
+            let is_empty = backend.len().is_ok_and(|bytes| bytes == 0);
+            let db = storage::builder(CACHE_BYTES)
+                .create_with_backend(backend)
                 .map_err(|error| RegistryError::opening(file, error))?;
-            if is_empty {
-                schema::create(&db, now)?
-            } else {
-                schema::upgrade(&db, file, now)?
-            }
-            Ok(db)
+            let prepared =
+                if is_empty { schema::create(&db, now) } else { schema::upgrade(&db, file, now) };
+            prepared.map(|()| db)
         };
         Self::start(file, Box::new(open))
     }

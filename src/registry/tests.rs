@@ -1,12 +1,13 @@
 //! Tests of transactions and of the snapshot they leave.
 
 use std::collections::BTreeSet;
-use std::thread;
+use std::{fs, thread};
 
 use redb::ReadableTable;
 
-use super::samples::{at, install, operator, registry, session, token, trusted_key, version};
-use super::samples::{tenant, version_by};
+use super::samples::{
+    at, install, operator, registry, session, tenant, token, trusted_key, version, version_by,
+};
 use super::*;
 use crate::model::{ExtensionVersion, Install, PreviousVersion};
 
@@ -386,8 +387,6 @@ fn eight_writers_leave_a_snapshot_that_equals_the_tables() {
 
 #[test]
 fn commits_are_in_two_phases_and_synced() {
-    use std::fs;
-
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("registry.redb");
     let registry = Registry::open(&file, 1 << 20, at(0)).unwrap();

@@ -7,6 +7,8 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod disk;
+#[cfg(feature = "fail-points")]
+mod kills;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -98,13 +100,11 @@ impl Promises {
                 ghost.unwrap_err();
                 continue;
             }
-            match registry.write_blocking(|txn| write_number(txn, number)) {
-                Ok(()) => self.acknowledged.insert(number),
-                Err(_) => {
-                    self.in_doubt = Some(number);
-                    return;
-                }
-            };
+            if registry.write_blocking(|txn| write_number(txn, number)).is_err() {
+                self.in_doubt = Some(number);
+                return;
+            }
+            self.acknowledged.insert(number);
         }
     }
 
@@ -118,6 +118,7 @@ impl Promises {
             .collect();
         assert!(ghosts.is_empty(), "{context}: never committed and there: {ghosts:?}");
         self.acknowledged = found;
+        self.in_doubt = None;
     }
 }
 
@@ -236,6 +237,8 @@ fn a_flipped_byte_is_refused_or_harmless() {
         registry.write_blocking(|txn| write_number(txn, number)).unwrap();
     }
     let expected = numbers(&registry);
+    // Closed first: in a file that was cut off, the bit that says which of two commits
+    // counts looks right either way, and redb has nothing to compare it with.
     drop(registry);
     let image = disk.bytes();
     let mut random = Random::new(7);

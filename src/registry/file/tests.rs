@@ -115,10 +115,10 @@ fn a_registry_in_use_is_refused_with_a_way_out() {
 
 #[test]
 fn a_damaged_file_is_refused_and_left_as_it_is() {
-    for damage in [b"".as_slice(), b"not a registry", &[0; 100_000]] {
+    for damage in [vec![], b"not a registry".to_vec(), vec![0; 100_000]] {
         let folder = Folder::new();
         let file = folder.file("registry.redb");
-        fs::write(&file, damage).unwrap();
+        fs::write(&file, &damage).unwrap();
 
         let error = folder.open().err().unwrap();
 

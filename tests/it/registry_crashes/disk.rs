@@ -42,7 +42,8 @@ struct State {
     /// What was asked for since the last sync, in order.
     unsynced: Vec<Change>,
     random: Random,
-    fault: Option<Fault>,
+    /// What goes wrong, after this many more writes, syncs and changes of length.
+    fault: Option<(Fault, u64)>,
     off: bool,
 }
 
@@ -52,11 +53,11 @@ enum Change {
     Bytes(usize, Vec<u8>),
 }
 
-/// What happens after this many more writes, syncs and changes of length.
+/// What goes wrong at a change to come.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
-    Cut(u64),
-    FailOnce(u64),
+    Cut,
+    FailOnce,
 }
 
 /// One opening of the disk.
@@ -89,12 +90,12 @@ impl Disk {
 
     /// Cuts the power at the change after the next `changes`.
     pub(super) fn cut_after(&self, changes: u64) {
-        self.0.lock().unwrap().fault = Some(Fault::Cut(changes));
+        self.0.lock().unwrap().fault = Some((Fault::Cut, changes));
     }
 
     /// Refuses one change after the next `changes`, and works again.
     pub(super) fn fail_once_after(&self, changes: u64) {
-        self.0.lock().unwrap().fault = Some(Fault::FailOnce(changes));
+        self.0.lock().unwrap().fault = Some((Fault::FailOnce, changes));
     }
 
     pub(super) fn is_off(&self) -> bool {
@@ -117,26 +118,24 @@ impl Disk {
 impl State {
     /// Counts one change, which fails when the disk is off or turns off.
     fn change(&mut self) -> io::Result<()> {
-        let left = |changes: u64| changes.checked_sub(1);
-        match self.fault {
-            _ if self.off => return Err(io::Error::other("the power is off")),
-            None => {}
-            Some(Fault::Cut(changes)) => match left(changes) {
-                Some(changes) => self.fault = Some(Fault::Cut(changes)),
-                None => {
-                    self.off = true;
-                    return Err(io::Error::other("the power was cut"));
-                }
-            },
-            Some(Fault::FailOnce(changes)) => match left(changes) {
-                Some(changes) => self.fault = Some(Fault::FailOnce(changes)),
-                None => {
-                    self.fault = None;
-                    return Err(io::ErrorKind::StorageFull.into());
-                }
-            },
+        if self.off {
+            return Err(io::Error::other("the power is off"));
         }
-        Ok(())
+        match &mut self.fault {
+            None => Ok(()),
+            Some((_, changes)) if *changes > 0 => {
+                *changes -= 1;
+                Ok(())
+            }
+            Some((Fault::Cut, _)) => {
+                self.off = true;
+                Err(io::Error::other("the power was cut"))
+            }
+            Some((Fault::FailOnce, _)) => {
+                self.fault = None;
+                Err(io::ErrorKind::StorageFull.into())
+            }
+        }
     }
 
     fn apply(bytes: &mut Vec<u8>, change: &Change) {
@@ -217,7 +216,8 @@ impl StorageBackend for Connection {
         let mut state = self.0.0.lock().unwrap();
         state.change()?;
         state.unsynced.clear();
-        state.durable = state.current.clone();
+        let State { durable, current, .. } = &mut *state;
+        durable.clone_from(current);
         Ok(())
     }
 
