@@ -5,3 +5,6 @@ mod config;
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
 mod examples;
+#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+
+mod signatures;
