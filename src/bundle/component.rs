@@ -1,1 +1,4 @@
 //! (skeleton)
+pub struct ComponentError;
+pub struct ComponentFacts;
+pub fn inspect() {}
