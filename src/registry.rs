@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
+use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
-use redb::{Database, StorageBackend};
 use tokio::task::spawn_blocking;
 
 use crate::model::{Session, Token, TokenId};
@@ -50,6 +50,9 @@ pub use txn::{ReadTables, WriteTxn};
 use storage::{Opener, Storage};
 use touches::Touches;
 
+/// Bytes of pages kept in memory where no configuration says how many.
+const CACHE_BYTES: usize = 16 * 1024 * 1024;
+
 /// A cheap handle to the open registry.
 #[derive(Clone)]
 pub struct Registry(Arc<Inner>);
@@ -80,22 +83,23 @@ impl Registry {
         Self::open_on(InMemoryBackend::new, now)
     }
 
-    /// Opens the registry on the storage that `connect` gives, again after each failure of it.
+    /// Opens the registry on the storage that `connect` gives, making it if the storage is empty.
+    ///
+    /// `connect` is called again after each failure of the storage.
     pub fn open_on<B: StorageBackend>(
         connect: impl Fn() -> B + Send + Sync + 'static,
         now: Timestamp,
     ) -> Result<Self, RegistryError> {
         let file = Path::new("(storage)");
         let open = move || {
-            let db = Database::builder()
-                .set_check_integrity_on_open(true)
-                .create_with_backend(connect())
+            let backend = connect();
+            let is_empty = backend.len().is_ok_and(|bytes| bytes == 0);
+            let db = storage::builder(CACHE_BYTES)
+                .create_with_backend(backend)
                 .map_err(|error| RegistryError::opening(file, error))?;
-            match schema::format(&db)? {
-                None => schema::create(&db, now)?,
-                Some(_) => schema::upgrade(&db, file, now)?,
-            }
-            Ok(db)
+            let prepared =
+                if is_empty { schema::create(&db, now) } else { schema::upgrade(&db, file, now) };
+            prepared.map(|()| db)
         };
         Self::start(file, Box::new(open))
     }

@@ -46,13 +46,12 @@ mod tests {
     #[test]
     fn events_are_listed_in_pages_from_the_newest() {
         let registry = registry();
-        let subjects = ["a", "b", "c"];
         let numbers = registry
             .write_blocking(|txn| {
-                subjects.map(|s| append(txn, &audit_event(s))).into_iter().collect()
+                Ok(["a", "b", "c"].map(|subject| append(txn, &audit_event(subject)).unwrap()))
             })
             .unwrap();
-        assert_eq!(numbers, vec![1, 2, 3]);
+        assert_eq!(numbers, [1, 2, 3]);
 
         let (first, second) = registry
             .read_blocking(|txn| Ok((list(txn, None, 2)?, list(txn, Some(2), 2)?)))

@@ -66,33 +66,39 @@ impl RegistryError {
         Self::File { action, file: file.to_owned(), source }
     }
 
-    pub(super) fn damaged(file: &Path, detail: impl ToString) -> Self {
+    pub(super) fn damaged(file: &Path, detail: &impl ToString) -> Self {
         Self::Damaged { file: file.to_owned(), detail: detail.to_string() }
     }
 
     /// The error of opening `file`, told apart by what the operator can do about it.
     pub(super) fn opening(file: &Path, error: DatabaseError) -> Self {
+        if matches!(error, DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch)
+        {
+            return Self::InUse(file.to_owned());
+        }
         // redb reports a wrong magic number and a file that ends too early as I/O errors.
         let damage = [io::ErrorKind::InvalidData, io::ErrorKind::UnexpectedEof];
-        match error {
-            DatabaseError::DatabaseAlreadyOpen => Self::InUse(file.to_owned()),
-            DatabaseError::Storage(StorageError::Io(error)) if !damage.contains(&error.kind()) => {
+        if let DatabaseError::Storage(StorageError::Io(error)) = error {
+            let is_damage = damage.contains(&error.kind());
+            return if is_damage {
+                Self::damaged(file, &error)
+            } else {
                 Self::file("opened", file, error)
-            }
-            other => Self::damaged(file, other),
+            };
         }
+        Self::damaged(file, &error)
     }
 
     /// A registry whose rows cannot be loaded at start is damaged, whatever the reason.
     pub(super) fn loading(self, file: &Path) -> Self {
         match self {
             Self::Row { table, source } => {
-                Self::damaged(file, format!("a row of the table `{table}`: {source}"))
+                Self::damaged(file, &format!("a row of the table `{table}`: {source}"))
             }
             Self::Storage(error) if !matches!(*error, redb::Error::Io(_)) => {
-                Self::damaged(file, error)
+                Self::damaged(file, &error)
             }
-            Self::MissingVersion { .. } | Self::Panicked(_) => Self::damaged(file, self),
+            Self::MissingVersion { .. } | Self::Panicked(_) => Self::damaged(file, &self),
             Self::File { .. }
             | Self::InUse(_)
             | Self::Damaged { .. }

@@ -10,12 +10,15 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use redb::Database;
 use redb::backends::FileBackend;
-use redb::{Builder, Database};
 use rustix::fs::{FlockOperation, flock};
 
-use super::RegistryError;
-use super::schema;
+use super::storage::builder;
+use super::{RegistryError, schema};
+
+#[cfg(test)]
+mod tests;
 
 /// Read and write for the owner, nothing for others: rows hold password and token hashes.
 const MODE: u32 = 0o600;
@@ -32,14 +35,6 @@ pub(super) fn open(
         builder(cache_bytes).open(file).map_err(|error| RegistryError::opening(file, error))?;
     schema::upgrade(&db, file, now)?;
     Ok(db)
-}
-
-/// redb trusts a file that was closed cleanly, and may panic on one that was changed since;
-/// with the check it verifies every page and reports.
-fn builder(cache_bytes: usize) -> Builder {
-    let mut builder = Database::builder();
-    builder.set_cache_size(cache_bytes).set_check_integrity_on_open(true);
-    builder
 }
 
 fn create_if_absent(file: &Path, cache_bytes: usize, now: Timestamp) -> Result<(), RegistryError> {
@@ -112,5 +107,6 @@ fn remove_if_there(file: &Path) -> io::Result<()> {
 /// A file that was copied back from a backup often has the mode of whoever copied it.
 fn make_private(file: &Path) -> io::Result<()> {
     let mode = fs::metadata(file)?.permissions().mode();
-    if mode & 0o077 == 0 { Ok(()) } else { fs::set_permissions(file, Permissions::from_mode(MODE)) }
+    let others = mode & 0o077;
+    if others == 0 { Ok(()) } else { fs::set_permissions(file, Permissions::from_mode(MODE)) }
 }

@@ -17,8 +17,7 @@ use crate::model::{
     Session, TenantId, Token, TokenId, TrustedKey,
 };
 
-use super::RegistryError;
-use super::{installs as install_rows, operators, sessions, tokens, trusted_keys};
+use super::{RegistryError, installs as install_rows, operators, sessions, tokens, trusted_keys};
 use installs::InstallIndex;
 
 pub use installs::LiveInstall;

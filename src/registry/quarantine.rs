@@ -1,5 +1,7 @@
 //! Bundles that wait for a decision, keyed by content hash.
 
+use std::cmp::Reverse;
+
 use jiff::Timestamp;
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 
@@ -40,7 +42,7 @@ pub fn list(txn: &impl ReadTables) -> Result<Vec<Quarantined>, RegistryError> {
     let mut bundles = rows
         .map(|row| decode(&QUARANTINE, row?.1.value()))
         .collect::<Result<Vec<Quarantined>, RegistryError>>()?;
-    bundles.sort_by(|a, b| b.quarantined_at.cmp(&a.quarantined_at));
+    bundles.sort_by_key(|bundle| Reverse(bundle.quarantined_at));
     Ok(bundles)
 }
 

@@ -9,11 +9,10 @@ use std::path::Path;
 use jiff::Timestamp;
 use redb::{Database, ReadableDatabase, TableDefinition, TableError, WriteTransaction};
 
-use super::RegistryError;
 use super::storage::durable_write;
 use super::{
-    approvals, audit, installs, operators, quarantine, sessions, setup, tenants, tokens,
-    trusted_keys, versions,
+    RegistryError, approvals, audit, installs, operators, quarantine, sessions, setup, tenants,
+    tokens, trusted_keys, versions,
 };
 
 /// Facts about the file itself.
@@ -31,7 +30,7 @@ const MIGRATIONS: &[Migration] = &[create_tables];
 pub const FORMAT_VERSION: u64 = MIGRATIONS.len() as u64;
 
 /// The format of a database; `None` when it is no registry yet.
-pub(super) fn format(db: &Database) -> Result<Option<u64>, RegistryError> {
+fn format(db: &Database) -> Result<Option<u64>, RegistryError> {
     let txn = db.begin_read()?;
     match txn.open_table(META) {
         Err(TableError::TableDoesNotExist(_)) => Ok(None),
@@ -50,7 +49,7 @@ pub(super) fn upgrade(db: &Database, file: &Path, now: Timestamp) -> Result<(), 
     // A registry gets its name only once it has a format: without one it is
     // another program's file, or a damaged one.
     let found =
-        format(db)?.ok_or_else(|| RegistryError::damaged(file, "it has no format version"))?;
+        format(db)?.ok_or_else(|| RegistryError::damaged(file, &"it has no format version"))?;
     if found > FORMAT_VERSION {
         let (file, supported) = (file.to_owned(), FORMAT_VERSION);
         return Err(RegistryError::NewerFormat { file, found, supported });

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use redb::{
-    Database, Durability, ReadTransaction, ReadableDatabase, StorageError, TransactionError,
-    WriteTransaction,
+    Builder, Database, Durability, ReadTransaction, ReadableDatabase, StorageError,
+    TransactionError, WriteTransaction,
 };
 
 use super::RegistryError;
@@ -74,6 +74,16 @@ impl Storage {
             None => Err(TransactionError::Storage(StorageError::DatabaseClosed).into()),
         }
     }
+}
+
+/// How every registry is opened: with a bounded cache, and checked.
+///
+/// redb trusts a file that was closed cleanly, and may panic on one that was
+/// changed since; with the check it verifies every page and reports.
+pub(super) fn builder(cache_bytes: usize) -> Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(cache_bytes).set_check_integrity_on_open(true);
+    builder
 }
 
 /// Begins a write whose commit returns when it is on disk.

@@ -59,7 +59,7 @@ mod tests {
 
         registry
             .write_blocking(|txn| {
-                [&first, &second, &revoked].map(|key| put(txn, key)).into_iter().collect()
+                [&first, &second, &revoked].into_iter().try_for_each(|key| put(txn, key))
             })
             .unwrap();
 

@@ -2,3 +2,5 @@
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
 mod bundle_store;
+
+mod registry_crashes;

@@ -212,6 +212,6 @@ impl TenantInstalls {
 /// `publisher.name` in lower case, where that can be part of a path.
 fn alias(manifest: &Manifest) -> Option<String> {
     let publisher = manifest.publisher.as_deref()?;
-    let alias = format!("{publisher}.{}", manifest.name).to_lowercase();
+    let alias = format!("{publisher}.{}", manifest.name).to_ascii_lowercase();
     alias.parse::<ExtensionName>().is_ok().then_some(alias)
 }
