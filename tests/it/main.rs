@@ -1,4 +1,7 @@
 //! The integration tests: one binary, one file per flow.
+#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+
+mod bundle_store;
 
 mod registry_crashes;
 mod config;
