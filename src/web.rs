@@ -26,6 +26,7 @@ mod static_files;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::middleware::{from_fn, from_fn_with_state};
 
 use crate::app::App;
@@ -46,4 +47,9 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(from_fn_with_state(Arc::clone(&app), middleware::set_headers))
         .layer(from_fn_with_state(Arc::clone(&app), middleware::log_request))
         .with_state(app)
+}
+
+/// A request body for a call of the router in this process.
+pub fn body(text: String) -> Body {
+    Body::from(text)
 }

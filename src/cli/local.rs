@@ -12,6 +12,7 @@ use super::failure::Failure;
 use crate::app::App;
 use crate::web;
 
+
 /// The routes of an appliance, opened by who owns its data folder.
 pub(super) struct Local {
     app: Arc<App>,
@@ -36,10 +37,10 @@ impl Local {
             .uri(path)
             .header("content-type", "application/json")
             .extension(web::server::Peer::Unix { uid })
-            .body(body)
+            .body(web::body(body))
             .map_err(|error| Failure::usage(error))?;
         let router = web::router(Arc::clone(&self.app));
-        let response = match router.oneshot(request.map(Into::into)).await {
+        let response = match router.oneshot(request).await {
             Ok(response) => response,
             Err(never) => match never {},
         };

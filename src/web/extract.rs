@@ -32,7 +32,8 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         #[expect(clippy::disallowed_types, reason = "this is the wrapper that replaces it")]
-        let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
+        let path =
+            <axum::extract::Path<T> as FromRequestParts<S>>::from_request_parts(parts, state).await;
         // What is no well-formed name, hash or id names nothing here.
         path.map(|path| Self(path.0)).map_err(|_| ApiError::not_found("there is nothing at this address"))
     }

@@ -106,7 +106,7 @@ pub(super) fn set_fixed(app: &App, path: &str, headers: &mut HeaderMap) {
         set(header::REFERRER_POLICY, "same-origin");
         set(CORP, "same-origin");
         set(COOP, "same-origin");
-        if app.config.server.has_tls() {
+        if app.config.server.tls.is_set() {
             set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
         }
         if !headers.contains_key(header::CACHE_CONTROL) {

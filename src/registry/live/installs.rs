@@ -1,12 +1,12 @@
 //! Installs with their versions, by everything that a URL can name them by.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{
-    ContentHash, ExtensionName, ExtensionVersion, Install, InstallId, Manifest, PreviousVersion,
+    Capability, ContentHash, ExtensionName, ExtensionVersion, Install, InstallId, Manifest, PreviousVersion,
     TenantId,
 };
 use crate::registry::{Live, ReadTables, RegistryError, versions};
@@ -16,6 +16,8 @@ use crate::registry::{Live, ReadTables, RegistryError, versions};
 pub struct LiveInstall {
     pub install: Install,
     pub version: Arc<ExtensionVersion>,
+    /// [`Install::effective_grants`], made once and shared with every execution.
+    pub grants: Arc<BTreeSet<Capability>>,
     /// The version of [`Install::previous`].
     pub previous: Option<Arc<ExtensionVersion>>,
 }
@@ -78,7 +80,8 @@ impl Live {
             None => None,
             Some(previous) => Some(find(&previous.version, &previous.content_hash)?),
         };
-        Ok(LiveInstall { install, version, previous })
+        let grants = Arc::new(install.effective_grants());
+        Ok(LiveInstall { install, version, grants, previous })
     }
 }
 
