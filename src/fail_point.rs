@@ -20,6 +20,10 @@ struct Target {
 }
 
 /// Counts a visit to the place `name`, and never returns from the one that was asked for.
+///
+/// # Panics
+///
+/// When what the environment asks for is not `name:count`.
 #[cfg(feature = "fail-points")]
 pub fn hit(name: &str) {
     use std::sync::OnceLock;

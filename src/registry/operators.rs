@@ -61,7 +61,7 @@ mod tests {
             registry.write_blocking(|txn| Ok([insert(txn, &ada)?, insert(txn, &other)?])).unwrap();
 
         assert_eq!(inserted, [true, false]);
-        assert_eq!(registry.read_blocking(|txn| list(txn)).unwrap(), [ada]);
+        assert_eq!(registry.read_blocking(list).unwrap(), [ada]);
     }
 
     #[test]

@@ -132,7 +132,7 @@ mod tests {
         let removed = registry.write_blocking(|txn| remove_of(txn, &operator("ada").name)).unwrap();
 
         assert_eq!(removed, 2);
-        assert_eq!(registry.read_blocking(|txn| list(txn)).unwrap(), rows[2..]);
+        assert_eq!(registry.read_blocking(list).unwrap(), rows[2..]);
     }
 
     #[test]
@@ -151,6 +151,6 @@ mod tests {
         let removed = registry.write_blocking(|txn| remove_expired(txn, at(200), at(50))).unwrap();
 
         assert_eq!(removed, 3);
-        assert_eq!(registry.read_blocking(|txn| list(txn)).unwrap(), rows[1..2]);
+        assert_eq!(registry.read_blocking(list).unwrap(), rows[1..2]);
     }
 }

@@ -56,11 +56,11 @@ mod tests {
         let registry = registry();
         let token = SetupToken { secret_sha256: [7; 32], expires_at: at(9) };
         registry.write_blocking(|txn| put(txn, &token)).unwrap();
-        assert_eq!(registry.read_blocking(|txn| get(txn)).unwrap(), Some(token));
+        assert_eq!(registry.read_blocking(get).unwrap(), Some(token));
 
         let cleared = registry.write_blocking(|txn| Ok([clear(txn)?, clear(txn)?])).unwrap();
 
         assert_eq!(cleared, [true, false]);
-        assert_eq!(registry.read_blocking(|txn| get(txn)).unwrap(), None);
+        assert_eq!(registry.read_blocking(get).unwrap(), None);
     }
 }

@@ -53,7 +53,7 @@ mod tests {
         let inserted = registry.write_blocking(|txn| insert(txn, &default)).unwrap();
 
         assert!(!inserted);
-        assert_eq!(registry.read_blocking(|txn| list(txn)).unwrap(), [default]);
+        assert_eq!(registry.read_blocking(list).unwrap(), [default]);
     }
 
     #[test]

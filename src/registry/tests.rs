@@ -88,7 +88,7 @@ fn a_failed_write_changes_neither_tables_nor_snapshot() {
 
     assert!(matches!(result, Err(RegistryError::MissingVersion { .. })));
     assert!(Arc::ptr_eq(&before, &registry.live()));
-    assert_eq!(registry.read_blocking(|txn| operators::list(txn)).unwrap(), []);
+    assert_eq!(registry.read_blocking(operators::list).unwrap(), []);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn a_panic_in_a_read_is_an_error_of_that_read_only() {
     let result: Result<(), _> = registry.read_blocking(|_| panic!("deliberate {}", 1));
 
     assert!(matches!(result, Err(RegistryError::Panicked(message)) if message == "deliberate 1"));
-    assert_eq!(registry.read_blocking(|txn| tenants::list(txn)).unwrap().len(), 1);
+    assert_eq!(registry.read_blocking(tenants::list).unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -115,7 +115,7 @@ mod tests {
         registry.write_blocking(|txn| set_last_used(txn, &row.id, at(1))).unwrap();
 
         assert_eq!(removed, Some(row.clone()));
-        assert_eq!(registry.read_blocking(|txn| list_all(txn)).unwrap(), []);
+        assert_eq!(registry.read_blocking(list_all).unwrap(), []);
         assert!(registry.live().token(&row.id).is_none());
     }
 }

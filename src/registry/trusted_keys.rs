@@ -65,7 +65,7 @@ mod tests {
 
         let mut expected = [revoked, second];
         expected.sort_by(|a, b| a.id.cmp(&b.id));
-        assert_eq!(registry.read_blocking(|txn| list(txn)).unwrap(), expected);
+        assert_eq!(registry.read_blocking(list).unwrap(), expected);
         assert!(registry.live().trusted_keys().iter().map(|key| &**key).eq(&expected));
     }
 

@@ -178,6 +178,6 @@ mod tests {
 
         assert_eq!(highest, Some(Version::new(1, 10, 0)));
         assert_eq!(numbers, ["1.10.0", "1.10.0-rc.1", "1.9.0"]);
-        assert_eq!(registry.read_blocking(|txn| list(txn)).unwrap().len(), 5);
+        assert_eq!(registry.read_blocking(list).unwrap().len(), 5);
     }
 }

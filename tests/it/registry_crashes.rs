@@ -208,10 +208,14 @@ fn a_disk_that_was_full_for_a_moment_needs_no_restart() {
         registry.write_blocking(|txn| write_number(txn, 1)).unwrap();
 
         disk.fail_once_after(steps);
-        let failed = (2..10)
-            .find(|number| registry.write_blocking(|txn| write_number(txn, *number)).is_err());
+        let (failed, error) = (2..10)
+            .find_map(|number| {
+                let result = registry.write_blocking(|txn| write_number(txn, number));
+                result.err().map(|error| (number, error))
+            })
+            .unwrap();
 
-        let failed = failed.unwrap();
+        assert!(error.is_disk_full(), "step {steps}: {error:?}");
         let found = numbers(&registry);
         assert!((1..failed).all(|number| found.contains(&number)), "step {steps}: {found:?}");
         registry.write_blocking(|txn| write_number(txn, 100)).unwrap();
