@@ -52,6 +52,7 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     pub passwords: sign_in::Passwords,
     pub sign_in_limits: sign_in::SignInLimits,
+    pub sign_in_links: sign_in::SignInLinks,
 }
 
 /// The caller may not do this.

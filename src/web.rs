@@ -34,8 +34,17 @@ use error::ApiError;
 
 /// Builds the router from the table: a route that is not in it does not exist.
 pub fn router(app: Arc<App>) -> Router {
+    build(app, routes::table())
+}
+
+/// Builds the router of the second address: extension pages and nothing else.
+pub fn ext_ui_router(app: Arc<App>) -> Router {
+    build(app, routes::ext_ui())
+}
+
+fn build(app: Arc<App>, table: Vec<routes::Route>) -> Router {
     let mut router = Router::new();
-    for route in routes::table() {
+    for route in table {
         let access = route.access;
         let guard = from_fn_with_state((Arc::clone(&app), access), guard::enforce);
         router = router.route(route.path, route.handler.layer(guard));

@@ -67,6 +67,21 @@ struct Tries {
     addresses: HashMap<IpAddr, (u32, Timestamp)>,
 }
 
+/// Addresses that sign an operator in, made by who runs the process.
+///
+/// Kept in memory only, and good for an hour: the demo prints one.
+#[derive(Default)]
+pub struct SignInLinks {
+    links: Mutex<HashMap<[u8; 32], SignInLink>>,
+}
+
+#[derive(Clone)]
+struct SignInLink {
+    operator: OperatorName,
+    path: String,
+    expires_at: Timestamp,
+}
+
 /// A new session: the cookie's value leaves here and is kept nowhere.
 #[derive(Debug)]
 pub struct NewSession {
@@ -254,6 +269,35 @@ impl App {
         };
         self.sign_in_limits.succeeded(&key);
         Ok(self.begin_session(&operator).await?)
+    }
+
+    /// Makes the secret of an address that signs `operator` in and leads to `path`.
+    pub fn create_sign_in_link(&self, operator: &Operator, path: String) -> SecretString {
+        let mut secret = [0; 32];
+        random(&mut secret);
+        let text = URL_SAFE_NO_PAD.encode(secret);
+        let expires_at = self.clock.now() + SignedDuration::from_hours(1);
+        let link = SignInLink { operator: operator.name.clone(), path, expires_at };
+        let mut links = self.sign_in_links.links.lock().unwrap_or_else(PoisonError::into_inner);
+        links.insert(Sha256::digest(text.as_bytes()).into(), link);
+        text.into()
+    }
+
+    /// Signs in who comes with such a secret; says where it leads.
+    pub async fn follow_sign_in_link(
+        &self,
+        secret: &str,
+    ) -> Result<(NewSession, String), SignInError> {
+        let digest: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
+        let found = {
+            let links = self.sign_in_links.links.lock().unwrap_or_else(PoisonError::into_inner);
+            links.get(&digest).cloned()
+        };
+        let now = self.clock.now();
+        let link = found.filter(|link| now < link.expires_at).ok_or(SignInError::Wrong)?;
+        let live = self.registry.live();
+        let operator = live.operator(&link.operator).ok_or(SignInError::Wrong)?;
+        Ok((self.begin_session(operator).await?, link.path))
     }
 
     /// Makes a session for an operator who has just proved who they are.

@@ -32,5 +32,5 @@ pub(super) async fn show_readiness(State(app): State<Arc<App>>) -> impl IntoResp
 /// Process and request counters, as OpenMetrics text.
 pub(super) async fn show_metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, content_type)], app.metrics.encode())
+    ([(header::CONTENT_TYPE, content_type)], app.metrics.encode(app.clock.now()))
 }

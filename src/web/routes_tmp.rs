@@ -7,7 +7,8 @@ use axum::routing::{MethodFilter, MethodRouter, any, on};
 
 use super::access::Access::{self, Always, Endpoint, Metrics, OperatorStepUp, Public, Scope, ScopeStepUp};
 use super::api::{bundles, extensions, installs, operators, quarantine, schema, setup, tenants, tokens, trust_keys};
-use super::{ext_ui, gateway, health, static_files};
+use super::ext_ui::show_asset;
+use super::{gateway, health, static_files};
 use crate::app::App;
 use crate::model::ScopeKind::{BundlePublish, InstallRead, InstallWrite, TokenWrite, TrustWrite};
 
@@ -39,8 +40,14 @@ where
 /// Every route of the appliance.
 pub fn table() -> Vec<Route> {
     let mut table = serving();
+    table.extend(ext_ui());
     table.extend(api());
     table
+}
+
+/// What `server.ext_ui_listen` answers.
+pub fn ext_ui() -> Vec<Route> {
+    vec![route("GET", "/ext-ui/{name}/{hash}/{*path}", Public, show_asset)]
 }
 
 fn serving() -> Vec<Route> {
@@ -49,7 +56,6 @@ fn serving() -> Vec<Route> {
         route("GET", "/readyz", Always, health::show_readiness),
         route("GET", "/metrics", Metrics, health::show_metrics),
         route("GET", "/static/{*path}", Always, static_files::show_static_file),
-        route("GET", "/ext-ui/{name}/{hash}/{*path}", Public, ext_ui::show_asset),
         route("*", "/api/ext/{extension}", Endpoint, gateway::dispatch_root),
         route("*", "/api/ext/{extension}/", Endpoint, gateway::dispatch_root),
         route("*", "/api/ext/{extension}/{*path}", Endpoint, gateway::dispatch),
