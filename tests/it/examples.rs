@@ -159,3 +159,34 @@ fn hello_js_builds_with_the_published_packages() {
     assert_eq!(imports, expected.map(|name| format!("alga:extension/{name}")));
     assert_eq!(exports, ["handler"]);
 }
+
+#[test]
+fn hello_wasi_was_built_from_its_source() {
+    let folder = example("hello-wasi");
+    let recorded = fs::read_to_string(folder.join("built-from.sha256")).unwrap();
+
+    let found: String = ["Cargo.lock", "Cargo.toml", "src/lib.rs"]
+        .map(|file| {
+            let digest = Sha256::digest(fs::read(folder.join(file)).unwrap());
+            format!("{}  {file}\n", hex::encode(digest))
+        })
+        .concat();
+
+    // Building it takes a Rust for WebAssembly and minutes: too much for every run.
+    assert_eq!(
+        recorded, found,
+        "run examples/hello-wasi/build.sh --debian and commit what it made"
+    );
+}
+
+#[test]
+fn hello_wasi_uses_http_and_streams_only() {
+    let component = fs::read(example("hello-wasi").join("bundle/dist/main.wasm")).unwrap();
+
+    let (imports, exports) = imports_and_exports(&component);
+
+    let expected = ["io/poll", "io/error", "io/streams", "http/types"];
+    assert_eq!(imports, expected.map(|name| format!("wasi:{name}@0.2.12")));
+    assert_eq!(exports, ["wasi:http/incoming-handler@0.2.12"]);
+    assert!(component.len() <= 200_000, "{} bytes", component.len());
+}
