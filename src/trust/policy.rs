@@ -1,10 +1,12 @@
 //! What follows from who signed: the last word on a bundle.
 
+mod doubt;
+
 use jiff::Timestamp;
 use semver::Version;
 
+use self::doubt::{Doubt, Weight};
 use super::key_ring::KeyRing;
-use super::keys;
 use super::report::{Check, CheckStatus, Finding, Rows};
 use super::signatures::{SignatureFact, Signed};
 use super::statement::Subject;
@@ -49,23 +51,6 @@ pub(super) enum Decision {
     Rejected,
 }
 
-/// A reason not to trust, and the check it belongs to.
-struct Doubt {
-    check: Check,
-    finding: Finding,
-    weight: Weight,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Weight {
-    /// Nobody said anything: an approval or `allow-unsigned` outweighs it.
-    Missing,
-    /// Somebody said no: only an approval of exactly this bundle outweighs it.
-    Revoked,
-    /// What was said cannot be read: nothing outweighs it.
-    Unreadable,
-}
-
 /// Why a bundle is accepted.
 enum Grounds<'a> {
     Trusted,
@@ -105,10 +90,10 @@ impl Case<'_> {
         let mut signers = Vec::new();
         let mut doubts = Vec::new();
         if let Some(error) = self.trust.problem(self.facts.now) {
-            doubts.push(unusable_trust_bundle(&error.to_string()));
+            doubts.push(Doubt::unusable_trust_bundle(&error.to_string()));
         }
         if self.signatures.is_empty() {
-            doubts.push(unsigned());
+            doubts.push(Doubt::unsigned());
         }
         for fact in self.signatures {
             match self.signer(&fact.signed) {
@@ -118,7 +103,7 @@ impl Case<'_> {
         }
         let threshold = self.trust.threshold();
         if !signers.is_empty() && signers.len() < threshold {
-            doubts.push(too_few(signers.len(), threshold));
+            doubts.push(Doubt::too_few_signers(signers.len(), threshold));
         }
         (signers, doubts)
     }
@@ -128,37 +113,10 @@ impl Case<'_> {
         match signed {
             Signed::Known(id) => match self.ring.permission(id, name, self.facts.now) {
                 Ok(entry) => Ok(Signer { key_id: id.clone(), name: entry.name.clone() }),
-                Err(finding) => {
-                    let revoked = finding.code == "key_revoked";
-                    let weight = if revoked { Weight::Revoked } else { Weight::Missing };
-                    Err(Doubt { check: Check::Trust, finding, weight })
-                }
+                Err(finding) => Err(Doubt::not_permitted(finding)),
             },
-            Signed::Unknown(key) => Err(Doubt::missing(
-                Check::Trust,
-                Finding::new("unknown_signer")
-                    .expected("a signature by a trusted key")
-                    .found(format!(
-                        "a valid signature by key {}, which nobody trusts",
-                        keys::key_id(key)
-                    ))
-                    .hint(format!(
-                        "Compare the key id with the publisher's. If it is theirs, trust the key \
-                         for {name}; or approve this content hash, with a reason."
-                    )),
-            )),
-            Signed::Unavailable(claimed) => {
-                let claimed = claimed.as_ref();
-                let key =
-                    claimed.map_or_else(|| "an unnamed key".to_owned(), |id| format!("key {id}"));
-                Err(Doubt::missing(
-                    Check::Signature,
-                    Finding::new("signer_unavailable")
-                        .expected("a signature by a key that is known or in the statement")
-                        .found(format!("a signature by {key}, which is neither"))
-                        .hint("Get the public key file from the publisher and trust it."),
-                ))
-            }
+            Signed::Unknown(key) => Err(Doubt::unknown_signer(key, name)),
+            Signed::Unavailable(claimed) => Err(Doubt::signer_unavailable(claimed.as_ref())),
         }
     }
 
@@ -257,12 +215,6 @@ impl Case<'_> {
     }
 }
 
-impl Doubt {
-    const fn missing(check: Check, finding: Finding) -> Self {
-        Self { check, finding, weight: Weight::Missing }
-    }
-}
-
 impl SignatureFact {
     fn is_valid(&self) -> bool {
         !matches!(self.signed, Signed::Unavailable(_))
@@ -273,37 +225,6 @@ fn write(doubts: Vec<Doubt>, status: CheckStatus, rows: &mut Rows) {
     for Doubt { check, finding, .. } in doubts {
         rows.add(check, status, finding);
     }
-}
-
-fn unusable_trust_bundle(reason: &str) -> Doubt {
-    let finding = Finding::new("trust_bundle_unusable")
-        .expected("a usable trust bundle, as `signing.trust_bundle` is set")
-        .found(reason)
-        .hint("Ask an operator to correct the trust bundle; nothing is accepted until then.");
-    Doubt { check: Check::Trust, finding, weight: Weight::Unreadable }
-}
-
-fn unsigned() -> Doubt {
-    Doubt::missing(
-        Check::Signature,
-        Finding::new("unsigned")
-            .expected("a signature by a trusted key")
-            .found("no signature")
-            .hint(
-                "Sign the bundle with `plugboard sign` and attach the signature, or approve this \
-                 content hash, with a reason.",
-            ),
-    )
-}
-
-fn too_few(found: usize, threshold: usize) -> Doubt {
-    Doubt::missing(
-        Check::Trust,
-        Finding::new("threshold_not_met")
-            .expected(format!("signatures by {threshold} different trusted keys"))
-            .found(counted(found, "trusted signature"))
-            .hint("Attach the missing signatures; the content hash stays the same."),
-    )
 }
 
 fn counted(count: usize, noun: &str) -> String {

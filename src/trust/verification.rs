@@ -246,3 +246,26 @@ impl Deref for QuarantinedBundle {
         &self.bundle
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trust::fixtures::key;
+    use crate::trust::keys;
+
+    #[test]
+    fn a_claim_pushes_no_signature_out() {
+        let public = key(9).verifying_key();
+        let id = keys::key_id(&public);
+        let fact = |signed, envelope: &[u8]| SignatureFact { signed, envelope: envelope.to_vec() };
+
+        let kept = by_key(vec![
+            fact(Signed::Unavailable(Some(id.clone())), b"claim"),
+            fact(Signed::Unavailable(None), b"nameless"),
+            fact(Signed::Unknown(public), b"signature"),
+        ]);
+
+        assert_eq!(kept[0], (id, b"signature".to_vec()));
+        assert_eq!((kept.len(), kept[1].1.as_slice()), (2, b"nameless".as_slice()));
+    }
+}

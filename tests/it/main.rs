@@ -4,3 +4,4 @@
 mod bundle_store;
 
 mod registry_crashes;
+mod signatures;

@@ -6,7 +6,7 @@ use super::*;
 use crate::model::{ContentHash, KeyStatus};
 use crate::trust::fixtures::{bundle, bytes, key, now, signed, statement, trusted};
 use crate::trust::report::{Report, Verdict};
-use crate::trust::signatures;
+use crate::trust::{keys, signatures};
 
 /// A registry that trusts key 1, and a bundle signed by the seeds given.
 struct Desk {
