@@ -5,3 +5,4 @@ mod bundle_store;
 
 mod registry_crashes;
 mod signatures;
+mod examples;
