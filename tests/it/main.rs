@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
 mod bundle_store;
-
+mod examples;
 mod registry_crashes;
 mod signatures;
-mod examples;

@@ -9,14 +9,16 @@ use std::{
 };
 
 use bytes::Bytes;
+use ed25519_dalek::SigningKey;
 use jiff::Timestamp;
 use plugboard::{
-    bundle::BundleLimits,
+    bundle::{self, BundleLimits},
     config::{SigningPolicy, StoreConfig},
-    model::{ContentHash, ExtensionVersion, FileEntry},
+    model::{ContentHash, ExtensionVersion, FileEntry, KeyStatus, NameGlob, TrustedKey},
     store::{AssetFile, BundleStore, Staged, StoreError},
     trust::{
         self, Facts, QuarantinedBundle, StagedUpload, TrustBundle, Verification, VerifiedBundle,
+        statement::{self, Subject},
     },
 };
 use tempfile::TempDir;
@@ -119,6 +121,40 @@ pub(super) fn verified(staged: &Staged) -> Box<VerifiedBundle> {
     }
 }
 
+/// The bundle with a signature by `key`, which is trusted.
+pub(super) fn verified_by(key: &SigningKey, staged: &Staged) -> Box<VerifiedBundle> {
+    let subject = subject(&verified(staged));
+    let public = key.verifying_key();
+    let trusted = TrustedKey {
+        id: trust::keys::key_id(&public),
+        public_key: public.to_bytes(),
+        name: "Release".to_owned(),
+        scopes: vec![NameGlob::everything()],
+        not_before: None,
+        not_after: None,
+        status: KeyStatus::Active,
+        added_at: Timestamp::UNIX_EPOCH,
+        added_by: "a test".to_owned(),
+    };
+    let upload = staged.upload(None, vec![statement::sign(key, &subject)]);
+    match verify_with(&upload, SigningPolicy::Require, vec![trusted]) {
+        Verification::Verified(bundle) => bundle,
+        other => panic!("not verified: {:?}", other.report()),
+    }
+}
+
+/// What a publisher signs.
+pub(super) fn subject(bundle: &VerifiedBundle) -> Subject {
+    Subject {
+        name: bundle.manifest().name.clone(),
+        version: bundle.manifest().version.clone(),
+        content_hash: bundle.content_hash(),
+        size: bundle.size(),
+        manifest_sha256: statement::manifest_sha256(bundle.manifest_json()),
+        target_world: bundle.world(),
+    }
+}
+
 pub(super) fn quarantined(upload: &StagedUpload) -> Box<QuarantinedBundle> {
     match verify(upload, SigningPolicy::Require) {
         Verification::Quarantined(bundle) => bundle,
@@ -127,7 +163,15 @@ pub(super) fn quarantined(upload: &StagedUpload) -> Box<QuarantinedBundle> {
 }
 
 pub(super) fn verify(upload: &StagedUpload, policy: SigningPolicy) -> Verification {
-    let facts = Facts { now: Timestamp::UNIX_EPOCH, policy, keys: Vec::new(), registry: None };
+    verify_with(upload, policy, Vec::new())
+}
+
+fn verify_with(
+    upload: &StagedUpload,
+    policy: SigningPolicy,
+    keys: Vec<TrustedKey>,
+) -> Verification {
+    let facts = Facts { now: Timestamp::UNIX_EPOCH, policy, keys, registry: None };
     trust::verify(upload, &TrustBundle::none(), &facts, &BundleLimits::default())
 }
 
@@ -157,6 +201,14 @@ pub(super) fn bundle_of_pages(name: &str, files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut all = vec![("manifest.json", manifest.as_bytes())];
     all.extend_from_slice(files);
     archive(&all)
+}
+
+/// The `hello` example, which has a component.
+pub(super) fn hello() -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/hello/bundle");
+    let mut archive = Vec::new();
+    bundle::pack(&folder, &mut archive).unwrap();
+    archive
 }
 
 /// A bundle with one page.
