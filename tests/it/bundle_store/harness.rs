@@ -12,7 +12,7 @@ use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use jiff::Timestamp;
 use plugboard::{
-    bundle::{self, BundleLimits},
+    bundle::BundleLimits,
     config::{SigningPolicy, StoreConfig},
     model::{ContentHash, ExtensionVersion, FileEntry, KeyStatus, NameGlob, TrustedKey},
     store::{AssetFile, BundleStore, Staged, StoreError},
@@ -115,10 +115,7 @@ pub(super) fn file<'v>(version: &'v ExtensionVersion, path: &str) -> &'v FileEnt
 }
 
 pub(super) fn verified(staged: &Staged) -> Box<VerifiedBundle> {
-    match verify(&staged.upload(None, Vec::new()), SigningPolicy::AllowUnsigned) {
-        Verification::Verified(bundle) => bundle,
-        other => panic!("not verified: {:?}", other.report()),
-    }
+    accepted(verify(&staged.upload(None, Vec::new()), SigningPolicy::AllowUnsigned))
 }
 
 /// The bundle with a signature by `key`, which is trusted.
@@ -137,10 +134,14 @@ pub(super) fn verified_by(key: &SigningKey, staged: &Staged) -> Box<VerifiedBund
         added_by: "a test".to_owned(),
     };
     let upload = staged.upload(None, vec![statement::sign(key, &subject)]);
-    match verify_with(&upload, SigningPolicy::Require, vec![trusted]) {
-        Verification::Verified(bundle) => bundle,
-        other => panic!("not verified: {:?}", other.report()),
+    accepted(verify_with(&upload, SigningPolicy::Require, vec![trusted]))
+}
+
+fn accepted(verification: Verification) -> Box<VerifiedBundle> {
+    if let Verification::Verified(bundle) = verification {
+        return bundle;
     }
+    panic!("not verified: {:?}", verification.report())
 }
 
 /// What a publisher signs.
@@ -156,10 +157,11 @@ pub(super) fn subject(bundle: &VerifiedBundle) -> Subject {
 }
 
 pub(super) fn quarantined(upload: &StagedUpload) -> Box<QuarantinedBundle> {
-    match verify(upload, SigningPolicy::Require) {
-        Verification::Quarantined(bundle) => bundle,
-        other => panic!("not quarantined: {:?}", other.report()),
+    let verification = verify(upload, SigningPolicy::Require);
+    if let Verification::Quarantined(bundle) = verification {
+        return bundle;
     }
+    panic!("not quarantined: {:?}", verification.report())
 }
 
 pub(super) fn verify(upload: &StagedUpload, policy: SigningPolicy) -> Verification {
@@ -203,12 +205,15 @@ pub(super) fn bundle_of_pages(name: &str, files: &[(&str, &[u8])]) -> Vec<u8> {
     archive(&all)
 }
 
-/// The `hello` example, which has a component.
-pub(super) fn hello() -> Vec<u8> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/hello/bundle");
-    let mut archive = Vec::new();
-    bundle::pack(&folder, &mut archive).unwrap();
-    archive
+/// The component of the `hello` example.
+pub(super) fn component() -> Vec<u8> {
+    let bundle = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/hello/bundle");
+    fs::read(bundle.join("dist/main.wasm")).unwrap()
+}
+
+/// A bundle with a component.
+pub(super) fn bundle_with_component() -> Vec<u8> {
+    bundle_of_pages("c", &[("dist/main.wasm", &component()), ("ui/index.html", b"hello")])
 }
 
 /// A bundle with one page.

@@ -2,11 +2,17 @@
 
 use std::fs;
 
+use ed25519_dalek::SigningKey;
 use plugboard::{
-    config::SigningPolicy, model::ContentHash, store::StoreError, trust::Verification,
+    config::SigningPolicy,
+    model::ContentHash,
+    store::StoreError,
+    trust::{Verification, VerifiedBundle, statement},
 };
 
-use super::harness::{Bench, config, names, quarantined, small_bundle, verify, version_of};
+use super::harness::{
+    Bench, config, names, quarantined, small_bundle, subject, verified, verify, version_of,
+};
 
 #[tokio::test]
 async fn a_kept_bundle_comes_back_whole() {

@@ -1,12 +1,13 @@
 //! Putting and reading back, on every kind of store.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt};
 
 use ed25519_dalek::SigningKey;
 use plugboard::{model::ContentHash, store::StoreError, trust};
 
 use super::harness::{
-    Bench, config, hello, small_bundle, snapshot, verified, verified_by, version_of,
+    self, Bench, bundle_with_component, config, small_bundle, snapshot, verified, verified_by,
+    version_of,
 };
 
 #[tokio::test]
@@ -21,13 +22,12 @@ async fn what_is_put_comes_back_on_every_store() {
 
 #[tokio::test]
 async fn a_component_comes_back_on_every_store() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/hello/bundle/dist/main.wasm");
     for bench in Bench::each() {
-        let version = bench.publish(&hello()).await;
+        let version = bench.publish(&bundle_with_component()).await;
 
         let component = bench.store.component(&version).await.unwrap();
 
-        assert_eq!(component, fs::read(&file).unwrap());
+        assert_eq!(component, harness::component());
     }
 }
 
@@ -118,7 +118,7 @@ async fn the_archive_becomes_the_object_without_a_copy() {
 async fn the_layout_is_the_documented_one() {
     let bench = Bench::directory(&config());
     let key = SigningKey::from_bytes(&[7; 32]);
-    let staged = bench.stage(&hello()).await.unwrap();
+    let staged = bench.stage(&bundle_with_component()).await.unwrap();
     let bundle = verified_by(&key, &staged);
 
     bench.store.put(&bundle).await.unwrap();
@@ -158,7 +158,7 @@ async fn a_prefix_of_two_folders_works() {
 async fn a_file_the_version_does_not_have_is_not_found() {
     for bench in Bench::each() {
         let version = bench.publish(&small_bundle("a")).await;
-        let mut other = super::harness::file(&version, "ui/index.html").clone();
+        let mut other = harness::file(&version, "ui/index.html").clone();
         other.path = "ui/other.html".parse().unwrap();
 
         let opened = bench.store.asset(&version, &other).await;

@@ -8,7 +8,9 @@ use std::{
 
 use plugboard::{model::ExtensionVersion, store::StoreError};
 
-use super::harness::{Bench, bundle_of_pages, config, hello, names, noise, verified};
+use super::harness::{
+    Bench, bundle_of_pages, bundle_with_component, config, names, noise, verified,
+};
 
 /// Flips one bit at the beginning, in the middle or at the end; `turn` is 0, 1 or 2.
 fn flip(file: &Path, turn: u64) {
@@ -112,11 +114,11 @@ async fn publishing_over_a_tampered_object_is_refused() {
     for object in ["bundle.tar.zst", "manifest.json", "entry.wasm"] {
         for turn in 0..3 {
             let bench = Bench::directory(&config());
-            let version = bench.publish(&hello()).await;
+            let version = bench.publish(&bundle_with_component()).await;
             let damaged = bench.stored(&version.content_hash.hex()).join(object);
             flip(&damaged, turn);
             let before = fs::read(&damaged).unwrap();
-            let staged = bench.stage(&hello()).await.unwrap();
+            let staged = bench.stage(&bundle_with_component()).await.unwrap();
 
             let put = bench.store.put(&verified(&staged)).await;
 
@@ -130,7 +132,7 @@ async fn publishing_over_a_tampered_object_is_refused() {
 async fn a_tampered_component_is_taken_from_the_archive() {
     for turn in 0..3 {
         let bench = Bench::directory(&config());
-        let version = bench.publish(&hello()).await;
+        let version = bench.publish(&bundle_with_component()).await;
         let good = bench.store.component(&version).await.unwrap();
         flip(&bench.stored(&version.content_hash.hex()).join("entry.wasm"), turn);
 
@@ -141,7 +143,7 @@ async fn a_tampered_component_is_taken_from_the_archive() {
 #[tokio::test]
 async fn a_missing_component_is_taken_from_the_archive() {
     let bench = Bench::directory(&config());
-    let version = bench.publish(&hello()).await;
+    let version = bench.publish(&bundle_with_component()).await;
     let good = bench.store.component(&version).await.unwrap();
     fs::remove_file(bench.stored(&version.content_hash.hex()).join("entry.wasm")).unwrap();
 
@@ -152,7 +154,7 @@ async fn a_missing_component_is_taken_from_the_archive() {
 async fn a_component_is_not_handed_out_when_the_archive_is_tampered_too() {
     for turn in 0..3 {
         let bench = Bench::directory(&config());
-        let version = bench.publish(&hello()).await;
+        let version = bench.publish(&bundle_with_component()).await;
         let folder = bench.stored(&version.content_hash.hex());
         flip(&folder.join("entry.wasm"), turn);
         flip(&folder.join("bundle.tar.zst"), turn);
