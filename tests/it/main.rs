@@ -5,3 +5,7 @@ mod bundle_store;
 mod examples;
 mod registry_crashes;
 mod signatures;
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod hostile_archives;
+mod support;
