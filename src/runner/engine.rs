@@ -123,3 +123,19 @@ impl Drop for Ticker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_stops_with_its_owner() {
+        let engine = build(&RunnerConfig { slots: 1, ..RunnerConfig::default() }).unwrap();
+        let ticker = Ticker::start(&engine).unwrap();
+        let weak = engine.weak();
+
+        drop((engine, ticker));
+
+        assert!(weak.upgrade().is_none(), "the thread held the last engine");
+    }
+}

@@ -1,0 +1,3 @@
+//! What the flows share.
+
+pub(crate) mod guests;
