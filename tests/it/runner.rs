@@ -5,7 +5,6 @@ mod answering;
 mod limits;
 mod preparing;
 mod responses;
-mod speed;
 
 use std::collections::BTreeSet;
 use std::io;
