@@ -18,4 +18,7 @@ mod examples;
 mod hostile_archives;
 mod registry_crashes;
 mod signatures;
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod runner;
 mod support;

@@ -2,3 +2,6 @@
 
 pub(crate) mod bundle_builder;
 pub(crate) mod raw_tar;
+//! What the flows share.
+
+pub(crate) mod guests;
