@@ -22,3 +22,6 @@ mod signatures;
 
 mod runner;
 mod support;
+#![expect(clippy::unwrap_used, reason = "a test stops where something is not as arranged")]
+
+mod pages;
