@@ -25,3 +25,4 @@ mod support;
 #![expect(clippy::unwrap_used, reason = "a test stops where something is not as arranged")]
 
 mod pages;
+mod server;
