@@ -1,12 +1,13 @@
 //! The sample extensions: what is committed is what their sources make.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     process::Command,
     sync::{Mutex, PoisonError},
 };
 
+use plugboard::bundle;
 use sha2::{Digest, Sha256};
 use wit_component::{ComponentEncoder, DecodedWasm, StringEncoding};
 use wit_parser::{IndexMap, Resolve, WorldItem, WorldKey};
@@ -108,6 +109,16 @@ fn assert_committed(committed: &Path, rebuilt: &[u8], folder: &Path) {
     fs::write(&kept, rebuilt).unwrap();
     let same = fs::read(committed).unwrap() == rebuilt;
     assert!(same, "not what the sources make: cp {} {}", kept.display(), committed.display());
+}
+
+#[test]
+fn every_sample_packs_without_a_warning() {
+    let committed = ["hello", "hello-wasi", "hello-ui"].map(|name| example(name).join("bundle"));
+
+    for folder in committed.into_iter().chain([hello_js()]) {
+        let packed = bundle::pack(&folder, &mut io::sink()).unwrap();
+        assert_eq!((packed.warnings, packed.left_out), (vec![], vec![]), "{}", folder.display());
+    }
 }
 
 #[test]
