@@ -1,1 +1,30 @@
-//! (skeleton)
+//! Who may publish what: the only way from an upload to a bundle that may run.
+//!
+//! [`verify`] is the one constructor of [`VerifiedBundle`] and
+//! [`QuarantinedBundle`]. `examination` looks at the bytes, `signatures` at who
+//! signed them (`envelope` and `statement` are the format, `foreign` names the
+//! formats of others), `key_ring` at whose keys count, and `policy` decides.
+//! `report` is what it says to people and machines.
+
+mod envelope;
+mod examination;
+#[cfg(test)]
+mod fixtures;
+mod foreign;
+mod key_ring;
+pub mod keys;
+mod pem;
+mod policy;
+mod report;
+mod signatures;
+pub mod statement;
+mod strict_json;
+mod trust_bundle;
+mod verification;
+
+pub use policy::{Facts, RegistryFacts};
+pub use report::{Check, CheckResult, CheckStatus, Report, ReportedExtension, Verdict};
+pub use trust_bundle::{TrustBundle, TrustBundleError, TrustBundleStatus};
+pub use verification::{
+    ExaminedBundle, QuarantinedBundle, StagedUpload, Verification, VerifiedBundle, verify,
+};

@@ -1,9 +1,29 @@
-//! The manifest, version 2: what an extension says of itself (interop.md section 2).
+//! The manifest, version 2: what an extension says of itself.
+//!
+//! [`Manifest`] is the checked form that the registry keeps. What publishers
+//! write is read by `parse`, over `json` (stricter than JSON parsers are), with
+//! the help of `findings`, which collects everything that is wrong; `schema` is
+//! the same format as a JSON Schema, for editors.
+
+mod api;
+mod egress;
+mod findings;
+mod json;
+mod parse;
+mod schema;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod text;
+mod ui;
+
+use std::collections::BTreeSet;
 
 use semver::Version;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use super::{AssetPath, Capability, Endpoint, ExtensionName};
+use super::{AssetPath, Capability, Endpoint, ExtensionName, ExtensionVersion, FileEntry};
 
 /// A manifest that has been checked. Made only by [`Manifest::parse`] and by
 /// reading back what the registry stored.
@@ -32,7 +52,7 @@ pub struct Manifest {
     pub endpoints: Vec<Endpoint>,
     /// A JSON Schema for the install's settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub settings: Option<serde_json::Value>,
+    pub settings: Option<Value>,
     /// Hosts the extension wants to call.
     #[serde(default)]
     pub egress: Vec<String>,
@@ -77,4 +97,68 @@ pub struct ManifestWarning {
     pub path: String,
     pub code: String,
     pub message: String,
+}
+
+impl Manifest {
+    /// Parses and checks the bytes of a `manifest.json`; finds everything that is wrong at once.
+    pub fn parse(json: &[u8]) -> Result<(Self, Vec<ManifestWarning>), ManifestProblems> {
+        parse::parse(json)
+    }
+
+    /// The manifest format as a JSON Schema.
+    pub fn json_schema() -> Value {
+        schema::json_schema()
+    }
+
+    /// The second name of the extension in URLs: `publisher.name` in lower case.
+    ///
+    /// `None` without a publisher, or with one that has no place in a path.
+    pub fn alias(&self) -> Option<String> {
+        let publisher = self.publisher.as_deref()?;
+        let alias = format!("{publisher}.{}", self.name).to_ascii_lowercase();
+        let alias: ExtensionName = alias.parse().ok()?;
+        Some(alias.into())
+    }
+
+    /// Grants that the manifest does not ask for, if there are any.
+    pub fn check_grants(&self, grants: &BTreeSet<Capability>) -> Result<(), Vec<Capability>> {
+        let wanted = |grant: &Capability| {
+            self.capabilities.contains(grant) || Capability::DEFAULTS.contains(grant)
+        };
+        let unwanted: Vec<_> = grants.iter().copied().filter(|grant| !wanted(grant)).collect();
+        if unwanted.is_empty() { Ok(()) } else { Err(unwanted) }
+    }
+
+    /// What the manifest speaks of and the bundle does not have.
+    pub fn check_files(&self, files: &[FileEntry]) -> Vec<ManifestWarning> {
+        self.missing_files(|path| files.iter().any(|file| file.path.as_str() == path))
+    }
+
+    /// What the manifest speaks of and is not there.
+    pub fn missing_files(&self, is_there: impl Fn(&str) -> bool) -> Vec<ManifestWarning> {
+        let component = ExtensionVersion::COMPONENT_PATH;
+        let page =
+            self.ui.as_ref().map(|ui| ("ui.entry", "ui_entry_missing", format!("ui/{}", ui.entry)));
+        let icon = self.icon.as_ref().map(|icon| ("icon", "icon_missing", icon.to_string()));
+        let code = (!self.endpoints.is_empty())
+            .then(|| ("api.endpoints", "component_missing", component.to_owned()));
+        let wanted = [page, icon, code].into_iter().flatten();
+        let missing = wanted.filter(|(_, _, file)| !is_there(file));
+        let warning = |(path, code, file): (&str, &str, String)| ManifestWarning {
+            path: path.to_owned(),
+            code: code.to_owned(),
+            message: format!("`{path}` needs the file `{file}`, which the bundle lacks"),
+        };
+        missing.map(warning).collect()
+    }
+
+    /// Checks an install's settings against the manifest's schema.
+    ///
+    /// Without a schema there is nothing to set.
+    pub fn check_settings(
+        &self,
+        settings: &Map<String, Value>,
+    ) -> Result<(), Vec<ManifestProblem>> {
+        settings::check(self.settings.as_ref(), settings)
+    }
 }

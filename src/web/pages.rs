@@ -12,7 +12,7 @@ mod chrome;
 mod confirm;
 mod extension;
 mod extensions;
-mod failure;
+pub(super) mod failure;
 mod figures;
 mod files;
 mod form;

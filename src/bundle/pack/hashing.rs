@@ -1,0 +1,67 @@
+//! Hashes and counts what passes by.
+
+use std::io::{self, Read, Write};
+
+use sha2::{Digest, Sha256};
+
+use crate::model::{ContentHash, FileDigest};
+
+/// Passes bytes on to a writer.
+pub(super) struct HashingWriter<'w> {
+    inner: &'w mut dyn Write,
+    hasher: Sha256,
+    written: u64,
+}
+
+impl<'w> HashingWriter<'w> {
+    pub(super) fn new(inner: &'w mut dyn Write) -> Self {
+        Self { inner, hasher: Sha256::new(), written: 0 }
+    }
+
+    /// The hash and the number of all bytes.
+    pub(super) fn finish(self) -> (ContentHash, u64) {
+        let digest: [u8; 32] = self.hasher.finalize().into();
+        (ContentHash::from(digest), self.written)
+    }
+}
+
+impl Write for HashingWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.inner.write(bytes)?;
+        self.hasher.update(&bytes[..count]);
+        self.written += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Passes bytes on from a reader.
+pub(super) struct HashingReader<R> {
+    inner: R,
+    hasher: Sha256,
+    read: u64,
+}
+
+impl<R: Read> HashingReader<R> {
+    pub(super) fn new(inner: R) -> Self {
+        Self { inner, hasher: Sha256::new(), read: 0 }
+    }
+
+    /// The hash and the number of all bytes.
+    pub(super) fn finish(self) -> (FileDigest, u64) {
+        let digest: [u8; 32] = self.hasher.finalize().into();
+        (FileDigest::from(digest), self.read)
+    }
+}
+
+impl<R: Read> Read for HashingReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.hasher.update(&buffer[..count]);
+        self.read += count as u64;
+        Ok(count)
+    }
+}

@@ -1,0 +1,244 @@
+//! Looking at the bytes: hash, archive, manifest and component. Signatures come after.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+
+use sha2::{Digest, Sha256};
+
+use super::report::{Check, CheckStatus, Finding, ReportedExtension, Rows};
+use super::statement::{Subject, manifest_sha256};
+use super::verification::{StagedUpload, reported};
+use crate::bundle::{self, ArchiveError, BundleContents, BundleLimits};
+use crate::model::{ContentHash, ExtensionVersion, Manifest, TargetWorld};
+
+/// A bundle that is sound in itself.
+#[derive(Debug)]
+pub(super) struct Examined {
+    pub(super) contents: BundleContents,
+    pub(super) manifest: Manifest,
+    pub(super) world: Option<TargetWorld>,
+}
+
+/// Why the examination ended early. The rows say more.
+pub(super) enum Stop {
+    Rejected(Option<ReportedExtension>),
+    /// Our file or our disk, and not the bundle, is at fault.
+    NotChecked,
+}
+
+impl Examined {
+    /// The facts that a statement about this bundle must have.
+    pub(super) fn subject(&self) -> Subject {
+        Subject {
+            name: self.manifest.name.clone(),
+            version: self.manifest.version.clone(),
+            content_hash: self.contents.content_hash,
+            size: self.contents.size,
+            manifest_sha256: manifest_sha256(&self.contents.manifest),
+            target_world: self.world,
+        }
+    }
+}
+
+/// Runs the checks `transport` to `component`, in order.
+pub(super) fn examine(
+    upload: &StagedUpload,
+    limits: &BundleLimits,
+    rows: &mut Rows,
+) -> Result<Examined, Stop> {
+    check_transport(upload, rows)?;
+    let contents = read(upload, limits, rows)?;
+    let manifest = check_manifest(&contents, rows)?;
+    let world = check_component(&contents, &manifest, rows)?;
+    Ok(Examined { contents, manifest, world })
+}
+
+fn check_transport(upload: &StagedUpload, rows: &mut Rows) -> Result<(), Stop> {
+    match upload.expected_hash {
+        None => {
+            let finding = Finding::new("hash_not_declared").found("the sender declared no hash");
+            rows.add(Check::Transport, CheckStatus::Skipped, finding);
+            Ok(())
+        }
+        Some(expected) if expected == upload.content_hash => {
+            rows.pass(Check::Transport, format!("{} bytes, as declared", upload.size));
+            Ok(())
+        }
+        Some(expected) => {
+            let finding = Finding::new("hash_mismatch")
+                .expected(expected.to_string())
+                .found(upload.content_hash.to_string())
+                .hint("The bytes were changed on the way, or it is another file: send it again.");
+            rows.add(Check::Transport, CheckStatus::Fail, finding);
+            Err(Stop::Rejected(None))
+        }
+    }
+}
+
+/// Reads the staged file once, for `integrity` and `archive`.
+fn read(
+    upload: &StagedUpload,
+    limits: &BundleLimits,
+    rows: &mut Rows,
+) -> Result<BundleContents, Stop> {
+    let file = File::open(&upload.file).map_err(|error| unreadable(&error, rows))?;
+    match bundle::read(file, limits) {
+        Ok(contents) => {
+            check_integrity(upload, contents.content_hash, rows)?;
+            let files = contents.files.len();
+            let unpacked = contents.unpacked_size;
+            rows.pass(Check::Archive, format!("{files} files, {unpacked} bytes unpacked"));
+            for warning in &contents.warnings {
+                let finding = Finding::new(warning.code).found(warning.message.clone());
+                rows.add(Check::Archive, CheckStatus::Warn, finding);
+            }
+            Ok(contents)
+        }
+        Err(error) if error.is_io() => {
+            rows.add(Check::Archive, CheckStatus::Fail, archive_finding(&error));
+            Err(Stop::NotChecked)
+        }
+        Err(error) => {
+            // The parser stopped early, so the hash is not known yet. Bytes
+            // that our disk changed must not be held against the sender.
+            let hash = hash_file(upload).map_err(|error| unreadable(&error, rows))?;
+            check_integrity(upload, hash, rows)?;
+            rows.add(Check::Archive, CheckStatus::Fail, archive_finding(&error));
+            Err(Stop::Rejected(None))
+        }
+    }
+}
+
+fn check_integrity(upload: &StagedUpload, found: ContentHash, rows: &mut Rows) -> Result<(), Stop> {
+    if found == upload.content_hash {
+        rows.pass(Check::Integrity, found.to_string());
+        return Ok(());
+    }
+    let finding = Finding::new("staged_file_changed")
+        .expected(upload.content_hash.to_string())
+        .found(found.to_string())
+        .hint("The file changed on this appliance after it was received: send it again.");
+    rows.add(Check::Integrity, CheckStatus::Fail, finding);
+    Err(Stop::NotChecked)
+}
+
+fn check_manifest(contents: &BundleContents, rows: &mut Rows) -> Result<Manifest, Stop> {
+    match Manifest::parse(&contents.manifest) {
+        Ok((manifest, warnings)) => {
+            rows.pass(Check::Manifest, format!("{} {}", manifest.name, manifest.version));
+            for warning in warnings {
+                let finding =
+                    Finding::new(warning.code).found(located(&warning.path, &warning.message));
+                rows.add(Check::Manifest, CheckStatus::Warn, finding);
+            }
+            warn_of_missing_files(contents, &manifest, rows);
+            Ok(manifest)
+        }
+        Err(problems) => {
+            for problem in problems.0 {
+                let finding =
+                    Finding::new(problem.code).found(located(&problem.path, &problem.message));
+                rows.add(Check::Manifest, CheckStatus::Fail, finding);
+            }
+            Err(Stop::Rejected(None))
+        }
+    }
+}
+
+/// Existing bundles name an entry that nothing ever read, so that a missing
+/// file is no refusal; the page would answer 404 and its author should know.
+fn warn_of_missing_files(contents: &BundleContents, manifest: &Manifest, rows: &mut Rows) {
+    let has = |path: &str| contents.files.iter().any(|file| file.path.as_str() == path);
+    if let Some(ui) = &manifest.ui {
+        let entry = format!("ui/{}", ui.entry);
+        if !has(&entry) {
+            let finding = Finding::new("ui_entry_missing")
+                .expected(format!("a file {entry}, as the manifest says"))
+                .found("no such file");
+            rows.add(Check::Manifest, CheckStatus::Warn, finding);
+        }
+    }
+    if let Some(icon) = manifest.icon.as_ref().filter(|icon| !has(icon.as_str())) {
+        let finding = Finding::new("icon_missing")
+            .expected(format!("a file {icon}, as the manifest says"))
+            .found("no such file");
+        rows.add(Check::Manifest, CheckStatus::Warn, finding);
+    }
+}
+
+fn check_component(
+    contents: &BundleContents,
+    manifest: &Manifest,
+    rows: &mut Rows,
+) -> Result<Option<TargetWorld>, Stop> {
+    let path = ExtensionVersion::COMPONENT_PATH;
+    let refuse = |rows: &mut Rows, finding| {
+        rows.add(Check::Component, CheckStatus::Fail, finding);
+        Err(Stop::Rejected(Some(reported(manifest))))
+    };
+    let Some(wasm) = &contents.component else {
+        let calls = manifest.endpoints.len();
+        if calls > 0 {
+            let finding = Finding::new("component_missing")
+                .expected(format!(
+                    "a file {path}, because the manifest declares {calls} endpoint(s)"
+                ))
+                .found("no such file")
+                .hint("Build the component before packing, or remove `api` from the manifest.");
+            return refuse(rows, finding);
+        }
+        let finding = Finding::new("no_component").found("the extension is only pages");
+        rows.add(Check::Component, CheckStatus::Skipped, finding);
+        return Ok(None);
+    };
+    match bundle::inspect(wasm) {
+        Ok(facts) => {
+            rows.pass(Check::Component, format!("{path} fits {}", facts.world.as_str()));
+            Ok(Some(facts.world))
+        }
+        Err(error) => refuse(
+            rows,
+            Finding::new(error.code())
+                .expected(format!("{path} is a component that fits a world of this appliance"))
+                .found(error.to_string())
+                .hint("Build it against the published WIT of the world that it is for."),
+        ),
+    }
+}
+
+fn archive_finding(error: &ArchiveError) -> Finding {
+    Finding::new(error.code()).found(error.to_string()).hint(sentence(error.hint()))
+}
+
+/// A clause as a machine reports it, as the sentence that a hint is.
+fn sentence(clause: &str) -> String {
+    let mut rest = clause.chars();
+    let first = rest.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(rest).chain(['.']).collect()
+}
+
+fn unreadable(error: &io::Error, rows: &mut Rows) -> Stop {
+    let finding = Finding::new("staged_file_unreadable")
+        .found(error.to_string())
+        .hint("The appliance could not read what it received: send it again.");
+    rows.add(Check::Integrity, CheckStatus::Fail, finding);
+    Stop::NotChecked
+}
+
+fn hash_file(upload: &StagedUpload) -> io::Result<ContentHash> {
+    let mut file = BufReader::with_capacity(64 * 1024, File::open(&upload.file)?);
+    let mut hasher = Sha256::new();
+    loop {
+        let chunk = file.fill_buf()?;
+        if chunk.is_empty() {
+            return Ok(ContentHash::from(<[u8; 32]>::from(hasher.finalize())));
+        }
+        hasher.update(chunk);
+        let read = chunk.len();
+        file.consume(read);
+    }
+}
+
+fn located(path: &str, message: &str) -> String {
+    if path == "$" { message.to_owned() } else { format!("{path}: {message}") }
+}

@@ -1,0 +1,389 @@
+//! Whole bundles through `verify`: the verdict, and which check it came from.
+
+use std::fs;
+use std::path::PathBuf;
+
+use ed25519_dalek::SigningKey;
+use jiff::Timestamp;
+use plugboard::bundle::BundleLimits;
+use plugboard::config::SigningPolicy;
+use plugboard::model::{Approval, ContentHash, KeyStatus, NameGlob, TrustedKey};
+use plugboard::trust::statement::{self, Subject};
+use plugboard::trust::{
+    Check, CheckStatus, Facts, RegistryFacts, Report, StagedUpload, TrustBundle, Verdict,
+    Verification, keys, verify,
+};
+use tempfile::TempDir;
+
+const MANIFEST: &str = r#"{"name":"com.acme.demo","publisher":"acme","version":"1.2.0","runtime":"wasm-js@1","ui":{"type":"iframe","entry":"index.html"}}"#;
+
+/// A folder for staged files, and a verifier that trusts key 1.
+struct Desk {
+    folder: TempDir,
+    facts: Facts,
+    trust: TrustBundle,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let facts = Facts {
+            now: "2026-11-23T12:00:00Z".parse().unwrap(),
+            policy: SigningPolicy::Require,
+            keys: vec![trusted(&key(1))],
+            registry: Some(RegistryFacts::default()),
+        };
+        Self { folder: TempDir::new().unwrap(), facts, trust: TrustBundle::none() }
+    }
+
+    fn stage(&self, archive: &[u8]) -> StagedUpload {
+        let content_hash = ContentHash::of(archive);
+        let file: PathBuf = self.folder.path().join(content_hash.hex());
+        fs::write(&file, archive).unwrap();
+        let size = archive.len() as u64;
+        StagedUpload { file, size, content_hash, expected_hash: None, signatures: vec![] }
+    }
+
+    fn stage_signed(&self, archive: &[u8], key: &SigningKey) -> StagedUpload {
+        let mut upload = self.stage(archive);
+        upload.signatures.push(sign(key, archive));
+        upload
+    }
+
+    fn verify(&self, upload: &StagedUpload) -> Verification {
+        verify(upload, &self.trust, &self.facts, &BundleLimits::default())
+    }
+}
+
+#[test]
+fn a_bundle_signed_by_a_trusted_key_is_verified() {
+    let (desk, archive) = (Desk::new(), archive(MANIFEST));
+    let mut upload = desk.stage_signed(&archive, &key(1));
+    upload.expected_hash = Some(upload.content_hash);
+
+    let Verification::Verified(bundle) = desk.verify(&upload) else { panic!() };
+
+    assert_eq!(bundle.content_hash(), ContentHash::of(&archive));
+    assert_eq!(bundle.size(), archive.len() as u64);
+    assert_eq!(bundle.manifest().name.as_str(), "com.acme.demo");
+    assert_eq!(bundle.manifest_json(), MANIFEST.as_bytes());
+    assert_eq!(bundle.signers()[0].name, "Release");
+    assert_eq!(
+        bundle.signatures(),
+        [(keys::key_id(&key(1).verifying_key()), upload.signatures[0].clone())]
+    );
+    assert_eq!((bundle.component(), bundle.world(), bundle.approved_because()), (None, None, None));
+    let paths: Vec<_> = bundle.files().iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(paths, ["manifest.json", "ui/index.html"]);
+}
+
+#[test]
+fn the_report_of_a_verified_bundle_has_every_check_in_order() {
+    let desk = Desk::new();
+    let mut upload = desk.stage_signed(&archive(MANIFEST), &key(1));
+    upload.expected_hash = Some(upload.content_hash);
+
+    let report = desk.verify(&upload).report().clone();
+
+    let rows: Vec<_> = report.checks.iter().map(|row| (row.check, row.status)).collect();
+    let pass = |check| (check, CheckStatus::Pass);
+    assert_eq!(
+        rows,
+        [
+            pass(Check::Transport),
+            pass(Check::Integrity),
+            pass(Check::Archive),
+            pass(Check::Manifest),
+            (Check::Component, CheckStatus::Skipped),
+            pass(Check::Signature),
+            pass(Check::Trust),
+            pass(Check::Policy),
+        ]
+    );
+    assert_eq!(report.verdict, Verdict::Verified);
+    assert_eq!(report.extension.unwrap().version.to_string(), "1.2.0");
+}
+
+#[test]
+fn another_hash_than_declared_is_refused() {
+    let desk = Desk::new();
+    let mut upload = desk.stage_signed(&archive(MANIFEST), &key(1));
+    upload.expected_hash = Some(ContentHash::of(b"other"));
+
+    let report = rejected(desk.verify(&upload));
+
+    assert_eq!(failure(&report), (Check::Transport, "hash_mismatch"));
+    let after = report.checks.iter().filter(|row| row.check != Check::Transport);
+    assert!(
+        after.clone().count() == 7 && after.clone().all(|row| row.status == CheckStatus::Skipped)
+    );
+}
+
+#[test]
+fn a_bundle_that_changed_in_our_hands_is_not_judged() {
+    let desk = Desk::new();
+    let upload = desk.stage_signed(&archive(MANIFEST), &key(1));
+    for bytes in [archive(&MANIFEST.replace("1.2.0", "1.2.1")), b"damaged".to_vec()] {
+        fs::write(&upload.file, bytes).unwrap();
+
+        let report = not_checked(desk.verify(&upload));
+
+        assert_eq!(failure(&report), (Check::Integrity, "staged_file_changed"));
+    }
+}
+
+#[test]
+fn a_bundle_that_cannot_be_read_is_not_judged() {
+    let desk = Desk::new();
+    let upload = desk.stage_signed(&archive(MANIFEST), &key(1));
+    fs::remove_file(&upload.file).unwrap();
+    assert_eq!(not_checked(desk.verify(&upload)).verdict, Verdict::NotChecked);
+
+    // A folder opens and does not read.
+    fs::create_dir(&upload.file).unwrap();
+    assert_eq!(not_checked(desk.verify(&upload)).verdict, Verdict::NotChecked);
+}
+
+#[test]
+fn a_broken_archive_is_refused() {
+    let desk = Desk::new();
+    let whole = archive(MANIFEST);
+    let upload = desk.stage_signed(&whole[..whole.len() - 1], &key(1));
+
+    let report = rejected(desk.verify(&upload));
+
+    assert_eq!(failure(&report).0, Check::Archive);
+    assert_eq!(report.extension, None);
+}
+
+#[test]
+fn a_broken_manifest_is_refused() {
+    let desk = Desk::new();
+    let upload = desk.stage_signed(&archive("{"), &key(1));
+
+    assert_eq!(failure(&rejected(desk.verify(&upload))).0, Check::Manifest);
+}
+
+#[test]
+fn declared_calls_need_a_component() {
+    let desk = Desk::new();
+    let manifest = MANIFEST.replace(
+        r#""ui":"#,
+        r#""api":{"endpoints":[{"method":"GET","path":"/","handler":"dist/main"}]},"ui":"#,
+    );
+    let upload = desk.stage_signed(&archive(&manifest), &key(1));
+
+    let report = rejected(desk.verify(&upload));
+
+    assert_eq!(failure(&report), (Check::Component, "component_missing"));
+    assert!(report.extension.is_some());
+}
+
+#[test]
+fn a_component_that_fits_no_world_is_refused() {
+    let desk = Desk::new();
+    let archive = archive_of(&[("manifest.json", MANIFEST), ("dist/main.wasm", "no wasm")]);
+
+    let report = rejected(desk.verify(&desk.stage_signed(&archive, &key(1))));
+
+    assert_eq!(failure(&report).0, Check::Component);
+}
+
+#[test]
+fn an_entry_that_is_not_there_is_worth_a_warning() {
+    let desk = Desk::new();
+    let archive = archive_of(&[("manifest.json", MANIFEST)]);
+
+    let verification = desk.verify(&desk.stage_signed(&archive, &key(1)));
+
+    let report = verification.report();
+    assert_eq!(report.verdict, Verdict::Verified);
+    assert!(report.checks.iter().any(|row| row.code == "ui_entry_missing"));
+}
+
+#[test]
+fn an_unsigned_bundle_is_quarantined_and_an_approval_lets_it_out() {
+    let mut desk = Desk::new();
+    let upload = desk.stage(&archive(MANIFEST));
+    assert_eq!(failure(&quarantined(desk.verify(&upload))), (Check::Signature, "unsigned"));
+
+    desk.facts.registry.as_mut().unwrap().approval = Some(Approval {
+        content_hash: upload.content_hash,
+        reason: "read line by line".to_owned(),
+        approved_by: "operator ada".to_owned(),
+        approved_at: desk.facts.now,
+    });
+
+    let Verification::Verified(bundle) = desk.verify(&upload) else { panic!() };
+    assert_eq!(bundle.approved_because(), Some("read line by line"));
+    assert!(bundle.signers().is_empty());
+}
+
+#[test]
+fn an_unknown_key_is_offered_and_counts_once_it_is_trusted() {
+    let mut desk = Desk::new();
+    let upload = desk.stage_signed(&archive(MANIFEST), &key(9));
+
+    let Verification::Quarantined(bundle) = desk.verify(&upload) else { panic!() };
+    assert_eq!(failure(bundle.report()), (Check::Trust, "unknown_signer"));
+    assert_eq!(bundle.offered_keys(), [key(9).verifying_key()]);
+    assert_eq!(statement::offered_key(&bundle.signatures()[0].1), Some(key(9).verifying_key()));
+
+    desk.facts.keys.push(trusted(&key(9)));
+    assert_eq!(desk.verify(&upload).report().verdict, Verdict::Verified);
+}
+
+#[test]
+fn a_signature_for_another_bundle_is_refused() {
+    let desk = Desk::new();
+    let (ours, other) = (archive(MANIFEST), archive(&MANIFEST.replace("1.2.0", "1.2.1")));
+    for signer in [key(1), key(9)] {
+        let mut upload = desk.stage(&ours);
+        upload.signatures.push(sign(&signer, &other));
+
+        let report = rejected(desk.verify(&upload));
+
+        assert_eq!(failure(&report), (Check::Signature, "statement_mismatch"));
+    }
+}
+
+#[test]
+fn a_signature_that_names_another_extension_is_refused() {
+    let desk = Desk::new();
+    let archive = archive(MANIFEST);
+    let mut upload = desk.stage(&archive);
+    let subject = Subject { name: "com.acme.other".parse().unwrap(), ..subject(&archive) };
+    upload.signatures.push(statement::sign(&key(1), &subject));
+
+    let report = rejected(desk.verify(&upload));
+
+    assert_eq!(failure(&report), (Check::Signature, "statement_mismatch"));
+}
+
+#[test]
+fn a_bad_signature_is_refused_even_where_none_is_needed() {
+    let mut desk = Desk::new();
+    desk.facts.policy = SigningPolicy::AllowUnsigned;
+    let archive = archive(MANIFEST);
+    let mut upload = desk.stage_signed(&archive, &key(1));
+    let text = String::from_utf8(upload.signatures[0].clone()).unwrap();
+    let at = text.rfind(r#""sig":""#).unwrap() + 10;
+    upload.signatures[0][at] = if upload.signatures[0][at] == b'A' { b'B' } else { b'A' };
+
+    let report = rejected(desk.verify(&upload));
+
+    assert_eq!(failure(&report), (Check::Signature, "bad_signature"));
+}
+
+#[test]
+fn what_is_no_envelope_is_refused() {
+    let desk = Desk::new();
+    for (bytes, code) in [
+        (&[7; 64][..], "unsupported_signature_format"),
+        (b"untrusted comment: signature from minisign secret key", "unsupported_signature_format"),
+        (b"-----BEGIN CERTIFICATE-----", "unsupported_signature_format"),
+        (b"\xff\xfe\xfd", "malformed_envelope"),
+        (b"", "malformed_envelope"),
+        (" ".repeat(64 * 1024 + 1).as_bytes(), "signature_too_large"),
+    ] {
+        let mut upload = desk.stage(&archive(MANIFEST));
+        upload.signatures.push(bytes.to_vec());
+
+        let report = rejected(desk.verify(&upload));
+
+        assert_eq!(failure(&report), (Check::Signature, code));
+    }
+}
+
+#[test]
+fn revoked_content_is_refused_as_a_bundle_and_not_as_a_signature() {
+    let mut desk = Desk::new();
+    let upload = desk.stage(&archive(MANIFEST));
+    let public = key(3).verifying_key();
+    desk.trust = TrustBundle::load(
+        &serde_json::json!({
+            "schema": "plugboard.trust/v1", "version": 1, "expires": "2027-01-01T00:00:00Z",
+            "threshold": 1, "revoked_content": [upload.content_hash],
+            "keys": [{"keyid": keys::key_id(&public), "alg": "ed25519",
+                      "spki": keys::spki_base64(&public), "scopes": ["*"], "status": "active"}],
+        })
+        .to_string(),
+        desk.facts.now,
+    );
+
+    assert_eq!(failure(&rejected(desk.verify(&upload))), (Check::Policy, "content_revoked"));
+}
+
+fn key(seed: u8) -> SigningKey {
+    SigningKey::from_bytes(&[seed; 32])
+}
+
+fn trusted(key: &SigningKey) -> TrustedKey {
+    let public = key.verifying_key();
+    TrustedKey {
+        id: keys::key_id(&public),
+        public_key: public.to_bytes(),
+        name: "Release".to_owned(),
+        scopes: vec![NameGlob::everything()],
+        not_before: None,
+        not_after: None,
+        status: KeyStatus::Active,
+        added_at: Timestamp::UNIX_EPOCH,
+        added_by: "operator ada".to_owned(),
+    }
+}
+
+/// What a right statement says of [`archive`], whose manifest is [`MANIFEST`]
+/// but for the version.
+fn subject(archive: &[u8]) -> Subject {
+    Subject {
+        name: "com.acme.demo".parse().unwrap(),
+        version: "1.2.0".parse().unwrap(),
+        content_hash: ContentHash::of(archive),
+        size: archive.len() as u64,
+        manifest_sha256: statement::manifest_sha256(MANIFEST.as_bytes()),
+        target_world: None,
+    }
+}
+
+fn sign(key: &SigningKey, archive: &[u8]) -> Vec<u8> {
+    statement::sign(key, &subject(archive))
+}
+
+fn archive(manifest: &str) -> Vec<u8> {
+    archive_of(&[("manifest.json", manifest), ("ui/index.html", "<p>hello</p>")])
+}
+
+fn archive_of(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (path, text) in files {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, path, text.as_bytes()).unwrap();
+    }
+    zstd::encode_all(tar.into_inner().unwrap().as_slice(), 3).unwrap()
+}
+
+fn failure(report: &Report) -> (Check, &str) {
+    let row = report.failures().next().expect("a failed check");
+    assert_eq!(report.failed_check(), Some(row.check));
+    (row.check, row.code.as_str())
+}
+
+fn rejected(verification: Verification) -> Report {
+    let Verification::Rejected(report) = verification else { panic!("{verification:?}") };
+    assert_eq!(report.verdict, Verdict::Rejected);
+    report
+}
+
+fn quarantined(verification: Verification) -> Report {
+    let Verification::Quarantined(bundle) = verification else { panic!("{verification:?}") };
+    assert_eq!(bundle.report().verdict, Verdict::Quarantined);
+    bundle.report().clone()
+}
+
+fn not_checked(verification: Verification) -> Report {
+    let Verification::NotChecked(report) = verification else { panic!("{verification:?}") };
+    assert_eq!(report.verdict, Verdict::NotChecked);
+    report
+}
