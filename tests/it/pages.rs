@@ -2,6 +2,7 @@
 //!
 //! The rendered pages are left in `target/tmp/pages` for people and browsers to look at.
 
+mod contrast;
 mod samples;
 
 use std::{collections::BTreeSet, fs, path::Path};
