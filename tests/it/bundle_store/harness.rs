@@ -1,25 +1,21 @@
 //! A store in a temporary folder, and bundles to put into it.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::Read,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
-};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use jiff::Timestamp;
-use plugboard::{
-    bundle::BundleLimits,
-    config::{SigningPolicy, StoreConfig},
-    model::{ContentHash, ExtensionVersion, FileEntry, KeyStatus, NameGlob, TrustedKey},
-    store::{AssetFile, BundleStore, Staged, StoreError},
-    trust::{
-        self, Facts, QuarantinedBundle, StagedUpload, TrustBundle, Verification, VerifiedBundle,
-        statement::{self, Subject},
-    },
+use plugboard::bundle::BundleLimits;
+use plugboard::config::{SigningPolicy, StoreConfig};
+use plugboard::model::{ContentHash, ExtensionVersion, FileEntry, KeyStatus, NameGlob, TrustedKey};
+use plugboard::store::{AssetFile, BundleStore, Staged, StoreError};
+use plugboard::trust::statement::{self, Subject};
+use plugboard::trust::{
+    self, Facts, QuarantinedBundle, StagedUpload, TrustBundle, Verification, VerifiedBundle,
 };
 use tempfile::TempDir;
 

@@ -3,12 +3,10 @@
 use std::fs;
 
 use ed25519_dalek::SigningKey;
-use plugboard::{
-    config::SigningPolicy,
-    model::ContentHash,
-    store::StoreError,
-    trust::{Verification, VerifiedBundle, statement},
-};
+use plugboard::config::SigningPolicy;
+use plugboard::model::ContentHash;
+use plugboard::store::StoreError;
+use plugboard::trust::{Verification, VerifiedBundle, statement};
 
 use super::harness::{
     Bench, config, names, quarantined, small_bundle, subject, verified, verify, version_of,

@@ -1,9 +1,12 @@
 //! Putting and reading back, on every kind of store.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use ed25519_dalek::SigningKey;
-use plugboard::{model::ContentHash, store::StoreError, trust};
+use plugboard::model::ContentHash;
+use plugboard::store::StoreError;
+use plugboard::trust;
 
 use super::harness::{
     self, Bench, bundle_with_component, config, small_bundle, snapshot, verified, verified_by,

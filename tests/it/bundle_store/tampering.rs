@@ -1,12 +1,11 @@
 //! Somebody wrote into the store: nothing of it may be handed out.
 
-use std::{
-    fs::{self, File, OpenOptions},
-    os::unix::fs::FileExt,
-    path::Path,
-};
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 
-use plugboard::{model::ExtensionVersion, store::StoreError};
+use plugboard::model::ExtensionVersion;
+use plugboard::store::StoreError;
 
 use super::harness::{
     Bench, bundle_of_pages, bundle_with_component, config, names, noise, verified,
