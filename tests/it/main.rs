@@ -1,6 +1,5 @@
 //! The integration tests: one binary, one file per flow.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
-#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
 mod bundle_store;
 mod config;
