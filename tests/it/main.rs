@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
 
 mod bundle_store;
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod config;
 mod examples;
 mod hostile_archives;

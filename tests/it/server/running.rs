@@ -1,6 +1,6 @@
 //! A server with a few routes of its own, and a client that writes bytes.
 
-use std::{future::Future, net::SocketAddr, path::Path, time::Duration};
+use std::{error::Error, future::Future, net::SocketAddr, path::Path, time::Duration};
 
 use axum::{
     Extension, Router,
@@ -154,11 +154,9 @@ async fn read_at_the_clients_pace(body: Body) -> String {
     match to_bytes(body, usize::MAX).await {
         Ok(bytes) => bytes.len().to_string(),
         Err(error) => {
-            let causes = std::iter::successors(
-                Some(&error as &(dyn std::error::Error + 'static)),
-                |error| error.source(),
-            );
-            let is_slow = causes.into_iter().any(|cause| cause.is::<BodyTooSlow>());
+            let first = &error as &(dyn Error + 'static);
+            let mut causes = std::iter::successors(Some(first), |&cause| cause.source());
+            let is_slow = causes.any(<dyn Error>::is::<BodyTooSlow>);
             if is_slow { "too slow".to_owned() } else { error.to_string() }
         }
     }
