@@ -18,7 +18,6 @@ mod headers;
 mod health;
 mod middleware;
 pub mod pages;
-#[path = "web/routes_tmp.rs"]
 pub mod routes;
 pub mod server;
 mod static_files;

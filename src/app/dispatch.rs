@@ -224,10 +224,7 @@ fn fitting<'a>(
 }
 
 /// The endpoint for `method`; HEAD falls back to GET (RFC 9110 section 9.3.2).
-fn choose<'a>(
-    fitting: &[(usize, &'a Endpoint)],
-    method: &Method,
-) -> Option<(usize, &'a Endpoint)> {
+fn choose<'a>(fitting: &[(usize, &'a Endpoint)], method: &Method) -> Option<(usize, &'a Endpoint)> {
     let wanted = EndpointMethod::parse(method.as_str())?;
     let declared = |wanted: EndpointMethod| {
         fitting.iter().copied().find(|(_, endpoint)| endpoint.method == wanted)

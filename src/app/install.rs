@@ -86,17 +86,23 @@ impl App {
             updated_at: now,
         };
         let subject = format!("{} {}", install.name, install.version);
-        let event =
-            self.event(principal.actor(), AuditAction::Installed, Some(install.tenant.clone()), subject);
+        let event = self.event(
+            principal.actor(),
+            AuditAction::Installed,
+            Some(install.tenant.clone()),
+            subject,
+        );
         fail_point!("install.begin");
-        let write = move |txn: &WriteTxn| match installs::get_by_name(txn, &install.tenant, &install.name)? {
-            Some(row) => Ok(Err(row)),
-            None => {
-                installs::insert(txn, &install)?;
-                audit::append(txn, &event)?;
-                Ok(Ok(install))
-            }
-        };
+        let write =
+            move |txn: &WriteTxn| match installs::get_by_name(txn, &install.tenant, &install.name)?
+            {
+                Some(row) => Ok(Err(row)),
+                None => {
+                    installs::insert(txn, &install)?;
+                    audit::append(txn, &event)?;
+                    Ok(Ok(install))
+                }
+            };
         let outcome = self.registry.write(write).await?;
         fail_point!("install.committed");
         match outcome {
@@ -160,7 +166,11 @@ impl App {
     }
 
     /// Removes an install with its grants and settings. The bundle stays.
-    pub async fn uninstall(&self, principal: &Principal, id: InstallId) -> Result<(), InstallError> {
+    pub async fn uninstall(
+        &self,
+        principal: &Principal,
+        id: InstallId,
+    ) -> Result<(), InstallError> {
         let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
         let tenant = live.install.tenant.clone();
         let subject = format!("{} {}", live.install.name, live.install.version);

@@ -32,8 +32,7 @@ impl App {
         password: SecretString,
     ) -> Result<Operator, OperatorError> {
         let operator = self.make_operator(name, password).await?;
-        let event =
-            self.event(actor, AuditAction::OperatorCreated, None, operator.name.as_str());
+        let event = self.event(actor, AuditAction::OperatorCreated, None, operator.name.as_str());
         let row = operator.clone();
         let write = move |txn: &WriteTxn| {
             let inserted = operators::insert(txn, &row)?;

@@ -28,9 +28,10 @@ impl App {
             return true;
         }
         let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
-        own.is_loopback() && origin.strip_prefix("http://").is_some_and(|authority| {
-            authority == host && LOOPBACK_NAMES.contains(&without_port(authority))
-        })
+        own.is_loopback()
+            && origin.strip_prefix("http://").is_some_and(|authority| {
+                authority == host && LOOPBACK_NAMES.contains(&without_port(authority))
+            })
     }
 }
 

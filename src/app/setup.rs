@@ -15,9 +15,7 @@ use subtle::ConstantTimeEq;
 use super::App;
 use super::sign_in::PasswordError;
 use super::tokens::{CreatedToken, TokenRequest, random};
-use crate::model::{
-    Actor, AuditAction, Operator, OperatorName, Scope, ScopeKind, TenantId,
-};
+use crate::model::{Actor, AuditAction, Operator, OperatorName, Scope, ScopeKind, TenantId};
 use crate::registry::{RegistryError, WriteTxn, audit, operators, setup, tokens};
 
 /// Why set-up was not completed.
@@ -93,8 +91,8 @@ impl App {
         let event =
             self.event(Actor::Setup, AuditAction::SetupCompleted, None, operator.name.as_str());
         let write = move |txn: &WriteTxn| {
-            let still_open = setup::get(txn)?
-                .is_some_and(|row| bool::from(digest.ct_eq(&row.secret_sha256)));
+            let still_open =
+                setup::get(txn)?.is_some_and(|row| bool::from(digest.ct_eq(&row.secret_sha256)));
             if !still_open {
                 return Ok(false);
             }

@@ -24,7 +24,8 @@ impl App {
         let now = self.clock.now();
         let auth = &self.config.auth;
         let (idle, absolute) = (seconds(auth.session_idle_s), seconds(auth.session_absolute_s));
-        let expire = move |txn: &WriteTxn| sessions::remove_expired(txn, now - idle, now - absolute);
+        let expire =
+            move |txn: &WriteTxn| sessions::remove_expired(txn, now - idle, now - absolute);
         self.registry.write(expire).await?;
         let expired = self.registry.read(move |txn| quarantine::expired(txn, now)).await?;
         for row in expired {

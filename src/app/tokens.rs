@@ -8,8 +8,8 @@ use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::tenants::TenantError;
 use super::App;
+use super::tenants::TenantError;
 use crate::model::{Actor, AuditAction, Principal, Scope, TenantId, Token, TokenId};
 use crate::registry::{RegistryError, WriteTxn, audit, tenants, tokens};
 
@@ -98,7 +98,11 @@ impl App {
         (token, text.into())
     }
 
-    fn check_request(&self, principal: &Principal, request: &TokenRequest) -> Result<(), TokenError> {
+    fn check_request(
+        &self,
+        principal: &Principal,
+        request: &TokenRequest,
+    ) -> Result<(), TokenError> {
         if request.scopes.is_empty() {
             return Err(TokenError::NoScope);
         }
@@ -112,9 +116,9 @@ impl App {
         }
         if let Principal::Token(own) = principal {
             let has = |scope: &Scope| {
-                own.scopes.iter().any(|have| {
-                    have == scope || have.kind == scope.kind && have.names.is_none()
-                })
+                own.scopes
+                    .iter()
+                    .any(|have| have == scope || have.kind == scope.kind && have.names.is_none())
             };
             if let Some(more) = request.scopes.iter().find(|scope| !has(scope)) {
                 return Err(TokenError::Escalation(more.clone()));

@@ -1,9 +1,7 @@
 //! Whose signatures count: the registry's own trusted keys.
 
 use super::App;
-use crate::model::{
-    AuditAction, KeyId, KeyStatus, NameGlob, Principal, TrustedKey,
-};
+use crate::model::{AuditAction, KeyId, KeyStatus, NameGlob, Principal, TrustedKey};
 use crate::registry::{RegistryError, WriteTxn, audit, trusted_keys};
 use crate::trust::keys::{self, KeyError};
 
@@ -36,7 +34,12 @@ impl App {
     /// Every key that counts: the trust bundle's, then the registry's.
     pub fn list_trusted_keys(&self) -> Vec<TrustedKey> {
         let own = self.registry.live();
-        self.trust.keys().iter().chain(own.trusted_keys().iter().map(AsRef::as_ref)).cloned().collect()
+        self.trust
+            .keys()
+            .iter()
+            .chain(own.trusted_keys().iter().map(AsRef::as_ref))
+            .cloned()
+            .collect()
     }
 
     /// Trusts a key for some extension names. The same key again replaces its row.
@@ -64,7 +67,8 @@ impl App {
             added_at: self.clock.now(),
             added_by: principal.actor().to_string(),
         };
-        let mut event = self.event(principal.actor(), AuditAction::KeyTrusted, None, key.id.as_str());
+        let mut event =
+            self.event(principal.actor(), AuditAction::KeyTrusted, None, key.id.as_str());
         event.detail = Some(key.name.clone());
         let row = key.clone();
         let write = move |txn: &WriteTxn| {

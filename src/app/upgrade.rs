@@ -36,8 +36,9 @@ impl App {
         let current = &live.install;
         let version = self.find_version(&current.name, request.version.as_ref()).await?;
         let asked: BTreeSet<_> = version.manifest.capabilities.iter().copied().collect();
-        let grants =
-            request.grants.unwrap_or_else(|| current.grants.intersection(&asked).copied().collect());
+        let grants = request
+            .grants
+            .unwrap_or_else(|| current.grants.intersection(&asked).copied().collect());
         version.manifest.check_grants(&grants).map_err(InstallError::GrantNotRequested)?;
         let grown: Vec<_> = grants.difference(&current.effective_grants()).copied().collect();
         if !grown.is_empty() && !request.confirmed {

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use reqwest::Body;
 use bytes::Bytes;
 use http::Method;
+use reqwest::Body;
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -22,7 +22,11 @@ pub struct Client {
 }
 
 enum Transport {
-    Http { client: reqwest::Client, base: String, token: Option<SecretString> },
+    Http {
+        client: reqwest::Client,
+        base: String,
+        token: Option<SecretString>,
+    },
     /// No server runs: the routes are called in this process.
     Local(Box<Local>),
 }
@@ -38,7 +42,6 @@ pub struct Refusal {
     /// The whole problem, with its report if it has one.
     pub problem: Value,
 }
-
 
 impl Client {
     /// A client for an address, with a token.

@@ -12,8 +12,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::failure::Failure;
 use super::output::Output;
-use super::sign::sign_archive;
 use super::serve::{bind, open_app, serve_until, stop_signal, with_bound_address};
+use super::sign::sign_archive;
 use crate::app::App;
 use crate::app::install::{InstallRequest, Installed};
 use crate::app::publish::Published;

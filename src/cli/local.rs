@@ -12,7 +12,6 @@ use super::failure::Failure;
 use crate::app::App;
 use crate::web;
 
-
 /// The routes of an appliance, opened by who owns its data folder.
 pub(super) struct Local {
     app: Arc<App>,
@@ -46,6 +45,9 @@ impl Local {
         };
         let status = response.status().as_u16();
         let body = response.into_body().collect().await;
-        Ok((status, body.map_err(|error| Failure::unfinished(anyhow::Error::new(error)))?.to_bytes()))
+        Ok((
+            status,
+            body.map_err(|error| Failure::unfinished(anyhow::Error::new(error)))?.to_bytes(),
+        ))
     }
 }

@@ -114,7 +114,8 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
-        let rows = [vec!["a".to_owned(), "1.0.0".to_owned()], vec!["longer".to_owned(), "2".to_owned()]];
+        let rows =
+            [vec!["a".to_owned(), "1.0.0".to_owned()], vec!["longer".to_owned(), "2".to_owned()]];
 
         assert_eq!(table(&["NAME", "VERSION"], &rows), "NAME    VERSION\na       1.0.0\nlonger  2");
     }

@@ -31,7 +31,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Runs the appliance until it is told to stop.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "Examples:\n  plugboard serve\n  plugboard serve --config /etc/plugboard/config.toml\n  plugboard serve --set server.listen=127.0.0.1:9000 --set server.data_dir=/srv/plugboard")]
+#[command(
+    after_long_help = "Examples:\n  plugboard serve\n  plugboard serve --config /etc/plugboard/config.toml\n  plugboard serve --set server.listen=127.0.0.1:9000 --set server.data_dir=/srv/plugboard"
+)]
 pub struct ServeArgs {
     #[command(flatten)]
     settings: SettingsArgs,
@@ -49,7 +51,9 @@ pub async fn run(args: ServeArgs, environment: Environment, output: Output) -> R
     let app = open_app(config)?;
     let origin = app.public_origin();
     output.note(&format!("Plugboard is at {origin}"));
-    if let Some(token) = app.begin_setup().await.map_err(|e| Failure::unfinished(anyhow::Error::new(e)))? {
+    if let Some(token) =
+        app.begin_setup().await.map_err(|e| Failure::unfinished(anyhow::Error::new(e)))?
+    {
         output.note(&format!(
             "Nobody has set it up yet: open {origin}/setup with this token, good for 24 hours:\n  {}",
             token.expose_secret(),
@@ -82,9 +86,10 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
     make_data_dir(&data_dir).map_err(unfinished)?;
     let clock = SystemClock;
     let now = clock.now();
-    let registry = Registry::open(&data_dir.join("registry.redb"), config.registry.cache_bytes, now)
-        .context("cannot open the registry")
-        .map_err(unfinished)?;
+    let registry =
+        Registry::open(&data_dir.join("registry.redb"), config.registry.cache_bytes, now)
+            .context("cannot open the registry")
+            .map_err(unfinished)?;
     let bundles = BundleStore::open(&config.store, &data_dir)
         .context("cannot open the bundle store")
         .map_err(unfinished)?;
@@ -132,8 +137,10 @@ pub(super) async fn serve_until(
         .map_err(|error| Failure::unfinished(anyhow::Error::new(error)))?;
     app.prepare_enabled();
     let upkeep = tokio::spawn(keep_up(Arc::clone(&app)));
-    let routes =
-        Routes { main: web::router(Arc::clone(&app)), ext_ui: web::ext_ui_router(Arc::clone(&app)) };
+    let routes = Routes {
+        main: web::router(Arc::clone(&app)),
+        ext_ui: web::ext_ui_router(Arc::clone(&app)),
+    };
     notifier.ready();
     let stopped = server::serve(bound, routes, &app.config.server, async {
         stop.await;

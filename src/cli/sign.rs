@@ -11,7 +11,8 @@ use crate::trust::statement::{self, Subject};
 
 /// Reads a bundle as the appliance would, and signs what it found.
 pub(super) fn sign_archive(archive: impl Read, key: &SigningKey) -> anyhow::Result<Vec<u8>> {
-    let contents = bundle::read(archive, &BundleLimits::default()).context("the bundle is not well formed")?;
+    let contents =
+        bundle::read(archive, &BundleLimits::default()).context("the bundle is not well formed")?;
     let (manifest, _) =
         Manifest::parse(&contents.manifest).context("the bundle's manifest is refused")?;
     let inspected = contents.component.as_deref().map(bundle::inspect).transpose();

@@ -12,7 +12,8 @@ const PLAIN_NAME: &str = "plugboard";
 pub(super) fn session(headers: &HeaderMap, secure: bool) -> Option<String> {
     let name = if secure { SECURE_NAME } else { PLAIN_NAME };
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let pairs =
+        lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
     let mut values = pairs.filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned());
     let value = values.next()?;
     values.next().is_none().then_some(value)

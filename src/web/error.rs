@@ -125,8 +125,9 @@ impl ApiError {
 
     pub(super) fn setup_required() -> Self {
         let detail = "this appliance is not set up yet";
-        Self::client(StatusCode::SERVICE_UNAVAILABLE, "setup_required", detail)
-            .hint("open /setup with the token from the log or from `setup-token` in the data folder")
+        Self::client(StatusCode::SERVICE_UNAVAILABLE, "setup_required", detail).hint(
+            "open /setup with the token from the log or from `setup-token` in the data folder",
+        )
     }
 
     pub(super) fn too_large(what: &str, limit: u64, found: Option<u64>) -> Self {
@@ -172,7 +173,8 @@ impl ApiError {
                 request.id = request_id,
                 code = self.code,
                 error = &**cause as &dyn Error,
-                "Request failed: {}", chain(&**cause),
+                "Request failed: {}",
+                chain(&**cause),
             );
         }
         let mut response = match shape_of(path) {

@@ -56,7 +56,10 @@ pub(super) async fn show_asset(
     out.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     if range.is_some() {
         let value = format!("bytes {from}-{}/{}", to - 1, file.size);
-        out.insert(header::CONTENT_RANGE, HeaderValue::try_from(value).map_err(ApiError::internal)?);
+        out.insert(
+            header::CONTENT_RANGE,
+            HeaderValue::try_from(value).map_err(ApiError::internal)?,
+        );
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
     Ok(response)

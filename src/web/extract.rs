@@ -35,7 +35,8 @@ where
         let path =
             <axum::extract::Path<T> as FromRequestParts<S>>::from_request_parts(parts, state).await;
         // What is no well-formed name, hash or id names nothing here.
-        path.map(|path| Self(path.0)).map_err(|_| ApiError::not_found("there is nothing at this address"))
+        path.map(|path| Self(path.0))
+            .map_err(|_| ApiError::not_found("there is nothing at this address"))
     }
 }
 
@@ -69,9 +70,9 @@ where
         let request = limited(request).await?;
         match Json::<T>::from_request(request, state).await {
             Ok(Json(body)) => Ok(Self(body)),
-            Err(JsonRejection::MissingJsonContentType(_)) => {
-                Err(ApiError::malformed("the body must be JSON, with `content-type: application/json`"))
-            }
+            Err(JsonRejection::MissingJsonContentType(_)) => Err(ApiError::malformed(
+                "the body must be JSON, with `content-type: application/json`",
+            )),
             Err(error) => Err(ApiError::malformed(error.body_text())),
         }
     }

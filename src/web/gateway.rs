@@ -144,10 +144,8 @@ async fn run(
         Route::Found(found) => found,
         Route::Options(methods) => return Ok(answer_options(&methods)),
     };
-    let logged = LoggedExtension {
-        name: found.extension().to_string(),
-        tenant: found.tenant().to_string(),
-    };
+    let logged =
+        LoggedExtension { name: found.extension().to_string(), tenant: found.tenant().to_string() };
     let answer = execute(&app, found, path, id, request, call).await;
     let mut response = answer.unwrap_or_else(IntoResponse::into_response);
     response.extensions_mut().insert(logged);
@@ -247,16 +245,24 @@ fn authority(headers: &axum::http::HeaderMap) -> String {
 /// What could mean two things to two readers is refused: encoded slashes,
 /// backslashes and control characters, and dot segments.
 fn guest_path(uri_path: &str) -> Result<String, ApiError> {
-    let malformed =
-        || ApiError::malformed("the path has an encoded slash, a backslash, a control character or a dot segment");
+    let malformed = || {
+        ApiError::malformed(
+            "the path has an encoded slash, a backslash, a control character or a dot segment",
+        )
+    };
     let rest = uri_path.splitn(5, '/').nth(4).unwrap_or_default();
     let upper = rest.to_ascii_uppercase();
     if ["%2F", "%5C", "%00", "%25"].iter().any(|coded| upper.contains(coded)) {
         return Err(malformed());
     }
-    let decoded = percent_encoding::percent_decode_str(rest).decode_utf8().map_err(|_| malformed())?;
+    let decoded =
+        percent_encoding::percent_decode_str(rest).decode_utf8().map_err(|_| malformed())?;
     let dotted = decoded.split('/').any(|segment| segment == "." || segment == "..");
-    if dotted || decoded.contains('\\') || decoded.chars().any(char::is_control) || decoded.contains("//") {
+    if dotted
+        || decoded.contains('\\')
+        || decoded.chars().any(char::is_control)
+        || decoded.contains("//")
+    {
         return Err(malformed());
     }
     Ok(format!("/{decoded}"))
@@ -274,7 +280,9 @@ mod tests {
 
     #[test]
     fn ambiguous_paths_are_refused() {
-        for path in ["a/../b", "%2e%2e/b", "a%2fb", "a%5cb", "a%00", "a//b", "a%252e", "./a", "a%0ab"] {
+        for path in
+            ["a/../b", "%2e%2e/b", "a%2fb", "a%5cb", "a%00", "a//b", "a%252e", "./a", "a%0ab"]
+        {
             assert!(guest_path(&format!("/api/ext/x/{path}")).is_err(), "{path}");
         }
         assert_eq!(guest_path("/api/ext/x/a%20b/c").unwrap(), "/a b/c");

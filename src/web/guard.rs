@@ -69,7 +69,8 @@ fn authenticate(app: &App, access: Access, request: &Request) -> Result<Caller, 
         return Ok(Caller::Known(Principal::Local { uid: *uid }));
     }
     let cookie = cookie::session(headers, app.is_secure());
-    let Some(session) = cookie.as_deref().and_then(|cookie| app.authenticate_session(cookie)) else {
+    let Some(session) = cookie.as_deref().and_then(|cookie| app.authenticate_session(cookie))
+    else {
         return Ok(Caller::Anonymous);
     };
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
@@ -110,9 +111,7 @@ pub(super) fn is_same_origin(app: &App, headers: &HeaderMap) -> bool {
 }
 
 fn is_cross_site(headers: &HeaderMap) -> bool {
-    headers
-        .get("sec-fetch-site")
-        .is_some_and(|site| site != "same-origin" && site != "none")
+    headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
 }
 
 /// Pages carry the token in their forms, where the extractor checks it.

@@ -71,9 +71,7 @@ fn is_relative(value: &HeaderValue) -> bool {
     let bytes = value.as_bytes();
     let second = bytes.get(1);
     let elsewhere = bytes.contains(&b':') && !bytes.starts_with(b"/");
-    !bytes.contains(&b'\\')
-        && !elsewhere
-        && (bytes.first() != Some(&b'/') || second != Some(&b'/'))
+    !bytes.contains(&b'\\') && !elsewhere && (bytes.first() != Some(&b'/') || second != Some(&b'/'))
 }
 
 /// Sets the headers that an address's answers always carry.
@@ -139,9 +137,8 @@ fn admin_policy(app: &App) -> String {
 fn ext_ui_policy(app: &App, path: &str) -> String {
     let mut base = app.ext_ui_origin();
     // Only what the path rules let through is repeated into a header.
-    let plain = |part: &&str| {
-        part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b))
-    };
+    let plain =
+        |part: &&str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b));
     let mut parts = path.strip_prefix("/ext-ui/").unwrap_or_default().splitn(3, '/');
     let name = parts.next().filter(plain);
     let hash = parts.next().map(|hash| hash.replace("%3A", ":").replace("%3a", ":"));

@@ -1,5 +1,7 @@
 //! The stylesheet, scripts and icon, embedded in the binary.
 
+use std::sync::LazyLock;
+
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
@@ -35,12 +37,13 @@ pub(super) async fn show_static_file(
 }
 
 /// A word that changes whenever a static file does: pages put it into links.
-pub(super) fn version() -> String {
-    let mut hasher = blake3::Hasher::new();
-    for name in Files::iter() {
-        if let Some(file) = Files::get(&name) {
+pub(super) fn version() -> &'static str {
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        let mut hasher = blake3::Hasher::new();
+        for file in Files::iter().filter_map(|name| Files::get(&name)) {
             hasher.update(&file.metadata.sha256_hash());
         }
-    }
-    hasher.finalize().to_hex()[..12].to_owned()
+        hasher.finalize().to_hex()[..12].to_owned()
+    });
+    &VERSION
 }

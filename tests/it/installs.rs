@@ -113,7 +113,10 @@ async fn settings_must_fit_the_manifest() {
     let wrong = put(&app, &path, json!({"n": "seven"})).await;
     let unknown = put(&app, &path, json!({"m": 1})).await;
 
-    assert_eq!((wrong.status, wrong.code()), (StatusCode::UNPROCESSABLE_ENTITY, "invalid_settings".into()));
+    assert_eq!(
+        (wrong.status, wrong.code()),
+        (StatusCode::UNPROCESSABLE_ENTITY, "invalid_settings".into())
+    );
     assert_eq!(wrong.json()["problems"][0]["path"], "/n");
     assert_eq!(unknown.status, StatusCode::UNPROCESSABLE_ENTITY);
 }

@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
 
 mod bundle_store;
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod config;
 mod examples;

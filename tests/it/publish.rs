@@ -100,7 +100,8 @@ async fn a_bad_signature_attached_to_a_quarantined_bundle_changes_nothing() {
 async fn a_quarantined_bundle_can_be_thrown_away() {
     let app = TestApp::start().await;
     let quarantined = app.put_bundle(reports().build(), &[]).await;
-    let path = format!("/api/v1/quarantine/{}", quarantined.json()["content_hash"].as_str().unwrap());
+    let path =
+        format!("/api/v1/quarantine/{}", quarantined.json()["content_hash"].as_str().unwrap());
 
     let deleted = app.call(Method::DELETE, &path).send().await;
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{
-    Capability, ContentHash, ExtensionName, ExtensionVersion, Install, InstallId, Manifest, PreviousVersion,
-    TenantId,
+    Capability, ContentHash, ExtensionName, ExtensionVersion, Install, InstallId, Manifest,
+    PreviousVersion, TenantId,
 };
 use crate::registry::{Live, ReadTables, RegistryError, versions};
 

@@ -70,8 +70,8 @@ pub(in crate::web) struct BundleForm {
 }
 
 impl BundleForm {
-    /// Receives a form. `other` sees each further field, in order, and can
-    /// refuse before a bundle is received.
+    /// Receives a form. `other` sees each further field, in order, and `bundle`
+    /// before it is received, so that it can refuse in time.
     pub(in crate::web) async fn receive(
         app: &App,
         mut form: Multipart,
@@ -86,13 +86,20 @@ impl BundleForm {
                 "bundle" if staged.is_some() => {
                     return Err(ApiError::malformed("the form has more than one `bundle`"));
                 }
-                "bundle" => staged = Some(app.receive(field).await?),
+                "bundle" => {
+                    other("bundle", "")?;
+                    staged = Some(app.receive(field).await?);
+                }
                 name => {
                     let mut value = Vec::new();
                     while let Some(chunk) = field.chunk().await.map_err(broken)? {
                         if value.len() + chunk.len() > MAX_SIGNATURE_BYTES {
                             let limit = MAX_SIGNATURE_BYTES as u64;
-                            return Err(ApiError::too_large(&format!("the field `{name}`"), limit, None));
+                            return Err(ApiError::too_large(
+                                &format!("the field `{name}`"),
+                                limit,
+                                None,
+                            ));
                         }
                         value.extend_from_slice(&chunk);
                     }
@@ -106,8 +113,7 @@ impl BundleForm {
             }
         }
         check_count(signatures.len())?;
-        let staged =
-            staged.ok_or_else(|| ApiError::malformed("the form has no file `bundle`"))?;
+        let staged = staged.ok_or_else(|| ApiError::malformed("the form has no file `bundle`"))?;
         Ok(Self { staged, signatures })
     }
 }
@@ -147,7 +153,11 @@ fn header_signatures(headers: &HeaderMap) -> Result<Vec<Vec<u8>>, ApiError> {
         let bytes = line.as_bytes();
         if bytes.len() > MAX_SIGNATURE_LINE_BYTES {
             let found = Some(bytes.len() as u64);
-            return Err(ApiError::too_large("Plugboard-Signature", MAX_SIGNATURE_LINE_BYTES as u64, found));
+            return Err(ApiError::too_large(
+                "Plugboard-Signature",
+                MAX_SIGNATURE_LINE_BYTES as u64,
+                found,
+            ));
         }
         STANDARD.decode(bytes).or_else(|_| URL_SAFE.decode(bytes)).map_err(|_| {
             ApiError::malformed("Plugboard-Signature is not base64")
@@ -170,8 +180,9 @@ fn check_announced_size(app: &App, body: &Body) -> Result<(), ApiError> {
     let (limit, announced) =
         (app.config.store.max_bundle_bytes, http_body::Body::size_hint(body).lower());
     if announced > limit {
-        return Err(ApiError::too_large("a bundle", limit, Some(announced))
-            .hint("ask an operator to raise `store.max_bundle_bytes`, or make the bundle smaller"));
+        return Err(ApiError::too_large("a bundle", limit, Some(announced)).hint(
+            "ask an operator to raise `store.max_bundle_bytes`, or make the bundle smaller",
+        ));
     }
     Ok(())
 }

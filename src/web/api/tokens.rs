@@ -56,8 +56,17 @@ pub struct TokensResponse {
 
 impl From<Token> for TokenResponse {
     fn from(token: Token) -> Self {
-        let Token { id, name, tenant, scopes, created_at, created_by, expires_at, last_used_at, .. } =
-            token;
+        let Token {
+            id,
+            name,
+            tenant,
+            scopes,
+            created_at,
+            created_by,
+            expires_at,
+            last_used_at,
+            ..
+        } = token;
         Self { id, name, tenant, scopes, created_at, created_by, expires_at, last_used_at }
     }
 }

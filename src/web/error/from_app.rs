@@ -43,12 +43,14 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::TooLarge { limit, received } => {
-                Self::too_large("a bundle", limit, Some(received))
-                    .hint("ask an operator to raise `store.max_bundle_bytes`, or make the bundle smaller")
+                Self::too_large("a bundle", limit, Some(received)).hint(
+                    "ask an operator to raise `store.max_bundle_bytes`, or make the bundle smaller",
+                )
             }
             StoreError::StagedFull { .. } => {
-                Self::client(StatusCode::INSUFFICIENT_STORAGE, "disk_full", error.to_string())
-                    .hint("delete or decide about quarantined bundles, or raise `store.max_staged_bytes`")
+                Self::client(StatusCode::INSUFFICIENT_STORAGE, "disk_full", error.to_string()).hint(
+                    "delete or decide about quarantined bundles, or raise `store.max_staged_bytes`",
+                )
             }
             StoreError::DiskFull { .. } => {
                 Self::client(StatusCode::INSUFFICIENT_STORAGE, "disk_full", error.to_string())
@@ -175,11 +177,13 @@ impl From<InstallError> for ApiError {
                 Self::client(UNPROCESSABLE, "grant_not_requested", detail)
                     .hint("grant only what the manifest lists under `capabilities`")
             }
-            InstallError::GrantsGrow(grown) => {
-                Self::client(StatusCode::CONFLICT, "grants_grow", detail)
-                    .hint("send `confirm: true` when a person has agreed (`--yes` on the command line)")
-                    .extra("grants", grown)
-            }
+            InstallError::GrantsGrow(grown) => Self::client(
+                StatusCode::CONFLICT,
+                "grants_grow",
+                detail,
+            )
+            .hint("send `confirm: true` when a person has agreed (`--yes` on the command line)")
+            .extra("grants", grown),
             InstallError::NoPrevious(_) => {
                 Self::client(StatusCode::CONFLICT, "no_previous_version", detail)
             }
@@ -257,9 +261,13 @@ impl From<ExecuteError> for ApiError {
             ExecuteError::Deadline(_) => {
                 Self::client(StatusCode::GATEWAY_TIMEOUT, "extension_timeout", detail)
             }
-            ExecuteError::Memory(_) => failed("the extension needs more memory than it may have", error),
+            ExecuteError::Memory(_) => {
+                failed("the extension needs more memory than it may have", error)
+            }
             ExecuteError::Trap(_) => failed("the extension stopped with an error", error),
-            ExecuteError::BadResponse(_) => failed("the extension's answer is not well formed", error),
+            ExecuteError::BadResponse(_) => {
+                failed("the extension's answer is not well formed", error)
+            }
             ExecuteError::ResponseTooLarge { .. } => failed(&detail, error),
         }
     }

@@ -1,8 +1,17 @@
 //! One extension: its head with the tabs, and the overview, `/admin/extensions/{name}`.
 
+use super::show::{Done, chrome_after, page};
+use super::{FilesPage, FormErrors, SettingsForm, SettingsPage, VersionRow, VersionsPage};
+use crate::app::App;
+use crate::registry::LiveInstall;
+use crate::web::error::ApiError;
+use crate::web::extract::{Answer, Path, Query, SignedIn};
 use askama::Template;
+use axum::extract::State;
 use jiff::Timestamp;
 use semver::Version;
+use serde::Deserialize;
+use std::sync::Arc;
 
 use super::{ByteSize, CapabilityRow, Chrome, InstallForm, Moment, ShortHash, Status, counted};
 use crate::model::{
@@ -126,4 +135,106 @@ impl ExtensionPage {
             EndpointAuth::Public => "anyone",
         }
     }
+}
+
+/// Which version a page is about, and what was done before.
+#[derive(Debug, Default, Deserialize)]
+pub(in crate::web) struct ExtensionQuery {
+    /// Absent: the installed version, else the highest.
+    version: Option<Version>,
+    #[serde(default)]
+    page: Option<usize>,
+    done: Option<Done>,
+}
+
+/// What the tabs of an extension are made of.
+struct Found {
+    version: ExtensionVersion,
+    install: Option<Arc<LiveInstall>>,
+    chrome: Chrome,
+}
+
+impl Found {
+    fn head(&self, tab: &'static str) -> ExtensionHead {
+        let install = self.install();
+        ExtensionHead::new(&self.version, install, Status::of(install), tab)
+    }
+
+    fn install(&self) -> Option<&Install> {
+        self.install.as_ref().map(|row| &row.install)
+    }
+}
+
+async fn find(
+    app: &App,
+    who: &SignedIn,
+    name: &ExtensionName,
+    query: &ExtensionQuery,
+) -> Result<Found, ApiError> {
+    let installs = app.list_installs(&who.principal);
+    let install = installs.into_iter().find(|row| row.install.name == *name);
+    let version = match (&query.version, &install) {
+        (Some(version), _) => app.get_version(name, version).await?,
+        (None, Some(install)) => Some((*install.version).clone()),
+        (None, None) => app.list_versions_of(name).await?.into_iter().next(),
+    };
+    let unknown = || ApiError::not_found(format!("no such version of {name} is published"));
+    let chrome = chrome_after(app, who, "extensions", query.done);
+    Ok(Found { version: version.ok_or_else(unknown)?, install, chrome })
+}
+
+/// `/admin/extensions/{name}`
+pub(in crate::web) async fn show_extension(
+    State(app): State<Arc<App>>,
+    Path(name): Path<ExtensionName>,
+    Query(query): Query<ExtensionQuery>,
+    who: SignedIn,
+) -> Answer {
+    let found = find(&app, &who, &name, &query).await?;
+    let head = found.head("overview");
+    let install = found.install().cloned();
+    let now = app.clock.now();
+    page(&ExtensionPage::new(found.chrome, head, &found.version, install.as_ref(), now))
+}
+
+/// `/admin/extensions/{name}/versions`
+pub(in crate::web) async fn show_extension_versions(
+    State(app): State<Arc<App>>,
+    Path(name): Path<ExtensionName>,
+    Query(query): Query<ExtensionQuery>,
+    who: SignedIn,
+) -> Answer {
+    let found = find(&app, &who, &name, &query).await?;
+    let (now, versions) = (app.clock.now(), app.list_versions_of(&name).await?);
+    let rows = versions.iter().map(|row| VersionRow::new(row, found.install(), now)).collect();
+    let install = found.install().map(|install| install.id);
+    page(&VersionsPage { head: found.head("versions"), rows, install, chrome: found.chrome })
+}
+
+/// `/admin/extensions/{name}/settings`
+pub(in crate::web) async fn show_extension_settings(
+    State(app): State<Arc<App>>,
+    Path(name): Path<ExtensionName>,
+    Query(query): Query<ExtensionQuery>,
+    who: SignedIn,
+) -> Answer {
+    let found = find(&app, &who, &name, &query).await?;
+    let schema = found.install.as_ref().and_then(|row| {
+        let schema = row.version.manifest.settings.as_ref()?;
+        Some(SettingsForm::new(schema, &row.install.settings))
+    });
+    let errors = FormErrors::none();
+    page(&SettingsPage { head: found.head("settings"), form: schema, errors, chrome: found.chrome })
+}
+
+/// `/admin/extensions/{name}/files`
+pub(in crate::web) async fn show_extension_files(
+    State(app): State<Arc<App>>,
+    Path(name): Path<ExtensionName>,
+    Query(query): Query<ExtensionQuery>,
+    who: SignedIn,
+) -> Answer {
+    let found = find(&app, &who, &name, &query).await?;
+    let head = found.head("files");
+    page(&FilesPage::new(found.chrome, head, &found.version, query.page.unwrap_or(1)))
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::model::{ContentHash, FileDigest, KeyId};
+use crate::model::{ContentHash, FileDigest, Install, KeyId};
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
@@ -148,6 +148,15 @@ impl From<&KeyId> for ShortHash {
 }
 
 impl Status {
+    /// How an extension stands for a tenant.
+    pub fn of(install: Option<&Install>) -> Self {
+        match install {
+            None => Self::NotInstalled,
+            Some(install) if install.enabled => Self::Enabled,
+            Some(_) => Self::Disabled,
+        }
+    }
+
     /// Whether it can be enabled.
     pub fn is_disabled(self) -> bool {
         self == Self::Disabled

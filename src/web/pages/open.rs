@@ -1,8 +1,14 @@
 //! An extension's own page in its sandboxed frame: `/admin/open/{install id}`.
 
+use super::show::{chrome, page};
+use crate::app::App;
+use crate::web::error::ApiError;
+use crate::web::extract::{Answer, Path, SignedIn};
 use askama::Template;
+use axum::extract::State;
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use semver::Version;
+use std::sync::Arc;
 
 use super::Chrome;
 use crate::model::{AssetPath, ContentHash, ExtensionName, InstallId};
@@ -60,6 +66,43 @@ impl FrameAddress<'_> {
             origin = query(self.parent_origin),
         )
     }
+}
+
+/// `/admin/open/{id}`: the extension's page in its frame.
+pub(in crate::web) async fn show_open(
+    State(app): State<Arc<App>>,
+    Path(id): Path<InstallId>,
+    who: SignedIn,
+) -> Answer {
+    let row = app.get_install(&who.principal, id)?;
+    let (install, manifest) = (&row.install, &row.version.manifest);
+    let Some(ui) = &manifest.ui else {
+        return Err(ApiError::not_found(format!("{} has no page", install.name)));
+    };
+    if !install.enabled {
+        return Err(ApiError::not_found(format!("{} is disabled", install.name))
+            .hint("enable it on its page first"));
+    }
+    let (base, parent_origin) = (app.ext_ui_origin(), app.public_origin());
+    let extension_id = install.id.to_string();
+    let address = FrameAddress {
+        base: &base,
+        name: &install.name,
+        content_hash: install.content_hash,
+        entry: &ui.entry,
+        extension_id: &extension_id,
+        parent_origin: &parent_origin,
+        path: "/",
+    };
+    page(&OpenPage {
+        chrome: chrome(&app, &who, ""),
+        name: install.name.clone(),
+        title: manifest.display_name.clone(),
+        version: install.version.clone(),
+        install: install.id,
+        frame_src: address.url(),
+        extension_id,
+    })
 }
 
 #[cfg(test)]

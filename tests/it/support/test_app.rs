@@ -236,7 +236,8 @@ impl TestApp {
         assert!(published.status.is_success(), "{}", published.text());
         let manifest: Value = serde_json::from_slice(&bundle.manifest_json()).unwrap();
         let grants = manifest.get("capabilities").cloned().unwrap_or(json!([]));
-        let body = json!({"name": manifest["name"], "version": manifest["version"], "grants": grants});
+        let body =
+            json!({"name": manifest["name"], "version": manifest["version"], "grants": grants});
         let installed = self.post("/api/v1/installs", body).await;
         assert_eq!(installed.status, StatusCode::CREATED, "{}", installed.text());
         let id = installed.json()["id"].as_str().unwrap().to_owned();
@@ -251,7 +252,7 @@ impl TestApp {
             .call(Method::POST, "/sign-in")
             .anonymous()
             .same_origin()
-            .form(&[("operator", "ada"), ("password", PASSWORD)])
+            .form(&[("name", "ada"), ("password", PASSWORD)])
             .send()
             .await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text());
@@ -339,7 +340,8 @@ impl Call<'_> {
     }
 
     pub(crate) fn form(self, pairs: &[(&str, &str)]) -> Self {
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        let body =
+            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
         self.header("content-type", "application/x-www-form-urlencoded").body(body)
     }
 
