@@ -15,7 +15,7 @@ use crate::web::static_files;
 /// What the page before this one did, as a word in its address.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Done {
+pub(in crate::web) enum Done {
     Installed,
     Enabled,
     Disabled,
@@ -26,8 +26,8 @@ pub(super) enum Done {
 
 /// The part of a page's query that carries [`Done`].
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct DoneQuery {
-    pub(super) done: Option<Done>,
+pub(in crate::web) struct DoneQuery {
+    pub(in crate::web) done: Option<Done>,
 }
 
 impl Done {
