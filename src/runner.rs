@@ -19,6 +19,7 @@ mod worlds;
 
 pub use error::{ExecuteError, PrepareError, RunnerError};
 pub use invocation::{ExecutionContext, GuestRequest, Invocation, UserIdentity};
+pub use limits::Refused;
 pub use response::{GuestResponse, Usage};
 
 use std::sync::Arc;

@@ -28,24 +28,21 @@ pub use error::StoreError;
 pub use objects::AssetFile;
 pub use staging::{Staged, Staging};
 
-use std::{
-    collections::{HashMap, HashSet},
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 
-use self::{
-    backend::{Backend, ObjectVersion, blocking},
-    disk_cache::DiskCache,
-    durable::create_private_dir,
-    layout::{Layout, Place},
-    per_bundle::PerBundle,
-    room::{DiskFloor, Room},
-    staging::StagingArea,
-};
-use crate::{config::StoreConfig, model::ContentHash};
+use self::backend::{Backend, ObjectVersion, blocking};
+use self::disk_cache::DiskCache;
+use self::durable::create_private_dir;
+use self::layout::{Layout, Place};
+use self::per_bundle::PerBundle;
+use self::room::{DiskFloor, Room};
+use self::staging::StagingArea;
+use crate::config::StoreConfig;
+use crate::model::ContentHash;
 
 /// Bundles unpacked at the same time.
 const MAX_FILLS: usize = 2;

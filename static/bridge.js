@@ -121,7 +121,11 @@
   const decode = (text) => {
     if (typeof text !== "string") throw new Error("The body is base64 text");
     if (text.length > Math.ceil(MAX_BODY_BYTES / 3) * 4) throw new Error("The body is over 1 MiB");
-    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+    try {
+      return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+    } catch {
+      throw new Error("The body is no base64 text");
+    }
   };
 
   const encode = (bytes) => {

@@ -16,7 +16,7 @@ mod wasi;
 use wasmparser::component_types::{
     ComponentAnyTypeId, ComponentEntityType, ComponentInstanceTypeId,
 };
-use wasmparser::types::{Types, TypesRef};
+use wasmparser::types::TypesRef;
 
 use self::compare::compare_function;
 use self::contract::{Contract, HANDLER};

@@ -1,7 +1,7 @@
 //! Every key there is, with its meaning, default and value: what
 //! `config.example.toml` and `plugboard config show` print.
 
-use std::{path::Path, sync::LazyLock};
+use std::path::Path;
 
 use figment::{Figment, value::Value};
 use schemars::generate::SchemaSettings;
@@ -25,16 +25,18 @@ pub struct Setting {
 }
 
 /// A key and what its doc comment says.
-pub(super) struct Described {
-    pub(super) key: String,
-    pub(super) comment: String,
+struct Described {
+    key: String,
+    comment: String,
     /// A table: it has keys and no value.
-    pub(super) is_table: bool,
+    is_table: bool,
 }
 
+/// Every key and table, in the order of `config.example.toml`.
+///
 /// The doc comments are in the program through the schema of [`Config`], which
 /// sorts its keys; the order of the fields is the one TOML is written in.
-static DESCRIBED: LazyLock<Vec<Described>> = LazyLock::new(|| {
+fn described() -> Vec<Described> {
     let settings = SchemaSettings::draft2020_12().with(|made| made.inline_subschemas = true);
     let schema = settings.into_generator().into_root_schema_for::<Config>();
     let document = toml::to_string(&Config::default()).expect("settings can be written as TOML");
@@ -54,32 +56,27 @@ static DESCRIBED: LazyLock<Vec<Described>> = LazyLock::new(|| {
         described.push(Described { key, comment, is_table });
     }
     described
-});
+}
 
 fn comment(schema: &Json, key: &str) -> String {
     let property = key.split('.').fold(schema, |inner, name| &inner["properties"][name]);
     property["description"].as_str().unwrap_or_default().to_owned()
 }
 
-/// Every key and table, in the order of `config.example.toml`.
-pub(super) fn described() -> &'static [Described] {
-    &DESCRIBED
-}
-
 /// Every key that has a value.
 pub(super) fn keys() -> Vec<String> {
-    described().iter().filter(|each| !each.is_table).map(|each| each.key.clone()).collect()
+    described().into_iter().filter(|each| !each.is_table).map(|each| each.key).collect()
 }
 
 /// What to say about a key that does not exist.
 pub(super) fn unknown_key(key: &str) -> String {
+    let all = described();
     let likeness = |known: &Described| strsim::damerau_levenshtein(&known.key, key);
     let last = key.rsplit('.').next().unwrap_or(key);
     let same_name = |known: &&Described| known.key.rsplit('.').next() == Some(last);
-    let near = described().iter().min_by_key(|known| likeness(known));
+    let near = all.iter().min_by_key(|known| likeness(known));
     // A key in the wrong table is as likely as a slip of the finger.
-    let meant =
-        near.filter(|known| likeness(known) <= 3).or_else(|| described().iter().find(same_name));
+    let meant = near.filter(|known| likeness(known) <= 3).or_else(|| all.iter().find(same_name));
     match meant {
         Some(known) => format!("is not a setting: did you mean {}?", known.key),
         None => "is not a setting".to_owned(),
@@ -95,16 +92,13 @@ pub(super) fn list(config: &Config, merged: &Figment) -> Vec<Setting> {
         let found = merged.find_metadata(key);
         found.map_or_else(String::new, |found| found.name.clone().into_owned())
     };
-    let named = described().iter().filter(|each| !each.is_table);
+    let named = described().into_iter().filter(|each| !each.is_table);
     let list = named.map(|Described { key, comment, .. }| {
-        let mut setting = Setting {
-            key: key.clone(),
-            comment: comment.clone(),
-            default: found(&defaults, key),
-            value: found(&values, key),
-            source: source(key),
-        };
-        if let Some((secret, file)) = secret(config, key).filter(|(secret, _)| !secret.is_empty()) {
+        let (default, value) = (found(&defaults, &key), found(&values, &key));
+        let mut setting = Setting { source: source(&key), key, comment, default, value };
+        if let Some((secret, file)) =
+            secret(config, &setting.key).filter(|(secret, _)| !secret.is_empty())
+        {
             setting.value = format!("{secret:?}");
             if !file.as_os_str().is_empty() {
                 setting.source = file.display().to_string();
@@ -126,7 +120,7 @@ fn secret<'a>(config: &'a Config, key: &str) -> Option<(&'a Secret, &'a Path)> {
 }
 
 /// A value as TOML writes it, long numbers with separators.
-pub(super) fn written(value: &Value) -> String {
+fn written(value: &Value) -> String {
     match value {
         Value::String(_, text) => toml::Value::from(text.as_str()).to_string(),
         Value::Char(_, letter) => toml::Value::from(letter.to_string()).to_string(),
@@ -166,10 +160,10 @@ mod tests {
             .to_owned();
         let defaults = Value::serialize(Config::default()).unwrap();
         for Described { key, comment, is_table } in described() {
-            let value = defaults.find_ref(key).map(written).unwrap();
+            let value = defaults.find_ref(&key).map(written).unwrap();
             let name = key.rsplit('.').next().unwrap();
-            let line = if *is_table { format!("[{key}]") } else { format!("{name} = {value}") };
-            let before = if *is_table { "\n" } else { "" };
+            let line = if is_table { format!("[{key}]") } else { format!("{name} = {value}") };
+            let before = if is_table { "\n" } else { "" };
             writeln!(text, "{before}# {comment}\n{line}").unwrap();
         }
         text

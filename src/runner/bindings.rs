@@ -4,7 +4,6 @@
 //! `async` here means only that the host may wait while the guest's stack is
 //! parked; functions that never wait are left without it.
 
-#[expect(clippy::pedantic, reason = "generated code")]
 mod generated {
     wasmtime::component::bindgen!({
         path: "wit/extension",

@@ -201,7 +201,10 @@ mod tests {
         let error = broken.clone();
 
         assert_eq!(cache.prepare(hash(), move || Err(error)).await, Err(broken));
-        assert_eq!(cache.prepare(hash(), || panic!("the compiler")).await, Err(PrepareError::Stopped));
+        assert_eq!(
+            cache.prepare(hash(), || panic!("the compiler")).await,
+            Err(PrepareError::Stopped)
+        );
         assert_eq!(cache.prepare(hash(), || Ok(2)).await, Ok(()));
     }
 

@@ -15,12 +15,15 @@ use crate::config::RunnerConfig;
 /// Stack of one execution: the guest's and, above it, the host's.
 const HOST_STACK_BYTES: usize = 1536 * 1024;
 /// Bytes of a used stack that are cleared by hand instead of given back.
-const STACK_RESIDENT_BYTES: usize = 16 * 1024;
+const STACK_RESIDENT_BYTES: usize = 32 * 1024;
 /// Bytes of a used memory that are cleared by hand where the kernel can tell
 /// which pages a guest wrote (Linux 6.7).
 const MEMORY_RESIDENT_BYTES: usize = 8 * 1024 * 1024;
 /// The same without that help: all of them are written, touched or not.
 const BLIND_RESIDENT_BYTES: usize = 256 * 1024;
+/// Bytes that describe one instance: grows with the functions of a component,
+/// and a scripting engine has some ten thousand.
+const INSTANCE_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of a used table that are cleared by hand.
 const TABLE_RESIDENT_BYTES: usize = 16 * 1024;
 
@@ -75,6 +78,8 @@ fn pool(config: &RunnerConfig) -> PoolingAllocationConfig {
         .total_core_instances(count(config.instances))
         .total_memories(count(config.memories))
         .total_tables(count(limits::TABLES))
+        .max_core_instance_size(INSTANCE_BYTES)
+        .max_component_instance_size(INSTANCE_BYTES)
         .max_core_instances_per_component(each(config.instances))
         .max_memories_per_component(each(config.memories))
         .max_memories_per_module(each(config.memories))
@@ -121,5 +126,21 @@ impl Drop for Ticker {
             // It cannot panic, and there is nothing to do if it did.
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_stops_with_its_owner() {
+        let engine = build(&RunnerConfig { slots: 1, ..RunnerConfig::default() }).unwrap();
+        let ticker = Ticker::start(&engine).unwrap();
+        let weak = engine.weak();
+
+        drop((engine, ticker));
+
+        assert!(weak.upgrade().is_none(), "the thread held the last engine");
     }
 }

@@ -83,7 +83,8 @@ pub(super) fn describe_trap(error: &wasmtime::Error) -> String {
     let mut text = escape(&reason).into_owned();
     let frames = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
     for (index, frame) in frames.iter().take(MAX_FRAMES).enumerate() {
-        let name = frame.func_name().map_or_else(|| format!("#{}", frame.func_index()), str::to_owned);
+        let name =
+            frame.func_name().map_or_else(|| format!("#{}", frame.func_index()), str::to_owned);
         let name: String = name.chars().take(64).collect();
         let link = if index == 0 { " in " } else { " < " };
         // Writing to a string cannot fail.

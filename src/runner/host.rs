@@ -92,6 +92,15 @@ impl Host {
         Ok(self.grants.contains(&capability))
     }
 
+    /// The sentence for results that carry text instead of an error case.
+    fn unavailable(&mut self, capability: Capability, ability: &str) -> wasmtime::Result<String> {
+        Ok(if self.admit(capability)? {
+            format!("{ability} is not available on this host")
+        } else {
+            format!("Permission denied: {capability} not granted")
+        })
+    }
+
     /// Drops all that the guest had a handle to: whoever reads from it learns
     /// that nothing more will come.
     pub(super) fn release(&mut self) {
@@ -107,3 +116,49 @@ impl Host {
 }
 
 impl bindings::types::Host for Host {}
+
+#[cfg(test)]
+mod tests {
+    use semver::Version;
+
+    use super::*;
+    use crate::config::RunnerConfig;
+    use crate::model::{InstallId, TenantId};
+    use crate::runner::limits::StoreLimits;
+
+    fn host(grants: &[Capability]) -> Host {
+        let context = ExecutionContext {
+            request_id: "r".to_owned(),
+            tenant: TenantId::default_tenant(),
+            extension: "com.example.a".parse().unwrap(),
+            install: InstallId::random(),
+            version: Version::new(1, 0, 0),
+        };
+        let limits = StoreLimits::new(&RunnerConfig::default()).per_call();
+        Host::new(context, Arc::new(grants.iter().copied().collect()), None, limits)
+    }
+
+    #[test]
+    fn a_refusal_in_words_says_whether_a_grant_would_help() {
+        let capability = Capability::SchedulerManage;
+
+        assert_eq!(
+            host(&[]).unavailable(capability, "scheduling").unwrap(),
+            "Permission denied: cap:scheduler.manage not granted"
+        );
+        assert_eq!(
+            host(&[capability]).unavailable(capability, "scheduling").unwrap(),
+            "scheduling is not available on this host"
+        );
+    }
+
+    #[test]
+    fn host_calls_end_with_their_budget() {
+        let mut host = host(&[]);
+        for _ in 0..limits::HOST_CALLS {
+            host.admit(Capability::LogEmit).unwrap();
+        }
+
+        assert!(host.admit(Capability::LogEmit).is_err());
+    }
+}

@@ -61,7 +61,8 @@ pub(super) fn check_status(status: u16) -> Result<(), CallError> {
 
 /// A header from text. A line break or NUL in it would smuggle a second header.
 pub(super) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), CallError> {
-    let bad = |part: &str| CallError::BadResponse(format!("a header {part} has illegal characters"));
+    let bad =
+        |part: &str| CallError::BadResponse(format!("a header {part} has illegal characters"));
     let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad("name"))?;
     let value = HeaderValue::from_str(value).map_err(|_| bad("value"))?;
     Ok((name, value))
@@ -108,9 +109,14 @@ mod tests {
 
     #[test]
     fn a_header_cannot_carry_a_second_one() {
-        for (name, value) in
-            [("a", "b\r\nc: d"), ("a", "b\nc"), ("a", "b\0"), ("a\r\nb", "c"), ("a b", "c"), ("", "c")]
-        {
+        for (name, value) in [
+            ("a", "b\r\nc: d"),
+            ("a", "b\nc"),
+            ("a", "b\0"),
+            ("a\r\nb", "c"),
+            ("a b", "c"),
+            ("", "c"),
+        ] {
             assert!(matches!(header(name, value), Err(CallError::BadResponse(_))), "{name:?}");
         }
         assert!(header("X-Ext-Name", "caf\u{e9}\t").is_ok());

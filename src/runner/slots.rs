@@ -180,7 +180,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_queue_has_an_end() {
-        let slots = Slots { queue: Duration::from_secs(3_600), ..slots(1, 1, 1) };
+        let slots = Slots { queue: Duration::from_hours(1), ..slots(1, 1, 1) };
         let (tenant, install) = (TenantId::default_tenant(), InstallId::random());
         let _held = slots.acquire(&tenant, &install).await;
         let wait = || slots.acquire(&tenant, &install);

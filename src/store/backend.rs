@@ -3,27 +3,23 @@
 //! Nothing above this file may care which. What differs is how a received file
 //! becomes an object, and what has to be synced by hand.
 
-use std::{
-    fs::{self, File},
-    io::{Seek, Write},
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::fs::{self, File};
+use std::io::{Seek, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
-use object_store::{
-    GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, memory::InMemory,
-    path::Path as Key,
-};
-use tokio::{io::AsyncWriteExt, task::spawn_blocking};
+use object_store::memory::InMemory;
+use object_store::path::Path as Key;
+use object_store::{GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode};
+use tokio::io::AsyncWriteExt;
+use tokio::task::spawn_blocking;
 
-use super::{
-    StoreError,
-    directory::Directory,
-    layout::{Layout, hash_of_folder},
-};
+use super::StoreError;
+use super::directory::Directory;
+use super::layout::{Layout, hash_of_folder};
 use crate::model::ContentHash;
 
 /// An object store, and the folder it is in if it is one of this machine's.

@@ -3,13 +3,12 @@
 //! The disk cache is our own folder, yet what is served from it must be a
 //! plain file of it, also after somebody was there with an editor.
 
-use std::{fs::File, path::Path};
+use std::fs::File;
+use std::path::Path;
 
-use rustix::{
-    fd::{AsFd, BorrowedFd, OwnedFd},
-    fs::{CWD, Mode, OFlags, openat},
-    io::{Errno, Result},
-};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::{Errno, Result};
 
 /// Opens `relative`, a path of plain segments, for reading.
 pub(super) fn open(folder: &Path, relative: &str) -> Result<File> {

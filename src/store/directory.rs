@@ -4,24 +4,21 @@
 //! sync deletes, and a crash leaves `NAME#1` beside an object, which its own
 //! listing hides and its own delete refuses.
 
-use std::{
-    fs::{self, DirEntry, File},
-    io,
-    path::{Path, PathBuf},
-};
+use std::fs::{self, DirEntry, File};
+use std::io;
+use std::path::{Path, PathBuf};
 
-use object_store::{local::LocalFileSystem, path::Path as Key};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as Key;
 use uuid::Uuid;
 
-use super::{
-    StoreError,
-    backend::Creation,
-    durable::{
-        create_dir_synced, create_private_dir, empty_dir, hash_all, remove_tree, sync_dir,
-        sync_file_and_name,
-    },
-    layout::{Layout, Place},
+use super::StoreError;
+use super::backend::Creation;
+use super::durable::{
+    create_dir_synced, create_private_dir, empty_dir, hash_all, remove_tree, sync_dir,
+    sync_file_and_name,
 };
+use super::layout::{Layout, Place};
 use crate::model::ContentHash;
 
 /// The folder, with all calls blocking.

@@ -7,23 +7,19 @@
 
 mod index;
 
-use std::{
-    fs::{self, File},
-    io::{self, Seek},
-    path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::fs::{self, File};
+use std::io::{self, Seek};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 use uuid::Uuid;
 
 use self::index::{Fingerprint, Index};
-use super::{
-    StoreError, beneath,
-    durable::{create_private_dir, empty_dir, hash_all, remove_tree, sync_dir, sync_tree},
-    layout::hash_of_folder,
-    unpack::StoredArchive,
-};
+use super::durable::{create_private_dir, empty_dir, hash_all, remove_tree, sync_dir, sync_tree};
+use super::layout::hash_of_folder;
+use super::unpack::StoredArchive;
+use super::{StoreError, beneath};
 use crate::model::{ContentHash, FileEntry};
 
 /// The cache; all calls block.

@@ -1,11 +1,9 @@
 //! Folders and files on this machine's disk: made, synced, removed.
 
-use std::{
-    fs::{self, DirBuilder, File, Permissions},
-    io::{self, Read},
-    os::unix::fs::{DirBuilderExt, PermissionsExt},
-    path::Path,
-};
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 

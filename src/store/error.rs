@@ -1,6 +1,7 @@
 //! Why the store could not do what was asked.
 
-use std::{error::Error, io};
+use std::error::Error;
+use std::io;
 
 /// A failure of the bundle store.
 #[derive(Debug, thiserror::Error)]

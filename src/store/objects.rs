@@ -1,25 +1,19 @@
 //! Putting verified bundles and reading them back.
 
-use std::{
-    fs::File,
-    sync::{Arc, PoisonError},
-};
+use std::fs::File;
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use object_store::path::Path as Key;
 use sha2::{Digest, Sha256};
 use tokio::sync::OwnedMutexGuard;
 
-use super::{
-    BundleStore, StoreError,
-    backend::{Creation, ObjectVersion, blocking},
-    layout::Place,
-    unpack::StoredArchive,
-};
-use crate::{
-    model::{ContentHash, ExtensionVersion, FileEntry, KeyId},
-    trust::VerifiedBundle,
-};
+use super::backend::{Creation, ObjectVersion, blocking};
+use super::layout::Place;
+use super::unpack::StoredArchive;
+use super::{BundleStore, StoreError};
+use crate::model::{ContentHash, ExtensionVersion, FileEntry, KeyId};
+use crate::trust::VerifiedBundle;
 
 /// How often a file is looked for that was unpacked and is gone again: other
 /// bundles can push it out at once when the cache is small.

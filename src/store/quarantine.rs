@@ -1,20 +1,17 @@
 //! Bundles that wait for a person: kept whole, never served, never run.
 
-use std::{fs, io, path::PathBuf};
+use std::path::PathBuf;
+use std::{fs, io};
 
 use bytes::Bytes;
 use object_store::path::Path as Key;
 
-use super::{
-    BundleStore, StoreError,
-    backend::{Backend, Creation, blocking},
-    durable::{create_private_dir, hash_all, remove_tree},
-    layout::{ARCHIVE, Layout, Place},
-};
-use crate::{
-    model::{ContentHash, KeyId},
-    trust::{QuarantinedBundle, StagedUpload},
-};
+use super::backend::{Backend, Creation, blocking};
+use super::durable::{create_private_dir, hash_all, remove_tree};
+use super::layout::{ARCHIVE, Layout, Place};
+use super::{BundleStore, StoreError};
+use crate::model::{ContentHash, KeyId};
+use crate::trust::{QuarantinedBundle, StagedUpload};
 
 /// Envelopes verified together, and so the most that are worth keeping.
 const MAX_SIGNATURES: usize = 8;

@@ -1,30 +1,25 @@
 //! Receiving an upload: streamed to a file of ours, hashed on the way, capped.
 
-use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
-    io::Write,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
-    task::{JoinHandle, spawn_blocking},
-};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::{JoinHandle, spawn_blocking};
 use uuid::Uuid;
 
-use super::{
-    StoreError,
-    backend::blocking,
-    durable::remove_tree,
-    layout::ARCHIVE,
-    room::{DiskFloor, Reservation, Room},
-};
-use crate::{model::ContentHash, trust::StagedUpload};
+use super::StoreError;
+use super::backend::blocking;
+use super::durable::remove_tree;
+use super::layout::ARCHIVE;
+use super::room::{DiskFloor, Reservation, Room};
+use crate::model::ContentHash;
+use crate::trust::StagedUpload;
 
 /// Uploads received at the same time: each holds a thread, and the rest of the
 /// appliance needs some too.
@@ -105,7 +100,7 @@ impl StagingArea {
         Ok(Staging { staged, steps, writer, received: 0, max_bytes: self.max_bytes })
     }
 
-    /// Removes uploads older than `older_than` that nobody holds any more.
+    /// Removes uploads begun before `older_than`.
     pub(super) fn sweep(&self, older_than: Timestamp) -> Result<usize, StoreError> {
         let io = StoreError::io("sweep uploads");
         let mut removed = 0;

@@ -1,14 +1,19 @@
 //! Removing what nobody refers to.
 
-use std::{collections::HashSet, sync::Arc};
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{BundleStore, StoreError, backend::blocking, layout::Place};
+use super::backend::blocking;
+use super::layout::Place;
+use super::{BundleStore, StoreError};
 use crate::model::ContentHash;
 
 impl BundleStore {
     /// Removes uploads begun before `older_than`; says how many.
+    ///
+    /// One that still arrives is given up with them: nobody takes that long honestly.
     pub async fn sweep_staging(&self, older_than: Timestamp) -> Result<usize, StoreError> {
         let inner = Arc::clone(&self.inner);
         blocking("sweep uploads", move || inner.staging.sweep(older_than)).await

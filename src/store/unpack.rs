@@ -1,19 +1,16 @@
 //! Reading a stored archive again, every file held against the version's file table.
 
-use std::{
-    fs::{self, File, Permissions},
-    io::{self, Read, Seek},
-    os::unix::fs::PermissionsExt,
-    path::Path,
-};
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read, Seek};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::{StoreError, beneath, durable::hash_all};
-use crate::{
-    bundle::{self, BundleLimits},
-    model::{ExtensionVersion, FileEntry},
-};
+use super::durable::hash_all;
+use super::{StoreError, beneath};
+use crate::bundle::{self, BundleLimits};
+use crate::model::{ExtensionVersion, FileEntry};
 
 /// An archive of the store and the version it must be.
 pub(super) struct StoredArchive<'a> {

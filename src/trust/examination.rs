@@ -150,10 +150,10 @@ fn check_manifest(contents: &BundleContents, rows: &mut Rows) -> Result<Manifest
 fn warn_of_missing_files(contents: &BundleContents, manifest: &Manifest, rows: &mut Rows) {
     let has = |path: &str| contents.files.iter().any(|file| file.path.as_str() == path);
     if let Some(ui) = &manifest.ui {
-        let entry = ui.entry.as_str();
-        if !has(entry) && !has(&format!("ui/{entry}")) {
+        let entry = format!("ui/{}", ui.entry);
+        if !has(&entry) {
             let finding = Finding::new("ui_entry_missing")
-                .expected(format!("a file ui/{entry}, as the manifest says"))
+                .expected(format!("a file {entry}, as the manifest says"))
                 .found("no such file");
             rows.add(Check::Manifest, CheckStatus::Warn, finding);
         }
@@ -207,7 +207,14 @@ fn check_component(
 }
 
 fn archive_finding(error: &ArchiveError) -> Finding {
-    Finding::new(error.code()).found(error.to_string()).hint(error.hint())
+    Finding::new(error.code()).found(error.to_string()).hint(sentence(error.hint()))
+}
+
+/// A clause as a machine reports it, as the sentence that a hint is.
+fn sentence(clause: &str) -> String {
+    let mut rest = clause.chars();
+    let first = rest.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(rest).chain(['.']).collect()
 }
 
 fn unreadable(error: &io::Error, rows: &mut Rows) -> Stop {

@@ -45,19 +45,19 @@ pub enum KeyError {
     NotAPoint,
     #[error("the key is weak: signatures that fit any message can be made for it")]
     Weak,
-    #[error("the operating system gave no random bytes: {0}")]
-    Random(String),
+    #[error("the key could not be made: {0}")]
+    NotMade(String),
 }
 
 /// Makes a key from the operating system's randomness.
 pub fn generate() -> Result<GeneratedKey, KeyError> {
     let mut secret = Zeroizing::new([0; 32]);
-    getrandom::fill(secret.as_mut()).map_err(|error| KeyError::Random(error.to_string()))?;
+    getrandom::fill(secret.as_mut()).map_err(|error| KeyError::NotMade(error.to_string()))?;
     let key = SigningKey::from_bytes(&secret);
     // Without the public half (PKCS#8 version 1): older OpenSSL reads no other.
     let private_pem = KeypairBytes { secret_key: key.to_bytes(), public_key: None }
         .to_pkcs8_pem(LineEnding::LF)
-        .expect("32 bytes always encode");
+        .map_err(|error| KeyError::NotMade(error.to_string()))?;
     let public = key.verifying_key();
     Ok(GeneratedKey { private_pem, public_pem: public_pem(&public), id: key_id(&public) })
 }

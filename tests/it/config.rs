@@ -195,8 +195,8 @@ fn a_file_that_cannot_be_used_is_a_problem_without_an_excerpt() {
     assert!(torn[0].starts_with("file (plugboard.toml): is not TOML: line 2: "), "{torn:?}");
     assert!(!torn[0].contains("hunter2"), "{torn:?}");
 
-    let mut request = LoadRequest::default();
-    request.file = Some("/nowhere/plugboard.toml".into());
+    let file = Some("/nowhere/plugboard.toml".into());
+    let request = LoadRequest { file, ..LoadRequest::default() };
     let missing = Config::load(&request).unwrap_err().to_string();
     assert!(missing.contains("/nowhere/plugboard.toml): cannot be read"), "{missing}");
 }

@@ -1,12 +1,13 @@
 //! The sample extensions: what is committed is what their sources make.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     process::Command,
     sync::{Mutex, PoisonError},
 };
 
+use plugboard::bundle;
 use sha2::{Digest, Sha256};
 use wit_component::{ComponentEncoder, DecodedWasm, StringEncoding};
 use wit_parser::{IndexMap, Resolve, WorldItem, WorldKey};
@@ -111,6 +112,16 @@ fn assert_committed(committed: &Path, rebuilt: &[u8], folder: &Path) {
 }
 
 #[test]
+fn every_sample_packs_without_a_warning() {
+    let committed = ["hello", "hello-wasi", "hello-ui"].map(|name| example(name).join("bundle"));
+
+    for folder in committed.into_iter().chain([hello_js()]) {
+        let packed = bundle::pack(&folder, &mut io::sink()).unwrap();
+        assert_eq!((packed.warnings, packed.left_out), (vec![], vec![]), "{}", folder.display());
+    }
+}
+
+#[test]
 fn hello_is_what_its_source_makes() {
     const COMPILER: &str = "clang version 19.1.7";
     let needs = "Debian's clang-19 and lld-19";
@@ -158,4 +169,35 @@ fn hello_js_builds_with_the_published_packages() {
     let expected = ["types", "context", "logging", "user-v2"];
     assert_eq!(imports, expected.map(|name| format!("alga:extension/{name}")));
     assert_eq!(exports, ["handler"]);
+}
+
+#[test]
+fn hello_wasi_was_built_from_its_source() {
+    let folder = example("hello-wasi");
+    let recorded = fs::read_to_string(folder.join("built-from.sha256")).unwrap();
+
+    let found: String = ["Cargo.lock", "Cargo.toml", "src/lib.rs"]
+        .map(|file| {
+            let digest = Sha256::digest(fs::read(folder.join(file)).unwrap());
+            format!("{}  {file}\n", hex::encode(digest))
+        })
+        .concat();
+
+    // Building it takes a Rust for WebAssembly and minutes: too much for every run.
+    assert_eq!(
+        recorded, found,
+        "run examples/hello-wasi/build.sh --debian and commit what it made"
+    );
+}
+
+#[test]
+fn hello_wasi_uses_http_and_streams_only() {
+    let component = fs::read(example("hello-wasi").join("bundle/dist/main.wasm")).unwrap();
+
+    let (imports, exports) = imports_and_exports(&component);
+
+    let expected = ["io/poll", "io/error", "io/streams", "http/types"];
+    assert_eq!(imports, expected.map(|name| format!("wasi:{name}@0.2.12")));
+    assert_eq!(exports, ["wasi:http/incoming-handler@0.2.12"]);
+    assert!(component.len() <= 200_000, "{} bytes", component.len());
 }

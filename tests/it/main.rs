@@ -1,13 +1,18 @@
 //! The integration tests: one binary, one file per flow.
-#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
 
 mod bundle_store;
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-mod registry_crashes;
 mod config;
-#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
-
 mod examples;
-#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
-
+mod hostile_archives;
+mod installs;
+mod isolation;
+mod pages;
+mod publish;
+mod registry_crashes;
+mod runner;
+mod server;
 mod signatures;
+mod support;

@@ -52,7 +52,7 @@ pub(super) fn scan(wasm: &[u8]) -> Result<Scan, ComponentError> {
 
 /// Tells what is broken from what is only not run here.
 fn why(wasm: &[u8], message: String) -> ComponentError {
-    match validate(wasm, WasmFeatures::all(), &mut Outline::default()) {
+    match validate(wasm, WasmFeatures::default(), &mut Outline::default()) {
         Ok(_) => ComponentError::FeatureRefused(message),
         Err(_) => ComponentError::Malformed(message),
     }

@@ -58,17 +58,4 @@ impl Host {
     fn no_scheduler(&mut self) -> wasmtime::Result<String> {
         self.unavailable(Capability::SchedulerManage, "scheduling")
     }
-
-    /// The sentence for results that carry text instead of an error case.
-    pub(super) fn unavailable(
-        &mut self,
-        capability: Capability,
-        ability: &str,
-    ) -> wasmtime::Result<String> {
-        Ok(if self.admit(capability)? {
-            format!("{ability} is not available on this host")
-        } else {
-            format!("Permission denied: {capability} not granted")
-        })
-    }
 }

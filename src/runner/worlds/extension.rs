@@ -5,9 +5,7 @@ use http::HeaderMap;
 use wasmtime::Store;
 use wasmtime::component::{HasSelf, Linker};
 
-use crate::runner::bindings::types::{
-    ExecuteRequest, ExecuteResponse, HttpHeader, HttpRequest,
-};
+use crate::runner::bindings::types::{ExecuteRequest, ExecuteResponse, HttpHeader, HttpRequest};
 use crate::runner::bindings::{ExtensionPre, ExtensionWorld};
 use crate::runner::error::CallError;
 use crate::runner::host::Host;

@@ -1,6 +1,8 @@
 //! What the cache holds, how long since each was used, and which files were checked.
 
-use std::{collections::HashMap, fs::Metadata, os::unix::fs::MetadataExt};
+use std::collections::HashMap;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 
 use crate::model::{AssetPath, ContentHash};
 

@@ -27,25 +27,22 @@ pub enum Standing {
     Always,
     Granted,
     Refused,
-    /// Nothing is decided before the extension is installed.
-    Asked,
 }
 
 impl Standing {
     /// The words of the row.
     pub const fn word(self) -> &'static str {
         match self {
-            Self::Always => "every extension may",
+            Self::Always => "always",
             Self::Granted => "granted",
             Self::Refused => "not granted",
-            Self::Asked => "asked for",
         }
     }
 
     /// The class in `app.css`.
     pub const fn class(self) -> &'static str {
         match self {
-            Self::Always | Self::Asked => "muted",
+            Self::Always => "muted",
             Self::Granted => "pill good",
             Self::Refused => "pill",
         }
@@ -61,16 +58,13 @@ pub(super) fn asked(manifest: &Manifest) -> impl Iterator<Item = Capability> {
 
 impl CapabilityRow {
     /// What every install may do, then what `manifest` asks for and what became of it.
-    pub fn list(manifest: &Manifest, grants: Option<&BTreeSet<Capability>>) -> Vec<Self> {
+    pub fn list(manifest: &Manifest, grants: &BTreeSet<Capability>) -> Vec<Self> {
         let always = Capability::DEFAULTS
             .into_iter()
             .map(|capability| Self { capability, standing: Standing::Always });
         let asked = asked(manifest).map(|capability| {
-            let standing = match grants {
-                None => Standing::Asked,
-                Some(grants) if grants.contains(&capability) => Standing::Granted,
-                Some(_) => Standing::Refused,
-            };
+            let granted = grants.contains(&capability);
+            let standing = if granted { Standing::Granted } else { Standing::Refused };
             Self { capability, standing }
         });
         asked.chain(always).collect()

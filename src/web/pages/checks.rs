@@ -39,7 +39,7 @@ impl CheckMark {
             Self::Fail => "fail",
             Self::Warn => "warn",
             Self::Pass => "pass",
-            Self::Skipped => "skip",
+            Self::Skipped => "skipped",
         }
     }
 }
@@ -50,12 +50,19 @@ impl CheckRow {
         matches!(self.status, CheckMark::Fail | CheckMark::Warn)
     }
 
-    /// What stands on the row's first line: of a passed check what was found.
+    /// What stands on the row's first line: what was found.
     pub fn summary(&self) -> &str {
-        if self.is_open() {
-            return self.hint.as_deref().or(self.found.as_deref()).unwrap_or_default();
-        }
         self.found.as_deref().or(self.hint.as_deref()).unwrap_or_default()
+    }
+
+    /// The hint, where it is not on the first line already.
+    pub fn advice(&self) -> Option<&str> {
+        self.hint.as_deref().filter(|_| self.found.is_some())
+    }
+
+    /// Whether there is more than the first line.
+    pub fn has_more(&self) -> bool {
+        self.is_open() || self.expected.is_some() || self.advice().is_some()
     }
 
     /// Failed rows first, then warnings; each group keeps the order of the checks.

@@ -47,6 +47,7 @@ pub struct ExtensionPage {
     pub signers: Vec<Signer>,
     /// Why a bundle without a trusted signature is here.
     pub approved_because: Option<String>,
+    /// Empty when the extension is not installed: the form says what it asks for.
     pub capabilities: Vec<CapabilityRow>,
     pub install_id: Option<InstallId>,
     /// Shown when the extension is not installed.
@@ -61,12 +62,13 @@ impl ExtensionHead {
         status: Status,
         tab: &'static str,
     ) -> Self {
+        let other = install.filter(|install| install.version != version.version);
         Self {
             name: version.name.clone(),
             title: version.manifest.display_name.clone(),
             version: version.version.clone(),
             status,
-            note: None,
+            note: other.map(|install| format!("with {}", install.version)),
             install: install.map(|install| install.id),
             has_page: version.manifest.ui.is_some(),
             tab,
@@ -84,7 +86,6 @@ impl ExtensionPage {
         now: Timestamp,
     ) -> Self {
         let manifest = &version.manifest;
-        let grants = install.map(|install| &install.grants);
         Self {
             chrome,
             head,
@@ -97,11 +98,18 @@ impl ExtensionPage {
             world: version.world.map(TargetWorld::as_str),
             signers: version.signers.clone(),
             approved_because: version.approved_because.clone(),
-            capabilities: CapabilityRow::list(manifest, grants),
+            capabilities: install
+                .map(|install| CapabilityRow::list(manifest, &install.grants))
+                .unwrap_or_default(),
             install_id: install.map(|install| install.id),
             install_form: install.is_none().then(|| InstallForm::new(manifest)),
             manifest: manifest.clone(),
         }
+    }
+
+    /// An address of the publisher's choice becomes a link only if it cannot be a script.
+    fn homepage_is_link(&self) -> bool {
+        self.manifest.homepage.as_deref().is_some_and(|url| url.starts_with("https://"))
     }
 
     /// The manifest as the registry keeps it.
@@ -119,4 +127,3 @@ impl ExtensionPage {
         }
     }
 }
-

@@ -172,8 +172,8 @@ impl Status {
     /// The class in `app.css`.
     pub const fn class(self) -> &'static str {
         match self {
-            Self::NotInstalled => "none",
-            Self::Disabled => "empty",
+            Self::NotInstalled => "unused",
+            Self::Disabled => "unlit",
             Self::Enabled => "lit",
             Self::Quarantined => "barred",
             Self::Failing => "broken",

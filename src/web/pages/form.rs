@@ -39,6 +39,14 @@ impl FormErrors {
         self.errors.is_empty()
     }
 
+    /// The one problem, where it belongs to no field.
+    pub fn only_message(&self) -> Option<&str> {
+        match self.errors.as_slice() {
+            [only] if only.field.is_empty() => Some(&only.message),
+            _ => None,
+        }
+    }
+
     /// What is wrong with `field`.
     pub fn of(&self, field: &str) -> Option<&str> {
         self.errors.iter().find(|error| error.field == field).map(|error| error.message.as_str())

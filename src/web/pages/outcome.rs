@@ -97,7 +97,9 @@ impl OutcomePage {
         let failed = counted(self.count(CheckMark::Fail), "check");
         match self.outcome {
             Outcome::Created => {
-                format!("{subject} passed every check and is published. Nothing of it runs before it is installed and enabled.")
+                format!(
+                    "{subject} passed every check and is published. Nothing of it runs before it is installed and enabled."
+                )
             }
             Outcome::Unchanged => {
                 format!("Exactly these bytes are published as {subject} already. Nothing changed.")

@@ -176,7 +176,9 @@ impl SettingField {
                 let value: Value = serde_json::from_str(trimmed)
                     .map_err(|error| format!("{label} is not JSON: {error}."))?;
                 if self.name == WHOLE && !value.is_object() {
-                    return Err("The settings are one JSON object: {\"key\": \"value\"}.".to_owned());
+                    return Err(
+                        "The settings are one JSON object: {\"key\": \"value\"}.".to_owned()
+                    );
                 }
                 Ok(Some(value))
             }

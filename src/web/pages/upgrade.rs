@@ -7,7 +7,9 @@ use semver::Version;
 
 use super::capabilities::asked;
 use super::{CapabilityChoice, Chrome, counted};
-use crate::model::{Capability, ExtensionName, ExtensionVersion, Install, InstallId, PreviousVersion};
+use crate::model::{
+    Capability, ExtensionName, ExtensionVersion, Install, InstallId, PreviousVersion,
+};
 
 /// Shows what changes, grants first. Posts `version` and any number of `grant`, or
 /// `back=true`, with `confirm=true`, to `/admin/installs/{id}/upgrade`.

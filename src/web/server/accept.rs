@@ -83,12 +83,10 @@ async fn accept(socket: &Socket) -> io::Result<Accepted> {
 fn open(socket: &Socket, accepted: Accepted, door: &Door) {
     match (accepted, socket) {
         (Accepted::Tcp(stream, address, slot), Socket::Tcp(_, admission)) => {
-            match admission.admit(slot, address.ip()) {
-                Some(ticket) => {
-                    door.tracker.spawn(serve_tcp(stream, address, ticket, door.clone()));
-                }
-                None => tracing::debug!(client.ip = %address.ip(), "too many connections"),
-            }
+            let Some(ticket) = admission.admit(slot, address.ip()) else {
+                return tracing::debug!(client.ip = %address.ip(), "too many connections");
+            };
+            door.tracker.spawn(serve_tcp(stream, address, ticket, door.clone()));
         }
         (Accepted::Unix(stream, uid), _) => {
             door.tracker.spawn(connection::serve(stream, Peer::Unix { uid }, door.clone()));

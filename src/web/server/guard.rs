@@ -41,6 +41,7 @@ pub(super) struct Guard<S> {
     buffer: BytesMut,
     /// How much of the buffer has been searched for the end of the head.
     scanned: usize,
+    line_skipped: bool,
     /// How many bytes may pass before the next head begins.
     open: u64,
     refused: bool,
@@ -64,6 +65,7 @@ impl<S> Guard<S> {
             progress,
             buffer: BytesMut::new(),
             scanned: 0,
+            line_skipped: false,
             open: 0,
             refused: false,
             reading: None,
@@ -75,9 +77,12 @@ impl<S> Guard<S> {
 
     /// Looks for a whole head in the buffer; true if bytes may pass.
     fn open_for_head(&mut self) -> bool {
-        // One empty line between requests is allowed; older clients send it behind a body.
-        if self.scanned == 0 && self.buffer.starts_with(b"\r\n") {
+        // One empty line before a request is allowed, as older clients send it behind a
+        // body. Not more: each would put off the end of the wait for the head.
+        if !self.line_skipped && self.buffer.starts_with(b"\r\n") {
+            self.line_skipped = true;
             self.buffer.advance(2);
+            self.scanned = 0;
         }
         match self.whole_head() {
             Ok(Some(passing)) => self.open = passing,
@@ -96,6 +101,7 @@ impl<S> Guard<S> {
             }
         }
         self.scanned = 0;
+        self.line_skipped = false;
         self.reading = None;
         true
     }

@@ -48,8 +48,9 @@ pub(super) fn acceptor(config: &TlsConfig) -> Result<TlsAcceptor, TlsError> {
 
 fn broken(file: &std::path::Path, what: &'static str, error: pem::Error) -> TlsError {
     let file = file.to_owned();
-    match error {
-        pem::Error::Io(source) => TlsError::Read { file, source },
-        source => TlsError::Pem { file, what, source },
+    if let pem::Error::Io(source) = error {
+        TlsError::Read { file, source }
+    } else {
+        TlsError::Pem { file, what, source: error }
     }
 }

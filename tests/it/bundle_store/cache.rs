@@ -1,14 +1,13 @@
 //! Unpacked files: filled once, bounded, checked.
 
-use std::{
-    fs,
-    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
-    path::Path,
-    sync::Arc,
-};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+use std::sync::Arc;
 
 use futures_util::FutureExt;
-use plugboard::{config::StoreConfig, model::ExtensionVersion};
+use plugboard::config::StoreConfig;
+use plugboard::model::ExtensionVersion;
 
 use super::harness::{Bench, bundle_of_pages, config, file, names, noise, small_bundle};
 
@@ -181,6 +180,7 @@ async fn a_missing_file_is_unpacked_again() {
     assert!(bench.read(&version, "ui/index.html").await.is_ok());
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_pipe_in_the_cache_holds_up_nobody() {
     let (bench, version) = with_page_open().await;

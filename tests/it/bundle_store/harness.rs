@@ -1,23 +1,21 @@
 //! A store in a temporary folder, and bundles to put into it.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::Read,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
-};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use ed25519_dalek::SigningKey;
 use jiff::Timestamp;
-use plugboard::{
-    bundle::BundleLimits,
-    config::{SigningPolicy, StoreConfig},
-    model::{ContentHash, ExtensionVersion, FileEntry},
-    store::{AssetFile, BundleStore, Staged, StoreError},
-    trust::{
-        self, Facts, QuarantinedBundle, StagedUpload, TrustBundle, Verification, VerifiedBundle,
-    },
+use plugboard::bundle::BundleLimits;
+use plugboard::config::{SigningPolicy, StoreConfig};
+use plugboard::model::{ContentHash, ExtensionVersion, FileEntry, KeyStatus, NameGlob, TrustedKey};
+use plugboard::store::{AssetFile, BundleStore, Staged, StoreError};
+use plugboard::trust::statement::{self, Subject};
+use plugboard::trust::{
+    self, Facts, QuarantinedBundle, StagedUpload, TrustBundle, Verification, VerifiedBundle,
 };
 use tempfile::TempDir;
 
@@ -113,21 +111,65 @@ pub(super) fn file<'v>(version: &'v ExtensionVersion, path: &str) -> &'v FileEnt
 }
 
 pub(super) fn verified(staged: &Staged) -> Box<VerifiedBundle> {
-    match verify(&staged.upload(None, Vec::new()), SigningPolicy::AllowUnsigned) {
-        Verification::Verified(bundle) => bundle,
-        other => panic!("not verified: {:?}", other.report()),
+    accepted(verify(&staged.upload(None, Vec::new()), SigningPolicy::AllowUnsigned))
+}
+
+/// The bundle with a signature by `key`, which is trusted.
+pub(super) fn verified_by(key: &SigningKey, staged: &Staged) -> Box<VerifiedBundle> {
+    let subject = subject(&verified(staged));
+    let public = key.verifying_key();
+    let trusted = TrustedKey {
+        id: trust::keys::key_id(&public),
+        public_key: public.to_bytes(),
+        name: "Release".to_owned(),
+        scopes: vec![NameGlob::everything()],
+        not_before: None,
+        not_after: None,
+        status: KeyStatus::Active,
+        added_at: Timestamp::UNIX_EPOCH,
+        added_by: "a test".to_owned(),
+    };
+    let upload = staged.upload(None, vec![statement::sign(key, &subject)]);
+    accepted(verify_with(&upload, SigningPolicy::Require, vec![trusted]))
+}
+
+fn accepted(verification: Verification) -> Box<VerifiedBundle> {
+    if let Verification::Verified(bundle) = verification {
+        return bundle;
+    }
+    panic!("not verified: {:?}", verification.report())
+}
+
+/// What a publisher signs.
+pub(super) fn subject(bundle: &VerifiedBundle) -> Subject {
+    Subject {
+        name: bundle.manifest().name.clone(),
+        version: bundle.manifest().version.clone(),
+        content_hash: bundle.content_hash(),
+        size: bundle.size(),
+        manifest_sha256: statement::manifest_sha256(bundle.manifest_json()),
+        target_world: bundle.world(),
     }
 }
 
 pub(super) fn quarantined(upload: &StagedUpload) -> Box<QuarantinedBundle> {
-    match verify(upload, SigningPolicy::Require) {
-        Verification::Quarantined(bundle) => bundle,
-        other => panic!("not quarantined: {:?}", other.report()),
+    let verification = verify(upload, SigningPolicy::Require);
+    if let Verification::Quarantined(bundle) = verification {
+        return bundle;
     }
+    panic!("not quarantined: {:?}", verification.report())
 }
 
 pub(super) fn verify(upload: &StagedUpload, policy: SigningPolicy) -> Verification {
-    let facts = Facts { now: Timestamp::UNIX_EPOCH, policy, keys: Vec::new(), registry: None };
+    verify_with(upload, policy, Vec::new())
+}
+
+fn verify_with(
+    upload: &StagedUpload,
+    policy: SigningPolicy,
+    keys: Vec<TrustedKey>,
+) -> Verification {
+    let facts = Facts { now: Timestamp::UNIX_EPOCH, policy, keys, registry: None };
     trust::verify(upload, &TrustBundle::none(), &facts, &BundleLimits::default())
 }
 
@@ -157,6 +199,17 @@ pub(super) fn bundle_of_pages(name: &str, files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut all = vec![("manifest.json", manifest.as_bytes())];
     all.extend_from_slice(files);
     archive(&all)
+}
+
+/// The component of the `hello` example.
+pub(super) fn component() -> Vec<u8> {
+    let bundle = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/hello/bundle");
+    fs::read(bundle.join("dist/main.wasm")).unwrap()
+}
+
+/// A bundle with a component.
+pub(super) fn bundle_with_component() -> Vec<u8> {
+    bundle_of_pages("c", &[("dist/main.wasm", &component()), ("ui/index.html", b"hello")])
 }
 
 /// A bundle with one page.

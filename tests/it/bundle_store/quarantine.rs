@@ -2,11 +2,15 @@
 
 use std::fs;
 
-use plugboard::{
-    config::SigningPolicy, model::ContentHash, store::StoreError, trust::Verification,
-};
+use ed25519_dalek::SigningKey;
+use plugboard::config::SigningPolicy;
+use plugboard::model::ContentHash;
+use plugboard::store::StoreError;
+use plugboard::trust::{Verification, VerifiedBundle, statement};
 
-use super::harness::{Bench, config, names, quarantined, small_bundle, verify, version_of};
+use super::harness::{
+    Bench, config, names, quarantined, small_bundle, subject, verified, verify, version_of,
+};
 
 #[tokio::test]
 async fn a_kept_bundle_comes_back_whole() {
@@ -19,6 +23,65 @@ async fn a_kept_bundle_comes_back_whole() {
         assert_eq!(fs::read(&upload.file).unwrap(), archive);
         assert_eq!((upload.content_hash, upload.size), (hash, archive.len() as u64));
         assert_eq!(upload.signatures, [b"{}".to_vec()]);
+    }
+}
+
+/// Two envelopes that say the same by the same key in other bytes.
+fn two_envelopes(bundle: &VerifiedBundle) -> [Vec<u8>; 2] {
+    let signed = statement::sign(&SigningKey::from_bytes(&[7; 32]), &subject(bundle));
+    let document: serde_json::Value = serde_json::from_slice(&signed).unwrap();
+    [signed, serde_json::to_vec_pretty(&document).unwrap()]
+}
+
+#[tokio::test]
+async fn signatures_are_kept_with_the_bundle_and_none_displaces_another() {
+    for bench in Bench::each() {
+        let staged = bench.stage(&small_bundle("a")).await.unwrap();
+        let envelopes = two_envelopes(&verified(&staged));
+        for envelope in &envelopes {
+            let bundle = quarantined(&staged.upload(None, vec![envelope.clone()]));
+            bench.store.put_quarantined(&bundle).await.unwrap();
+        }
+
+        let upload = bench.store.quarantined_upload(&staged.content_hash, Vec::new()).await;
+
+        let mut kept = upload.unwrap().signatures;
+        kept.sort();
+        let mut expected = envelopes.to_vec();
+        expected.sort();
+        assert_eq!(kept, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_new_signature_comes_before_those_that_were_kept() {
+    for bench in Bench::each() {
+        let staged = bench.stage(&small_bundle("a")).await.unwrap();
+        let [kept, new] = two_envelopes(&verified(&staged));
+        let bundle = quarantined(&staged.upload(None, vec![kept.clone()]));
+        bench.store.put_quarantined(&bundle).await.unwrap();
+        let attached = vec![new.clone(), kept.clone()];
+
+        let upload = bench.store.quarantined_upload(&staged.content_hash, vec![new]).await;
+
+        assert_eq!(upload.unwrap().signatures, attached);
+    }
+}
+
+#[tokio::test]
+async fn at_most_eight_signatures_are_kept_and_verified_again() {
+    for bench in Bench::each() {
+        let staged = bench.stage(&small_bundle("a")).await.unwrap();
+        let subject = subject(&verified(&staged));
+        for seed in 1..=10 {
+            let envelope = statement::sign(&SigningKey::from_bytes(&[seed; 32]), &subject);
+            let bundle = quarantined(&staged.upload(None, vec![envelope]));
+            bench.store.put_quarantined(&bundle).await.unwrap();
+        }
+
+        let upload = bench.store.quarantined_upload(&staged.content_hash, vec![vec![1]]).await;
+
+        assert_eq!(upload.unwrap().signatures.len(), 8);
     }
 }
 

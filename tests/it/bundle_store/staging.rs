@@ -3,7 +3,9 @@
 use std::fs;
 
 use bytes::Bytes;
-use plugboard::{config::StoreConfig, model::ContentHash, store::StoreError};
+use plugboard::config::StoreConfig;
+use plugboard::model::ContentHash;
+use plugboard::store::StoreError;
 
 use super::harness::{Bench, config, names, noise, small_bundle};
 

@@ -1,10 +1,17 @@
 //! Putting and reading back, on every kind of store.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
-use plugboard::{model::ContentHash, store::StoreError};
+use ed25519_dalek::SigningKey;
+use plugboard::model::ContentHash;
+use plugboard::store::StoreError;
+use plugboard::trust;
 
-use super::harness::{Bench, config, names, small_bundle, snapshot, verified, version_of};
+use super::harness::{
+    self, Bench, bundle_with_component, config, small_bundle, snapshot, verified, verified_by,
+    version_of,
+};
 
 #[tokio::test]
 async fn what_is_put_comes_back_on_every_store() {
@@ -13,6 +20,28 @@ async fn what_is_put_comes_back_on_every_store() {
 
         assert!(bench.store.exists(&version.content_hash).await.unwrap());
         assert_eq!(bench.read(&version, "ui/a/b.js").await.unwrap(), b"let b;");
+    }
+}
+
+#[tokio::test]
+async fn a_component_comes_back_on_every_store() {
+    for bench in Bench::each() {
+        let version = bench.publish(&bundle_with_component()).await;
+
+        let component = bench.store.component(&version).await.unwrap();
+
+        assert_eq!(component, harness::component());
+    }
+}
+
+#[tokio::test]
+async fn a_bundle_of_pages_has_no_component() {
+    for bench in Bench::each() {
+        let version = bench.publish(&small_bundle("a")).await;
+
+        let component = bench.store.component(&version).await;
+
+        assert!(matches!(component, Err(StoreError::NotFound { .. })), "{component:?}");
     }
 }
 
@@ -91,12 +120,19 @@ async fn the_archive_becomes_the_object_without_a_copy() {
 #[tokio::test]
 async fn the_layout_is_the_documented_one() {
     let bench = Bench::directory(&config());
-    let version = bench.publish(&small_bundle("a")).await;
+    let key = SigningKey::from_bytes(&[7; 32]);
+    let staged = bench.stage(&bundle_with_component()).await.unwrap();
+    let bundle = verified_by(&key, &staged);
 
-    let mut found = names(&bench.stored(&version.content_hash.hex()));
-    found.sort();
+    bench.store.put(&bundle).await.unwrap();
 
-    assert_eq!(found, ["bundle.tar.zst", "manifest.json", "signatures"]);
+    let folder = bench.stored(&bundle.content_hash().hex());
+    let key_id = trust::keys::key_id(&key.verifying_key()).to_string();
+    let envelope = format!("signatures/{}.dsse.json", key_id.trim_start_matches("sha256:"));
+    let found: Vec<_> = snapshot(&folder).into_keys().collect();
+    let expected = ["bundle.tar.zst", "entry.wasm", "manifest.json", &envelope];
+    assert_eq!(found, expected.map(|name| folder.join(name)));
+    assert_eq!(fs::read(folder.join(envelope)).unwrap(), bundle.signatures()[0].1);
 }
 
 #[tokio::test]
@@ -125,7 +161,7 @@ async fn a_prefix_of_two_folders_works() {
 async fn a_file_the_version_does_not_have_is_not_found() {
     for bench in Bench::each() {
         let version = bench.publish(&small_bundle("a")).await;
-        let mut other = super::harness::file(&version, "ui/index.html").clone();
+        let mut other = harness::file(&version, "ui/index.html").clone();
         other.path = "ui/other.html".parse().unwrap();
 
         let opened = bench.store.asset(&version, &other).await;

@@ -1,14 +1,15 @@
 //! Somebody wrote into the store: nothing of it may be handed out.
 
-use std::{
-    fs::{self, OpenOptions},
-    os::unix::fs::FileExt,
-    path::Path,
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use plugboard::model::ExtensionVersion;
+use plugboard::store::StoreError;
+
+use super::harness::{
+    Bench, bundle_of_pages, bundle_with_component, config, names, noise, verified,
 };
-
-use plugboard::{model::ExtensionVersion, store::StoreError};
-
-use super::harness::{Bench, bundle_of_pages, config, names, noise};
 
 /// Flips one bit at the beginning, in the middle or at the end; `turn` is 0, 1 or 2.
 fn flip(file: &Path, turn: u64) {
@@ -92,21 +93,73 @@ async fn a_repaired_archive_is_served_again() {
 }
 
 #[tokio::test]
+async fn an_archive_found_damaged_is_not_read_again_until_it_is_written() {
+    let (bench, version) = published().await;
+    let archive = bench.stored(&version.content_hash.hex()).join("bundle.tar.zst");
+    flip(&archive, 1);
+    bench.read(&version, "ui/a.js").await.unwrap_err();
+    let written = fs::metadata(&archive).unwrap().modified().unwrap();
+
+    // The same file at the same time: all that can be known without reading it.
+    flip(&archive, 1);
+    File::options().write(true).open(&archive).unwrap().set_modified(written).unwrap();
+
+    let opened = bench.read(&version, "ui/a.js").await;
+    assert!(matches!(opened, Err(StoreError::Integrity { .. })), "{opened:?}");
+}
+
+#[tokio::test]
 async fn publishing_over_a_tampered_object_is_refused() {
-    let page = noise(1, 30_000);
-    let archive = bundle_of_pages("a", &[("ui/index.html", &page), ("ui/a.js", b"1")]);
-    for object in ["bundle.tar.zst", "manifest.json"] {
+    for object in ["bundle.tar.zst", "manifest.json", "entry.wasm"] {
         for turn in 0..3 {
-            let (bench, version) = published().await;
+            let bench = Bench::directory(&config());
+            let version = bench.publish(&bundle_with_component()).await;
             let damaged = bench.stored(&version.content_hash.hex()).join(object);
             flip(&damaged, turn);
             let before = fs::read(&damaged).unwrap();
-            let staged = bench.stage(&archive).await.unwrap();
+            let staged = bench.stage(&bundle_with_component()).await.unwrap();
 
-            let put = bench.store.put(&super::harness::verified(&staged)).await;
+            let put = bench.store.put(&verified(&staged)).await;
 
             assert!(matches!(put, Err(StoreError::Integrity { .. })), "{object} {turn} {put:?}");
             assert_eq!(fs::read(&damaged).unwrap(), before);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_tampered_component_is_taken_from_the_archive() {
+    for turn in 0..3 {
+        let bench = Bench::directory(&config());
+        let version = bench.publish(&bundle_with_component()).await;
+        let good = bench.store.component(&version).await.unwrap();
+        flip(&bench.stored(&version.content_hash.hex()).join("entry.wasm"), turn);
+
+        assert_eq!(bench.store.component(&version).await.unwrap(), good);
+    }
+}
+
+#[tokio::test]
+async fn a_missing_component_is_taken_from_the_archive() {
+    let bench = Bench::directory(&config());
+    let version = bench.publish(&bundle_with_component()).await;
+    let good = bench.store.component(&version).await.unwrap();
+    fs::remove_file(bench.stored(&version.content_hash.hex()).join("entry.wasm")).unwrap();
+
+    assert_eq!(bench.store.component(&version).await.unwrap(), good);
+}
+
+#[tokio::test]
+async fn a_component_is_not_handed_out_when_the_archive_is_tampered_too() {
+    for turn in 0..3 {
+        let bench = Bench::directory(&config());
+        let version = bench.publish(&bundle_with_component()).await;
+        let folder = bench.stored(&version.content_hash.hex());
+        flip(&folder.join("entry.wasm"), turn);
+        flip(&folder.join("bundle.tar.zst"), turn);
+
+        let component = bench.store.component(&version).await;
+
+        assert!(matches!(component, Err(StoreError::Integrity { .. })), "{turn} {component:?}");
     }
 }

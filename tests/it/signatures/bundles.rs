@@ -283,7 +283,7 @@ fn what_is_no_envelope_is_refused() {
         (b"-----BEGIN CERTIFICATE-----", "unsupported_signature_format"),
         (b"\xff\xfe\xfd", "malformed_envelope"),
         (b"", "malformed_envelope"),
-        (&[b' '; 64 * 1024 + 1], "signature_too_large"),
+        (" ".repeat(64 * 1024 + 1).as_bytes(), "signature_too_large"),
     ] {
         let mut upload = desk.stage(&archive(MANIFEST));
         upload.signatures.push(bytes.to_vec());

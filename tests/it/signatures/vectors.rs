@@ -49,7 +49,7 @@ fn the_examples_of_rfc_8032_verify() {
     }
 }
 
-/// The twelve cases of "Taming the many EdDSAs" (Chalkias, Garillot,
+/// The twelve cases of “Taming the many `EdDSA`s” (Chalkias, Garillot,
 /// Nikolaenko, 2020), as key, message and signature. Libraries disagree on all
 /// of them; only case 3 is an honest signature.
 const SPECCHECK: [(&str, &str, &str); 12] = [
