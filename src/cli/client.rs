@@ -17,6 +17,7 @@ use serde_json::Value;
 use super::failure::{Exit, Failure};
 use super::local::Local;
 use crate::app::App;
+use crate::config::Origin;
 
 /// How long an answer may take; enabling waits for a component to be compiled.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
@@ -57,15 +58,13 @@ pub struct Refusal {
 impl Client {
     /// A client for an address, with a token.
     pub fn http(base: &str, token: SecretString) -> Result<Self, Failure> {
-        let base = base.trim_end_matches('/').to_owned();
-        let url: url::Url =
-            base.parse().map_err(|_| Failure::usage(format!("{base} is not an address")))?;
-        if !matches!(url.scheme(), "http" | "https") || !matches!(url.path(), "" | "/") {
-            return Err(Failure::usage(format!("{base} is not the address of an appliance"))
-                .hint("write it as https://plugboard.example.net"));
-        }
+        let origin: Origin = base.parse().map_err(|_| {
+            Failure::usage(format!("{base} is not the address of an appliance"))
+                .hint("write it as https://plugboard.example.net")
+        })?;
         // What a proxy is asked for, this machine may not be.
-        let builder = if is_loopback(&url) { builder().no_proxy() } else { builder() };
+        let builder = if origin.is_loopback() { builder().no_proxy() } else { builder() };
+        let base = origin.as_str().to_owned();
         let client = builder.build().map_err(Failure::unfinished)?;
         let place = base.clone();
         Ok(Self { transport: Transport::Http(Http { client, base, place, token: Some(token) }) })
@@ -197,16 +196,6 @@ fn builder() -> reqwest::ClientBuilder {
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_keepalive(Duration::from_secs(30))
-}
-
-/// Whether an address is this machine's own.
-pub(super) fn is_loopback(url: &url::Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.to_canonical().is_loopback(),
-        None => false,
-    }
 }
 
 fn read<T: DeserializeOwned>(status: u16, bytes: &[u8]) -> Result<T, Failure> {

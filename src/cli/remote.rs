@@ -9,12 +9,12 @@ use anyhow::{Context as _, anyhow};
 use secrecy::SecretString;
 
 use super::Context;
-use super::client::{Client, is_loopback};
+use super::client::Client;
 use super::failure::{Exit, Failure};
 use super::files::read_text;
 use super::serve::open_app;
 use super::settings_args::SettingsArgs;
-use crate::config::{Config, LogFormat, TelemetryConfig};
+use crate::config::{Config, LogFormat, Origin, TelemetryConfig};
 use crate::telemetry;
 use crate::web::server::admin_socket_path;
 
@@ -55,7 +55,7 @@ impl RemoteArgs {
             (Some(token), Some(url)) => http(&url, token, context),
             (Some(token), None) => {
                 let config = self.load(context)?;
-                http(&config.server.public_origin().to_string(), token, context)
+                http(config.server.public_origin().as_str(), token, context)
             }
             (None, Some(url)) => Err(Failure::usage(format!("{url} needs a token")).hint(
                 "name its file with --token-file or PLUGBOARD_TOKEN_FILE; on the host itself, \
@@ -114,8 +114,8 @@ impl RemoteArgs {
 
 fn http(url: &str, token: SecretString, context: &Context) -> Result<Client, Failure> {
     let client = Client::http(url, token)?;
-    let is_plain = url::Url::parse(url).is_ok_and(|url| url.scheme() == "http" && !is_loopback(&url));
-    if is_plain {
+    let origin: Result<Origin, _> = url.parse();
+    if origin.is_ok_and(|origin| !origin.is_https() && !origin.is_loopback()) {
         context.output.note(&format!("warning: {url} is plain HTTP: the token can be read on the way"));
     }
     Ok(client)
