@@ -58,6 +58,6 @@ fn build(app: Arc<App>, table: Vec<routes::Route>) -> Router {
 }
 
 /// A request body for a call of the router in this process.
-pub fn body(text: String) -> Body {
-    Body::from(text)
+pub fn body(bytes: bytes::Bytes) -> Body {
+    Body::from(bytes)
 }

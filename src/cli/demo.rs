@@ -6,20 +6,20 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context as _, anyhow};
 use rust_embed::RustEmbed;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::failure::Failure;
-use super::output::Output;
-use super::serve::{bind, open_app, serve_until, stop_signal, with_bound_address};
+use super::Context;
+use super::failure::{Exit, Failure};
 use super::sign::sign_archive;
+use super::serve::{bind, open_app, serve_until, stop_signal, with_bound_address};
 use crate::app::App;
 use crate::app::install::{InstallRequest, Installed};
 use crate::app::publish::Published;
 use crate::app::trust::TrustRequest;
 use crate::bundle;
-use crate::config::{Config, Environment};
+use crate::config::Config;
 use crate::model::{Actor, Install, NameGlob, Operator, Principal};
 use crate::telemetry;
 use crate::trust::keys;
@@ -30,18 +30,23 @@ use crate::web::server::Notifier;
 #[folder = "examples/hello/bundle/"]
 struct Sample;
 
-/// Runs a throw-away appliance with a signed sample extension, and prints one
-/// address to open. Nothing is left behind.
+/// Shows a throw-away appliance with a sample extension
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "Examples:\n  plugboard demo\n  plugboard demo --listen 127.0.0.1:0")]
-pub struct DemoArgs {
+#[command(long_about = "Runs a throw-away appliance with a signed sample extension, and prints one address
+to open. Ctrl-C ends it and removes everything it made.
+
+Examples:
+  plugboard demo
+  plugboard demo --listen 127.0.0.1:0")]
+pub(super) struct DemoArgs {
     /// Address and port; loopback only
     #[arg(long, default_value = "127.0.0.1:7420")]
     listen: SocketAddr,
 }
 
 /// Runs `plugboard demo`.
-pub async fn run(args: DemoArgs, environment: Environment, output: Output) -> Result<(), Failure> {
+pub(super) async fn run(args: DemoArgs, context: &Context) -> Result<Exit, Failure> {
+    let Context { environment, output } = context;
     if !args.listen.ip().is_loopback() {
         return Err(Failure::usage("the demo listens on loopback addresses only"));
     }
@@ -52,7 +57,7 @@ pub async fn run(args: DemoArgs, environment: Environment, output: Output) -> Re
     "warn".clone_into(&mut config.telemetry.log_level);
     // A machine with a nearly full disk can show a demo, too.
     config.store.min_free_bytes = 64 * 1024 * 1024;
-    telemetry::init(&config.telemetry, &environment).context("cannot write logs")?;
+    telemetry::init(&config.telemetry, environment).context("cannot write logs")?;
     let stop = stop_signal()?;
     let bound = match bind(&config).await {
         Ok(bound) => bound,
@@ -86,7 +91,8 @@ pub async fn run(args: DemoArgs, environment: Environment, output: Output) -> Re
         "install": install.id,
     });
     output.result(&object, &text)?;
-    serve_until(app, bound, Notifier::of(&environment), stop).await
+    serve_until(app, bound, Notifier::of(environment), stop).await?;
+    Ok(Exit::Done)
 }
 
 async fn create_operator(app: &App) -> Result<(Operator, SecretString), Failure> {
@@ -111,7 +117,7 @@ async fn install_sample(
     bundle::pack(&source, &mut archive).context("cannot pack the sample")?;
     let made = keys::generate().context("cannot make a key")?;
     let key = keys::parse_private(&made.private_pem).context("cannot use the key")?;
-    let signature = sign_archive(archive.as_slice(), &key)?;
+    let signature = sign_archive(archive.as_slice(), &key)?.envelope;
     let trusted = TrustRequest {
         public_key: made.public_pem,
         name: "demo, made at start".to_owned(),

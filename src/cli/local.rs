@@ -5,7 +5,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::BodyExt;
-use serde_json::Value;
 use tower::ServiceExt;
 
 use super::failure::Failure;
@@ -27,17 +26,17 @@ impl Local {
         &self,
         method: Method,
         path: &str,
-        body: Option<Value>,
+        content_type: &str,
+        body: Option<Bytes>,
     ) -> Result<(u16, Bytes), Failure> {
-        let body = body.map(|body| body.to_string()).unwrap_or_default();
         let uid = rustix::process::getuid().as_raw();
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header("content-type", "application/json")
+            .header("content-type", content_type)
             .extension(web::server::Peer::Unix { uid })
-            .body(web::body(body))
-            .map_err(|error| Failure::usage(error))?;
+            .body(web::body(body.unwrap_or_default()))
+            .map_err(Failure::usage)?;
         let router = web::router(Arc::clone(&self.app));
         let response = match router.oneshot(request).await {
             Ok(response) => response,
@@ -45,9 +44,7 @@ impl Local {
         };
         let status = response.status().as_u16();
         let body = response.into_body().collect().await;
-        Ok((
-            status,
-            body.map_err(|error| Failure::unfinished(anyhow::Error::new(error)))?.to_bytes(),
-        ))
+        let body = body.map_err(|error| Failure::unfinished(anyhow::Error::new(error)))?;
+        Ok((status, body.to_bytes()))
     }
 }

@@ -1,31 +1,53 @@
-//! What the program prints: the only file that does.
+//! What the program prints: the only place that does.
 //!
 //! Results go to standard output, progress and notes to standard error. A
 //! closed pipe ends the printing, not the work.
 
+mod checks;
+mod progress;
+mod table;
+
+pub use checks::{checks, refused_rows};
+pub use progress::Progress;
+pub use table::{size, table, time};
+
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
+
+use super::failure::{Exit, Failure};
 
 /// Where and how to print.
 #[derive(Clone, Copy, Debug)]
 pub struct Output {
     json: bool,
     color: bool,
+    error_color: bool,
 }
 
 /// A color that repeats what the words say.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
     Good,
     Attention,
     Danger,
+    Quiet,
+}
+
+/// Colors words, or leaves them as they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Paint {
+    on: bool,
 }
 
 impl Output {
     /// `--json`, and what the terminal and `NO_COLOR` allow.
     pub fn new(json: bool, no_color: bool) -> Self {
-        Self { json, color: !json && !no_color && io::stdout().is_terminal() }
+        Self {
+            json,
+            color: !json && !no_color && io::stdout().is_terminal(),
+            error_color: !no_color && io::stderr().is_terminal(),
+        }
     }
 
     /// Whether machines read the output.
@@ -38,6 +60,16 @@ impl Output {
         !self.json && io::stderr().is_terminal()
     }
 
+    /// Whether a person is there to be asked.
+    pub fn can_ask(self) -> bool {
+        self.shows_progress() && io::stdin().is_terminal()
+    }
+
+    /// For words on standard output.
+    pub fn paint(self) -> Paint {
+        Paint { on: self.color }
+    }
+
     /// Prints a result: the object for machines, else the text.
     pub fn result(self, object: &impl Serialize, text: &str) -> io::Result<()> {
         if self.json {
@@ -48,23 +80,58 @@ impl Output {
         }
     }
 
+    /// Prints text as it is, whatever `--json` says.
+    pub fn raw(self, text: &str) -> io::Result<()> {
+        write_line(&mut io::stdout().lock(), text.trim_end())
+    }
+
     /// Prints a line for people, on standard error.
     pub fn note(self, text: &str) {
         // A closed standard error is no reason to stop.
         write_line(&mut io::stderr().lock(), text).ok();
     }
 
-    /// Colors a word, if colors are wanted.
-    pub fn paint(self, tone: Tone, word: &str) -> String {
-        if !self.color {
-            return word.to_owned();
+    /// Prints a question and stays on its line.
+    pub fn prompt(self, text: &str) {
+        let mut out = io::stderr().lock();
+        write!(out, "{text}").and_then(|()| out.flush()).ok();
+    }
+
+    /// Prints why a command failed: for people, and with `--json` as the result.
+    pub fn failure(self, failure: &Failure) {
+        let paint = Paint { on: self.error_color };
+        let problem = failure.refusal().map(|refusal| &refusal.problem);
+        let rows = problem.and_then(|problem| refused_rows(problem, paint));
+        let head = match failure.exit {
+            Exit::Interrupted => String::new(),
+            _ => format!("{} ", paint.words(Tone::Danger, "error:")),
+        };
+        let text = match rows {
+            None => failure.text(),
+            // The rows have their own hints.
+            Some(rows) => format!("{}\n{rows}", failure.error),
+        };
+        self.note(&format!("{head}{text}"));
+        if self.json {
+            write_line(&mut io::stdout().lock(), &failure.to_json().to_string()).ok();
         }
+    }
+}
+
+impl Paint {
+    /// Text without color.
+    pub const PLAIN: Self = Self { on: false };
+
+    /// Colors `words`, if colors are wanted.
+    pub fn words(self, tone: Tone, words: &str) -> String {
         let code = match tone {
+            _ if !self.on => return words.to_owned(),
             Tone::Good => "32",
             Tone::Attention => "33",
             Tone::Danger => "31",
+            Tone::Quiet => "2",
         };
-        format!("\u{1b}[{code}m{word}\u{1b}[0m")
+        format!("\u{1b}[{code}m{words}\u{1b}[0m")
     }
 }
 
@@ -72,57 +139,5 @@ fn write_line(out: &mut impl Write, line: &str) -> io::Result<()> {
     match writeln!(out, "{line}").and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
-    }
-}
-
-/// Columns, each as wide as its widest cell; the last one is not padded.
-pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        cells.chain([head[column].chars().count()]).max().unwrap_or(0)
-    };
-    let widths: Vec<_> = (0..head.len()).map(width).collect();
-    let line = |cells: Vec<&str>| {
-        let mut text = String::new();
-        for (cell, width) in cells.iter().zip(&widths) {
-            let padding = width - cell.chars().count() + 2;
-            text.push_str(cell);
-            text.push_str(&" ".repeat(padding));
-        }
-        text.trim_end().to_owned()
-    };
-    let mut lines = vec![line(head.to_vec())];
-    lines.extend(rows.iter().map(|row| line(row.iter().map(String::as_str).collect())));
-    lines.join("\n")
-}
-
-/// Bytes in binary units, one decimal: `12.4 MiB`.
-#[expect(clippy::cast_precision_loss, reason = "one decimal of a size for people")]
-pub fn size(bytes: u64) -> String {
-    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let (mut value, mut unit) = (bytes as f64, 0);
-    while value >= 1024.0 && unit + 1 < units.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", units[unit]) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_are_as_wide_as_their_widest_cell() {
-        let rows =
-            [vec!["a".to_owned(), "1.0.0".to_owned()], vec!["longer".to_owned(), "2".to_owned()]];
-
-        assert_eq!(table(&["NAME", "VERSION"], &rows), "NAME    VERSION\na       1.0.0\nlonger  2");
-    }
-
-    #[test]
-    fn sizes_have_binary_units() {
-        assert_eq!(size(1023), "1023 B");
-        assert_eq!(size(12 * 1024 * 1024 + 400 * 1024), "12.4 MiB");
     }
 }

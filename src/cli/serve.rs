@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::Context as _;
 use secrecy::ExposeSecret;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::failure::Failure;
-use super::output::Output;
+use super::Context;
+use super::failure::{Exit, Failure};
 use super::settings_args::SettingsArgs;
 use crate::app::App;
 use crate::app::clock::{Clock, SystemClock};
 use crate::app::sign_in::{Passwords, SignInLimits, SignInLinks};
-use crate::config::{Config, Environment};
+use crate::config::Config;
 use crate::registry::Registry;
 use crate::runner::Runner;
 use crate::store::BundleStore;
@@ -29,38 +29,64 @@ const FLUSH_EVERY: Duration = Duration::from_secs(60);
 /// How often expired and left-over things are removed.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
-/// Runs the appliance until it is told to stop.
+/// Runs the appliance until it is told to stop
 #[derive(Debug, clap::Args)]
-#[command(
-    after_long_help = "Examples:\n  plugboard serve\n  plugboard serve --config /etc/plugboard/config.toml\n  plugboard serve --set server.listen=127.0.0.1:9000 --set server.data_dir=/srv/plugboard"
-)]
+#[command(long_about = "Runs the appliance until it is told to stop. The first line on standard output is
+the address to open; log lines go to standard error.
+
+Examples:
+  plugboard serve
+  plugboard serve --listen 127.0.0.1:9000 --data-dir /srv/plugboard
+  plugboard serve --config /etc/plugboard/config.toml --set gateway.timeout_ms=5000")]
 pub struct ServeArgs {
     #[command(flatten)]
     settings: SettingsArgs,
+    /// Address and port: the setting server.listen
+    #[arg(short, long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// The data folder: the setting server.data_dir
+    #[arg(short, long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
 }
 
 /// Runs `plugboard serve`.
-pub async fn run(args: ServeArgs, environment: Environment, output: Output) -> Result<(), Failure> {
-    let loaded = args.settings.load(&environment)?;
-    telemetry::init(&loaded.config.telemetry, &environment).context("cannot write logs")?;
+pub(super) async fn run(args: ServeArgs, context: &Context) -> Result<Exit, Failure> {
+    let Context { environment, output } = context;
+    let settings = args.settings.with_data_dir(args.data_dir.as_deref());
+    let loaded = settings.with("server.listen", args.listen).load(environment)?;
+    telemetry::init(&loaded.config.telemetry, environment).context("cannot write logs")?;
     for notice in &loaded.notices {
         tracing::warn!("{notice}");
     }
     let bound = bind(&loaded.config).await?;
-    let config = with_bound_address(loaded.config, &bound);
-    let app = open_app(config)?;
+    let stop = stop_signal()?;
+    let app = open_app(with_bound_address(loaded.config, &bound))?;
+    let setup = app.begin_setup().await;
+    let setup = setup.map_err(|error| Failure::unfinished(anyhow::Error::new(error)))?;
     let origin = app.public_origin();
-    output.note(&format!("Plugboard is at {origin}"));
-    if let Some(token) =
-        app.begin_setup().await.map_err(|e| Failure::unfinished(anyhow::Error::new(e)))?
-    {
+    let page = if setup.is_some() { "setup" } else { "" };
+    let url = format!("{origin}/{page}");
+    let object = serde_json::json!({
+        "url": url,
+        "origin": origin,
+        "data_dir": app.data_dir,
+        "setup_token_file": setup.as_ref().map(|_| app.setup_token_file()),
+    });
+    output.result(&object, &url)?;
+    if let Some(token) = setup {
         output.note(&format!(
-            "Nobody has set it up yet: open {origin}/setup with this token, good for 24 hours:\n  {}",
+            "Nobody has set it up yet. Open {url} with this token, good for {}:\n  {}\n\
+             or, on this host: plugboard operator create NAME",
+            hours(app.config.auth.setup_token_ttl_s),
             token.expose_secret(),
         ));
     }
-    let notifier = Notifier::of(&environment);
-    serve_until(app, bound, notifier, stop_signal()?).await
+    serve_until(app, bound, Notifier::of(environment), stop).await?;
+    Ok(Exit::Done)
+}
+
+fn hours(seconds: u64) -> String {
+    if seconds < 7200 { format!("{} minutes", seconds / 60) } else { format!("{} hours", seconds / 3600) }
 }
 
 /// Takes the addresses before anything else is done, so that a second server
@@ -86,10 +112,9 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
     make_data_dir(&data_dir).map_err(unfinished)?;
     let clock = SystemClock;
     let now = clock.now();
-    let registry =
-        Registry::open(&data_dir.join("registry.redb"), config.registry.cache_bytes, now)
-            .context("cannot open the registry")
-            .map_err(unfinished)?;
+    let registry = Registry::open(&data_dir.join("registry.redb"), config.registry.cache_bytes, now)
+        .context("cannot open the registry")
+        .map_err(unfinished)?;
     let bundles = BundleStore::open(&config.store, &data_dir)
         .context("cannot open the bundle store")
         .map_err(unfinished)?;
@@ -137,10 +162,8 @@ pub(super) async fn serve_until(
         .map_err(|error| Failure::unfinished(anyhow::Error::new(error)))?;
     app.prepare_enabled();
     let upkeep = tokio::spawn(keep_up(Arc::clone(&app)));
-    let routes = Routes {
-        main: web::router(Arc::clone(&app)),
-        ext_ui: web::ext_ui_router(Arc::clone(&app)),
-    };
+    let routes =
+        Routes { main: web::router(Arc::clone(&app)), ext_ui: web::ext_ui_router(Arc::clone(&app)) };
     notifier.ready();
     let stopped = server::serve(bound, routes, &app.config.server, async {
         stop.await;

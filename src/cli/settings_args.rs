@@ -1,36 +1,58 @@
 //! The flags that name settings.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 
 use super::failure::{Exit, Failure};
-use crate::config::{Config, Environment, LoadRequest, Loaded};
+use crate::config::{Config, ConfigProblems, Environment, LoadRequest, Loaded};
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct SettingsArgs {
     /// The configuration file; without one, defaults and variables count
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// A setting, as `gateway.timeout_ms=5000`; can be repeated
+    /// A setting, as gateway.timeout_ms=5000; repeatable
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 }
 
 impl SettingsArgs {
+    /// A short form of `--set server.data_dir=…`.
+    #[must_use]
+    pub fn with_data_dir(self, data_dir: Option<&Path>) -> Self {
+        let data_dir = data_dir.map(|folder| folder.to_string_lossy().into_owned());
+        self.with("server.data_dir", data_dir)
+    }
+
+    /// Adds a setting that a flag of its own names.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: Option<String>) -> Self {
+        self.set.extend(value.map(|value| format!("{key}={value}")));
+        self
+    }
+
     /// Loads the configuration, or says everything that is wrong with it.
     pub fn load(&self, environment: &Environment) -> Result<Loaded, Failure> {
+        self.try_load(environment)?.map_err(|problems| Failure {
+            exit: Exit::Usage,
+            error: anyhow!("{problems}"),
+            hint: Some("`plugboard config example` shows every key".to_owned()),
+        })
+    }
+
+    /// Loads the configuration; its problems are a result, too.
+    pub fn try_load(
+        &self,
+        environment: &Environment,
+    ) -> Result<Result<Loaded, ConfigProblems>, Failure> {
         let request = LoadRequest {
             file: self.config.clone(),
             flags: self.flags()?,
             environment: environment.clone(),
         };
-        Config::load(&request).map_err(|problems| Failure {
-            exit: Exit::Usage,
-            error: anyhow!("{problems}"),
-            hint: Some("`plugboard config show` lists every key with its meaning".to_owned()),
-        })
+        Ok(Config::load(&request))
     }
 
     fn flags(&self) -> Result<Vec<(String, String)>, Failure> {
