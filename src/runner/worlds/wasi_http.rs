@@ -15,7 +15,7 @@ use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 use crate::runner::error::CallError;
 use crate::runner::host::Host;
 use crate::runner::invocation::GuestRequest;
-use crate::runner::response::{GuestResponse, check_status};
+use crate::runner::response::GuestResponse;
 
 /// What the guest hands over: a response that may still be growing.
 type Handed = Result<Response<HyperOutgoingBody>, ErrorCode>;
@@ -81,7 +81,6 @@ async fn receive(
         }
         Err(_dropped) => return Err(CallError::BadResponse("it set no response".to_owned())),
     };
-    check_status(parts.status.as_u16())?;
     let body = collect(body, max_body_bytes).await?;
     GuestResponse::checked(parts.status.as_u16(), parts.headers, body, max_body_bytes)
 }

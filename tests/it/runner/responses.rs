@@ -43,6 +43,13 @@ async fn lists_that_name_the_same_bytes_many_times_are_not_copied() {
 }
 
 #[tokio::test]
+async fn more_headers_than_a_header_map_holds_are_no_response() {
+    let outcome = Stage::extension("many_headers").await.call("/").await;
+
+    assert!(matches!(outcome, Err(ExecuteError::BadResponse(_))), "{outcome:?}");
+}
+
+#[tokio::test]
 async fn a_wasi_http_body_over_the_limit_stops_the_guest() {
     let outcome = Stage::proxy("http").await.call("/big").await;
 
