@@ -16,7 +16,7 @@ const MAX_CELL: usize = 48;
 
 /// Shows and checks the configuration
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Shows and checks the configuration, from the file, PLUGBOARD_SECTION__KEY
+#[command(long_about = "Shows and checks the configuration, from the file, PLUGBOARD_SECTION__KEY \
 variables, deployment variables and flags.
 
 Examples:
@@ -38,7 +38,7 @@ Examples:
   plugboard config show --config /etc/plugboard/config.toml --json")]
     Show(SettingsArgs),
     /// Says everything that is wrong, at once
-    #[command(long_about = "Says everything that is wrong with the configuration, at once. Ends with 2 if
+    #[command(long_about = "Says everything that is wrong with the configuration, at once. Ends with 2 if \
 anything is.
 
 Examples:

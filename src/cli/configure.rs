@@ -15,7 +15,7 @@ use crate::model::Install;
 
 /// Shows or changes the settings of an install
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Shows the settings of an install, or changes some of them. The manifest says what
+#[command(long_about = "Shows the settings of an install, or changes some of them. The manifest says what \
 can be set, and of which type.
 
 Examples:

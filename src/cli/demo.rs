@@ -13,7 +13,9 @@ use secrecy::{ExposeSecret, SecretString};
 use super::Context;
 use super::failure::{Exit, Failure};
 use super::sign::sign_archive;
-use super::serve::{bind, open_app, serve_until, stop_signal, with_bound_address};
+use super::serve::{
+    bind, open_app, serve_until, stop_signal, with_admin_socket, with_bound_address,
+};
 use crate::app::App;
 use crate::app::install::{InstallRequest, Installed};
 use crate::app::publish::Published;
@@ -32,7 +34,7 @@ struct Sample;
 
 /// Shows a throw-away appliance with a sample extension
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Runs a throw-away appliance with a signed sample extension, and prints one address
+#[command(long_about = "Runs a throw-away appliance with a signed sample extension, and prints one address \
 to open. Ctrl-C ends it and removes everything it made.
 
 Examples:
@@ -69,6 +71,7 @@ pub(super) async fn run(args: DemoArgs, context: &Context) -> Result<Exit, Failu
         Err(error) => return Err(error),
     };
     let app = open_app(with_bound_address(config, &bound))?;
+    let bound = with_admin_socket(bound, &app)?;
     let (operator, password) = create_operator(&app).await?;
     let principal = Principal::Local { uid: rustix::process::getuid().as_raw() };
     let install = install_sample(&app, &principal, folder.path()).await?;

@@ -7,7 +7,7 @@ use super::remote::{Offline, RemoteArgs};
 
 /// Disables an installed extension
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Disables an installed extension: its pages and endpoints are no longer there. It
+#[command(long_about = "Disables an installed extension: its pages and endpoints are no longer there. It \
 keeps its settings and grants.
 
 Examples:

@@ -19,7 +19,7 @@ use crate::model::OperatorName;
 
 /// Creates and lists operators, and resets passwords
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Creates and lists operators, who sign in to the pages, and resets their passwords.
+#[command(long_about = "Creates and lists operators, who sign in to the pages, and resets their passwords. \
 Works on the host only, over the admin socket or with no server running.
 
 Examples:
@@ -36,7 +36,7 @@ pub(super) struct OperatorArgs {
 #[derive(Debug, Subcommand)]
 enum OperatorCommand {
     /// Creates an operator
-    #[command(long_about = "Creates an operator. The password is asked for, twice; where nobody can be asked
+    #[command(long_about = "Creates an operator. The password is asked for, twice; where nobody can be asked \
 it is the first line of standard input.
 
 Examples:

@@ -23,7 +23,7 @@ use crate::trust::{Check, Report};
 
 /// Decides about quarantined bundles
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Decides about quarantined bundles: well formed, and signed by nobody who is trusted.
+#[command(long_about = "Decides about quarantined bundles: well formed, and signed by nobody who is trusted. \
 They are kept, never served, never run, and deleted when they expire.
 
 Examples:
@@ -53,7 +53,7 @@ Examples:
   plugboard quarantine show 9f2c1a77")]
     Show(Which),
     /// Accepts exactly this bundle, with a reason
-    #[command(long_about = "Accepts exactly this content hash as a named exception. The reason is kept in
+    #[command(long_about = "Accepts exactly this content hash as a named exception. The reason is kept in \
 the audit trail and with the version.
 
 Examples:
@@ -66,7 +66,7 @@ Examples:
         reason: String,
     },
     /// Attaches a signature and verifies again
-    #[command(long_about = "Attaches a signature and verifies again. After `plugboard trust add` the
+    #[command(long_about = "Attaches a signature and verifies again. After `plugboard trust add` the \
 signature that was sent with the bundle will do.
 
 Examples:

@@ -13,7 +13,7 @@ use crate::model::{Tenant, TenantId};
 
 /// Creates and lists tenants
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Creates and lists tenants. Who serves only one never needs this: it is `default`.
+#[command(long_about = "Creates and lists tenants. Who serves only one never needs this: it is `default`. \
 Works on the host only, over the admin socket or with no server running.
 
 Examples:

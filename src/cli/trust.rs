@@ -19,7 +19,7 @@ use crate::model::{KeyStatus, NameGlob, TrustedKey};
 
 /// Adds, removes and lists trusted keys
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Adds, removes and lists the keys whose signatures count. Keys of
+#[command(long_about = "Adds, removes and lists the keys whose signatures count. Keys of \
 SIGNING_TRUST_BUNDLE are listed, too, and changed there.
 
 Examples:
@@ -36,7 +36,7 @@ pub(super) struct TrustArgs {
 #[derive(Debug, Subcommand)]
 enum TrustCommand {
     /// Trusts a key for some extension names
-    #[command(long_about = "Trusts a key for some extension names. The same key again replaces its name and
+    #[command(long_about = "Trusts a key for some extension names. The same key again replaces its name and \
 scopes.
 
 Examples:

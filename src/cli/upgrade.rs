@@ -14,7 +14,7 @@ use crate::model::{Capability, ExtensionVersion, Install};
 
 /// Moves an install to another version, or back
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Moves an install to another published version, or back to the one before. Settings
+#[command(long_about = "Moves an install to another published version, or back to the one before. Settings \
 stay. Grants stay as far as the new version asks for them; more of them need a yes.
 
 Examples:

@@ -22,8 +22,8 @@ use crate::trust::{self, Facts, Report, StagedUpload, TrustBundle, Verdict, keys
 
 /// Verifies a bundle as an appliance would, offline
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Verifies a bundle as an appliance would, without one. Ends with 0 only when the
-bundle is verified; 3 when it would be quarantined, 1 when it would be rejected, 4 when it could
+#[command(long_about = "Verifies a bundle as an appliance would, without one. Ends with 0 only when the \
+bundle is verified; 3 when it would be quarantined, 1 when it would be rejected, 4 when it could \
 not be checked.
 
 Examples:
