@@ -32,7 +32,8 @@ pub(super) async fn find(
 /// The install that `name` means: an extension's name, or the id of an install.
 pub(super) async fn require(client: &Client, name: &str) -> Result<Install, Failure> {
     let installs = all(client).await?;
-    let meant = |install: &&Install| install.name.as_str() == name || install.id.to_string() == name;
+    let meant =
+        |install: &&Install| install.name.as_str() == name || install.id.to_string() == name;
     if let Some(install) = installs.iter().find(meant) {
         return Ok(install.clone());
     }
@@ -78,10 +79,8 @@ pub(super) async fn switch_by_name(
     let before = require(client, name).await?;
     let install = switch(client, &before, enabled).await?;
     let word = if enabled { "enabled" } else { "disabled" };
-    let text = match before.enabled == enabled {
-        true => format!("{} {} was {word} before", install.name, install.version),
-        false => format!("{} {} is {word}", install.name, install.version),
-    };
+    let verb = if before.enabled == enabled { "was already" } else { "is now" };
+    let text = format!("{} {} {verb} {word}", install.name, install.version);
     output.result(&install, &text)?;
     Ok(Exit::Done)
 }

@@ -6,7 +6,7 @@ use super::{Paint, Tone};
 use crate::trust::{Check, CheckResult, CheckStatus, Report, Verdict};
 
 /// The whole report: the verdict, then one line for each check.
-pub fn checks(report: &Report, paint: Paint) -> String {
+pub(in crate::cli) fn checks(report: &Report, paint: Paint) -> String {
     let subject = match &report.extension {
         Some(extension) => format!("{} {}", extension.name, extension.version),
         None => "the bundle".to_owned(),
@@ -26,7 +26,7 @@ pub fn checks(report: &Report, paint: Paint) -> String {
 }
 
 /// The rows of a report, or the problems, that a refused request carries.
-pub fn refused_rows(problem: &Value, paint: Paint) -> Option<String> {
+pub(in crate::cli) fn refused_rows(problem: &Value, paint: Paint) -> Option<String> {
     if let Ok(report) = serde_json::from_value::<Report>(problem["report"].clone()) {
         return Some(checks(&report, paint));
     }
@@ -52,16 +52,10 @@ fn line(row: &CheckResult, paint: Paint) -> String {
         }
         CheckStatus::Pass | CheckStatus::Skipped => String::new(),
     };
-    let mut text = format!("{head} {found}{code}");
-    if row.status == CheckStatus::Fail
-        && let Some(expected) = &row.expected
-    {
-        text.push_str(&format!("\n{:15}expected {expected}", ""));
-    }
-    if let Some(hint) = &row.hint {
-        text.push_str(&format!("\n{:15}→ {hint}", ""));
-    }
-    text
+    let expected = row.expected.iter().filter(|_| row.status == CheckStatus::Fail);
+    let expected = expected.map(|expected| format!("\n{:15}expected {expected}", ""));
+    let hint = row.hint.iter().map(|hint| format!("\n{:15}→ {hint}", ""));
+    [format!("{head} {found}{code}")].into_iter().chain(expected).chain(hint).collect()
 }
 
 fn mark(status: CheckStatus, paint: Paint) -> String {
