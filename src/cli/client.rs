@@ -239,7 +239,8 @@ mod tests {
 
     #[test]
     fn what_a_repeat_may_mend_is_unfinished() {
-        for (status, exit) in [(401, Exit::Refused), (429, Exit::Unfinished), (503, Exit::Unfinished)]
+        for (status, exit) in
+            [(401, Exit::Refused), (429, Exit::Unfinished), (503, Exit::Unfinished)]
         {
             assert_eq!(read::<Value>(status, b"<html>").unwrap_err().exit, exit);
         }
@@ -249,7 +250,11 @@ mod tests {
     fn an_address_has_no_path() {
         let token = || SecretString::from("plug_x");
         for address in ["plugboard", "ftp://a.example", "https://a.example/admin"] {
-            assert_eq!(Client::http(address, token()).err().unwrap().exit, Exit::Usage, "{address}");
+            assert_eq!(
+                Client::http(address, token()).err().unwrap().exit,
+                Exit::Usage,
+                "{address}"
+            );
         }
     }
 }

@@ -64,9 +64,8 @@ pub(super) async fn change_version(
     (output, yes): (Output, bool),
 ) -> Result<Install, Failure> {
     let path = format!("/api/v1/installs/{}/version", install.id);
-    let body = |confirm: bool| {
-        Some(json!({ "version": version, "grants": grants, "confirm": confirm }))
-    };
+    let body =
+        |confirm: bool| Some(json!({ "version": version, "grants": grants, "confirm": confirm }));
     let refused = match client.call(Method::PUT, &path, body(yes)).await {
         Err(failure) if failure.has_code("grants_grow") => failure,
         other => return other,

@@ -17,11 +17,13 @@ use crate::model::{Capability, ExtensionName, Install};
 
 /// Installs a published extension
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Installs a published extension. Installing the same version again changes nothing.
+#[command(
+    long_about = "Installs a published extension. Installing the same version again changes nothing.
 
 Examples:
   plugboard install com.example.hello
-  plugboard install com.example.hello@1.4.0 --grant cap:http.fetch --enable")]
+  plugboard install com.example.hello@1.4.0 --grant cap:http.fetch --enable"
+)]
 pub(super) struct InstallArgs {
     /// The extension, and perhaps its version [default: the highest]
     #[arg(value_name = "NAME[@VERSION]")]

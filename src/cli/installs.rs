@@ -32,7 +32,8 @@ pub(super) async fn find(
 /// The install that `name` means: an extension's name, or the id of an install.
 pub(super) async fn require(client: &Client, name: &str) -> Result<Install, Failure> {
     let installs = all(client).await?;
-    let meant = |install: &&Install| install.name.as_str() == name || install.id.to_string() == name;
+    let meant =
+        |install: &&Install| install.name.as_str() == name || install.id.to_string() == name;
     if let Some(install) = installs.iter().find(meant) {
         return Ok(install.clone());
     }

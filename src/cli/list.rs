@@ -66,10 +66,8 @@ fn cells(row: &VersionRow, installs: &[Install], output: Output) -> Vec<String> 
     let installed = installs
         .iter()
         .find(|install| install.name == row.name && install.content_hash == row.content_hash);
-    let status = installed.map_or_else(
-        || "  published".to_owned(),
-        |install| installs::status(output, install),
-    );
+    let status = installed
+        .map_or_else(|| "  published".to_owned(), |install| installs::status(output, install));
     let signers: Vec<_> = row.signers.iter().map(|signer| signer.name.as_str()).collect();
     let signed_by = if signers.is_empty() { "nobody".to_owned() } else { signers.join(", ") };
     let (name, version) = (row.name.to_string(), row.version.to_string());

@@ -67,7 +67,8 @@ impl RemoteArgs {
 
     fn token(&self, context: &Context) -> Result<Option<SecretString>, Failure> {
         let variable = |name| context.environment.get(name).filter(|text| !text.is_empty());
-        let file = self.token_file.clone().or_else(|| variable("PLUGBOARD_TOKEN_FILE").map(PathBuf::from));
+        let file =
+            self.token_file.clone().or_else(|| variable("PLUGBOARD_TOKEN_FILE").map(PathBuf::from));
         let (text, place) = match (file, variable("PLUGBOARD_TOKEN")) {
             (Some(file), _) => (read_text(&file)?, file.display().to_string()),
             (None, Some(text)) => (text.to_owned(), "PLUGBOARD_TOKEN".to_owned()),
@@ -116,7 +117,9 @@ fn http(url: &str, token: SecretString, context: &Context) -> Result<Client, Fai
     let client = Client::http(url, token)?;
     let origin: Result<Origin, _> = url.parse();
     if origin.is_ok_and(|origin| !origin.is_https() && !origin.is_loopback()) {
-        context.output.note(&format!("warning: {url} is plain HTTP: the token can be read on the way"));
+        context
+            .output
+            .note(&format!("warning: {url} is plain HTTP: the token can be read on the way"));
     }
     Ok(client)
 }

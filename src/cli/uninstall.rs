@@ -12,11 +12,13 @@ use crate::model::Install;
 
 /// Removes an install
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Removes an install with its grants and settings. Its bundle stays published.
+#[command(
+    long_about = "Removes an install with its grants and settings. Its bundle stays published.
 
 Examples:
   plugboard uninstall com.example.hello
-  plugboard uninstall com.example.hello --yes")]
+  plugboard uninstall com.example.hello --yes"
+)]
 pub(super) struct UninstallArgs {
     /// The extension's name, or the id of its install
     name: String,

@@ -25,7 +25,8 @@ pub(super) async fn send(
     output: Output,
 ) -> Result<PublishAnswer, Failure> {
     let archive = tokio::fs::File::from_std(source.archive()?);
-    let progress = Arc::new(Progress::start(output, &format!("Sending {}", source.title), source.size));
+    let progress =
+        Arc::new(Progress::start(output, &format!("Sending {}", source.title), source.size));
     let seen = Arc::clone(&progress);
     let chunks = ReaderStream::with_capacity(archive, CHUNK_BYTES).inspect(move |chunk| {
         seen.advance(chunk.as_ref().map_or(0, |chunk: &Bytes| chunk.len() as u64));
