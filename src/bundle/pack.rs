@@ -6,6 +6,8 @@
 
 mod folder;
 mod hashing;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fs, io,

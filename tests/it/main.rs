@@ -2,3 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
 mod signatures;
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod hostile_archives;
+mod support;

@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(code(b"11 mtime=12\n9 size=7\n"), "pax_malformed");
         for broken in [
             &b"8 path=a\n"[..],
-            b"10 path=a\n",
+            b"11 path=a\n",
             b"09 path=a\n",
             b"+9 path=a\n",
             b"9 path=a\0",
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn only_keys_without_meaning_are_ignored() {
-        assert_eq!(code(b"12 uid=10000\n15 SCHILY.dev=1\n19 LIBARCHIVE.a=bc\n"), "ok");
+        assert_eq!(code(b"13 uid=10000\n16 SCHILY.dev=1\n19 LIBARCHIVE.a=bc\n"), "ok");
         assert_eq!(code(b"21 SCHILY.realsize=1\n"), "pax_key");
         assert_eq!(code(b"21 hdrcharset=BINARY\n"), "pax_key");
         assert_eq!(code(b"22 GNU.sparse.major=1\n"), "sparse_entry");

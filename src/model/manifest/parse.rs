@@ -11,7 +11,7 @@ use super::{api, egress, json, settings, ui};
 use crate::model::{AssetPath, Capability, ExtensionName};
 
 /// Members with a meaning.
-const KNOWN: [&str; 18] = [
+const KNOWN: [&str; 17] = [
     "api",
     "assets",
     "capabilities",
@@ -29,7 +29,6 @@ const KNOWN: [&str; 18] = [
     "ui",
     "version",
     "$schema",
-    "precompiled",
 ];
 /// Members that manifests in the wild have and no host of theirs uses.
 const UNUSED: [&str; 4] = ["entry", "events", "precompiled", "sbom"];

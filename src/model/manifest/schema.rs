@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use schemars::{JsonSchema, generate::SchemaSettings};
+use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::Value;
 
 use crate::model::EndpointAuth;
@@ -145,8 +145,30 @@ struct WireEndpoint {
 
 pub(super) fn json_schema() -> Value {
     SchemaSettings::draft2020_12()
-        .with(|settings| settings.inline_subschemas = false)
+        .with_transform(RecursiveTransform(remove_null))
         .into_generator()
         .into_root_schema_for::<WireManifest>()
         .to_value()
+}
+
+/// A member that is not required may be left out; it may not be `null`.
+fn remove_null(schema: &mut Schema) {
+    if let Some(Value::Array(kinds)) = schema.get_mut("type") {
+        kinds.retain(|kind| kind != "null");
+        if let [kind] = &kinds[..] {
+            let kind = kind.clone();
+            schema.insert("type".to_owned(), kind);
+        }
+    }
+    let only = match schema.get_mut("anyOf") {
+        Some(Value::Array(choices)) => {
+            choices.retain(|choice| choice.get("type").is_none_or(|kind| kind != "null"));
+            if let [only] = &choices[..] { only.as_object().cloned() } else { None }
+        }
+        _ => None,
+    };
+    if let Some(only) = only {
+        schema.remove("anyOf");
+        schema.ensure_object().extend(only);
+    }
 }

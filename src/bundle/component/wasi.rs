@@ -1,0 +1,87 @@
+//! The part of WASI 0.2 that there is, by name.
+//!
+//! Shapes are not compared: the host and every published toolchain take them
+//! from the same standard, and the runner links the component before it is used.
+
+use wasmparser::component_types::ComponentEntityType;
+use wasmparser::types::TypesRef;
+
+use super::error::ComponentError;
+
+/// The newest 0.2 that the host speaks; later ones may have functions it lacks.
+const NEWEST_PATCH: u64 = 12;
+
+/// Sockets are not among them: everything goes out through the host's own dialer.
+const INTERFACES: [(&str, &[&str]); 6] = [
+    (
+        "cli",
+        &[
+            "environment",
+            "exit",
+            "stderr",
+            "stdin",
+            "stdout",
+            "terminal-input",
+            "terminal-output",
+            "terminal-stderr",
+            "terminal-stdin",
+            "terminal-stdout",
+        ],
+    ),
+    ("clocks", &["monotonic-clock", "wall-clock"]),
+    ("filesystem", &["preopens", "types"]),
+    ("http", &["outgoing-handler", "types"]),
+    ("io", &["error", "poll", "streams"]),
+    ("random", &["insecure", "insecure-seed", "random"]),
+];
+
+/// Checks the name of an imported `wasi:` interface.
+pub(super) fn check_import(name: &str) -> Result<(), ComponentError> {
+    let known = parse(name).is_some_and(|(package, interface)| {
+        let of_package = INTERFACES.iter().find(|(known, _)| *known == package);
+        of_package.is_some_and(|(_, interfaces)| interfaces.contains(&interface))
+    });
+    if known {
+        Ok(())
+    } else {
+        Err(ComponentError::UnknownImport { interface: name.to_owned(), function: None })
+    }
+}
+
+/// Whether an export makes the component one of `wasi:http/proxy` 0.2.
+pub(super) fn is_incoming_handler(name: &str) -> bool {
+    parse(name) == Some(("http", "incoming-handler"))
+}
+
+/// Checks that the export is what its name says, as far as the runner will ask.
+pub(super) fn check_export(types: TypesRef<'_>, name: &str) -> Result<(), ComponentError> {
+    let mismatch = |reason: &str| ComponentError::ExportMismatch {
+        export: name.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let item = types.component_item_for_export(name).expect("the export was found by this name");
+    let ComponentEntityType::Instance(instance) = item.ty else {
+        return Err(mismatch("it is not an interface"));
+    };
+    let handle = types[instance].exports.get("handle").map(|item| item.ty);
+    let Some(ComponentEntityType::Func(handle)) = handle else {
+        return Err(mismatch("it has no function `handle`"));
+    };
+    let handle = &types[handle];
+    if handle.params.len() != 2 || handle.result.is_some() || handle.async_ {
+        return Err(mismatch("`handle` must take a request and a response-outparam"));
+    }
+    Ok(())
+}
+
+/// `wasi:http/types@0.2.3` as `("http", "types")`; `None` for other versions.
+fn parse(name: &str) -> Option<(&str, &str)> {
+    let (path, version) = name.strip_prefix("wasi:")?.split_once('@')?;
+    let patch = version.strip_prefix("0.2.")?;
+    let is_plain = patch.bytes().all(|b| b.is_ascii_digit());
+    let patch: u64 = patch.parse().ok()?;
+    if !is_plain || patch > NEWEST_PATCH {
+        return None;
+    }
+    path.split_once('/')
+}
