@@ -1,5 +1,7 @@
 //! The check list: a verification report as rows.
 
+use crate::trust::{Check, CheckResult, CheckStatus};
+
 /// One check of a report.
 #[derive(Clone, Debug)]
 pub struct CheckRow {
@@ -68,5 +70,44 @@ impl CheckRow {
     /// Failed rows first, then warnings; each group keeps the order of the checks.
     pub fn sort(rows: &mut [Self]) {
         rows.sort_by_key(|row| row.status);
+    }
+}
+
+impl From<&CheckResult> for CheckRow {
+    fn from(result: &CheckResult) -> Self {
+        let CheckResult { check, status, code, expected, found, hint } = result;
+        Self {
+            name: name(*check).to_owned(),
+            status: (*status).into(),
+            code: code.clone(),
+            expected: expected.clone(),
+            found: found.clone(),
+            hint: hint.clone(),
+        }
+    }
+}
+
+impl From<CheckStatus> for CheckMark {
+    fn from(status: CheckStatus) -> Self {
+        match status {
+            CheckStatus::Fail => Self::Fail,
+            CheckStatus::Warn => Self::Warn,
+            CheckStatus::Pass => Self::Pass,
+            CheckStatus::Skipped => Self::Skipped,
+        }
+    }
+}
+
+/// The word that reports and logs have for a check.
+const fn name(check: Check) -> &'static str {
+    match check {
+        Check::Transport => "transport",
+        Check::Integrity => "integrity",
+        Check::Archive => "archive",
+        Check::Manifest => "manifest",
+        Check::Component => "component",
+        Check::Signature => "signature",
+        Check::Trust => "trust",
+        Check::Policy => "policy",
     }
 }

@@ -21,7 +21,10 @@ pub struct FailurePage {
 }
 
 /// Writes an error as a page.
-pub(in crate::web) fn render(error: &crate::web::error::ApiError, request_id: &str) -> axum::response::Response {
+pub(in crate::web) fn render(
+    error: &crate::web::error::ApiError,
+    request_id: &str,
+) -> axum::response::Response {
     use axum::response::IntoResponse;
     let page = FailurePage {
         chrome: Chrome::default(),

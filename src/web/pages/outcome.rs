@@ -1,5 +1,7 @@
 //! What became of an uploaded bundle: the answer to the form of `/admin/upload`.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use semver::Version;
 
@@ -84,8 +86,18 @@ impl OutcomePage {
         rows
     }
 
+    /// How many checks ended so. A check has a row for each thing it found: its worst counts.
     fn count(&self, mark: CheckMark) -> u64 {
-        self.checks.iter().filter(|check| check.status == mark).count() as u64
+        self.worst_of_each().values().filter(|worst| **worst == mark).count() as u64
+    }
+
+    fn worst_of_each(&self) -> BTreeMap<&str, CheckMark> {
+        let mut worst = BTreeMap::new();
+        for check in &self.checks {
+            let mark = worst.entry(check.name.as_str()).or_insert(check.status);
+            *mark = check.status.min(*mark);
+        }
+        worst
     }
 
     /// What happened and what it means, with the numbers.
@@ -118,11 +130,8 @@ impl OutcomePage {
 
     /// `7 of 8 checks passed, 1 failed`
     fn tally(&self) -> String {
-        let mut text = format!(
-            "{} of {} passed",
-            self.count(CheckMark::Pass),
-            counted(self.checks.len() as u64, "check"),
-        );
+        let total = counted(self.worst_of_each().len() as u64, "check");
+        let mut parts = vec![format!("{} of {total} passed", self.count(CheckMark::Pass))];
         for (mark, word) in [
             (CheckMark::Fail, "failed"),
             (CheckMark::Warn, "with a warning"),
@@ -130,9 +139,9 @@ impl OutcomePage {
         ] {
             let count = self.count(mark);
             if count > 0 {
-                text.push_str(&format!(", {count} {word}"));
+                parts.push(format!("{count} {word}"));
             }
         }
-        text
+        parts.join(", ")
     }
 }
