@@ -51,7 +51,6 @@ use output::Output;
 #[command(
     name = "plugboard",
     version,
-    propagate_version = true,
     max_term_width = 100,
     long_about = "The extension appliance: verify, store, install and run signed extensions.
 
@@ -61,15 +60,15 @@ Examples:
   plugboard publish my-extension --key my.key --install --enable
   plugboard list                       what is published and installed
 
-Commands that change an appliance find it by --url (or PLUGBOARD_URL) and a token; without a
+Commands that change an appliance find it by --url (or PLUGBOARD_URL) and a token; without a \
 token they use the admin socket in the data folder on this host.
 
-Exit codes: 0 done, 1 refused, 2 wrong usage, 3 quarantined (a person must decide), 4 could not
+Exit codes: 0 done, 1 refused, 2 wrong usage, 3 quarantined (a person must decide), 4 could not \
 reach or finish (safe to repeat), 130 interrupted."
 )]
 struct Arguments {
     /// Print one JSON object on standard output, for machines
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 900)]
     json: bool,
     #[command(subcommand)]
     command: Command,

@@ -13,7 +13,7 @@ use crate::trust::keys;
 
 /// Makes a key pair to sign bundles with
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Makes a key pair to sign bundles with: NAME.key, which stays with you, and
+#[command(long_about = "Makes a key pair to sign bundles with: NAME.key, which stays with you, and \
 NAME.pub, which others trust.
 
 Examples:
@@ -23,9 +23,9 @@ pub(super) struct KeygenArgs {
     /// What the two files are called, without an ending
     #[arg(default_value = "plugboard")]
     name: String,
-    /// The folder for them
-    #[arg(short, long, value_name = "DIR", default_value = ".")]
-    out: PathBuf,
+    /// The folder for them [default: here]
+    #[arg(short, long, value_name = "DIR")]
+    out: Option<PathBuf>,
 }
 
 /// Runs `plugboard keygen`.
@@ -34,8 +34,9 @@ pub(super) fn run(args: &KeygenArgs, context: &Context) -> Result<Exit, Failure>
         return Err(Failure::usage(format!("`{}` is no name for a file", args.name))
             .hint("name the folder with --out"));
     }
-    let private_file = args.out.join(format!("{}.key", args.name));
-    let public_file = args.out.join(format!("{}.pub", args.name));
+    let folder = args.out.clone().unwrap_or_default();
+    let private_file = folder.join(format!("{}.key", args.name));
+    let public_file = folder.join(format!("{}.pub", args.name));
     for file in [&private_file, &public_file] {
         if fs::symlink_metadata(file).is_ok() {
             return Err(Failure::refused(anyhow!("{} exists already", file.display()))

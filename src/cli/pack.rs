@@ -16,7 +16,7 @@ use crate::model::Manifest;
 
 /// Packs a folder into a bundle
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Packs a folder into a bundle. The same files make the same bytes on every
+#[command(long_about = "Packs a folder into a bundle. The same files make the same bytes on every \
 machine. Files and folders whose names begin with a dot are left out.
 
 Examples:

@@ -19,18 +19,17 @@ use super::remote::{Offline, RemoteArgs};
 use crate::model::{ContentHash, ExtensionName, Install};
 use crate::trust::Report;
 use patience::Patience;
+use rollout::RolledOut;
 
 /// Publishes an extension, and perhaps installs it
 #[derive(Debug, clap::Args)]
-#[command(
-    long_about = "Publishes a folder or a bundle, and perhaps installs and enables it. Doing the same
+#[command(long_about = "Publishes a folder or a bundle, and perhaps installs and enables it. Doing the same \
 again changes nothing. Ends with 3 when the bundle is quarantined: a person must decide.
 
 Examples:
   plugboard publish my-extension --key acme.key --install --enable
   plugboard publish hello.tar.zst --signature hello.dsse.json
-  plugboard publish hello.tar.zst --install --upgrade --enable --grant cap:http.fetch --wait"
-)]
+  plugboard publish hello.tar.zst --install --upgrade --enable --grant cap:http.fetch --wait")]
 pub(super) struct PublishArgs {
     /// The folder to pack, or the bundle
     #[arg(value_name = "FOLDER|BUNDLE")]
@@ -88,21 +87,22 @@ pub(super) async fn run(args: PublishArgs, context: &Context) -> Result<Exit, Fa
     }
     let source = source::prepare(&args, output).await?;
     let patience = Patience::of(args.wait);
-    let client = patience.repeat(async || args.remote.client(context, Offline::Refuse)).await?;
+    let client =
+        patience.repeat(async || args.remote.client(context, Offline::Refuse)).await?;
     patience.until_ready(&client).await?;
     let answer = patience.repeat(async || upload::send(&client, &source, output).await).await?;
     if answer.exit() == Exit::Quarantined {
-        output.result(&with_install(&answer, None), &checks(&answer.report, output.paint()))?;
+        let text = format!("{}\n{}", checks(&answer.report, output.paint()), what_now(&answer));
+        output.result(&with_install(&answer, None), &text)?;
         return Ok(Exit::Quarantined);
     }
     let mut lines = vec![published(&answer)];
     let mut install = None;
     if args.install {
-        let rolled_out = patience
-            .repeat(async || rollout::roll_out(&client, &args, &answer, output).await)
-            .await?;
+        let rolled_out =
+            patience.repeat(async || rollout::roll_out(&client, &args, &answer, output).await).await?;
         lines.push(installed(&rolled_out, client.address()));
-        install = Some(rolled_out);
+        install = Some(rolled_out.install);
     } else {
         let PublishAnswer { name, version, .. } = &answer;
         lines.push(format!("Install it:  plugboard install {name}@{version} --enable"));
@@ -127,11 +127,28 @@ fn published(answer: &PublishAnswer) -> String {
     format!("{sentence}\n  {content_hash}")
 }
 
-fn installed(install: &Install, address: Option<&str>) -> String {
-    let Install { name, version, enabled, .. } = install;
+/// The three ways out of the quarantine.
+fn what_now(answer: &PublishAnswer) -> String {
+    let PublishAnswer { name, content_hash, .. } = answer;
+    let hash: String = content_hash.hex().chars().take(12).collect();
+    format!(
+        "\nIt waits for an operator, who can\n\
+         \x20 trust the key, then publish again  plugboard trust add FILE.pub --scope {name}\n\
+         \x20 attach a trusted signature         plugboard quarantine attach {hash} FILE\n\
+         \x20 approve exactly this bundle        plugboard quarantine approve {hash} --reason WHY"
+    )
+}
+
+fn installed(rolled_out: &RolledOut, address: Option<&str>) -> String {
+    let Install { id, name, version, enabled, .. } = &rolled_out.install;
     if !enabled {
         return format!("{name} {version} is installed\nEnable it:  plugboard enable {name}");
     }
     let base = address.unwrap_or_default();
-    format!("{name} {version} is enabled: {base}/api/ext/{name}/")
+    let place = if rolled_out.has_pages {
+        format!("Open it:  {base}/admin/open/{id}")
+    } else {
+        format!("Call it:  {base}/api/ext/{name}/…")
+    };
+    format!("{name} {version} is installed and enabled\n{place}")
 }

@@ -31,15 +31,13 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Runs the appliance until it is told to stop
 #[derive(Debug, clap::Args)]
-#[command(
-    long_about = "Runs the appliance until it is told to stop. The first line on standard output is
+#[command(long_about = "Runs the appliance until it is told to stop. The first line on standard output is \
 the address to open; log lines go to standard error.
 
 Examples:
   plugboard serve
   plugboard serve --listen 127.0.0.1:9000 --data-dir /srv/plugboard
-  plugboard serve --config /etc/plugboard/config.toml --set gateway.timeout_ms=5000"
-)]
+  plugboard serve --config /etc/plugboard/config.toml --set gateway.timeout_ms=5000")]
 pub struct ServeArgs {
     #[command(flatten)]
     settings: SettingsArgs,
@@ -63,6 +61,7 @@ pub(super) async fn run(args: ServeArgs, context: &Context) -> Result<Exit, Fail
     let bound = bind(&loaded.config).await?;
     let stop = stop_signal()?;
     let app = open_app(with_bound_address(loaded.config, &bound))?;
+    let bound = with_admin_socket(bound, &app)?;
     let setup = app.begin_setup().await;
     let setup = setup.map_err(|error| Failure::unfinished(anyhow::Error::new(error)))?;
     let origin = app.public_origin();
@@ -88,10 +87,10 @@ pub(super) async fn run(args: ServeArgs, context: &Context) -> Result<Exit, Fail
 }
 
 fn hours(seconds: u64) -> String {
-    if seconds < 7200 {
+    if seconds < 2 * 60 * 60 {
         format!("{} minutes", seconds / 60)
     } else {
-        format!("{} hours", seconds / 3600)
+        format!("{} hours", seconds / (60 * 60))
     }
 }
 
@@ -111,6 +110,13 @@ pub(super) fn with_bound_address(mut config: Config, bound: &Bound) -> Config {
     config
 }
 
+/// Takes the admin socket: before the address is printed, so that whoever waits
+/// for that line can use the socket at once.
+pub(super) fn with_admin_socket(bound: Bound, app: &App) -> Result<Bound, Failure> {
+    let bound = bound.with_admin_socket(&server::admin_socket_path(&app.data_dir));
+    bound.map_err(|error| Failure::unfinished(anyhow::Error::new(error)))
+}
+
 /// Builds the appliance on its data folder.
 pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
     let unfinished = |error: anyhow::Error| Failure::unfinished(error);
@@ -118,10 +124,9 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
     make_data_dir(&data_dir).map_err(unfinished)?;
     let clock = SystemClock;
     let now = clock.now();
-    let registry =
-        Registry::open(&data_dir.join("registry.redb"), config.registry.cache_bytes, now)
-            .context("cannot open the registry")
-            .map_err(unfinished)?;
+    let registry = Registry::open(&data_dir.join("registry.redb"), config.registry.cache_bytes, now)
+        .context("cannot open the registry")
+        .map_err(unfinished)?;
     let bundles = BundleStore::open(&config.store, &data_dir)
         .context("cannot open the bundle store")
         .map_err(unfinished)?;
@@ -156,23 +161,17 @@ fn make_data_dir(folder: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("cannot make the data folder {}", folder.display()))
 }
 
-/// Serves until `stop`, with the admin socket and the background work.
+/// Serves until `stop`, with the background work.
 pub(super) async fn serve_until(
     app: Arc<App>,
     bound: Bound,
     notifier: Notifier,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
-    let socket = server::admin_socket_path(&app.data_dir);
-    let bound = bound
-        .with_admin_socket(&socket)
-        .map_err(|error| Failure::unfinished(anyhow::Error::new(error)))?;
     app.prepare_enabled();
     let upkeep = tokio::spawn(keep_up(Arc::clone(&app)));
-    let routes = Routes {
-        main: web::router(Arc::clone(&app)),
-        ext_ui: web::ext_ui_router(Arc::clone(&app)),
-    };
+    let routes =
+        Routes { main: web::router(Arc::clone(&app)), ext_ui: web::ext_ui_router(Arc::clone(&app)) };
     notifier.ready();
     let stopped = server::serve(bound, routes, &app.config.server, async {
         stop.await;

@@ -9,32 +9,32 @@ use crate::config::{Config, ConfigProblems, Environment, LoadRequest, Loaded};
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub struct SettingsArgs {
+pub(super) struct SettingsArgs {
     /// The configuration file; without one, defaults and variables count
     #[arg(short, long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
     /// A setting, as gateway.timeout_ms=5000; repeatable
     #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
+    pub(super) set: Vec<String>,
 }
 
 impl SettingsArgs {
     /// A short form of `--set server.data_dir=…`.
     #[must_use]
-    pub fn with_data_dir(self, data_dir: Option<&Path>) -> Self {
+    pub(super) fn with_data_dir(self, data_dir: Option<&Path>) -> Self {
         let data_dir = data_dir.map(|folder| folder.to_string_lossy().into_owned());
         self.with("server.data_dir", data_dir)
     }
 
     /// Adds a setting that a flag of its own names.
     #[must_use]
-    pub fn with(mut self, key: &str, value: Option<String>) -> Self {
+    pub(super) fn with(mut self, key: &str, value: Option<String>) -> Self {
         self.set.extend(value.map(|value| format!("{key}={value}")));
         self
     }
 
     /// Loads the configuration, or says everything that is wrong with it.
-    pub fn load(&self, environment: &Environment) -> Result<Loaded, Failure> {
+    pub(super) fn load(&self, environment: &Environment) -> Result<Loaded, Failure> {
         self.try_load(environment)?.map_err(|problems| Failure {
             exit: Exit::Usage,
             error: anyhow!("{problems}"),
@@ -43,7 +43,7 @@ impl SettingsArgs {
     }
 
     /// Loads the configuration; its problems are a result, too.
-    pub fn try_load(
+    pub(super) fn try_load(
         &self,
         environment: &Environment,
     ) -> Result<Result<Loaded, ConfigProblems>, Failure> {

@@ -21,14 +21,12 @@ use crate::trust::statement::{self, Subject};
 
 /// Signs a bundle
 #[derive(Debug, clap::Args)]
-#[command(
-    long_about = "Signs a bundle: writes a DSSE envelope that names its content hash, name and
+#[command(long_about = "Signs a bundle: writes a DSSE envelope that names its content hash, name and \
 version. The bundle stays as it is, and can be signed by several keys.
 
 Examples:
   plugboard sign hello.tar.zst --key acme.key
-  plugboard sign hello.tar.zst --key second.key --out hello.second.dsse.json"
-)]
+  plugboard sign hello.tar.zst --key second.key --out hello.second.dsse.json")]
 pub(super) struct SignArgs {
     /// The bundle
     bundle: PathBuf,
@@ -98,6 +96,11 @@ pub(super) fn beside(bundle: &Path) -> PathBuf {
 /// Reads a private key, and says so if others can read it, too.
 pub(super) fn read_key(file: &Path, output: Output) -> Result<SigningKey, Failure> {
     let pem = zeroize::Zeroizing::new(read_text(file)?);
+    let key = keys::parse_private(&pem).map_err(|error| {
+        let error = anyhow!(error).context(format!("{} is no signing key", file.display()));
+        Failure { exit: Exit::Usage, error, hint: None }
+            .hint("`plugboard keygen` makes one; the file ends in .key")
+    })?;
     let mode = fs::metadata(file).map_or(0, |metadata| metadata.permissions().mode());
     if mode & 0o077 != 0 && mode & 0o170_000 == 0o100_000 {
         let (file, mode) = (file.display(), mode & 0o777);
@@ -105,17 +108,13 @@ pub(super) fn read_key(file: &Path, output: Output) -> Result<SigningKey, Failur
             "warning: other users can read {file} (mode {mode:04o}): chmod 600 {file}"
         ));
     }
-    keys::parse_private(&pem).map_err(|error| {
-        let error = anyhow!(error).context(format!("{} is no signing key", file.display()));
-        Failure { exit: Exit::Usage, error, hint: None }
-            .hint("`plugboard keygen` makes one; the file ends in .key")
-    })
+    Ok(key)
 }
 
 /// Reads a bundle as the appliance would, and signs what it found.
 pub(super) fn sign_archive(archive: impl Read, key: &SigningKey) -> anyhow::Result<Signed> {
-    let contents =
-        bundle::read(archive, &BundleLimits::default()).context("the bundle is not well formed")?;
+    let contents = bundle::read(archive, &BundleLimits::default())
+        .context("the bundle is not well formed")?;
     let (manifest, _) =
         Manifest::parse(&contents.manifest).context("the bundle's manifest is refused")?;
     let inspected = contents.component.as_deref().map(bundle::inspect).transpose();

@@ -12,13 +12,20 @@ use crate::cli::output::Output;
 use crate::cli::{install, installs};
 use crate::model::{ExtensionVersion, Install};
 
+/// An install that is as it was asked for.
+pub(super) struct RolledOut {
+    pub(super) install: Install,
+    /// Whether there is something to open.
+    pub(super) has_pages: bool,
+}
+
 /// Installs, upgrades and enables as far as was asked for and is not so already.
 pub(super) async fn roll_out(
     client: &Client,
     args: &PublishArgs,
     answer: &PublishAnswer,
     output: Output,
-) -> Result<Install, Failure> {
+) -> Result<RolledOut, Failure> {
     let PublishAnswer { name, version, .. } = answer;
     let path = format!("/api/v1/extensions/{name}/versions/{version}");
     let published: ExtensionVersion = client.get(&path).await?;
@@ -33,7 +40,7 @@ pub(super) async fn roll_out(
         install = installs::switch(client, &install, true).await?;
     }
     note_missing(output, &published, &install);
-    Ok(install)
+    Ok(RolledOut { install, has_pages: published.manifest.ui.is_some() })
 }
 
 async fn settle_version(
