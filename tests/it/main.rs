@@ -1,8 +1,8 @@
 //! The integration tests: one binary, one file per flow.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
 
+mod architecture;
 mod bundle_store;
-
 mod config;
 mod examples;
 mod hostile_archives;

@@ -4,10 +4,12 @@
 
 mod contrast;
 mod samples;
+mod subjects;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use samples::{HOSTILE, Sample, samples};
+use samples::{Sample, samples};
+use subjects::HOSTILE;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 

@@ -123,6 +123,16 @@ fn a_signature_has_exactly_64_bytes() {
 }
 
 #[test]
+fn a_signature_of_another_length_is_bad_even_without_a_key() {
+    let mut statement = statement(&key(9));
+    statement["predicate"].as_object_mut().unwrap().remove("signer");
+    let mut envelope = signed(&statement, &[&key(9)]);
+    change(&mut envelope, "/signatures/0/sig", |sig| sig.push(0));
+
+    assert_eq!(judge(&envelope), Err("bad_signature".to_owned()));
+}
+
+#[test]
 fn random_bytes_are_no_signature() {
     let noise = |seed: u8| -> Vec<u8> { Sha512::digest([seed]).to_vec() };
     for seed in 0..32 {

@@ -101,6 +101,13 @@ fn only_ed25519_keys_that_are_not_weak_are_taken() {
 }
 
 #[test]
+fn a_block_with_another_label_is_not_taken_for_a_key() {
+    let text = pem(1).replace("PUBLIC KEY", "ED25519 KEY");
+
+    assert!(refused_text(&text).ends_with("it is a `ED25519 KEY`"));
+}
+
+#[test]
 fn a_key_must_not_be_there_twice() {
     let mut document = document();
     document["keys"][1] = document["keys"][0].clone();

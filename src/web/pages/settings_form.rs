@@ -187,10 +187,8 @@ impl SettingField {
     }
 
     fn missing(&self) -> String {
-        match self.input {
-            SettingInput::Choice(_) => format!("Choose a value for {}.", self.label),
-            _ => format!("Enter a value for {}.", self.label),
-        }
+        let verb = if matches!(self.input, SettingInput::Choice(_)) { "Choose" } else { "Enter" };
+        format!("{verb} a value for {}.", self.label)
     }
 
     fn choice(&self, text: &str) -> Option<Value> {

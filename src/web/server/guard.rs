@@ -23,6 +23,9 @@ use super::patience::Patience;
 /// The byte that is a mistake anywhere in a head: the library answers 400 to it.
 const REFUSAL: &[u8] = b"\0";
 
+/// How long a client gets to notice that we have stopped reading.
+const LINGER: Duration = Duration::from_secs(2);
+
 /// How long a client may take, and how much it may say before the body.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct GuardLimits {
@@ -47,6 +50,7 @@ pub(super) struct Guard<S> {
     refused: bool,
     reading: Option<Wait>,
     writing: Option<Instant>,
+    lingering: Option<Instant>,
     read_patience: Patience,
     write_patience: Patience,
 }
@@ -70,6 +74,7 @@ impl<S> Guard<S> {
             refused: false,
             reading: None,
             writing: None,
+            lingering: None,
             read_patience: Patience::default(),
             write_patience: Patience::default(),
         }
@@ -222,7 +227,7 @@ impl<S: AsyncWrite + Unpin> Guard<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -248,7 +253,36 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().poll_writing(cx, S::poll_shutdown)
+        let this = self.get_mut();
+        if this.lingering.is_none() {
+            ready!(this.poll_writing(cx, S::poll_shutdown))?;
+        }
+        this.poll_linger(cx)
+    }
+}
+
+impl<S: AsyncRead + Unpin> Guard<S> {
+    /// Throws away what a client still sends that we will not read.
+    ///
+    /// Closing a socket with unread bytes in it resets the connection, and the
+    /// client may never see the answer that says why: 413, 401, 400.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let unread = self.refused || self.open > 0 || !self.buffer.is_empty();
+        let since = *self.lingering.get_or_insert_with(Instant::now);
+        if !unread || self.read_patience.is_over(cx, since + LINGER) {
+            return Poll::Ready(Ok(()));
+        }
+        let mut waste = [0; 16 * 1024];
+        for _ in 0..16 {
+            let mut waste = ReadBuf::new(&mut waste);
+            match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut waste)) {
+                Ok(()) if !waste.filled().is_empty() => {}
+                Ok(()) | Err(_) => return Poll::Ready(Ok(())),
+            }
+        }
+        // Others want their turn too.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 

@@ -1,18 +1,16 @@
 //! One or more samples of every page, with hostile text wherever a publisher can write.
 
 use askama::Template;
-use jiff::Timestamp;
-use plugboard::model::{ContentHash, ExtensionVersion, Install, PreviousVersion};
+use plugboard::model::{ExtensionVersion, Install, PreviousVersion};
 use plugboard::web::pages::{
     ByteSize, CheckMark, CheckRow, Chrome, ConfirmPage, ExtensionHead, ExtensionPage, ExtensionRow,
     ExtensionsPage, FailurePage, FilesPage, FormErrors, FrameAddress, InstallForm, NextStep,
     Notice, OpenPage, Outcome, OutcomePage, Remedy, SettingsForm, SettingsPage, SetupPage,
     SignInPage, Status, Tone, UpgradePage, UploadPage, VersionRow, VersionsPage,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
-/// Would run, were it not escaped.
-pub(super) const HOSTILE: &str = "<img src=x onerror=alert(1)>";
+use super::subjects::{ASKED, HOSTILE, chrome, hash, install, nobody, now, schema, version};
 
 /// A rendered page.
 pub(super) struct Sample {
@@ -35,109 +33,6 @@ pub(super) fn samples() -> Vec<Sample> {
 fn sample(page: &'static str, variant: &'static str, template: &impl Template) -> Sample {
     Sample { page, variant, html: template.render().unwrap() }
 }
-
-fn now() -> Timestamp {
-    "2026-03-04T15:22:00Z".parse().unwrap()
-}
-
-fn nobody() -> Chrome {
-    Chrome {
-        csrf_token: "csrf-sample".to_owned(),
-        asset_version: "0123abcd".to_owned(),
-        ..Chrome::default()
-    }
-}
-
-fn chrome(current: &'static str) -> Chrome {
-    Chrome { operator: Some("robin".to_owned()), current, ..nobody() }
-}
-
-fn hash(byte: u8) -> ContentHash {
-    ContentHash::from([byte; 32])
-}
-
-fn manifest(version: &str, capabilities: &[&str]) -> Value {
-    json!({
-        "name": "com.example.hello",
-        "publisher": "Example Corp",
-        "version": version,
-        "runtime": "wasm-js@1",
-        "display_name": "Hello board",
-        "description": format!("Greets whoever opens it, and counts how often. {HOSTILE}"),
-        "homepage": "https://example.com/hello",
-        "license": "MIT",
-        "capabilities": capabilities,
-        "ui": {"entry": "index.html"},
-        "endpoints": [
-            {"method": "GET", "path": "/api/greeting", "handler": "greet", "summary": "The greeting of the day"},
-            {"method": "POST", "path": "/api/greetings/:id/read", "handler": "read", "auth": "token", "summary": HOSTILE},
-            {"method": "GET", "path": "/api/health", "handler": "health", "auth": "public"},
-        ],
-        "settings": schema(),
-        "egress": ["api.example.com", "*.example.net"],
-    })
-}
-
-fn schema() -> Value {
-    json!({
-        "type": "object",
-        "required": ["greeting", "limit"],
-        "properties": {
-            "greeting": {"type": "string", "title": "Greeting", "description": "The first word of the page.", "default": "Hello"},
-            "letter": {"type": "string", "maxLength": 4000, "title": "Letter", "description": HOSTILE},
-            "limit": {"type": "integer", "title": "Greetings in an hour", "default": 60},
-            "mode": {"enum": ["quiet", "loud"], "title": "Mode", "default": "quiet"},
-            "ratio": {"type": "number", "title": "Ratio"},
-            "rooms": {"type": "array", "title": "Rooms", "description": "A list of room names."},
-            "verbose": {"type": "boolean", "title": "Write a log line for every greeting"},
-        },
-    })
-}
-
-fn version(number: &str, capabilities: &[&str]) -> ExtensionVersion {
-    let file = |path: &str, size: u64, media_type: &str| json!({"path": path, "size": size, "sha256": "9f".repeat(32), "media_type": media_type});
-    serde_json::from_value(json!({
-        "name": "com.example.hello",
-        "version": number,
-        "content_hash": hash(0x9f),
-        "size": 48_213,
-        "manifest": manifest(number, capabilities),
-        "world": "alga:extension/runner",
-        "signers": [{"key_id": format!("sha256:{}", "4f1a".repeat(16)), "name": "Example release key"}],
-        "approved_because": null,
-        "files": [
-            file("dist/main.wasm", 41_822, "application/wasm"),
-            file("manifest.json", 1_402, "application/json"),
-            file("ui/assets/a-file-with-a-rather-long-name-as-bundlers-make-them.4f1a9c.js", 20_480, "text/javascript; charset=utf-8"),
-            file("ui/index.html", 912, "text/html; charset=utf-8"),
-        ],
-        "published_at": "2026-03-04T12:00:00Z",
-        "published_by": "operator robin",
-    }))
-    .unwrap()
-}
-
-fn install(enabled: bool) -> Install {
-    serde_json::from_value(json!({
-        "id": "6f3f1f5e-9c1c-4a59-9c57-1f6f5a3f7b11",
-        "tenant": "default",
-        "name": "com.example.hello",
-        "version": "1.4.0",
-        "content_hash": hash(0x9f),
-        "enabled": enabled,
-        "grants": ["cap:storage.kv", "cap:ui.proxy"],
-        "settings": {"greeting": "Good day", "limit": 60},
-        "previous": {
-            "version": "1.3.2", "content_hash": hash(0x13), "grants": ["cap:storage.kv", "cap:http.fetch"],
-            "replaced_at": "2026-03-04T13:00:00Z",
-        },
-        "installed_at": "2026-02-04T12:00:00Z",
-        "updated_at": "2026-03-04T13:00:00Z",
-    }))
-    .unwrap()
-}
-
-const ASKED: &[&str] = &["cap:log.emit", "cap:storage.kv", "cap:http.fetch"];
 
 fn starts() -> Vec<Sample> {
     let mut errors = FormErrors::one("token", "The one-time token is not the one in the log.");
@@ -263,7 +158,7 @@ fn checks(trust: CheckMark) -> Vec<CheckRow> {
     use CheckMark::{Pass, Skipped, Warn};
     let mut key = check("trust", trust, "key_trusted", "Example release key (4f1a4f1a)");
     if trust == CheckMark::Fail {
-        key.code = "key_not_trusted".to_owned();
+        key.code = String::from("key_not_trusted");
         key.expected = Some("a trusted key for com.example.hello".to_owned());
         key.found = Some("key 4f1a4f1a, which is not trusted for any name".to_owned());
         key.hint = Some("The bundle is signed by a key that this appliance does not trust. Trust it for com.example.*, or attach another signature.".to_owned());

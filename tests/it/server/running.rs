@@ -18,7 +18,7 @@ use tokio::{
 };
 
 /// Longer than any configured time-out here, so that a test fails and does not hang.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The appliance's defaults on a free port.
 pub(super) fn config() -> ServerConfig {

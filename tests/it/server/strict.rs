@@ -1,5 +1,7 @@
 //! Requests with two readings: refused, and nothing behind them is answered.
 
+use std::time::Duration;
+
 use super::running::{Running, config};
 
 /// A request that would be answered if the server read on.
@@ -133,4 +135,28 @@ async fn a_large_body_arrives_whole() {
     client.send(&body).await;
     assert!(client.response().await.ends_with("\r\n\r\n3000000"));
     assert!(client.get("/").await.ends_with("hello"));
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_wait_for_the_body_reaches_the_client() {
+    let server = Running::start(config()).await;
+
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n";
+    let answer = server.exchange([head.as_bytes(), &vec![b'x'; 7_999_999]].concat()).await;
+
+    assert!(answer.starts_with("HTTP/1.1 405"), "{answer}");
+}
+
+#[tokio::test]
+async fn empty_lines_do_not_keep_a_connection_open() {
+    let server = Running::start(config()).await;
+    let mut client = server.connect().await;
+
+    for _ in 0..3 {
+        client.send("\r\n").await;
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    client.send(CANARY).await;
+
+    assert!(client.rest().await.starts_with("HTTP/1.1 400"));
 }
