@@ -3,6 +3,7 @@
 
 mod architecture;
 mod bundle_store;
+mod cli;
 mod config;
 mod examples;
 mod hostile_archives;
