@@ -10,6 +10,7 @@ mod installs;
 mod isolation;
 mod pages;
 mod publish;
+mod readme;
 mod registry_crashes;
 mod runner;
 mod server;
