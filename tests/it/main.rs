@@ -11,6 +11,7 @@ mod installs;
 mod isolation;
 mod pages;
 mod publish;
+mod readme;
 mod registry_crashes;
 mod runner;
 mod server;
