@@ -39,6 +39,7 @@ mod upgrade;
 mod verify;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -133,8 +134,8 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
             interrupt::or_interrupted(Box::pin(dispatch(command, context))).await
         }
     });
-    // A thread that still waits for an answer on a terminal must not be waited for.
-    runtime.shutdown_background();
+    // Not longer: a thread may wait for an answer on a terminal.
+    runtime.shutdown_timeout(Duration::from_millis(100));
     exit
 }
 

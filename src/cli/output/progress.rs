@@ -41,6 +41,9 @@ impl Progress {
     pub(in crate::cli) fn advance(&self, bytes: u64) {
         if let Some(bar) = &self.bar {
             bar.inc(bytes);
+            if bar.position() >= self.total {
+                bar.set_message("Sent; the appliance is checking it");
+            }
             return;
         }
         let Ok(mut plain) = self.plain.lock() else { return };

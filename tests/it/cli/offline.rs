@@ -346,6 +346,20 @@ fn help_has_its_examples_first_and_completions_know_every_shell() {
 }
 
 #[test]
+fn every_command_is_in_the_documents() {
+    let help = Desk::new().ok("--help").stdout;
+    let documents =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/COMMANDS.md")).unwrap();
+
+    let listed = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let names = listed.lines().filter_map(|line| line.split_whitespace().next());
+    let unknown: Vec<_> =
+        names.filter(|name| *name != "help" && !documents.contains(&format!("`{name}`"))).collect();
+
+    assert_eq!(unknown, Vec::<&str>::new());
+}
+
+#[test]
 fn a_closed_pipe_is_no_error() {
     let desk = Desk::new();
     let mut command = desk.command("config example");

@@ -124,3 +124,19 @@ pub(super) fn mask(object: &mut Value, fields: &[&str]) {
         *value = format!("[{}]", field.rsplit('/').next().unwrap()).into();
     }
 }
+
+/// What an object looks like: its names, and the types of its values.
+pub(super) fn shape(object: &Value) -> Value {
+    match object {
+        Value::Null => Value::Null,
+        Value::Bool(_) => "bool".into(),
+        Value::Number(_) => "number".into(),
+        Value::String(_) => "string".into(),
+        // One stands for all.
+        Value::Array(values) => values.iter().take(1).map(shape).collect(),
+        Value::Object(members) => {
+            let named = |(name, value): (&String, &Value)| (name.clone(), shape(value));
+            members.iter().map(named).collect()
+        }
+    }
+}
