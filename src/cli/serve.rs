@@ -100,7 +100,10 @@ fn hours(seconds: u64) -> String {
 /// ends here and not at the registry.
 pub(super) async fn bind(config: &Config) -> Result<Bound, Failure> {
     let bound = server::bind(&config.server).await;
-    bound.map_err(|error| Failure::unfinished(anyhow::Error::new(error)))
+    bound.map_err(|error| {
+        let failure = Failure::unfinished(anyhow::Error::new(error));
+        failure.hint("if it runs already, that one answers; name another address with --listen")
+    })
 }
 
 /// Port 0 becomes the port the system gave.
