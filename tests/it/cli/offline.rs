@@ -184,10 +184,22 @@ fn the_json_of_a_verification_is_the_report() {
 
     let mut report = desk.ok("verify hello.tar.zst --key acme.pub --json").json();
 
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let rows = report["checks"].as_array().unwrap().iter();
+    let words = rows.map(|row| ["check", "status", "code"].map(|name| text(&row[name])).join(" "));
+    assert_snapshot!(words.collect::<Vec<_>>().join("\n"), @r"
+    transport skipped hash_not_declared
+    integrity pass ok
+    archive pass ok
+    manifest pass ok
+    component pass ok
+    signature pass ok
+    trust pass ok
+    policy pass ok
+    policy skipped registry_not_consulted
+    ");
     mask(&mut report, &["/content_hash"]);
-    for row in report["checks"].as_array_mut().unwrap() {
-        mask(row, &["/found"]);
-    }
+    report["checks"].as_array_mut().unwrap().truncate(1);
     assert_json_snapshot!(report, @r#"
     {
       "checks": [
@@ -195,71 +207,7 @@ fn the_json_of_a_verification_is_the_report() {
           "check": "transport",
           "code": "hash_not_declared",
           "expected": null,
-          "found": "[found]",
-          "hint": null,
-          "status": "skipped"
-        },
-        {
-          "check": "integrity",
-          "code": "ok",
-          "expected": null,
-          "found": "[found]",
-          "hint": null,
-          "status": "pass"
-        },
-        {
-          "check": "archive",
-          "code": "ok",
-          "expected": null,
-          "found": "[found]",
-          "hint": null,
-          "status": "pass"
-        },
-        {
-          "check": "manifest",
-          "code": "ok",
-          "expected": null,
-          "found": "[found]",
-          "hint": null,
-          "status": "pass"
-        },
-        {
-          "check": "component",
-          "code": "ok",
-          "expected": null,
-          "found": "[found]",
-          "hint": null,
-          "status": "pass"
-        },
-        {
-          "check": "signature",
-          "code": "ok",
-          "expected": null,
-          "found": "[found]",
-          "hint": null,
-          "status": "pass"
-        },
-        {
-          "check": "trust",
-          "code": "ok",
-          "expected": null,
-          "found": "[found]",
-          "hint": null,
-          "status": "pass"
-        },
-        {
-          "check": "policy",
-          "code": "ok",
-          "expected": null,
-          "found": "[found]",
-          "hint": null,
-          "status": "pass"
-        },
-        {
-          "check": "policy",
-          "code": "registry_not_consulted",
-          "expected": null,
-          "found": "[found]",
+          "found": "the sender declared no hash",
           "hint": null,
           "status": "skipped"
         }
