@@ -4,6 +4,7 @@
 mod architecture;
 mod browser;
 mod bundle_store;
+mod cli;
 mod config;
 mod examples;
 mod hostile_archives;
