@@ -120,7 +120,7 @@ impl App {
             scopes: ScopeKind::ALL.iter().map(|kind| Scope { kind: *kind, names: None }).collect(),
             days: None,
         };
-        let (token, secret) = self.make_token(Actor::Operator(operator.name.clone()), request);
+        let (token, secret) = self.make_token(&Actor::Operator(operator.name.clone()), request);
         CreatedToken { token, secret }
     }
 }
