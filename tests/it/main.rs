@@ -4,6 +4,8 @@
 mod architecture;
 mod bundle_store;
 mod config;
+#[cfg(feature = "fail-points")]
+mod crash_loop;
 mod examples;
 mod hostile_archives;
 mod installs;
