@@ -15,6 +15,7 @@ use subtle::ConstantTimeEq;
 use super::App;
 use super::sign_in::PasswordError;
 use super::tokens::{CreatedToken, TokenRequest, random};
+use crate::fail_point;
 use crate::model::{Actor, AuditAction, Operator, OperatorName, Scope, ScopeKind, TenantId};
 use crate::registry::{RegistryError, WriteTxn, audit, operators, setup, tokens};
 
@@ -59,6 +60,7 @@ impl App {
         let expires_at = self.clock.now() + SignedDuration::from_secs(ttl);
         let row = setup::SetupToken { secret_sha256: digest, expires_at };
         self.registry.write(move |txn| setup::put(txn, &row)).await?;
+        fail_point!("setup.token_unwritten");
         write_private(&self.setup_token_file(), &text)?;
         Ok(Some(text.into()))
     }
@@ -104,9 +106,11 @@ impl App {
             audit::append(txn, &event)?;
             Ok(true)
         };
+        fail_point!("setup.begin");
         if !self.registry.write(write).await? {
             return Err(SetupError::Done);
         }
+        fail_point!("setup.committed");
         // The file is a convenience; the row that made it work is gone.
         fs::remove_file(self.setup_token_file()).ok();
         Ok(SetupDone { operator, token })

@@ -7,6 +7,8 @@ mod browser;
 mod bundle_store;
 mod cli;
 mod config;
+#[cfg(feature = "fail-points")]
+mod crash_loop;
 mod examples;
 mod hostile_archives;
 mod installs;
