@@ -44,14 +44,14 @@ impl App {
             .served(&location.name, &location.content_hash, self.clock.now(), hours)
             .ok_or(AssetError::NotFound)?;
         let ui = version.manifest.ui.as_ref().ok_or(AssetError::NotFound)?;
-        let exact = index_of(&version, &location.path);
+        let exact = index_of(version, &location.path);
         let index = match exact {
             Some(index) => Some(index),
-            None if is_client_route(&location.path) => index_of(&version, ui.entry.as_str()),
+            None if is_client_route(&location.path) => index_of(version, ui.entry.as_str()),
             None => None,
         };
         let index = index.ok_or(AssetError::NotFound)?;
-        Ok(Asset { version: Arc::clone(&version), index })
+        Ok(Asset { version: Arc::clone(version), index })
     }
 
     /// Opens a found file; its bytes have been held against its digest.

@@ -133,7 +133,7 @@ impl App {
     /// The tokens of the caller's tenant; of all tenants for operators.
     pub async fn list_tokens(&self, principal: &Principal) -> Result<Vec<Token>, RegistryError> {
         let tenant = principal.tenant();
-        let mut all = self.registry.read(|txn| tokens::list_all(txn)).await?;
+        let mut all = self.registry.read(tokens::list_all).await?;
         if let Principal::Token(_) = principal {
             all.retain(|token| token.tenant == tenant);
         }

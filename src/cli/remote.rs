@@ -22,10 +22,10 @@ use crate::web::server::admin_socket_path;
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Which appliance")]
 pub(super) struct RemoteArgs {
-    /// Its address; or the variable PLUGBOARD_URL
+    /// Its address; or the variable `PLUGBOARD_URL`
     #[arg(long, global = true, value_name = "URL")]
     url: Option<String>,
-    /// A file with an API token; or PLUGBOARD_TOKEN_FILE, or the token in PLUGBOARD_TOKEN
+    /// A file with an API token; or `PLUGBOARD_TOKEN_FILE`, or the token in `PLUGBOARD_TOKEN`
     #[arg(long, global = true, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// Without a token: the data folder on this host, for its admin socket

@@ -25,9 +25,9 @@ use crate::web;
 use crate::web::server::{self, Bound, Notifier, Routes};
 
 /// How often last-used times are written.
-const FLUSH_EVERY: Duration = Duration::from_secs(60);
+const FLUSH_EVERY: Duration = Duration::from_mins(1);
 /// How often expired and left-over things are removed.
-const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+const SWEEP_EVERY: Duration = Duration::from_hours(1);
 
 /// Runs the appliance until it is told to stop
 #[derive(Debug, clap::Args)]
@@ -44,7 +44,7 @@ pub struct ServeArgs {
     /// Address and port: the setting server.listen
     #[arg(short, long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
-    /// The data folder: the setting server.data_dir
+    /// The data folder: the setting `server.data_dir`
     #[arg(short, long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 }

@@ -129,7 +129,7 @@ async fn read_body(request: Request) -> Result<bytes::Bytes, ApiError> {
     let limit = MAX_BODY_BYTES;
     axum::body::to_bytes(request.into_body(), limit).await.map_err(|error| {
         let over = std::error::Error::source(&error)
-            .is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>());
+            .is_some_and(<dyn std::error::Error + 'static>::is::<http_body_util::LengthLimitError>);
         if over {
             ApiError::too_large("the body", limit as u64, None)
         } else {

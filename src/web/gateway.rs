@@ -235,7 +235,7 @@ fn query(request: &Request) -> Option<String> {
     request.uri().query().map(str::to_owned)
 }
 
-fn authority(headers: &axum::http::HeaderMap) -> String {
+fn authority(headers: &http::HeaderMap) -> String {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     host.unwrap_or("localhost").to_owned()
 }

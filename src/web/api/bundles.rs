@@ -29,7 +29,7 @@ const MAX_SIGNATURES: usize = 8;
 
 /// What became of a bundle.
 #[derive(Debug, Serialize)]
-pub struct PublishResponse {
+pub(crate) struct PublishResponse {
     /// `created`, `unchanged` or `quarantined`.
     pub outcome: &'static str,
     pub name: ExtensionName,
@@ -39,7 +39,7 @@ pub struct PublishResponse {
 }
 
 /// Publishes the bundle in the request body: 201 new, 200 known, 202 quarantined.
-pub async fn publish_bundle(
+pub(crate) async fn publish_bundle(
     State(app): State<Arc<App>>,
     principal: Principal,
     headers: HeaderMap,
@@ -53,7 +53,7 @@ pub async fn publish_bundle(
 }
 
 /// The same, as a form with `bundle` and any number of `signature` parts.
-pub async fn publish_bundle_form(
+pub(crate) async fn publish_bundle_form(
     State(app): State<Arc<App>>,
     principal: Principal,
     form: Multipart,
@@ -149,7 +149,7 @@ impl PublishResponse {
 fn header_signatures(headers: &HeaderMap) -> Result<Vec<Vec<u8>>, ApiError> {
     let lines: Vec<_> = headers.get_all(SIGNATURE_HEADER).iter().collect();
     check_count(lines.len())?;
-    let decode = |line: &&axum::http::HeaderValue| {
+    let decode = |line: &&http::HeaderValue| {
         let bytes = line.as_bytes();
         if bytes.len() > MAX_SIGNATURE_LINE_BYTES {
             let found = Some(bytes.len() as u64);

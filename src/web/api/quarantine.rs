@@ -16,26 +16,26 @@ use crate::web::extract::{JsonBody, Path};
 
 /// Every quarantined bundle.
 #[derive(Debug, Serialize)]
-pub struct QuarantineResponse {
+pub(crate) struct QuarantineResponse {
     quarantined: Vec<Quarantined>,
 }
 
 /// The body of an approval.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ApproveRequest {
+pub(crate) struct ApproveRequest {
     reason: String,
 }
 
 /// Lists what waits for a decision.
-pub async fn list_quarantined(
+pub(crate) async fn list_quarantined(
     State(app): State<Arc<App>>,
 ) -> Result<Json<QuarantineResponse>, ApiError> {
     Ok(Json(QuarantineResponse { quarantined: app.list_quarantined().await? }))
 }
 
 /// One quarantined bundle with its report.
-pub async fn get_quarantined(
+pub(crate) async fn get_quarantined(
     State(app): State<Arc<App>>,
     Path(hash): Path<ContentHash>,
 ) -> Result<Json<Quarantined>, ApiError> {
@@ -43,7 +43,7 @@ pub async fn get_quarantined(
 }
 
 /// Attaches the DSSE envelope in the body and verifies again.
-pub async fn attach_signatures(
+pub(crate) async fn attach_signatures(
     State(app): State<Arc<App>>,
     principal: Principal,
     Path(hash): Path<ContentHash>,
@@ -54,7 +54,7 @@ pub async fn attach_signatures(
 }
 
 /// Approves exactly this content hash, with a reason.
-pub async fn approve_quarantined(
+pub(crate) async fn approve_quarantined(
     State(app): State<Arc<App>>,
     principal: Principal,
     Path(hash): Path<ContentHash>,
@@ -65,7 +65,7 @@ pub async fn approve_quarantined(
 }
 
 /// Throws a quarantined bundle away.
-pub async fn delete_quarantined(
+pub(crate) async fn delete_quarantined(
     State(app): State<Arc<App>>,
     principal: Principal,
     Path(hash): Path<ContentHash>,

@@ -102,7 +102,7 @@ impl Answer {
 /// A request in the making: with the test's token unless told otherwise.
 pub(crate) struct Call<'a> {
     app: &'a TestApp,
-    request: axum::http::request::Builder,
+    request: http::request::Builder,
     body: Body,
     token: Option<String>,
     peer: Peer,
