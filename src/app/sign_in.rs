@@ -1,4 +1,4 @@
-//! Sessions: signing in, staying in, signing out (security.md 4.5).
+//! Sessions: signing in, staying in, signing out (docs/SECURITY.md, "Operators").
 
 mod limits;
 mod links;

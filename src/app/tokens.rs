@@ -1,4 +1,4 @@
-//! API tokens: `plug_<8 id>_<43 secret>_<6 checksum>` (security.md 4.5).
+//! API tokens: `plug_<8 id>_<43 secret>_<6 checksum>` (docs/SECURITY.md, "Operators").
 
 use std::sync::Arc;
 

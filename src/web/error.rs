@@ -29,7 +29,7 @@ pub struct ApiError {
 /// In which form the clients of an address expect its errors.
 enum Shape {
     Problem,
-    /// `/api/ext*`: also `error` and `requestId` (interop.md 5.1).
+    /// `/api/ext*`: also `error` and `requestId` (docs/API.md, "Errors").
     Gateway,
     Page,
 }
@@ -209,7 +209,7 @@ impl ApiError {
     }
 }
 
-/// The words existing clients know (interop.md 5.1).
+/// The words existing clients know (docs/API.md, "Errors").
 fn gateway_word(code: &'static str) -> &'static str {
     match code {
         "too_large" => "payload_too_large",

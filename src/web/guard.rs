@@ -99,8 +99,9 @@ fn bearer(app: &App, headers: &HeaderMap, value: &str) -> Result<Caller, ApiErro
     }
 }
 
-/// Rule one of security.md 4.5. `same-site` is not enough: another port on this
-/// host is same-site and may serve an attacker's page.
+/// The first rule against forged requests (docs/SECURITY.md, "Operators"). `same-site`
+/// is not enough: another port on this host is same-site and may serve an
+/// attacker's page.
 pub(super) fn is_same_origin(app: &App, headers: &HeaderMap) -> bool {
     match headers.get("sec-fetch-site") {
         Some(site) => site == "same-origin",

@@ -1,5 +1,5 @@
 //! Header rules: what reaches a guest, what a guest may answer, what every
-//! answer carries (security.md 1.10, 1.12, 4.7).
+//! answer carries (docs/SECURITY.md, "Pages of extensions" and "Calls").
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -85,7 +85,7 @@ pub(super) fn set_fixed(app: &App, path: &str, headers: &mut HeaderMap) {
     set(PERMISSIONS_POLICY, PERMISSIONS);
     if path.starts_with("/ext-ui/") {
         set(header::CONTENT_SECURITY_POLICY, &ext_ui_policy(app, path));
-        // Without it `<script type=module>` does not load in an opaque origin (F4).
+        // Without it `<script type=module>` does not load in an opaque origin.
         set(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
         set(CORP, "cross-origin");
         set(ORIGIN_AGENT_CLUSTER, "?1");
