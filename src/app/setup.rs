@@ -132,10 +132,10 @@ impl App {
 /// Writes a secret for the owner of the process only, replacing what was there.
 fn write_private(file: &std::path::Path, text: &str) -> io::Result<()> {
     let new = file.with_extension("new");
-    fs::remove_file(&new).or_else(|error| match error.kind() {
-        io::ErrorKind::NotFound => Ok(()),
-        _ => Err(error),
-    })?;
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut out = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
     writeln!(out, "{text}")?;
     out.sync_all()?;

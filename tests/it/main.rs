@@ -1,6 +1,5 @@
 //! The integration tests: one binary, one file per flow.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod architecture;
 mod browser;

@@ -75,17 +75,20 @@ pub(in crate::web) async fn submit_sign_in(
         Ok(session) => {
             Ok(signed_in(&app, &session, next.as_deref().unwrap_or("/admin/extensions")))
         }
-        Err(error @ (SignInError::Wrong | SignInError::TooManyTries { .. })) => {
-            let errors = FormErrors::one("", sentence(&error.to_string()));
-            let status = match error {
-                SignInError::TooManyTries { .. } => StatusCode::TOO_MANY_REQUESTS,
-                _ => StatusCode::UNAUTHORIZED,
+        Err(error) => {
+            let text = sentence(&error.to_string());
+            let (status, after) = match error {
+                SignInError::Wrong => (StatusCode::UNAUTHORIZED, None),
+                SignInError::TooManyTries { retry_after_s } => (
+                    StatusCode::TOO_MANY_REQUESTS,
+                    Some([("retry-after", retry_after_s.to_string())]),
+                ),
+                SignInError::Password(_) | SignInError::Registry(_) => return Err(error.into()),
             };
-            let chrome = plain_chrome(&app);
+            let (chrome, errors) = (plain_chrome(&app), FormErrors::one("", text));
             let answer = page(&SignInPage { chrome, errors, name: form.name, next })?;
-            Ok((status, answer).into_response())
+            Ok((status, after, answer).into_response())
         }
-        Err(error) => Err(error.into()),
     }
 }
 

@@ -335,6 +335,7 @@ impl Call<'_> {
         self
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "callers make the value on the spot")]
     pub(crate) fn json(self, body: Value) -> Self {
         self.header("content-type", "application/json").body(body.to_string())
     }
