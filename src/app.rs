@@ -1,1 +1,108 @@
-//! (skeleton)
+//! What the appliance can do: one file per use case.
+//!
+//! The application decides; it speaks neither HTTP nor terminal. Every use case
+//! takes who is asking and returns one enum of what can happen to the caller.
+
+pub mod assets;
+pub mod clock;
+pub mod compile;
+pub mod configure;
+pub mod dispatch;
+pub mod extensions;
+pub mod install;
+pub mod operators;
+mod origins;
+pub mod publish;
+pub mod quarantine;
+pub mod readiness;
+pub mod setup;
+pub mod sign_in;
+pub mod sweep;
+pub mod tenants;
+pub mod tokens;
+pub mod trust;
+pub mod upgrade;
+pub mod upload;
+
+use std::{path::PathBuf, sync::Arc};
+
+use crate::bundle::BundleLimits;
+use crate::config::Config;
+use crate::model::{Actor, AuditAction, AuditEvent, ExtensionName, Principal, ScopeKind, TenantId};
+use crate::registry::Registry;
+use crate::runner::Runner;
+use crate::store::BundleStore;
+use crate::telemetry::Metrics;
+use crate::trust::TrustBundle;
+
+use clock::Clock;
+
+/// The appliance: its machines, and the use cases on them.
+///
+/// Built in two places only, `cli/serve.rs` and the tests' `TestApp`, so that a
+/// new field is noticed in both.
+pub struct App {
+    pub config: Arc<Config>,
+    pub data_dir: PathBuf,
+    pub clock: Arc<dyn Clock>,
+    pub registry: Registry,
+    pub bundles: BundleStore,
+    pub runner: Arc<Runner>,
+    pub trust: Arc<TrustBundle>,
+    pub metrics: Arc<Metrics>,
+    pub passwords: sign_in::Passwords,
+    pub sign_in_limits: sign_in::SignInLimits,
+    pub sign_in_links: sign_in::SignInLinks,
+}
+
+/// The caller may not do this.
+#[derive(Debug, thiserror::Error)]
+#[error("this needs the permission {}{}", .kind.as_str(), .name.as_ref().map(|n| format!(" for {n}")).unwrap_or_default())]
+pub struct Denied {
+    pub kind: ScopeKind,
+    pub name: Option<ExtensionName>,
+}
+
+/// Refuses a caller whose scopes do not reach `name`.
+pub(crate) fn check_allowed(
+    principal: &Principal,
+    kind: ScopeKind,
+    name: &ExtensionName,
+) -> Result<(), Denied> {
+    if principal.allows(kind, Some(name)) {
+        Ok(())
+    } else {
+        Err(Denied { kind, name: Some(name.clone()) })
+    }
+}
+
+impl App {
+    /// What a bundle may be, as configured.
+    pub fn bundle_limits(&self) -> BundleLimits {
+        let store = &self.config.store;
+        BundleLimits {
+            max_bundle_bytes: store.max_bundle_bytes,
+            max_unpacked_bytes: store.max_unpacked_bytes,
+            max_entries: store.max_entries,
+            max_file_bytes: store.max_file_bytes,
+            ..BundleLimits::default()
+        }
+    }
+
+    pub(crate) fn event(
+        &self,
+        actor: Actor,
+        action: AuditAction,
+        tenant: Option<TenantId>,
+        subject: impl Into<String>,
+    ) -> AuditEvent {
+        AuditEvent {
+            at: self.clock.now(),
+            actor,
+            action,
+            tenant,
+            subject: subject.into(),
+            detail: None,
+        }
+    }
+}

@@ -1,1 +1,189 @@
-//! (skeleton)
+//! The command line: another door to the same use cases.
+//!
+//! One file per command. `remote` decides how a command reaches the appliance,
+//! and `client` speaks to it: over HTTP, over the admin socket, or, with no
+//! server running, to the same routes in this process. `output` is the only
+//! file that prints; `failure` is how a command ends badly.
+
+mod ask;
+pub mod client;
+mod completions;
+mod config;
+mod configure;
+mod demo;
+mod disable;
+mod enable;
+pub mod failure;
+mod files;
+mod grants;
+mod install;
+mod installs;
+mod interrupt;
+mod keygen;
+mod list;
+mod local;
+mod operator;
+pub mod output;
+mod pack;
+mod publish;
+mod quarantine;
+mod remote;
+pub mod serve;
+mod settings_args;
+mod sign;
+mod tenant;
+mod token;
+mod trust;
+mod uninstall;
+mod upgrade;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Environment;
+use failure::{Exit, Failure};
+use output::Output;
+
+/// The extension appliance: verify, store, install and run signed extensions.
+#[derive(Debug, Parser)]
+#[command(
+    name = "plugboard",
+    version,
+    max_term_width = 100,
+    long_about = "The extension appliance: verify, store, install and run signed extensions.
+
+Examples:
+  plugboard demo                       see it work, with a sample extension
+  plugboard serve                      run the appliance
+  plugboard publish my-extension --key my.key --install --enable
+  plugboard list                       what is published and installed
+
+Commands that change an appliance find it by --url (or PLUGBOARD_URL) and a token; without a \
+token they use the admin socket in the data folder on this host.
+
+Exit codes: 0 done, 1 refused, 2 wrong usage, 3 quarantined (a person must decide), 4 could not \
+reach or finish (safe to repeat), 130 interrupted."
+)]
+struct Arguments {
+    /// Print one JSON object on standard output, for machines
+    #[arg(long, global = true, display_order = 900)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::DemoArgs),
+    Serve(serve::ServeArgs),
+    Keygen(keygen::KeygenArgs),
+    Pack(pack::PackArgs),
+    Sign(sign::SignArgs),
+    Verify(verify::VerifyArgs),
+    Publish(Box<publish::PublishArgs>),
+    List(list::ListArgs),
+    Install(install::InstallArgs),
+    Enable(enable::EnableArgs),
+    Disable(disable::DisableArgs),
+    Configure(configure::ConfigureArgs),
+    Upgrade(upgrade::UpgradeArgs),
+    Uninstall(uninstall::UninstallArgs),
+    Quarantine(quarantine::QuarantineArgs),
+    Trust(trust::TrustArgs),
+    Operator(operator::OperatorArgs),
+    Token(token::TokenArgs),
+    Tenant(tenant::TenantArgs),
+    Config(config::ConfigArgs),
+    Completions(completions::CompletionsArgs),
+}
+
+/// What every command is given.
+#[derive(Clone, Debug)]
+struct Context {
+    environment: Environment,
+    output: Output,
+}
+
+/// Parses the command line and runs it.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let environment = Environment::read();
+    let output = Output::new(arguments.json, environment.no_color());
+    let exit = match run(arguments.command, Context { environment, output }) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            output.failure(&failure);
+            failure.exit
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+fn run(command: Command, context: Context) -> Result<Exit, Failure> {
+    // Our own choice of two that are compiled in; a second call changes nothing.
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let exit = runtime.block_on(async {
+        // These end in their own way when they are told to.
+        if matches!(command, Command::Serve(_) | Command::Demo(_) | Command::Pack(_)) {
+            dispatch(command, &context).await
+        } else {
+            interrupt::or_interrupted(dispatch(command, &context)).await
+        }
+    });
+    // A thread that still waits for an answer on a terminal must not be waited for.
+    runtime.shutdown_background();
+    exit
+}
+
+async fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
+    match command {
+        Command::Demo(args) => demo::run(args, context).await,
+        Command::Serve(args) => serve::run(args, context).await,
+        Command::Keygen(args) => keygen::run(&args, context),
+        Command::Pack(args) => pack::run(args, context).await,
+        Command::Sign(args) => sign::run(args, context).await,
+        Command::Verify(args) => verify::run(args, context).await,
+        Command::Publish(args) => publish::run(*args, context).await,
+        Command::List(args) => list::run(&args, context).await,
+        Command::Install(args) => install::run(args, context).await,
+        Command::Enable(args) => enable::run(&args, context).await,
+        Command::Disable(args) => disable::run(&args, context).await,
+        Command::Configure(args) => configure::run(args, context).await,
+        Command::Upgrade(args) => upgrade::run(args, context).await,
+        Command::Uninstall(args) => uninstall::run(&args, context).await,
+        Command::Quarantine(args) => quarantine::run(args, context).await,
+        Command::Trust(args) => trust::run(args, context).await,
+        Command::Operator(args) => operator::run(args, context).await,
+        Command::Token(args) => token::run(args, context).await,
+        Command::Tenant(args) => tenant::run(args, context).await,
+        Command::Config(args) => config::run(&args, context),
+        Command::Completions(args) => completions::run(&args, context),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_examples_in_its_long_help() {
+        fn check(command: &clap::Command) {
+            let help = command.get_long_about().map(ToString::to_string).unwrap_or_default();
+            let name = command.get_name();
+            assert!(help.contains("Examples:\n  plugboard "), "{name}: {help}");
+            assert!(command.get_about().is_some(), "{name}");
+            command.get_subcommands().filter(|each| each.get_name() != "help").for_each(check);
+        }
+        check(&Arguments::command());
+    }
+}

@@ -1,44 +1,74 @@
 //! The settings: every key, its default, where it can come from.
 //!
 //! A module takes its own table (`Runner::new(&config.runner)`); this module
-//! knows no machine.
+//! knows no machine. One file per table of `config.example.toml`; [`load`]
+//! puts them together and reports every problem at once.
 
 mod auth;
+mod deployment;
 mod egress;
+mod environment;
 mod ext_ui;
 mod gateway;
+mod layer;
+mod load;
+mod network;
+mod origin;
+mod problems;
+mod ranges;
 mod registry;
 mod runner;
+mod secret;
 mod server;
+mod settings;
 mod signing;
 mod store;
 mod telemetry;
+mod text;
 
 pub use auth::AuthConfig;
-pub use egress::EgressConfig;
+pub use egress::{EgressConfig, EgressHost, EgressRule, InvalidEgressRule, Scheme};
+pub use environment::Environment;
 pub use ext_ui::ExtUiConfig;
 pub use gateway::GatewayConfig;
+pub use load::{LoadRequest, Loaded};
+pub use network::{InvalidNetwork, Network};
+pub use origin::{InvalidOrigin, Origin};
+pub use problems::{ConfigProblems, Problem};
 pub use registry::RegistryConfig;
 pub use runner::RunnerConfig;
+pub use secret::Secret;
 pub use server::{ServerConfig, TlsConfig};
+pub use settings::Setting;
 pub use signing::{SigningConfig, SigningPolicy};
 pub use store::{S3Config, StoreConfig};
 pub use telemetry::{LogFormat, TelemetryConfig};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Everything that can be set.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// Where the appliance listens and for whom.
     pub server: ServerConfig,
+    /// Sessions, tokens and sign-in.
     pub auth: AuthConfig,
+    /// The registry file.
     pub registry: RegistryConfig,
+    /// The bundle store and what a bundle may be.
     pub store: StoreConfig,
+    /// Whose signatures count.
     pub signing: SigningConfig,
+    /// How extensions run.
     pub runner: RunnerConfig,
+    /// What extensions may call. No effect yet: every outgoing request is refused.
     pub egress: EgressConfig,
+    /// Calls to extensions.
     pub gateway: GatewayConfig,
+    /// Extension pages.
     pub ext_ui: ExtUiConfig,
+    /// Logs.
     pub telemetry: TelemetryConfig,
 }

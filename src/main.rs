@@ -1,3 +1,7 @@
 //! The `plugboard` program: parse, run, exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    plugboard::cli::main()
+}

@@ -1,1 +1,157 @@
-//! (skeleton)
+//! The bundle store: keeps what was verified, hands out only what still is.
+//!
+//! `layout` names the keys, `backend` is the object store (`directory` what a
+//! local one leaves to us), `staging` receives uploads into `room` that is
+//! counted, `objects` puts and reads bundles, `quarantine` keeps those that
+//! wait, `sweep` removes what nobody refers to. `disk_cache` holds unpacked
+//! files, filled by `unpack`.
+//!
+//! What is stored is not trusted: every byte that leaves the store was held
+//! against a digest the caller got from the registry.
+
+mod backend;
+mod beneath;
+mod directory;
+mod disk_cache;
+mod durable;
+mod error;
+mod layout;
+mod objects;
+mod per_bundle;
+mod quarantine;
+mod room;
+mod staging;
+mod sweep;
+mod unpack;
+
+pub use error::StoreError;
+pub use objects::AssetFile;
+pub use staging::{Staged, Staging};
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Semaphore;
+
+use self::backend::{Backend, ObjectVersion, blocking};
+use self::disk_cache::DiskCache;
+use self::durable::create_private_dir;
+use self::layout::{Layout, Place};
+use self::per_bundle::PerBundle;
+use self::room::{DiskFloor, Room};
+use self::staging::StagingArea;
+use crate::config::StoreConfig;
+use crate::model::ContentHash;
+
+/// Bundles unpacked at the same time.
+const MAX_FILLS: usize = 2;
+
+/// The bundle store. Cloning it is cheap.
+#[derive(Clone, Debug)]
+pub struct BundleStore {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    backend: Backend,
+    layout: Layout,
+    staging: StagingArea,
+    room: Arc<Room>,
+    floor: DiskFloor,
+    cache: DiskCache,
+    /// Held while objects of a bundle are made or removed.
+    writing: PerBundle,
+    /// Held while a bundle is unpacked: the others wait and then find it.
+    filling: PerBundle,
+    fills: Arc<Semaphore>,
+    /// Bundles put since the last sweep: their row may be about to come.
+    fresh: Mutex<HashSet<(Place, ContentHash)>>,
+    /// Archives found damaged, so that each request does not read one to its end again.
+    broken: Mutex<HashMap<ContentHash, ObjectVersion>>,
+}
+
+impl BundleStore {
+    /// Opens the store below `data_dir`: bundles in `store`, unpacked files in `cache`.
+    ///
+    /// Removes what a crash left behind, uploads included: call it when this
+    /// process is known to be the only one, as after the registry was opened.
+    pub fn open(config: &StoreConfig, data_dir: &Path) -> Result<Self, StoreError> {
+        let layout = Layout::new(&config.base)?;
+        let backend = Backend::directory(&data_dir.join("store"), &layout)?;
+        Self::new(config, layout, backend, &data_dir.join("cache"))
+    }
+
+    /// A store in memory, for tests. Uploads and unpacked files are below `cache_dir` all the same.
+    pub fn in_memory(config: &StoreConfig, cache_dir: &Path) -> Result<Self, StoreError> {
+        Self::new(config, Layout::new(&config.base)?, Backend::memory(), cache_dir)
+    }
+
+    fn new(
+        config: &StoreConfig,
+        layout: Layout,
+        backend: Backend,
+        cache_dir: &Path,
+    ) -> Result<Self, StoreError> {
+        let cache = DiskCache::open(cache_dir, config.cache_bytes)?;
+        let staging = match backend.staging() {
+            Some(folder) => folder.to_owned(),
+            None => cache_dir.join("staging"),
+        };
+        create_private_dir(&staging).map_err(StoreError::io("open its folder"))?;
+        let floor = DiskFloor::new(staging.clone(), config.min_free_bytes);
+        let in_use = backend.quarantined_bytes(&layout)?;
+        let room = Arc::new(Room::new(config.max_staged_bytes, in_use));
+        let staging =
+            StagingArea::new(staging, Arc::clone(&room), floor.clone(), config.max_bundle_bytes);
+        let inner = Inner {
+            backend,
+            layout,
+            staging,
+            room,
+            floor,
+            cache,
+            writing: PerBundle::default(),
+            filling: PerBundle::default(),
+            fills: Arc::new(Semaphore::new(MAX_FILLS)),
+            fresh: Mutex::default(),
+            broken: Mutex::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Begins to receive an upload.
+    pub async fn stage(&self) -> Result<Staging, StoreError> {
+        self.inner.staging.stage().await
+    }
+
+    /// Whether uploads can be received: writes a small file and removes it.
+    pub async fn check_writable(&self) -> Result<(), StoreError> {
+        let inner = Arc::clone(&self.inner);
+        blocking("write to its folder", move || backend::probe(inner.staging.folder())).await
+    }
+
+    /// Bytes free on the disk of the store.
+    pub async fn free_bytes(&self) -> Result<u64, StoreError> {
+        let floor = self.inner.floor.clone();
+        blocking("ask for free space", move || floor.free_bytes()).await
+    }
+
+    /// Whether the disk has more free than `store.min_free_bytes`.
+    pub async fn check_free_bytes(&self) -> Result<(), StoreError> {
+        let floor = self.inner.floor.clone();
+        blocking("ask for free space", move || floor.check()).await
+    }
+}
+
+impl Inner {
+    fn note_fresh(&self, place: Place, hash: ContentHash) {
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner).insert((place, hash));
+    }
+
+    /// Whether the bundle was put since the last call for it.
+    fn take_fresh(&self, place: Place, hash: ContentHash) -> bool {
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner).remove(&(place, hash))
+    }
+}

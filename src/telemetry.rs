@@ -1,1 +1,138 @@
-//! (skeleton)
+//! What the appliance tells the operator: log lines on standard error, numbers
+//! at `/metrics`.
+//!
+//! This module only sets them up; events and measurements come from the code
+//! they are about.
+
+mod escape;
+mod metrics;
+
+pub use metrics::Metrics;
+
+use std::io::{self, IsTerminal};
+
+use tracing::Subscriber;
+use tracing_subscriber::{
+    EnvFilter,
+    field::MakeExt,
+    filter::ParseError,
+    fmt::{self, MakeWriter, format},
+    util::{SubscriberInitExt, TryInitError},
+};
+
+use crate::config::{Environment, LogFormat, TelemetryConfig};
+
+/// Why log lines cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    #[error("telemetry.log_level is not a tracing filter")]
+    Filter(#[from] ParseError),
+    #[error("logging was set up before")]
+    Twice(#[from] TryInitError),
+}
+
+/// Sends log lines to standard error, from now on and for the whole process.
+/// Colour goes to terminals only, and not if `NO_COLOR` is set.
+pub fn init(config: &TelemetryConfig, environment: &Environment) -> Result<(), TelemetryError> {
+    let color = io::stderr().is_terminal() && !environment.no_color();
+    subscriber(config, color, io::stderr)?.try_init()?;
+    Ok(())
+}
+
+fn subscriber<W>(
+    config: &TelemetryConfig,
+    color: bool,
+    writer: W,
+) -> Result<Box<dyn Subscriber + Send + Sync>, ParseError>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let filter = EnvFilter::try_new(&config.log_level)?;
+    let lines = fmt::fmt().with_env_filter(filter).with_writer(writer).with_target(false);
+    Ok(match config.log_format {
+        LogFormat::Json => {
+            Box::new(lines.json().flatten_event(true).with_span_list(false).finish())
+        }
+        LogFormat::Human => {
+            let fields = format::debug_fn(escape::write_field).delimited(" ");
+            Box::new(lines.with_ansi(color).fmt_fields(fields).finish())
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// What `emit` logs.
+    fn logged(log_format: LogFormat, emit: impl FnOnce()) -> String {
+        let config = TelemetryConfig { log_format, ..TelemetryConfig::default() };
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let subscriber = subscriber(&config, false, SharedBuffer(Arc::clone(&lines))).unwrap();
+        tracing::subscriber::with_default(subscriber, emit);
+        let lines = lines.lock().unwrap();
+        String::from_utf8(lines.clone()).unwrap()
+    }
+
+    #[derive(Clone)]
+    struct SharedBuffer(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for SharedBuffer {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl<'a> MakeWriter<'a> for SharedBuffer {
+        type Writer = Self;
+
+        fn make_writer(&'a self) -> Self {
+            self.clone()
+        }
+    }
+
+    #[test]
+    fn an_event_is_one_json_object_with_its_request() {
+        let line = logged(LogFormat::Json, || {
+            let _request = tracing::info_span!("request", request.id = "r-1").entered();
+            tracing::info!(bundle.hash = "sha256:00", duration_ms = 12, "stored a bundle");
+        });
+
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(line["message"], "stored a bundle");
+        assert_eq!(line["bundle.hash"], "sha256:00");
+        assert_eq!(line["duration_ms"], 12);
+        assert_eq!(line["span"]["request.id"], "r-1");
+    }
+
+    #[test]
+    fn no_field_can_break_out_of_its_line_or_give_the_terminal_a_command() {
+        let hostile = "a\r\nINFO forged\x1b[31m\u{9b}";
+        for log_format in [LogFormat::Human, LogFormat::Json] {
+            let text = logged(log_format, || {
+                let _request = tracing::info_span!("request", path = %hostile).entered();
+                tracing::info!(display = %hostile, debug = ?hostile, plain = hostile, "m {hostile}");
+            });
+
+            // JSON is for machines, and need not escape more than ASCII.
+            let is_control = match log_format {
+                LogFormat::Human => |letter: &char| letter.is_control(),
+                LogFormat::Json => |letter: &char| letter.is_ascii_control(),
+            };
+            assert_eq!(text.chars().filter(is_control).count(), 1, "not one line: {text:?}");
+            assert!(text.contains("forged"), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_filter_decides_what_is_logged() {
+        assert_eq!(logged(LogFormat::Human, || tracing::debug!("quiet")), "");
+    }
+}

@@ -1,1 +1,63 @@
-//! (skeleton)
+//! The HTTP door: it translates requests into use cases and decides nothing.
+//!
+//! `routes` is the one table of every route with who may call it; `guard`
+//! enforces that column. `gateway` and `ext_ui` serve extensions, `api` serves
+//! machines, `pages` serves people. `error` is the only place that turns errors
+//! into HTTP.
+
+pub mod access;
+pub mod api;
+mod cache;
+mod cookie;
+pub mod error;
+mod ext_ui;
+mod extract;
+mod gateway;
+mod guard;
+mod headers;
+mod health;
+mod middleware;
+pub mod pages;
+pub mod routes;
+pub mod server;
+mod static_files;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::middleware::{from_fn, from_fn_with_state};
+
+use crate::app::App;
+use error::ApiError;
+
+/// Builds the router from the table: a route that is not in it does not exist.
+pub fn router(app: Arc<App>) -> Router {
+    build(app, routes::table())
+}
+
+/// Builds the router of the second address: extension pages and nothing else.
+pub fn ext_ui_router(app: Arc<App>) -> Router {
+    build(app, routes::ext_ui())
+}
+
+fn build(app: Arc<App>, table: Vec<routes::Route>) -> Router {
+    let mut router = Router::new();
+    for route in table {
+        let access = route.access;
+        let guard = from_fn_with_state((Arc::clone(&app), access), guard::enforce);
+        router = router.route(route.path, route.handler.layer(guard));
+    }
+    router
+        .fallback(|| async { ApiError::not_found("there is nothing at this address") })
+        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
+        .layer(from_fn(middleware::finish_errors))
+        .layer(from_fn_with_state(Arc::clone(&app), middleware::set_headers))
+        .layer(from_fn_with_state(Arc::clone(&app), middleware::log_request))
+        .with_state(app)
+}
+
+/// A request body for a call of the router in this process.
+pub fn body(bytes: bytes::Bytes) -> Body {
+    Body::from(bytes)
+}

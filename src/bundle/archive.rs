@@ -15,6 +15,7 @@ mod header;
 mod names;
 mod paths;
 mod pax;
+mod side_hash;
 mod walk;
 
 use std::io::{self, Read, Seek, SeekFrom};

@@ -40,15 +40,13 @@ pub fn inspect(wasm: &[u8]) -> Result<ComponentFacts, ComponentError> {
     let types = types.as_ref();
     let mut interfaces = Vec::new();
     for name in imports {
-        let item = types.component_item_for_import(&name);
-        match item.expect("the validator knows every import").ty {
-            ComponentEntityType::Instance(id) => {
-                check_import(&contract, types, &name, id)?;
-                interfaces.push(name);
-            }
-            // A world that uses a type has it as an import that equals what it is.
-            ComponentEntityType::Type { created: ComponentAnyTypeId::Defined(_), .. } => {}
-            _ => return Err(ComponentError::UnknownImport { interface: name, function: None }),
+        // The validator knows every import that there is.
+        let Some(item) = types.component_item_for_import(&name) else { continue };
+        if let ComponentEntityType::Instance(id) = item.ty {
+            check_import(&contract, types, &name, id)?;
+            interfaces.push(name);
+        } else if !is_plain_type(item.ty) {
+            return Err(ComponentError::UnknownImport { interface: name, function: None });
         }
     }
     interfaces.sort();
@@ -75,23 +73,25 @@ fn check_import(
             interface: interface.to_owned(),
             function: Some(name.clone()),
         };
-        match item.ty {
-            // Types matter where a function uses them, and are compared there.
-            ComponentEntityType::Type { created: ComponentAnyTypeId::Defined(_), .. } => {}
-            ComponentEntityType::Func(actual) => {
-                let expected = contract.function(interface, name).ok_or_else(unknown)?;
-                compare_function(types, &types[actual], expected, contract.resolve()).map_err(
-                    |reason| ComponentError::ImportMismatch {
-                        interface: interface.to_owned(),
-                        function: name.clone(),
-                        reason,
-                    },
-                )?;
-            }
-            _ => return Err(unknown()),
+        // Types matter where a function uses them, and are compared there.
+        if is_plain_type(item.ty) {
+            continue;
         }
+        let ComponentEntityType::Func(actual) = item.ty else { return Err(unknown()) };
+        let expected = contract.function(interface, name).ok_or_else(unknown)?;
+        let compared = compare_function(types, &types[actual], expected, contract.resolve());
+        compared.map_err(|reason| ComponentError::ImportMismatch {
+            interface: interface.to_owned(),
+            function: name.clone(),
+            reason,
+        })?;
     }
     Ok(())
+}
+
+/// A record, an enum and so on, which linking does not look at; no resource.
+fn is_plain_type(ty: ComponentEntityType) -> bool {
+    matches!(ty, ComponentEntityType::Type { created: ComponentAnyTypeId::Defined(_), .. })
 }
 
 /// The world is told by the export alone; anything else may be exported beside it.
@@ -118,8 +118,8 @@ fn find_world(
 
 fn check_handler(contract: &Contract, types: TypesRef<'_>) -> Result<(), ComponentError> {
     let mismatch = |reason| ComponentError::ExportMismatch { export: HANDLER.to_owned(), reason };
-    let item = types.component_item_for_export(HANDLER);
-    let ComponentEntityType::Func(id) = item.expect("the export was found by this name").ty else {
+    let item = types.component_item_for_export(HANDLER).map(|item| item.ty);
+    let Some(ComponentEntityType::Func(id)) = item else {
         return Err(mismatch("it is not a function".to_owned()));
     };
     compare_function(types, &types[id], contract.handler(), contract.resolve()).map_err(mismatch)

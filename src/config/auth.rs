@@ -1,9 +1,12 @@
 //! Sessions, tokens and sign-in.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::problems::Findings;
+
 /// `[auth]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuthConfig {
     /// Seconds without a request after which a session ends.
@@ -30,5 +33,20 @@ impl Default for AuthConfig {
             token_max_days: 365,
             setup_token_ttl_s: 24 * 60 * 60,
         }
+    }
+}
+
+impl AuthConfig {
+    pub(super) fn check(&self, findings: &mut Findings) {
+        findings.expect(
+            self.session_idle_s <= self.session_absolute_s,
+            "auth.session_idle_s",
+            "must not be above auth.session_absolute_s",
+        );
+        findings.expect(
+            self.token_default_days <= self.token_max_days,
+            "auth.token_default_days",
+            "must not be above auth.token_max_days",
+        );
     }
 }

@@ -1,17 +1,266 @@
 //! What extensions may call. It takes effect with outgoing requests; until then all are refused.
 
-use serde::{Deserialize, Serialize};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+    str::FromStr,
+};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// `[egress]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EgressConfig {
     /// `EXT_EGRESS_ALLOWLIST`: `[scheme://]host[:port]`, `*.suffix` for sub-domains; empty: nothing.
-    pub allowlist: Vec<String>,
+    #[schemars(with = "Vec<String>")]
+    pub allowlist: Vec<EgressRule>,
 }
 
-impl Default for EgressConfig {
-    fn default() -> Self {
-        Self { allowlist: Vec::new() }
+/// One entry of the allowlist: `https` unless it says `http`, and the port of
+/// the scheme unless it says one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EgressRule {
+    pub scheme: Scheme,
+    pub host: EgressHost,
+    pub port: Option<u16>,
+}
+
+/// How a request goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    Https,
+    Http,
+}
+
+/// Which hosts an entry names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EgressHost {
+    /// This name and no other, lower case.
+    Exact(String),
+    /// Every name below this one, which has at least two labels; not the name itself.
+    Below(String),
+    /// This address, only when the request names it literally.
+    Address(IpAddr),
+}
+
+/// The text is not an allowlist entry.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidEgressRule {
+    #[error("`*` would allow everything, which is not supported: name the hosts")]
+    Everything,
+    #[error("`*.` needs a name of at least two labels behind it, as `*.example.com`")]
+    ShortSuffix,
+    #[error("an entry is `host`, `*.host` or an address, with `http://` and `:port` if needed")]
+    Malformed,
+}
+
+impl EgressRule {
+    /// Translates the older reading of `EXT_EGRESS_ALLOWLIST`: comma-separated
+    /// names, each with its sub-domains, on 443 and 80. Empty means nothing.
+    pub(super) fn translate(list: &str) -> Result<Vec<Self>, (String, InvalidEgressRule)> {
+        let mut rules = Vec::new();
+        for entry in list.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+            let malformed = |error| (entry.to_owned(), error);
+            let host: EgressHost = entry.parse().map_err(malformed)?;
+            let below = match &host {
+                EgressHost::Exact(name) if name.contains('.') => {
+                    Some(EgressHost::Below(name.clone()))
+                }
+                EgressHost::Exact(_) | EgressHost::Below(_) | EgressHost::Address(_) => None,
+            };
+            for host in [host].into_iter().chain(below) {
+                rules.push(Self { scheme: Scheme::Https, host: host.clone(), port: None });
+                rules.push(Self { scheme: Scheme::Http, host, port: None });
+            }
+        }
+        Ok(rules)
+    }
+}
+
+impl FromStr for EgressRule {
+    type Err = InvalidEgressRule;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (scheme, rest) = match text.split_once("://") {
+            Some(("https", rest)) => (Scheme::Https, rest),
+            Some(("http", rest)) => (Scheme::Http, rest),
+            Some(_) => return Err(InvalidEgressRule::Malformed),
+            None => (Scheme::Https, text),
+        };
+        let (host, port) = split_port(rest)?;
+        Ok(Self { scheme, host: host.parse()?, port })
+    }
+}
+
+/// Splits `host:port`; an IPv6 address has its colons in brackets.
+fn split_port(text: &str) -> Result<(&str, Option<u16>), InvalidEgressRule> {
+    let Some((host, digits)) = text.rsplit_once(':').filter(|(_, after)| !after.contains(']'))
+    else {
+        return Ok((text, None));
+    };
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(InvalidEgressRule::Malformed);
+    }
+    match digits.parse() {
+        Ok(port) if port > 0 => Ok((host, Some(port))),
+        Ok(_) | Err(_) => Err(InvalidEgressRule::Malformed),
+    }
+}
+
+impl FromStr for EgressHost {
+    type Err = InvalidEgressRule;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "*" {
+            return Err(InvalidEgressRule::Everything);
+        }
+        if let Some(inside) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            let address: Ipv6Addr = inside.parse().map_err(|_| InvalidEgressRule::Malformed)?;
+            return Ok(Self::Address(address.into()));
+        }
+        if let Ok(address) = text.parse::<std::net::Ipv4Addr>() {
+            return Ok(Self::Address(address.into()));
+        }
+        if let Some(suffix) = text.strip_prefix("*.") {
+            let name = host_name(suffix)?;
+            let long_enough = name.contains('.');
+            return if long_enough {
+                Ok(Self::Below(name))
+            } else {
+                Err(InvalidEgressRule::ShortSuffix)
+            };
+        }
+        host_name(text).map(Self::Exact)
+    }
+}
+
+/// A DNS name in lower case. One whose last label is a number is refused: URL
+/// parsers read `127.1` and `0x7f.1` as addresses.
+fn host_name(text: &str) -> Result<String, InvalidEgressRule> {
+    let name = text.to_ascii_lowercase();
+    let label_is_good = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let last_is_number = name
+        .rsplit('.')
+        .next()
+        .is_some_and(|last| last.starts_with("0x") || last.bytes().all(|b| b.is_ascii_digit()));
+    if name.len() <= 253 && name.split('.').all(label_is_good) && !last_is_number {
+        Ok(name)
+    } else {
+        Err(InvalidEgressRule::Malformed)
+    }
+}
+
+impl fmt::Display for EgressHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => f.write_str(name),
+            Self::Below(name) => write!(f, "*.{name}"),
+            Self::Address(IpAddr::V4(address)) => write!(f, "{address}"),
+            Self::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
+        }
+    }
+}
+
+impl fmt::Display for EgressRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.scheme {
+            Scheme::Https => "https",
+            Scheme::Http => "http",
+        };
+        write!(f, "{scheme}://{}", self.host)?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+impl fmt::Debug for EgressRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for EgressRule {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for EgressRule {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|error| de::Error::custom(format!("`{text}`: {error}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_says_scheme_host_and_port() {
+        let written = [
+            ("example.com", "https://example.com"),
+            ("http://Example.com:8080", "http://example.com:8080"),
+            ("*.example.com", "https://*.example.com"),
+            ("192.0.2.1:8443", "https://192.0.2.1:8443"),
+            ("https://[2001:db8::1]:8443", "https://[2001:db8::1]:8443"),
+            ("[2001:db8::1]", "https://[2001:db8::1]"),
+        ];
+        for (text, read) in written {
+            assert_eq!(text.parse::<EgressRule>().unwrap().to_string(), read);
+        }
+    }
+
+    #[test]
+    fn an_entry_that_allows_too_much_or_says_nothing_is_refused() {
+        use InvalidEgressRule::{Everything, Malformed, ShortSuffix};
+        let refused = [
+            ("*", Everything),
+            ("https://*:443", Everything),
+            ("*.com", ShortSuffix),
+            ("*.*.example.com", Malformed),
+            ("ftp://example.com", Malformed),
+            ("example.com/path", Malformed),
+            ("user@example.com", Malformed),
+            ("example.com:0", Malformed),
+            ("example.com:99999", Malformed),
+            ("example.com:", Malformed),
+            ("127.1", Malformed),
+            ("0x7f000001", Malformed),
+            ("2001:db8::1", Malformed),
+            ("example..com", Malformed),
+            ("", Malformed),
+        ];
+        for (text, error) in refused {
+            assert_eq!(text.parse::<EgressRule>(), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_older_list_means_each_name_with_its_sub_domains_on_both_ports() {
+        let rules = EgressRule::translate("Example.com, 192.0.2.1,,localhost").unwrap();
+
+        let written: Vec<_> = rules.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            written,
+            [
+                "https://example.com",
+                "http://example.com",
+                "https://*.example.com",
+                "http://*.example.com",
+                "https://192.0.2.1",
+                "http://192.0.2.1",
+                "https://localhost",
+                "http://localhost",
+            ]
+        );
+        assert_eq!(EgressRule::translate(""), Ok(Vec::new()));
+        assert!(EgressRule::translate("example.com:8443").is_err());
     }
 }

@@ -1,9 +1,10 @@
 //! Calls to extensions.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `[gateway]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GatewayConfig {
     /// `EXT_GATEWAY_TIMEOUT_MS`: milliseconds for one call; an endpoint can only lower it.

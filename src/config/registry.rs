@@ -1,9 +1,10 @@
 //! The registry file.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `[registry]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RegistryConfig {
     /// Bytes of registry pages kept in memory.

@@ -1,9 +1,12 @@
 //! How extensions run.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{problems::Findings, store::web_url};
+
 /// `[runner]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RunnerConfig {
     /// Executions at the same time in the whole appliance.
@@ -26,7 +29,7 @@ pub struct RunnerConfig {
     pub wasm_stack_bytes: usize,
     /// Components compiled at the same time.
     pub compile_threads: usize,
-    /// `RUNNER_BASE_URL`: the runner is inside this process; read and checked, no effect.
+    /// `RUNNER_BASE_URL`: the runner is inside this process. Read and checked; no effect.
     pub base_url: String,
 }
 
@@ -45,5 +48,25 @@ impl Default for RunnerConfig {
             compile_threads: 1,
             base_url: String::new(),
         }
+    }
+}
+
+impl RunnerConfig {
+    pub(super) fn check(&self, findings: &mut Findings) {
+        findings.expect(
+            self.slots_per_tenant <= self.slots,
+            "runner.slots_per_tenant",
+            "must not be above runner.slots",
+        );
+        findings.expect(
+            self.slots_per_install <= self.slots_per_tenant,
+            "runner.slots_per_install",
+            "must not be above runner.slots_per_tenant",
+        );
+        findings.expect(
+            self.base_url.is_empty() || web_url(&self.base_url).is_some(),
+            "runner.base_url",
+            "must be a URL, as `http://runner:8080`",
+        );
     }
 }

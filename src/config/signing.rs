@@ -1,9 +1,10 @@
 //! Whose signatures count.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `[signing]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SigningConfig {
     /// `require`, or `allow-unsigned` for development: shown in red on every page.
@@ -19,7 +20,7 @@ impl Default for SigningConfig {
 }
 
 /// What happens to a bundle that no trusted key signed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SigningPolicy {
     /// It is quarantined.

@@ -1,9 +1,15 @@
 //! The bundle store and what a bundle may be.
 
+use std::{fs, path::PathBuf};
+
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{Secret, problems::Findings};
 
 /// `[store]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreConfig {
     /// `BUNDLE_STORE_BASE`: the prefix of bundle keys; with a scheme it is endpoint, bucket and prefix.
@@ -22,9 +28,9 @@ pub struct StoreConfig {
     pub max_staged_bytes: u64,
     /// Days a quarantined bundle is kept.
     pub quarantine_days: u32,
-    /// Uploads are refused when the disk has less free.
+    /// Uploads are refused when the disk has fewer bytes free.
     pub min_free_bytes: u64,
-    /// `[store.s3]`
+    /// An S3 store. Read and checked; no effect yet.
     pub s3: S3Config,
 }
 
@@ -46,14 +52,175 @@ impl Default for StoreConfig {
 }
 
 /// `[store.s3]`: read and checked; it takes effect with the S3 back end.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct S3Config {
+    /// `STORAGE_S3_ENDPOINT`: the URL of the server; empty: bundles stay in the data folder.
     pub endpoint: String,
-    pub access_key: String,
-    pub secret_key: String,
+    /// `STORAGE_S3_ACCESS_KEY`, or the credential `store.s3.access_key`. Never shown.
+    pub access_key: Secret,
+    /// A file that holds the access key.
+    pub access_key_file: PathBuf,
+    /// `STORAGE_S3_SECRET_KEY`, or the credential `store.s3.secret_key`. Never shown.
+    pub secret_key: Secret,
+    /// A file that holds the secret key.
+    pub secret_key_file: PathBuf,
+    /// `STORAGE_S3_REGION`
     pub region: String,
+    /// `STORAGE_S3_BUCKET`
     pub bucket: String,
+    /// `STORAGE_S3_BUNDLE_BUCKET`: the bucket of bundles; empty: `bucket`.
     pub bundle_bucket: String,
+    /// `STORAGE_S3_FORCE_PATH_STYLE`: the bucket in the path, not in the host; needs `endpoint`.
     pub force_path_style: bool,
+}
+
+impl Default for S3Config {
+    fn default() -> Self {
+        Self {
+            endpoint: String::new(),
+            access_key: Secret::default(),
+            access_key_file: PathBuf::new(),
+            secret_key: Secret::default(),
+            secret_key_file: PathBuf::new(),
+            region: "us-east-1".to_owned(),
+            bucket: String::new(),
+            bundle_bucket: String::new(),
+            force_path_style: true,
+        }
+    }
+}
+
+impl StoreConfig {
+    /// Whether the settings ask for a store that is not a local folder.
+    pub(super) fn asks_for_s3(&self) -> bool {
+        let defaults = S3Config { region: self.s3.region.clone(), ..S3Config::default() };
+        self.base.contains("://") || self.s3 != defaults
+    }
+
+    pub(super) fn check(&self, findings: &mut Findings) {
+        findings.expect(
+            self.max_file_bytes <= self.max_unpacked_bytes,
+            "store.max_file_bytes",
+            "must not be above store.max_unpacked_bytes",
+        );
+        findings.expect(
+            self.max_bundle_bytes <= self.max_staged_bytes,
+            "store.max_staged_bytes",
+            "must not be below store.max_bundle_bytes: no bundle of that size could be sent",
+        );
+        let remote = check_base(&self.base, findings);
+        self.s3.check(remote.as_ref(), findings);
+    }
+}
+
+/// The server and bucket of a `store.base` that has a scheme.
+struct RemoteBase {
+    endpoint: String,
+    bucket: String,
+}
+
+fn check_base(base: &str, findings: &mut Findings) -> Option<RemoteBase> {
+    const KEY: &str = "store.base";
+    if !base.contains("://") {
+        findings.expect(
+            is_prefix(base),
+            KEY,
+            "must be a prefix such as `sha256/`: names of letters, digits, `.`, `-` and `_`, each \
+             followed by `/`",
+        );
+        return None;
+    }
+    let parsed = web_url(base).and_then(|url| {
+        let path = url.path().trim_start_matches('/').to_owned();
+        let (bucket, prefix) = path.split_once('/').unwrap_or((&path, ""));
+        let good = !bucket.is_empty() && (prefix.is_empty() || is_prefix(&with_slash(prefix)));
+        let endpoint = url.origin().ascii_serialization();
+        good.then(|| RemoteBase { endpoint, bucket: bucket.to_owned() })
+    });
+    if parsed.is_none() {
+        findings.add(KEY, "must be `http(s)://server/bucket/` and perhaps a prefix after it");
+    }
+    parsed
+}
+
+fn with_slash(prefix: &str) -> String {
+    format!("{}/", prefix.trim_end_matches('/'))
+}
+
+/// Object keys are made by putting names behind the prefix: it must not escape.
+fn is_prefix(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    let good =
+        |name: &str| !name.is_empty() && name.bytes().all(plain) && name.bytes().any(|b| b != b'.');
+    text.strip_suffix('/').is_some_and(|names| names.split('/').all(good))
+}
+
+/// An `http` or `https` URL with no user, query or fragment.
+pub(super) fn web_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let plain = matches!(url.scheme(), "http" | "https")
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    plain.then_some(url)
+}
+
+impl S3Config {
+    /// Reads the `…_file` keys into the keys they stand for.
+    pub(super) fn read_secret_files(&mut self, findings: &mut Findings) {
+        let S3Config { access_key, access_key_file, secret_key, secret_key_file, .. } = self;
+        read_secret("store.s3.access_key_file", access_key, access_key_file, findings);
+        read_secret("store.s3.secret_key_file", secret_key, secret_key_file, findings);
+    }
+
+    fn check(&self, base: Option<&RemoteBase>, findings: &mut Findings) {
+        let endpoint = web_url(&self.endpoint);
+        if !self.endpoint.is_empty() && endpoint.is_none() {
+            findings.add("store.s3.endpoint", "must be a URL, as `https://s3.example.net`");
+        }
+        if let (Some(base), Some(endpoint)) = (base, endpoint) {
+            findings.expect(
+                endpoint.origin().ascii_serialization() == base.endpoint,
+                "store.s3.endpoint",
+                "names another server than store.base: set one of them",
+            );
+        }
+        if let Some(base) = base {
+            let bucket = [&self.bundle_bucket, &self.bucket].into_iter().find(|b| !b.is_empty());
+            findings.expect(
+                bucket.is_none_or(|bucket| *bucket == base.bucket),
+                "store.s3.bucket",
+                "names another bucket than store.base: set one of them",
+            );
+        }
+        if self.endpoint.is_empty() && base.is_none() {
+            return;
+        }
+        let needed = "must be set: the S3 store needs it";
+        findings.expect(!self.access_key.is_empty(), "store.s3.access_key", needed);
+        findings.expect(!self.secret_key.is_empty(), "store.s3.secret_key", needed);
+        let has_bucket =
+            base.is_some() || !self.bucket.is_empty() || !self.bundle_bucket.is_empty();
+        findings.expect(has_bucket, "store.s3.bucket", needed);
+    }
+}
+
+fn read_secret(key: &'static str, secret: &mut Secret, file: &PathBuf, findings: &mut Findings) {
+    if file.as_os_str().is_empty() {
+        return;
+    }
+    let beside = key.trim_end_matches("_file");
+    if !secret.is_empty() {
+        findings.add(key, format!("{beside} is set too: keep one of them"));
+        return;
+    }
+    match fs::read_to_string(file) {
+        Ok(text) if text.trim().is_empty() => {
+            findings.add(key, format!("{} is empty", file.display()));
+        }
+        Ok(text) => *secret = Secret::from(text.trim_end_matches(['\r', '\n']).to_owned()),
+        Err(error) => findings.add(key, format!("{} cannot be read: {error}", file.display())),
+    }
 }

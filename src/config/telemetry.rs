@@ -1,9 +1,13 @@
 //! Logs.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tracing_subscriber::EnvFilter;
+
+use super::problems::Findings;
 
 /// `[telemetry]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TelemetryConfig {
     /// `human` or `json`.
@@ -19,10 +23,18 @@ impl Default for TelemetryConfig {
 }
 
 /// How log lines look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     #[default]
     Human,
     Json,
+}
+
+impl TelemetryConfig {
+    pub(super) fn check(&self, findings: &mut Findings) {
+        if let Err(error) = EnvFilter::try_new(&self.log_level) {
+            findings.add("telemetry.log_level", format!("is not a tracing filter: {error}"));
+        }
+    }
 }

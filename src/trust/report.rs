@@ -1,6 +1,6 @@
 //! What a verification found, for people and machines: the same everywhere.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -97,6 +97,18 @@ pub(super) struct Finding {
 /// The rows of a report in the making.
 #[derive(Debug, Default)]
 pub(super) struct Rows(Vec<CheckResult>);
+
+impl fmt::Display for Verdict {
+    /// As machines read it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Verified => "verified",
+            Self::Quarantined => "quarantined",
+            Self::Rejected => "rejected",
+            Self::NotChecked => "not_checked",
+        })
+    }
+}
 
 impl Check {
     /// Every check, in the order of a report.

@@ -1,6 +1,19 @@
 //! The integration tests: one binary, one file per flow.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
 
+mod architecture;
+mod bundle_store;
+mod config;
+mod examples;
 mod hostile_archives;
+mod installs;
+mod isolation;
+mod pages;
+mod publish;
+mod readme;
+mod registry_crashes;
+mod runner;
+mod server;
 mod signatures;
 mod support;

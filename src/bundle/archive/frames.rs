@@ -6,11 +6,11 @@
 
 use std::io::{self, Read};
 
-use sha2::{Digest, Sha256};
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
 use super::error::ArchiveError;
 use super::frame_header::{FrameHeader, LONGEST_HEADER};
+use super::side_hash::SideHash;
 use crate::bundle::BundleLimits;
 use crate::model::ContentHash;
 
@@ -22,13 +22,13 @@ pub(super) struct Frames<'l, R> {
     archive: R,
     limits: &'l BundleLimits,
     decoder: Decoder<'static>,
-    hasher: Sha256,
+    hash: SideHash,
     input: Piece,
     output: Piece,
     /// The archive has no more bytes.
     at_end: bool,
     in_frame: bool,
-    frames: u64,
+    begun: u64,
     /// Bytes read from the archive.
     compressed: u64,
     /// Of these, bytes given to the decoder.
@@ -63,12 +63,12 @@ impl<'l, R: Read> Frames<'l, R> {
             archive,
             limits,
             decoder,
-            hasher: Sha256::new(),
+            hash: SideHash::new(),
             input: Piece::new(),
             output: Piece::new(),
             at_end: false,
             in_frame: false,
-            frames: 0,
+            begun: 0,
             compressed: 0,
             decoded: 0,
             unpacked: 0,
@@ -104,8 +104,7 @@ impl<'l, R: Read> Frames<'l, R> {
 
     /// The hash of every byte read from the archive.
     pub(super) fn content_hash(self) -> ContentHash {
-        let digest: [u8; 32] = self.hasher.finalize().into();
-        ContentHash::from(digest)
+        ContentHash::from(self.hash.finish())
     }
 
     /// Looks at the header of the next frame; false when there is none.
@@ -113,14 +112,14 @@ impl<'l, R: Read> Frames<'l, R> {
         while self.input.filled().len() < LONGEST_HEADER && !self.at_end {
             self.refill()?;
         }
-        if self.input.filled().is_empty() && self.frames > 0 {
+        if self.input.filled().is_empty() && self.begun > 0 {
             return Ok(false);
         }
-        let header = FrameHeader::parse(self.input.filled(), self.frames == 0)?;
+        let header = FrameHeader::parse(self.input.filled(), self.begun == 0)?;
         header.check(self.limits)?;
-        self.frames += 1;
+        self.begun += 1;
         // Empty frames cost time and add nothing.
-        if self.frames > self.limits.max_frames {
+        if self.begun > self.limits.max_frames {
             return Err(ArchiveError::TooManyFrames { limit: self.limits.max_frames });
         }
         self.decoder.reinit().map_err(|error| damaged(&error))?;
@@ -167,7 +166,7 @@ impl<'l, R: Read> Frames<'l, R> {
         bytes.copy_within(*start..*end, 0);
         (*start, *end) = (0, *end - *start);
         let read = read_some(&mut self.archive, &mut bytes[*end..]).map_err(ArchiveError::Read)?;
-        self.hasher.update(&bytes[*end..*end + read]);
+        self.hash.update(&bytes[*end..*end + read]);
         *end += read;
         self.compressed += read as u64;
         self.at_end = read == 0;

@@ -68,8 +68,7 @@ impl Block<'_> {
         let total: u64 = self.bytes.iter().map(|&b| u64::from(b)).sum();
         let own: u64 = self.bytes[148..156].iter().map(|&b| u64::from(b)).sum();
         let sum = total - own + 8 * u64::from(b' ');
-        let said = octal(&self.bytes[148..156]).flatten();
-        if said == Some(sum) {
+        if octal(&self.bytes[148..156]) == Ok(Some(sum)) {
             Ok(())
         } else {
             Err(ArchiveError::BadChecksum { entry: self.entry })
@@ -138,7 +137,7 @@ impl Block<'_> {
         ] {
             // GNU tar writes large ids and early times as two's complement.
             let binary = matches!(self.bytes[range.start], 0x80 | 0xff);
-            if !(binary && field != "mode") && octal(&self.bytes[range]).is_none() {
+            if !(binary && field != "mode") && octal(&self.bytes[range]).is_err() {
                 return Err(ArchiveError::BadNumber { entry: self.entry, field });
             }
         }
@@ -159,7 +158,7 @@ impl Block<'_> {
         field: &'static str,
     ) -> Result<u64, ArchiveError> {
         let bad = ArchiveError::BadNumber { entry: self.entry, field };
-        octal(&self.bytes[range]).flatten().ok_or(bad)
+        octal(&self.bytes[range]).ok().flatten().ok_or(bad)
     }
 
     /// A field up to its first NUL, behind which nothing may hide.
@@ -174,18 +173,22 @@ impl Block<'_> {
     }
 }
 
-/// Spaces, octal digits, spaces or NULs. `Some(None)` is a blank field; `None` is anything else.
-fn octal(field: &[u8]) -> Option<Option<u64>> {
+/// The field is not blank and not a plain octal number.
+#[derive(Debug, PartialEq, Eq)]
+struct NotOctal;
+
+/// Spaces, octal digits, spaces or NULs; `None` without a digit.
+fn octal(field: &[u8]) -> Result<Option<u64>, NotOctal> {
     let start = field.iter().position(|&b| b != b' ').unwrap_or(field.len());
     let field = &field[start..];
     let length = field.iter().position(|b| !(b'0'..=b'7').contains(b)).unwrap_or(field.len());
     let (digits, rest) = field.split_at(length);
     if rest.iter().any(|&b| b != 0 && b != b' ') {
-        return None;
+        return Err(NotOctal);
     }
     // At most twelve digits: no overflow.
     let value = digits.iter().fold(0, |value, &digit| value * 8 + u64::from(digit - b'0'));
-    Some((!digits.is_empty()).then_some(value))
+    Ok((!digits.is_empty()).then_some(value))
 }
 
 #[cfg(test)]
@@ -195,17 +198,17 @@ mod tests {
     #[test]
     fn octal_fields_have_one_meaning() {
         for (field, value) in [
-            (&b"0000644\0"[..], Some(Some(0o644))),
-            (b"   644 \0", Some(Some(0o644))),
-            (b"77777777", Some(Some(0o7777_7777))),
-            (b"\0\0\0\0\0\0\0\0", Some(None)),
-            (b"        ", Some(None)),
-            (b"0000648\0", None),
-            (b"0x00644\0", None),
-            (b"+000644\0", None),
-            (b"-1\0\0\0\0\0\0", None),
-            (b"64\x0012\0\0\0", None),
-            (b"\x80\0\0\0\0\0\0\x07", None),
+            (&b"0000644\0"[..], Ok(Some(0o644))),
+            (b"   644 \0", Ok(Some(0o644))),
+            (b"77777777", Ok(Some(0o7777_7777))),
+            (b"\0\0\0\0\0\0\0\0", Ok(None)),
+            (b"        ", Ok(None)),
+            (b"0000648\0", Err(NotOctal)),
+            (b"0x00644\0", Err(NotOctal)),
+            (b"+000644\0", Err(NotOctal)),
+            (b"-1\0\0\0\0\0\0", Err(NotOctal)),
+            (b"64\x0012\0\0\0", Err(NotOctal)),
+            (b"\x80\0\0\0\0\0\0\x07", Err(NotOctal)),
         ] {
             assert_eq!(octal(field), value, "{field:?}");
         }

@@ -5,7 +5,7 @@
 
 use wasmparser::PrimitiveValType;
 use wasmparser::component_types::{ComponentDefinedType, ComponentFuncType, ComponentValType};
-use wasmparser::types::TypesRef;
+use wasmparser::{names::KebabString, types::TypesRef};
 use wit_parser::{Function, Resolve, Type, TypeDefKind};
 
 /// `Ok` when both are the same to the canonical ABI; else where they differ.
@@ -70,7 +70,7 @@ impl Comparison<'_> {
                 self.compare_fields(actual.fields.iter().map(|(n, t)| (n.as_str(), *t)), fields)
             }
             (ComponentDefinedType::Enum(actual), TypeDefKind::Enum(expected)) => compare_cases(
-                actual.iter().map(|name| name.as_str()),
+                actual.iter().map(KebabString::as_str),
                 expected.cases.iter().map(|case| case.name.as_str()),
             ),
             (ComponentDefinedType::Tuple(actual), TypeDefKind::Tuple(expected)) => {
@@ -120,40 +120,38 @@ impl Comparison<'_> {
     }
 
     /// The structure of a host type, or the primitive it is.
-    fn kind(&self, expected: Type) -> Result<&TypeDefKind, PrimitiveValType> {
-        let mut expected = expected;
-        loop {
-            match expected {
-                Type::Id(id) => match &self.resolve.types[id].kind {
-                    TypeDefKind::Type(aliased) => expected = *aliased,
-                    kind => return Ok(kind),
-                },
-                Type::Bool => return Err(PrimitiveValType::Bool),
-                Type::U8 => return Err(PrimitiveValType::U8),
-                Type::U16 => return Err(PrimitiveValType::U16),
-                Type::U32 => return Err(PrimitiveValType::U32),
-                Type::U64 => return Err(PrimitiveValType::U64),
-                Type::S8 => return Err(PrimitiveValType::S8),
-                Type::S16 => return Err(PrimitiveValType::S16),
-                Type::S32 => return Err(PrimitiveValType::S32),
-                Type::S64 => return Err(PrimitiveValType::S64),
-                Type::F32 => return Err(PrimitiveValType::F32),
-                Type::F64 => return Err(PrimitiveValType::F64),
-                Type::Char => return Err(PrimitiveValType::Char),
-                Type::String => return Err(PrimitiveValType::String),
-                Type::ErrorContext => return Err(PrimitiveValType::ErrorContext),
-            }
+    fn kind(&self, mut expected: Type) -> Result<&TypeDefKind, PrimitiveValType> {
+        while let Type::Id(id) = expected {
+            let kind = &self.resolve.types[id].kind;
+            let TypeDefKind::Type(aliased) = kind else { return Ok(kind) };
+            expected = *aliased;
         }
+        Err(match expected {
+            Type::Bool => PrimitiveValType::Bool,
+            Type::U8 => PrimitiveValType::U8,
+            Type::U16 => PrimitiveValType::U16,
+            Type::U32 => PrimitiveValType::U32,
+            Type::U64 => PrimitiveValType::U64,
+            Type::S8 => PrimitiveValType::S8,
+            Type::S16 => PrimitiveValType::S16,
+            Type::S32 => PrimitiveValType::S32,
+            Type::S64 => PrimitiveValType::S64,
+            Type::F32 => PrimitiveValType::F32,
+            Type::F64 => PrimitiveValType::F64,
+            Type::Char => PrimitiveValType::Char,
+            Type::String => PrimitiveValType::String,
+            Type::ErrorContext => PrimitiveValType::ErrorContext,
+            Type::Id(_) => unreachable!("the loop ends at a type that is no alias"),
+        })
     }
 
     fn primitive(&self, actual: ComponentValType) -> Option<PrimitiveValType> {
-        match actual {
-            ComponentValType::Primitive(primitive) => Some(primitive),
-            ComponentValType::Type(id) => match &self.types[id] {
-                ComponentDefinedType::Primitive(primitive) => Some(*primitive),
-                _ => None,
-            },
-        }
+        let id = match actual {
+            ComponentValType::Primitive(primitive) => return Some(primitive),
+            ComponentValType::Type(id) => id,
+        };
+        let ComponentDefinedType::Primitive(primitive) = self.types[id] else { return None };
+        Some(primitive)
     }
 
     fn defined(&self, actual: ComponentValType) -> Option<&ComponentDefinedType> {
@@ -178,7 +176,11 @@ impl Comparison<'_> {
             ComponentDefinedType::Option { .. } => "an option",
             ComponentDefinedType::Result { .. } => "a result",
             ComponentDefinedType::Own(_) | ComponentDefinedType::Borrow(_) => "a handle",
-            _ => "something else",
+            ComponentDefinedType::Primitive(_)
+            | ComponentDefinedType::Map { .. }
+            | ComponentDefinedType::FixedLengthList { .. }
+            | ComponentDefinedType::Future { .. }
+            | ComponentDefinedType::Stream { .. } => "something else",
         }
         .to_owned()
     }

@@ -1,7 +1,8 @@
 //! One validated pass over the bytes of a component.
 
 use wasmparser::{
-    Encoding, FunctionBody, Parser, Payload, ValidPayload, Validator, WasmFeatures, types::Types,
+    FuncValidatorAllocations, FunctionBody, Parser, Payload, ValidPayload, Validator, WasmFeatures,
+    types::Types,
 };
 
 use super::error::ComponentError;
@@ -83,7 +84,7 @@ fn validate(wasm: &[u8], features: WasmFeatures, outline: &mut Outline) -> Resul
             ValidPayload::Ok | ValidPayload::Parser(_) => {}
         }
     }
-    let mut allocations = Default::default();
+    let mut allocations = FuncValidatorAllocations::default();
     for (function, body) in bodies {
         let mut function = function.into_validator(allocations);
         function.validate(&body)?;
@@ -104,24 +105,27 @@ struct Outline {
 
 impl Outline {
     fn see(&mut self, payload: &Payload<'_>) -> Result<(), Fault> {
-        match payload {
-            Payload::Version { encoding: Encoding::Component | Encoding::Module, .. } => {
-                self.depth += 1;
+        if let Payload::Version { .. } = payload {
+            self.depth += 1;
+        } else if let Payload::End(_) = payload {
+            self.depth -= 1;
+        } else if let Payload::CodeSectionStart { count, .. } = payload {
+            self.count(u64::from(*count))?;
+        } else if let Payload::CodeSectionEntry(body) = payload {
+            check_size(body)?;
+        }
+        if self.depth == 1 { self.list(payload) } else { Ok(()) }
+    }
+
+    fn list(&mut self, payload: &Payload<'_>) -> Result<(), Fault> {
+        if let Payload::ComponentImportSection(section) = payload {
+            for import in section.clone() {
+                self.imports.push(import?.name.name.to_owned());
             }
-            Payload::End(_) => self.depth -= 1,
-            Payload::CodeSectionStart { count, .. } => self.count(u64::from(*count))?,
-            Payload::CodeSectionEntry(body) => check_size(body)?,
-            Payload::ComponentImportSection(section) if self.depth == 1 => {
-                for import in section.clone() {
-                    self.imports.push(import?.name.name.to_owned());
-                }
+        } else if let Payload::ComponentExportSection(section) = payload {
+            for export in section.clone() {
+                self.exports.push(export?.name.name.to_owned());
             }
-            Payload::ComponentExportSection(section) if self.depth == 1 => {
-                for export in section.clone() {
-                    self.exports.push(export?.name.name.to_owned());
-                }
-            }
-            _ => {}
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Components of every kind, made from text.
 
-use std::sync::LazyLock;
+use std::{fmt::Write, sync::LazyLock};
 
 use proptest::prelude::*;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
@@ -273,7 +273,7 @@ fn what_takes_long_to_compile_is_refused() {
 fn shared_types_do_not_make_the_comparison_endless() {
     let mut types = "(type $t0 (tuple u8 u8))".to_owned();
     for n in 1..60 {
-        types += &format!("(type $t{n} (tuple $t{} $t{}))", n - 1, n - 1);
+        write!(types, "(type $t{n} (tuple $t{} $t{}))", n - 1, n - 1).unwrap();
     }
     let wasm = wat::parse_str(format!(
         r#"(component {types} (import "alga:extension/logging"

@@ -59,8 +59,8 @@ pub(super) fn check_export(types: TypesRef<'_>, name: &str) -> Result<(), Compon
         export: name.to_owned(),
         reason: reason.to_owned(),
     };
-    let item = types.component_item_for_export(name).expect("the export was found by this name");
-    let ComponentEntityType::Instance(instance) = item.ty else {
+    let item = types.component_item_for_export(name).map(|item| item.ty);
+    let Some(ComponentEntityType::Instance(instance)) = item else {
         return Err(mismatch("it is not an interface"));
     };
     let handle = types[instance].exports.get("handle").map(|item| item.ty);
@@ -76,12 +76,11 @@ pub(super) fn check_export(types: TypesRef<'_>, name: &str) -> Result<(), Compon
 
 /// `wasi:http/types@0.2.3` as `("http", "types")`; `None` for other versions.
 fn parse(name: &str) -> Option<(&str, &str)> {
-    let (path, version) = name.strip_prefix("wasi:")?.split_once('@')?;
+    let (interface, version) = name.strip_prefix("wasi:")?.split_once('@')?;
     let patch = version.strip_prefix("0.2.")?;
     let is_plain = patch.bytes().all(|b| b.is_ascii_digit());
-    let patch: u64 = patch.parse().ok()?;
-    if !is_plain || patch > NEWEST_PATCH {
+    if !is_plain || patch.parse::<u64>().ok()? > NEWEST_PATCH {
         return None;
     }
-    path.split_once('/')
+    interface.split_once('/')
 }

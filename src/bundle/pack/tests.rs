@@ -38,7 +38,7 @@ fn problems(folder: &TempDir) -> Vec<String> {
 fn what_is_packed_is_read_back() {
     let long = format!("ui/{}/{}.js", "d".repeat(100), "f".repeat(100));
     let folder =
-        folder(&[("ui/z.js", b"z"), ("ui/a.js", &[7; 100_000]), (&long, b""), ("b", b"b")]);
+        folder(&[("ui/z.js", b"z"), ("ui/a.js", &vec![7; 100_000]), (&long, b""), ("b", b"b")]);
 
     let (packed, archive) = packed(&folder);
 

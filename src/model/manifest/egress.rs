@@ -45,7 +45,7 @@ fn check_entry(entry: &str) -> Result<(), &'static str> {
             let (address, port) = rest.split_once(']').ok_or("has a `[` without a `]`")?;
             let port = if port.is_empty() { None } else { Some(port.strip_prefix(':')) };
             address.parse::<Ipv6Addr>().map_err(|_| "has no IPv6 address between `[` and `]`")?;
-            (None, port.map(|port| port.unwrap_or_default()))
+            (None, port.map(Option::unwrap_or_default))
         }
         None => match rest.split_once(':') {
             Some((host, port)) => (Some(host), Some(port)),

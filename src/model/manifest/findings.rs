@@ -46,13 +46,11 @@ impl<'v> Object<'v> {
 
     /// `value` at `path`, when it is an object.
     pub(super) fn of(value: &'v Value, path: &str, findings: &mut Findings) -> Option<Self> {
-        match value {
-            Value::Object(members) => Some(Self { members, path: path.to_owned() }),
-            _ => {
-                findings.wrong_type(path, "an object");
-                None
-            }
+        let members = value.as_object();
+        if members.is_none() {
+            findings.wrong_type(path, "an object");
         }
+        Some(Self { members: members?, path: path.to_owned() })
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&'v Value> {

@@ -179,14 +179,12 @@ fn homepage(root: &Object<'_>, findings: &mut Findings) -> Option<String> {
     let text = root.text("homepage", TextRule::line(2000), findings)?;
     // Anything else could run script or show credentials where it is linked.
     let is_fine = |url: &Url| url.scheme() == "https" && url.username().is_empty();
-    match Url::parse(text).ok().filter(|url| is_fine(url) && url.password().is_none()) {
-        Some(url) => Some(url.into()),
-        None => {
-            let message = "`homepage` must be an `https://` address without a user name";
-            findings.problem("homepage", "homepage_invalid", message);
-            None
-        }
+    let url = Url::parse(text).ok().filter(|url| is_fine(url) && url.password().is_none());
+    if url.is_none() {
+        let message = "`homepage` must be an `https://` address without a user name";
+        findings.problem("homepage", "homepage_invalid", message);
     }
+    url.map(String::from)
 }
 
 fn icon(root: &Object<'_>, findings: &mut Findings) -> Option<AssetPath> {

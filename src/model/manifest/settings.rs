@@ -94,7 +94,9 @@ fn validator(schema: &Value) -> Result<Validator, String> {
 fn collect_references<'v>(value: &'v Value, in_definition: bool, found: &mut Vec<&'v str>) {
     match value {
         Value::Array(items) => {
-            items.iter().for_each(|item| collect_references(item, in_definition, found));
+            for item in items {
+                collect_references(item, in_definition, found);
+            }
         }
         Value::Object(members) => {
             for (key, value) in members {
@@ -115,11 +117,11 @@ fn is_bad_reference(key: &str, target: &str, in_definition: bool) -> bool {
     match key {
         "$ref" => {
             let is_plain = |name: &str| !name.is_empty() && !name.contains(['/', '%', '~']);
-            let is_definition = DEFINITIONS.iter().any(|folder| {
+            let names_one = DEFINITIONS.iter().any(|folder| {
                 let rest = target.strip_prefix("#/").and_then(|t| t.strip_prefix(folder));
                 rest.and_then(|t| t.strip_prefix('/')).is_some_and(is_plain)
             });
-            in_definition || !is_definition
+            in_definition || !names_one
         }
         "$dynamicRef" | "$recursiveRef" | "$id" | "id" | "$anchor" | "$dynamicAnchor" => {
             key != "id" || target.contains(['#', ':', '/'])

@@ -164,7 +164,7 @@ fn a_full_disk_is_not_the_fault_of_the_bundle() {
 
 #[test]
 fn files_that_are_not_read_are_passed_over() {
-    let archive = zstd(&start().file("ui/x", &[7; 100_000]).file("ui/y", b"y").end());
+    let archive = zstd(&start().file("ui/x", &vec![7; 100_000]).file("ui/y", b"y").end());
     let mut seen = Vec::new();
 
     bundle::unpack(io::Cursor::new(&archive), &BundleLimits::default(), &mut |path, _| {

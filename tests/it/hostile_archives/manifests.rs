@@ -1,8 +1,11 @@
 //! Manifests that mean two things, or that harm who reads them.
 
-use plugboard::model::Manifest;
+use plugboard::bundle::{self, BundleLimits};
+use plugboard::model::{EndpointAuth, Manifest};
+use serde_json::json;
 
 use super::MANIFEST;
+use crate::support::bundle_builder::BundleBuilder;
 
 /// The codes of all problems, with their paths.
 fn problems(json: &[u8]) -> Vec<String> {
@@ -32,7 +35,7 @@ fn json_has_one_reading() {
         ("$ json_syntax", br#"{"x-a":+1}"#),
         ("$ json_syntax", br#"{"x-a":.5}"#),
         ("$ json_syntax", br#"{"x-a":1,}"#),
-        ("$ json_syntax", br#"{'x-a':1}"#),
+        ("$ json_syntax", br"{'x-a':1}"),
         ("$ json_syntax", br#"{"x-a":1} "#.strip_suffix(b"} ").unwrap()),
         ("$ json_syntax", br"{} {}"),
         ("$ json_syntax", br"{} // done"),
@@ -70,4 +73,23 @@ fn text_cannot_deceive_who_reads_it() {
         let json = json.replace(r#""publisher":"Example""#, &format!(r#""publisher":"{text}""#));
         assert_eq!(problems(json.as_bytes()), ["publisher forbidden_character"], "{text}");
     }
+}
+
+#[test]
+fn an_honest_bundle_is_accepted() {
+    let builder = BundleBuilder::new("com.example.reports", "1.2.0")
+        .capabilities(&["cap:log.emit"])
+        .endpoint("GET", "/reports")
+        .endpoint_with("POST", "/reports", &json!({ "auth": "public" }))
+        .component(b"\0asm")
+        .page("<h1>Reports</h1>")
+        .file("ui/app.js", "start()");
+
+    let contents = bundle::read(&builder.build()[..], &BundleLimits::default()).unwrap();
+    let (manifest, warnings) = Manifest::parse(&contents.manifest).unwrap();
+
+    assert_eq!(contents.manifest, builder.manifest_json());
+    assert_eq!(manifest.endpoints[1].auth, EndpointAuth::Public);
+    assert_eq!(warnings, []);
+    assert_eq!(manifest.check_files(&contents.files), []);
 }

@@ -136,7 +136,7 @@ fn a_long_name_is_one_name() {
         ("no data", "long_name", named(b"")),
         ("traversal", "path_traversal", named(b"../x\0")),
         ("too long for a path", "path_invalid", named(&[&[b'a'; 300][..], b"\0"].concat())),
-        ("too long to be read", "pax_too_large", named(&[b'a'; 70_000])),
+        ("too long to be read", "pax_too_large", named(&vec![b'a'; 70_000])),
     ]);
 }
 

@@ -46,11 +46,11 @@ impl BundleBuilder {
 
     /// Declares an endpoint with the default `auth`.
     pub(crate) fn endpoint(self, method: &str, path: &str) -> Self {
-        self.endpoint_with(method, path, json!({}))
+        self.endpoint_with(method, path, &json!({}))
     }
 
     /// Declares an endpoint with more members, as `{"auth": "public"}`.
-    pub(crate) fn endpoint_with(mut self, method: &str, path: &str, members: Value) -> Self {
+    pub(crate) fn endpoint_with(mut self, method: &str, path: &str, members: &Value) -> Self {
         let mut endpoint = json!({ "method": method, "path": path, "handler": "dist/main" });
         endpoint.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
         self.endpoints.push(endpoint);

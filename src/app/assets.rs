@@ -1,0 +1,95 @@
+//! Opening a file of an extension's pages.
+
+use std::sync::Arc;
+
+use super::App;
+use crate::model::{AssetPath, ContentHash, ExtensionName, ExtensionVersion, FileEntry};
+use crate::store::{AssetFile, StoreError};
+
+/// Where a page file is: name, hash and path as the URL gave them, parsed.
+#[derive(Clone, Debug)]
+pub struct AssetLocation {
+    pub name: ExtensionName,
+    pub content_hash: ContentHash,
+    /// Below `ui/`; may be empty or a client route.
+    pub path: String,
+}
+
+/// A file that may be served: its row, and the version it belongs to.
+#[derive(Clone, Debug)]
+pub struct Asset {
+    version: Arc<ExtensionVersion>,
+    index: usize,
+}
+
+/// Why a page file is not served.
+#[derive(Debug, thiserror::Error)]
+pub enum AssetError {
+    /// Unknown, not enabled, of another extension, or no such file: all alike.
+    #[error("there is no such page")]
+    NotFound,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl App {
+    /// Finds a page file by exact look-up in the file table of a served version.
+    ///
+    /// No part of the URL ever becomes a path of the file system. A path whose
+    /// last segment has no extension is a client route and gets the entry page.
+    pub fn find_asset(&self, location: &AssetLocation) -> Result<Asset, AssetError> {
+        let live = self.registry.live();
+        let hours = self.config.ext_ui.previous_version_hours;
+        let version = live
+            .served(&location.name, &location.content_hash, self.clock.now(), hours)
+            .ok_or(AssetError::NotFound)?;
+        let ui = version.manifest.ui.as_ref().ok_or(AssetError::NotFound)?;
+        let exact = index_of(&version, &location.path);
+        let index = match exact {
+            Some(index) => Some(index),
+            None if is_client_route(&location.path) => index_of(&version, ui.entry.as_str()),
+            None => None,
+        };
+        let index = index.ok_or(AssetError::NotFound)?;
+        Ok(Asset { version: Arc::clone(&version), index })
+    }
+
+    /// Opens a found file; its bytes have been held against its digest.
+    pub async fn open_asset(&self, asset: &Asset) -> Result<AssetFile, AssetError> {
+        Ok(self.bundles.asset(&asset.version, asset.entry()).await?)
+    }
+}
+
+impl Asset {
+    /// The file's row in the file table.
+    pub fn entry(&self) -> &FileEntry {
+        &self.version.files[self.index]
+    }
+}
+
+fn index_of(version: &ExtensionVersion, path: &str) -> Option<usize> {
+    let path: AssetPath = format!("ui/{path}").parse().ok()?;
+    version.files.binary_search_by(|file| file.path.cmp(&path)).ok()
+}
+
+/// Only plain text without a dot in its last segment: everything else must be a file.
+fn is_client_route(path: &str) -> bool {
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_~/:@+,".contains(c);
+    !last.contains('.') && path.chars().all(plain) && !path.contains("//")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_route_has_no_extension_and_no_tricks() {
+        for path in ["", "settings", "clients/7", "clients/7/"] {
+            assert!(is_client_route(path), "{path}");
+        }
+        for path in ["app.js", "a/../b", "a\\b", "a\0", "//evil", ".git", "a%2fb", "a?b"] {
+            assert!(!is_client_route(path), "{path}");
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! A call to an extension: find the endpoint, check the caller, run the handler.
+//!
+//! Two steps, because the request body is read between them: [`App::find_endpoint`]
+//! decides on the head alone, so that a refused call costs no upload, and
+//! [`App::dispatch`] runs what was found. Warm, neither touches the registry
+//! file or the object store.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+
+use super::App;
+use super::compile::CompileError;
+use crate::model::{
+    Endpoint, EndpointAuth, EndpointMethod, ExtensionName, InstallId, Principal, ScopeKind,
+    TenantId,
+};
+use crate::registry::{Live, LiveInstall};
+use crate::runner::{
+    ExecuteError, ExecutionContext, GuestRequest, GuestResponse, Invocation, UserIdentity,
+};
+
+/// Who calls, as far as the door could tell.
+#[derive(Clone, Debug)]
+pub enum Caller {
+    Anonymous,
+    Known(Principal),
+    /// A session whose unsafe request did not pass the cross-site rule.
+    CrossSite,
+}
+
+/// A declared endpoint of an enabled install, that this caller may call.
+#[derive(Debug)]
+pub struct FoundEndpoint {
+    install: Arc<LiveInstall>,
+    index: usize,
+    user: Option<UserIdentity>,
+    /// Bytes of a request body.
+    pub max_body_bytes: u64,
+    deadline: Duration,
+}
+
+/// What finding an endpoint came to.
+#[derive(Debug)]
+pub enum Route {
+    Found(FoundEndpoint),
+    /// An OPTIONS request that no endpoint declares: these methods are.
+    Options(Vec<EndpointMethod>),
+}
+
+/// One call, with its head filtered by the door.
+#[derive(Debug)]
+pub struct GatewayRequest {
+    pub request_id: String,
+    pub method: Method,
+    /// The path after the extension id, with its leading `/`, and the query.
+    pub path_and_query: String,
+    pub authority: String,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// Why a call was not answered by the extension.
+#[derive(Debug, thiserror::Error)]
+pub enum DispatchError {
+    #[error("the extension {0} is not installed, or not enabled")]
+    NotInstalled(String),
+    #[error("this endpoint needs a signed-in operator or a token with ext:invoke")]
+    Unauthenticated,
+    #[error("the caller may not call {0}")]
+    Forbidden(ExtensionName),
+    #[error("the request did not come from a page of this appliance")]
+    CrossSite,
+    #[error("{0} declares no endpoint for this path")]
+    EndpointNotFound(ExtensionName),
+    #[error("this path answers only {}", .0.iter().map(|m| m.as_str()).collect::<Vec<_>>().join(", "))]
+    MethodNotAllowed(Vec<EndpointMethod>),
+    #[error("{0} has no component")]
+    NoComponent(ExtensionName),
+    #[error("the component of {0} is still being prepared")]
+    Preparing(ExtensionName),
+    #[error(transparent)]
+    Compile(CompileError),
+    #[error(transparent)]
+    Execute(#[from] ExecuteError),
+}
+
+impl App {
+    /// Decides on the head of a call.
+    pub fn find_endpoint(
+        &self,
+        caller: &Caller,
+        extension: &str,
+        method: &Method,
+        path: &str,
+    ) -> Result<Route, DispatchError> {
+        let live = self.registry.live();
+        let tenant = match caller {
+            Caller::Known(principal) => principal.tenant(),
+            Caller::Anonymous | Caller::CrossSite => TenantId::default_tenant(),
+        };
+        let install = find_install(&live, caller, &tenant, extension);
+        let Some(install) = install.filter(|row| row.install.enabled) else {
+            return Err(unknown(caller, extension));
+        };
+        let endpoints = &install.version.manifest.endpoints;
+        let fitting: Vec<_> = fitting(endpoints, path).collect();
+        let Some((index, endpoint)) = choose(&fitting, method) else {
+            return not_declared(caller, &install, &fitting, method);
+        };
+        let user = check_caller(caller, endpoint, &install.install.name)?;
+        let gateway = &self.config.gateway;
+        let lower = |limit: u64, own: Option<u64>| own.map_or(limit, |own| own.min(limit));
+        Ok(Route::Found(FoundEndpoint {
+            index,
+            user,
+            max_body_bytes: lower(gateway.max_body_bytes, endpoint.max_body_bytes),
+            deadline: Duration::from_millis(lower(gateway.timeout_ms, endpoint.timeout_ms)),
+            install,
+        }))
+    }
+
+    /// Runs the handler of a found endpoint under its deadline.
+    pub async fn dispatch(
+        &self,
+        found: FoundEndpoint,
+        request: GatewayRequest,
+    ) -> Result<GuestResponse, DispatchError> {
+        let version = &found.install.version;
+        let Some(world) = version.world else {
+            return Err(DispatchError::NoComponent(version.name.clone()));
+        };
+        if !self.runner.is_ready(&version.content_hash) {
+            // Only in the first moments after a start: join the compile that runs already.
+            match tokio::time::timeout(found.deadline, self.prepare(version)).await {
+                Err(_elapsed) => return Err(DispatchError::Preparing(version.name.clone())),
+                Ok(prepared) => prepared.map_err(DispatchError::Compile)?,
+            }
+        }
+        let install = &found.install.install;
+        let invocation = Invocation {
+            content_hash: version.content_hash,
+            world,
+            context: ExecutionContext {
+                request_id: request.request_id,
+                tenant: install.tenant.clone(),
+                extension: install.name.clone(),
+                install: install.id,
+                version: version.version.clone(),
+            },
+            request: GuestRequest {
+                method: request.method,
+                path_and_query: request.path_and_query,
+                authority: request.authority,
+                headers: request.headers,
+                body: request.body,
+            },
+            grants: Arc::clone(&found.install.grants),
+            user: found.user,
+            deadline: found.deadline,
+            max_response_bytes: self.config.gateway.max_response_bytes,
+        };
+        Ok(self.runner.execute(invocation).await?)
+    }
+}
+
+impl FoundEndpoint {
+    /// The extension that answers.
+    pub fn extension(&self) -> &ExtensionName {
+        &self.install.install.name
+    }
+
+    /// The tenant whose install answers.
+    pub fn tenant(&self) -> &TenantId {
+        &self.install.install.tenant
+    }
+
+    /// The declared path, for logs and metrics: never the path that was sent.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.install.version.manifest.endpoints[self.index]
+    }
+}
+
+/// By name or alias in the caller's tenant; by id only in the caller's own tenant.
+fn find_install(
+    live: &Live,
+    caller: &Caller,
+    tenant: &TenantId,
+    extension: &str,
+) -> Option<Arc<LiveInstall>> {
+    if let Ok(name) = extension.parse::<ExtensionName>()
+        && let Some(install) =
+            live.install(tenant, &name).or_else(|| live.install_by_alias(tenant, extension))
+    {
+        return Some(Arc::clone(install));
+    }
+    let id: InstallId = extension.parse().ok()?;
+    let install = live.install_by_id(&id)?;
+    let anonymous = matches!(caller, Caller::Anonymous);
+    (anonymous || install.install.tenant == *tenant).then(|| Arc::clone(install))
+}
+
+/// Whoever is not signed in learns nothing about what is installed.
+fn unknown(caller: &Caller, extension: &str) -> DispatchError {
+    match caller {
+        Caller::Known(_) => DispatchError::NotInstalled(extension.to_owned()),
+        Caller::Anonymous => DispatchError::Unauthenticated,
+        Caller::CrossSite => DispatchError::CrossSite,
+    }
+}
+
+/// The endpoints whose path fits; literal segments win over parameters.
+fn fitting<'a>(
+    endpoints: &'a [Endpoint],
+    path: &str,
+) -> impl Iterator<Item = (usize, &'a Endpoint)> {
+    let mut found: Vec<_> =
+        endpoints.iter().enumerate().filter(|(_, endpoint)| endpoint.path.matches(path)).collect();
+    found.sort_by_key(|(_, endpoint)| endpoint.path.as_str().matches("/:").count());
+    found.into_iter()
+}
+
+/// The endpoint for `method`; HEAD falls back to GET (RFC 9110 section 9.3.2).
+fn choose<'a>(fitting: &[(usize, &'a Endpoint)], method: &Method) -> Option<(usize, &'a Endpoint)> {
+    let wanted = EndpointMethod::parse(method.as_str())?;
+    let declared = |wanted: EndpointMethod| {
+        fitting.iter().copied().find(|(_, endpoint)| endpoint.method == wanted)
+    };
+    let fallback = (wanted == EndpointMethod::Head).then_some(EndpointMethod::Get);
+    declared(wanted).or_else(|| declared(fallback?))
+}
+
+fn not_declared(
+    caller: &Caller,
+    install: &LiveInstall,
+    fitting: &[(usize, &Endpoint)],
+    method: &Method,
+) -> Result<Route, DispatchError> {
+    let name = &install.install.name;
+    // Without a declared endpoint there is no `auth` to go by: the strictest counts.
+    check_session(caller, name)?;
+    if fitting.is_empty() {
+        return Err(DispatchError::EndpointNotFound(name.clone()));
+    }
+    let mut methods: Vec<_> = fitting.iter().map(|(_, endpoint)| endpoint.method).collect();
+    if methods.contains(&EndpointMethod::Get) {
+        methods.push(EndpointMethod::Head);
+    }
+    methods.push(EndpointMethod::Options);
+    methods.sort_unstable();
+    methods.dedup();
+    if method == Method::OPTIONS {
+        Ok(Route::Options(methods))
+    } else {
+        Err(DispatchError::MethodNotAllowed(methods))
+    }
+}
+
+/// Who the guest is told is calling.
+fn check_caller(
+    caller: &Caller,
+    endpoint: &Endpoint,
+    name: &ExtensionName,
+) -> Result<Option<UserIdentity>, DispatchError> {
+    match endpoint.auth {
+        EndpointAuth::Public => match caller {
+            Caller::Known(principal) => Ok(identity(principal)),
+            Caller::Anonymous | Caller::CrossSite => Ok(None),
+        },
+        EndpointAuth::Token => {
+            let principal = check_session(caller, name)?;
+            match principal {
+                Principal::Operator(_) => Err(DispatchError::Forbidden(name.clone())),
+                Principal::Token(_) | Principal::Local { .. } => Ok(identity(principal)),
+            }
+        }
+        EndpointAuth::Session => Ok(identity(check_session(caller, name)?)),
+    }
+}
+
+fn check_session<'a>(
+    caller: &'a Caller,
+    name: &ExtensionName,
+) -> Result<&'a Principal, DispatchError> {
+    match caller {
+        Caller::Anonymous => Err(DispatchError::Unauthenticated),
+        Caller::CrossSite => Err(DispatchError::CrossSite),
+        Caller::Known(principal) if principal.allows(ScopeKind::ExtInvoke, Some(name)) => {
+            Ok(principal)
+        }
+        Caller::Known(_) => Err(DispatchError::Forbidden(name.clone())),
+    }
+}
+
+/// A token is not a person: only an operator is shown to the guest as a user.
+fn identity(principal: &Principal) -> Option<UserIdentity> {
+    match principal {
+        Principal::Operator(session) => Some(UserIdentity {
+            id: session.operator.to_string(),
+            email: String::new(),
+            name: session.operator.to_string(),
+            kind: "internal".to_owned(),
+            client_name: String::new(),
+            client_id: None,
+            additional: BTreeMap::new(),
+        }),
+        Principal::Token(_) | Principal::Local { .. } => None,
+    }
+}

@@ -1,0 +1,247 @@
+//! The life of an install: install, enable, disable, uninstall.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use semver::Version;
+
+use super::compile::CompileError;
+use super::{App, Denied, check_allowed};
+use crate::fail_point;
+use crate::model::{
+    AuditAction, Capability, ExtensionName, ExtensionVersion, Install, InstallId, Principal,
+    ScopeKind,
+};
+use crate::registry::{LiveInstall, RegistryError, WriteTxn, audit, installs, versions};
+
+/// What to install.
+#[derive(Clone, Debug)]
+pub struct InstallRequest {
+    pub name: ExtensionName,
+    /// `None`: the highest published version that is no pre-release.
+    pub version: Option<Version>,
+    pub grants: BTreeSet<Capability>,
+}
+
+/// What installing found.
+#[derive(Debug)]
+pub enum Installed {
+    Created(Install),
+    /// The same version was installed before; nothing changed.
+    Unchanged(Install),
+}
+
+/// Why an install was not made or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    #[error("{name} {} is not published", .version.as_ref().map_or("(any version)".to_owned(), ToString::to_string))]
+    UnknownVersion { name: ExtensionName, version: Option<Version> },
+    #[error("there is no install {0}")]
+    UnknownInstall(String),
+    #[error("{name} is already installed, at version {installed}")]
+    AlreadyInstalled { name: ExtensionName, installed: Version },
+    #[error("the manifest does not ask for {}", list(.0))]
+    GrantNotRequested(Vec<Capability>),
+    /// The new version would be allowed more than the old one.
+    #[error("the new version would also be allowed {}", list(.0))]
+    GrantsGrow(Vec<Capability>),
+    #[error("{0} has no previous version to go back to")]
+    NoPrevious(ExtensionName),
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
+fn list(capabilities: &[Capability]) -> String {
+    capabilities.iter().map(|capability| capability.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+impl App {
+    /// Installs a published version for the caller's tenant, disabled.
+    ///
+    /// One commit: it is there with its grants, or it is not.
+    pub async fn install(
+        &self,
+        principal: &Principal,
+        request: InstallRequest,
+    ) -> Result<Installed, InstallError> {
+        check_allowed(principal, ScopeKind::InstallWrite, &request.name)?;
+        let version = self.find_version(&request.name, request.version.as_ref()).await?;
+        version.manifest.check_grants(&request.grants).map_err(InstallError::GrantNotRequested)?;
+        let now = self.clock.now();
+        let install = Install {
+            id: InstallId::random(),
+            tenant: principal.tenant(),
+            name: version.name.clone(),
+            version: version.version.clone(),
+            content_hash: version.content_hash,
+            enabled: false,
+            grants: request.grants,
+            settings: serde_json::Map::new(),
+            previous: None,
+            installed_at: now,
+            updated_at: now,
+        };
+        let subject = format!("{} {}", install.name, install.version);
+        let event = self.event(
+            principal.actor(),
+            AuditAction::Installed,
+            Some(install.tenant.clone()),
+            subject,
+        );
+        fail_point!("install.begin");
+        let write =
+            move |txn: &WriteTxn| match installs::get_by_name(txn, &install.tenant, &install.name)?
+            {
+                Some(row) => Ok(Err(row)),
+                None => {
+                    installs::insert(txn, &install)?;
+                    audit::append(txn, &event)?;
+                    Ok(Ok(install))
+                }
+            };
+        let outcome = self.registry.write(write).await?;
+        fail_point!("install.committed");
+        match outcome {
+            Ok(install) => Ok(Installed::Created(install)),
+            Err(row) if row.content_hash == version.content_hash => Ok(Installed::Unchanged(row)),
+            Err(row) => {
+                Err(InstallError::AlreadyInstalled { name: row.name, installed: row.version })
+            }
+        }
+    }
+
+    /// The version asked for, or the highest that is no pre-release.
+    pub(crate) async fn find_version(
+        &self,
+        name: &ExtensionName,
+        version: Option<&Version>,
+    ) -> Result<ExtensionVersion, InstallError> {
+        let (asked_name, asked) = (name.clone(), version.cloned());
+        let found = self
+            .registry
+            .read(move |txn| match asked {
+                Some(version) => versions::get(txn, &asked_name, &version),
+                None => {
+                    let all = versions::list_of(txn, &asked_name)?;
+                    let released = all.into_iter().filter(|row| row.version.pre.is_empty());
+                    Ok(released.max_by(|a, b| a.version.cmp(&b.version)))
+                }
+            })
+            .await?;
+        found.ok_or_else(|| InstallError::UnknownVersion {
+            name: name.clone(),
+            version: version.cloned(),
+        })
+    }
+
+    /// Enables or disables an install.
+    ///
+    /// Enabling waits until the component is compiled and linked, so that no
+    /// request pays for it and an unusable one is reported to the operator.
+    pub async fn set_enabled(
+        &self,
+        principal: &Principal,
+        id: InstallId,
+        enabled: bool,
+    ) -> Result<Install, InstallError> {
+        let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
+        if live.install.enabled == enabled {
+            return Ok(live.install.clone());
+        }
+        if enabled {
+            self.prepare(&live.version).await?;
+        }
+        let action = if enabled { AuditAction::Enabled } else { AuditAction::Disabled };
+        fail_point!("enable.begin");
+        let install = self.change_install(principal, action, id, move |install| {
+            install.enabled = enabled;
+        });
+        let install = install.await?;
+        fail_point!("enable.committed");
+        Ok(install)
+    }
+
+    /// Removes an install with its grants and settings. The bundle stays.
+    pub async fn uninstall(
+        &self,
+        principal: &Principal,
+        id: InstallId,
+    ) -> Result<(), InstallError> {
+        let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
+        let tenant = live.install.tenant.clone();
+        let subject = format!("{} {}", live.install.name, live.install.version);
+        let event = self.event(principal.actor(), AuditAction::Uninstalled, Some(tenant), subject);
+        let write = move |txn: &WriteTxn| {
+            installs::remove(txn, &id)?;
+            audit::append(txn, &event)
+        };
+        self.registry.write(write).await?;
+        Ok(())
+    }
+
+    /// The installs of the caller's tenant, by name.
+    pub fn list_installs(&self, principal: &Principal) -> Vec<Arc<LiveInstall>> {
+        let (live, tenant) = (self.registry.live(), principal.tenant());
+        let visible = |install: &Install| {
+            install.tenant == tenant
+                && principal.allows(ScopeKind::InstallRead, Some(&install.name))
+        };
+        let mut found: Vec<_> =
+            live.installs().filter(|row| visible(&row.install)).cloned().collect();
+        found.sort_by(|a, b| a.install.name.cmp(&b.install.name));
+        found
+    }
+
+    /// One install of the caller's tenant.
+    pub fn get_install(
+        &self,
+        principal: &Principal,
+        id: InstallId,
+    ) -> Result<Arc<LiveInstall>, InstallError> {
+        self.own_install(principal, ScopeKind::InstallRead, id)
+    }
+
+    /// An install of another tenant is as unknown as one that never was.
+    pub(crate) fn own_install(
+        &self,
+        principal: &Principal,
+        kind: ScopeKind,
+        id: InstallId,
+    ) -> Result<Arc<LiveInstall>, InstallError> {
+        let live = self.registry.live();
+        let install = live
+            .install_by_id(&id)
+            .filter(|row| row.install.tenant == principal.tenant())
+            .ok_or_else(|| InstallError::UnknownInstall(id.to_string()))?;
+        check_allowed(principal, kind, &install.install.name)?;
+        Ok(Arc::clone(install))
+    }
+
+    /// Changes one install in one commit with its audit event.
+    pub(crate) async fn change_install(
+        &self,
+        principal: &Principal,
+        action: AuditAction,
+        id: InstallId,
+        change: impl FnOnce(&mut Install) + Send + 'static,
+    ) -> Result<Install, InstallError> {
+        let mut event = self.event(principal.actor(), action, None, String::new());
+        let now = event.at;
+        let write = move |txn: &WriteTxn| {
+            let Some(mut install) = installs::get(txn, &id)? else { return Ok(None) };
+            change(&mut install);
+            install.updated_at = now;
+            event.tenant = Some(install.tenant.clone());
+            event.subject = format!("{} {}", install.name, install.version);
+            installs::put(txn, &install)?;
+            audit::append(txn, &event)?;
+            Ok(Some(install))
+        };
+        let install = self.registry.write(write).await?;
+        install.ok_or_else(|| InstallError::UnknownInstall(id.to_string()))
+    }
+}

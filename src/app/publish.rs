@@ -1,0 +1,257 @@
+//! Publishing: verify an upload, store its archive, register its version.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::task::{JoinError, spawn_blocking};
+
+use super::{App, Denied, check_allowed};
+use crate::fail_point;
+use crate::model::{
+    AuditAction, ContentHash, ExtensionName, ExtensionVersion, Principal, Quarantined, ScopeKind,
+};
+use crate::registry::versions::{self, Insertion};
+use crate::registry::{RegistryError, WriteTxn, approvals, audit, quarantine};
+use crate::store::{Staged, StoreError};
+use crate::trust::{
+    self, Facts, QuarantinedBundle, RegistryFacts, Report, StagedUpload, Verification,
+    VerifiedBundle,
+};
+
+/// What publishing did.
+#[derive(Debug)]
+pub enum Published {
+    /// The version is registered; `created` is false when the same bytes were before.
+    Registered { version: Arc<ExtensionVersion>, created: bool, report: Report },
+    /// The bundle is kept, and waits for a person.
+    Quarantined { entry: Quarantined, report: Report },
+}
+
+/// Why a bundle was not published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The bundle is not acceptable; nothing was kept.
+    #[error("the bundle is refused")]
+    Rejected(Box<Report>),
+    /// The verifier could not finish; nothing was kept, and a repeat may succeed.
+    #[error("the bundle could not be checked")]
+    NotChecked(Box<Report>),
+    /// Versions are immutable.
+    #[error("{name} {version} is already published with other content")]
+    VersionTaken { name: ExtensionName, version: semver::Version },
+    /// The caller may not publish this name.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// The archive could not be stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The version could not be registered.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The process is shutting down.
+    #[error("publishing was cancelled")]
+    Cancelled(#[from] JoinError),
+}
+
+impl App {
+    /// Publishes a received bundle. Publishing the same bytes twice is not an error.
+    ///
+    /// The archive is stored before the version is registered: a crash between
+    /// the two leaves an object nobody refers to, never a version whose archive
+    /// is missing. A refused bundle leaves nothing but its audit event.
+    pub async fn publish(
+        &self,
+        principal: &Principal,
+        staged: Staged,
+        signatures: Vec<Vec<u8>>,
+        expected_hash: Option<ContentHash>,
+    ) -> Result<Published, PublishError> {
+        let upload = staged.upload(expected_hash, signatures);
+        fail_point!("publish.received");
+        let verification = self.verify(upload).await?;
+        fail_point!("publish.verified");
+        // `staged` lives until here and beyond: dropping it removes what was refused.
+        let published = self.settle(principal, verification).await;
+        drop(staged);
+        published
+    }
+
+    /// Turns a verdict into its consequence.
+    pub(crate) async fn settle(
+        &self,
+        principal: &Principal,
+        verification: Verification,
+    ) -> Result<Published, PublishError> {
+        match verification {
+            Verification::Verified(bundle) => {
+                check_allowed(principal, ScopeKind::BundlePublish, &bundle.manifest().name)?;
+                self.register(principal, *bundle).await
+            }
+            Verification::Quarantined(bundle) => {
+                check_allowed(principal, ScopeKind::BundlePublish, &bundle.manifest().name)?;
+                self.quarantine(principal, *bundle).await
+            }
+            Verification::Rejected(report) => {
+                let actor = principal.actor();
+                let subject = report.content_hash.to_string();
+                let event = self.event(actor, AuditAction::BundleRejected, None, subject);
+                self.registry.write(move |txn| audit::append(txn, &event)).await?;
+                Err(PublishError::Rejected(Box::new(report)))
+            }
+            Verification::NotChecked(report) => Err(PublishError::NotChecked(Box::new(report))),
+        }
+    }
+
+    /// Hashing, decompressing and parsing keep a core busy: not on an async thread.
+    pub(crate) async fn verify(&self, upload: StagedUpload) -> Result<Verification, PublishError> {
+        let started = Instant::now();
+        let hash = upload.content_hash;
+        let facts = self.facts(hash).await?;
+        let (trust, limits) = (Arc::clone(&self.trust), self.bundle_limits());
+        let verification =
+            spawn_blocking(move || trust::verify(&upload, &trust, &facts, &limits)).await?;
+        tracing::info!(
+            bundle.hash = %hash,
+            verdict = %verification.report().verdict,
+            duration_ms = duration_ms(started),
+            "Verified a bundle",
+        );
+        Ok(verification)
+    }
+
+    async fn facts(&self, hash: ContentHash) -> Result<Facts, PublishError> {
+        let approval = self.registry.read(move |txn| approvals::get(txn, &hash)).await?;
+        Ok(Facts {
+            now: self.clock.now(),
+            policy: self.config.signing.policy,
+            keys: self.registry.live().trusted_keys().iter().map(|key| (**key).clone()).collect(),
+            registry: Some(RegistryFacts { highest_version: None, approval }),
+        })
+    }
+
+    /// Refuses a taken version before anything is stored, so that a refused
+    /// upload leaves no object.
+    async fn check_not_taken(&self, bundle: &VerifiedBundle) -> Result<(), PublishError> {
+        let (name, number) = (bundle.manifest().name.clone(), bundle.manifest().version.clone());
+        let row = {
+            let (name, number) = (name.clone(), number.clone());
+            self.registry.read(move |txn| versions::get(txn, &name, &number)).await?
+        };
+        match row {
+            Some(row) if row.content_hash != bundle.content_hash() => {
+                Err(PublishError::VersionTaken { name, version: number })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn register(
+        &self,
+        principal: &Principal,
+        bundle: VerifiedBundle,
+    ) -> Result<Published, PublishError> {
+        self.check_not_taken(&bundle).await?;
+        let started = Instant::now();
+        self.bundles.put(&bundle).await?;
+        tracing::info!(
+            bundle.hash = %bundle.content_hash(),
+            duration_ms = duration_ms(started),
+            "Stored a bundle",
+        );
+        fail_point!("publish.stored");
+        let version = self.version_of(principal, &bundle);
+        let insertion = self.insert_version(principal, &version).await?;
+        fail_point!("publish.registered");
+        let version = Arc::new(version);
+        if insertion == Insertion::Taken {
+            return Err(PublishError::VersionTaken {
+                name: version.name.clone(),
+                version: version.version.clone(),
+            });
+        }
+        // The row is gone in the same commit; the kept copy is only waste.
+        if let Err(error) = self.bundles.remove_quarantined(&version.content_hash).await {
+            tracing::warn!(bundle.hash = %version.content_hash, "Kept a quarantined copy: {error}");
+        }
+        self.prepare_in_background(&version);
+        tracing::info!(
+            extension.name = %version.name,
+            extension.version = %version.version,
+            bundle.hash = %version.content_hash,
+            "Published {} {}", version.name, version.version,
+        );
+        let created = insertion == Insertion::Created;
+        Ok(Published::Registered { version, created, report: bundle.report().clone() })
+    }
+
+    async fn insert_version(
+        &self,
+        principal: &Principal,
+        version: &ExtensionVersion,
+    ) -> Result<Insertion, PublishError> {
+        let subject = format!("{} {}", version.name, version.version);
+        let event = self.event(principal.actor(), AuditAction::BundlePublished, None, subject);
+        let row = version.clone();
+        let write = move |txn: &WriteTxn| {
+            let insertion = versions::insert(txn, &row)?;
+            if insertion == Insertion::Created {
+                audit::append(txn, &event)?;
+            }
+            if insertion != Insertion::Taken {
+                quarantine::remove(txn, &row.content_hash)?;
+            }
+            Ok(insertion)
+        };
+        Ok(self.registry.write(write).await?)
+    }
+
+    fn version_of(&self, principal: &Principal, bundle: &VerifiedBundle) -> ExtensionVersion {
+        ExtensionVersion {
+            name: bundle.manifest().name.clone(),
+            version: bundle.manifest().version.clone(),
+            content_hash: bundle.content_hash(),
+            size: bundle.size(),
+            manifest: bundle.manifest().clone(),
+            world: bundle.world(),
+            signers: bundle.signers().to_vec(),
+            approved_because: bundle.approved_because().map(str::to_owned),
+            files: bundle.files().to_vec(),
+            published_at: self.clock.now(),
+            published_by: principal.actor().to_string(),
+        }
+    }
+
+    async fn quarantine(
+        &self,
+        principal: &Principal,
+        bundle: QuarantinedBundle,
+    ) -> Result<Published, PublishError> {
+        self.bundles.put_quarantined(&bundle).await?;
+        fail_point!("publish.quarantined");
+        let days = i64::from(self.config.store.quarantine_days);
+        let now = self.clock.now();
+        let entry = Quarantined {
+            content_hash: bundle.content_hash(),
+            name: bundle.manifest().name.clone(),
+            version: bundle.manifest().version.clone(),
+            size: bundle.size(),
+            quarantined_at: now,
+            expires_at: now + jiff::SignedDuration::from_hours(24 * days),
+            published_by: principal.actor().to_string(),
+            report: serde_json::to_value(bundle.report()).expect("a report is plain data"),
+        };
+        let subject = format!("{} {} {}", entry.name, entry.version, entry.content_hash);
+        let event = self.event(principal.actor(), AuditAction::BundleQuarantined, None, subject);
+        let row = entry.clone();
+        let write = move |txn: &WriteTxn| {
+            quarantine::put(txn, &row)?;
+            audit::append(txn, &event)
+        };
+        self.registry.write(write).await?;
+        Ok(Published::Quarantined { entry, report: bundle.report().clone() })
+    }
+}
+
+fn duration_ms(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

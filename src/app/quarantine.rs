@@ -1,0 +1,106 @@
+//! Deciding about quarantined bundles: attach a signature, approve, delete.
+
+use super::App;
+use super::publish::{PublishError, Published};
+use crate::model::{Approval, AuditAction, ContentHash, Principal, Quarantined};
+use crate::registry::{RegistryError, WriteTxn, approvals, audit, quarantine};
+use crate::store::StoreError;
+
+/// Why a decision about a quarantined bundle was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum QuarantineError {
+    #[error("no bundle with the hash {0} is quarantined")]
+    Unknown(ContentHash),
+    /// An exception without a reason is one nobody can answer for.
+    #[error("an approval needs a reason of 1 to 500 characters")]
+    NoReason,
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
+impl App {
+    /// Every quarantined bundle.
+    pub async fn list_quarantined(&self) -> Result<Vec<Quarantined>, RegistryError> {
+        self.registry.read(|txn| quarantine::list(txn)).await
+    }
+
+    /// One quarantined bundle.
+    pub async fn get_quarantined(&self, hash: ContentHash) -> Result<Quarantined, QuarantineError> {
+        let row = self.registry.read(move |txn| quarantine::get(txn, &hash)).await?;
+        row.ok_or(QuarantineError::Unknown(hash))
+    }
+
+    /// Verifies a quarantined bundle again, with more signatures.
+    ///
+    /// A bad signature is refused and changes nothing.
+    pub async fn attach_signatures(
+        &self,
+        principal: &Principal,
+        hash: ContentHash,
+        signatures: Vec<Vec<u8>>,
+    ) -> Result<Published, QuarantineError> {
+        let row = self.get_quarantined(hash).await?;
+        let upload = self.bundles.quarantined_upload(&hash, signatures).await?;
+        let verification = self.verify(upload).await?;
+        let subject = format!("{} {} {hash}", row.name, row.version);
+        let event = self.event(principal.actor(), AuditAction::SignatureAttached, None, subject);
+        let published = self.settle(principal, verification).await?;
+        self.registry.write(move |txn| audit::append(txn, &event)).await?;
+        Ok(published)
+    }
+
+    /// Accepts exactly this content hash as a named exception.
+    ///
+    /// The approval is recorded first: a crash after it leaves a bundle that is
+    /// still quarantined and that a repeat of the same call publishes.
+    pub async fn approve(
+        &self,
+        principal: &Principal,
+        hash: ContentHash,
+        reason: &str,
+    ) -> Result<Published, QuarantineError> {
+        let reason = reason.trim();
+        if reason.is_empty() || reason.chars().count() > 500 {
+            return Err(QuarantineError::NoReason);
+        }
+        let row = self.get_quarantined(hash).await?;
+        let approval = Approval {
+            content_hash: hash,
+            reason: reason.to_owned(),
+            approved_by: principal.actor().to_string(),
+            approved_at: self.clock.now(),
+        };
+        let subject = format!("{} {} {hash}", row.name, row.version);
+        let mut event = self.event(principal.actor(), AuditAction::BundleApproved, None, subject);
+        event.detail = Some(approval.reason.clone());
+        let write = move |txn: &WriteTxn| {
+            approvals::put(txn, &approval)?;
+            audit::append(txn, &event)
+        };
+        self.registry.write(write).await?;
+        let upload = self.bundles.quarantined_upload(&hash, Vec::new()).await?;
+        let verification = self.verify(upload).await?;
+        Ok(self.settle(principal, verification).await?)
+    }
+
+    /// Throws a quarantined bundle away.
+    pub async fn delete_quarantined(
+        &self,
+        principal: &Principal,
+        hash: ContentHash,
+    ) -> Result<(), QuarantineError> {
+        let row = self.get_quarantined(hash).await?;
+        let subject = format!("{} {} {hash}", row.name, row.version);
+        let event = self.event(principal.actor(), AuditAction::QuarantineDeleted, None, subject);
+        let write = move |txn: &WriteTxn| {
+            quarantine::remove(txn, &hash)?;
+            audit::append(txn, &event)
+        };
+        self.registry.write(write).await?;
+        Ok(self.bundles.remove_quarantined(&hash).await?)
+    }
+}

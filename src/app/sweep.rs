@@ -1,0 +1,52 @@
+//! Housekeeping in the background: what expires, and what a crash left behind.
+
+use std::collections::HashSet;
+
+use jiff::SignedDuration;
+
+use super::App;
+use super::quarantine::QuarantineError;
+use super::sign_in::seconds;
+use crate::model::{Actor, AuditAction};
+use crate::registry::{RegistryError, WriteTxn, audit, quarantine, sessions, versions};
+
+/// How long an upload or an object that nobody refers to is left alone.
+const LEFTOVER_AGE: SignedDuration = SignedDuration::from_hours(24);
+
+impl App {
+    /// Writes the last-used times that are only in memory. Called once a minute.
+    pub async fn flush_touches(&self) -> Result<(), RegistryError> {
+        self.registry.flush_touches().await
+    }
+
+    /// Removes expired sessions, expired quarantined bundles, and left-over files.
+    pub async fn sweep(&self) -> Result<(), QuarantineError> {
+        let now = self.clock.now();
+        let auth = &self.config.auth;
+        let (idle, absolute) = (seconds(auth.session_idle_s), seconds(auth.session_absolute_s));
+        let expire =
+            move |txn: &WriteTxn| sessions::remove_expired(txn, now - idle, now - absolute);
+        self.registry.write(expire).await?;
+        let expired = self.registry.read(move |txn| quarantine::expired(txn, now)).await?;
+        for row in expired {
+            let subject = format!("{} {} {}", row.name, row.version, row.content_hash);
+            let mut event =
+                self.event(Actor::System, AuditAction::QuarantineDeleted, None, subject);
+            event.detail = Some("expired".to_owned());
+            let hash = row.content_hash;
+            let write = move |txn: &WriteTxn| {
+                quarantine::remove(txn, &hash)?;
+                audit::append(txn, &event)
+            };
+            self.registry.write(write).await?;
+            self.bundles.remove_quarantined(&hash).await?;
+        }
+        self.bundles.sweep_staging(now - LEFTOVER_AGE).await?;
+        let known = self.registry.read(|txn| {
+            let versions = versions::list(txn)?.into_iter().map(|row| row.content_hash);
+            Ok(versions.collect::<HashSet<_>>())
+        });
+        self.bundles.sweep_orphans(&known.await?, now - LEFTOVER_AGE).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,102 @@
+//! Moving an install to another version, and back.
+
+use std::collections::BTreeSet;
+
+use semver::Version;
+
+use super::App;
+use super::install::InstallError;
+use crate::fail_point;
+use crate::model::{
+    AuditAction, Capability, Install, InstallId, PreviousVersion, Principal, ScopeKind,
+};
+
+/// Where to move an install.
+#[derive(Clone, Debug)]
+pub struct UpgradeRequest {
+    /// `None`: the highest published version that is no pre-release.
+    pub version: Option<Version>,
+    /// `None`: what is granted now, as far as the new manifest asks for it.
+    pub grants: Option<BTreeSet<Capability>>,
+    /// Whether a person has seen and accepted that the grants grow.
+    pub confirmed: bool,
+}
+
+impl App {
+    /// Moves an install to another published version. Settings stay.
+    ///
+    /// One commit; the version it leaves stays on the row for [`App::upgrade_back`].
+    pub async fn upgrade(
+        &self,
+        principal: &Principal,
+        id: InstallId,
+        request: UpgradeRequest,
+    ) -> Result<Install, InstallError> {
+        let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
+        let current = &live.install;
+        let version = self.find_version(&current.name, request.version.as_ref()).await?;
+        let asked: BTreeSet<_> = version.manifest.capabilities.iter().copied().collect();
+        let grants = request
+            .grants
+            .unwrap_or_else(|| current.grants.intersection(&asked).copied().collect());
+        version.manifest.check_grants(&grants).map_err(InstallError::GrantNotRequested)?;
+        let grown: Vec<_> = grants.difference(&current.effective_grants()).copied().collect();
+        if !grown.is_empty() && !request.confirmed {
+            return Err(InstallError::GrantsGrow(grown));
+        }
+        if current.content_hash == version.content_hash && current.grants == grants {
+            return Ok(current.clone());
+        }
+        if current.enabled {
+            self.prepare(&version).await?;
+        }
+        let now = self.clock.now();
+        fail_point!("upgrade.begin");
+        let change = move |install: &mut Install| {
+            if install.content_hash != version.content_hash {
+                install.previous = Some(PreviousVersion {
+                    version: install.version.clone(),
+                    content_hash: install.content_hash,
+                    grants: install.grants.clone(),
+                    replaced_at: now,
+                });
+            }
+            install.version = version.version;
+            install.content_hash = version.content_hash;
+            install.grants = grants;
+        };
+        let install = self.change_install(principal, AuditAction::Upgraded, id, change).await?;
+        fail_point!("upgrade.committed");
+        Ok(install)
+    }
+
+    /// Restores the version, with its grants, that the last upgrade replaced.
+    pub async fn upgrade_back(
+        &self,
+        principal: &Principal,
+        id: InstallId,
+    ) -> Result<Install, InstallError> {
+        let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
+        let name = live.install.name.clone();
+        let previous =
+            live.install.previous.clone().ok_or_else(|| InstallError::NoPrevious(name.clone()))?;
+        let version = self.find_version(&name, Some(&previous.version)).await?;
+        if live.install.enabled {
+            self.prepare(&version).await?;
+        }
+        let now = self.clock.now();
+        let change = move |install: &mut Install| {
+            let left = PreviousVersion {
+                version: install.version.clone(),
+                content_hash: install.content_hash,
+                grants: install.grants.clone(),
+                replaced_at: now,
+            };
+            install.version = previous.version;
+            install.content_hash = previous.content_hash;
+            install.grants = previous.grants;
+            install.previous = Some(left);
+        };
+        self.change_install(principal, AuditAction::Upgraded, id, change).await
+    }
+}

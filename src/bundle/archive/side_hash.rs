@@ -1,0 +1,90 @@
+//! Hashes the compressed bytes beside the thread that decodes them.
+//!
+//! Every byte of a large bundle is hashed twice, packed and unpacked; on one
+//! thread that is most of the time that reading takes.
+
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread::{self, JoinHandle};
+
+use sha2::{Digest, Sha256};
+
+/// Below this a thread costs more than it saves.
+const MIN_BYTES: usize = 1024 * 1024;
+/// Pieces on their way: bounds the memory, evens out the pace.
+const PIECES: usize = 4;
+
+/// SHA-256 of everything it is given, in order.
+pub(super) enum SideHash {
+    /// Few bytes so far.
+    Here { hasher: Sha256, seen: usize },
+    /// A thread has taken over.
+    Aside { work: SyncSender<Vec<u8>>, used: Receiver<Vec<u8>>, worker: JoinHandle<Sha256> },
+}
+
+impl SideHash {
+    pub(super) fn new() -> Self {
+        Self::Here { hasher: Sha256::new(), seen: 0 }
+    }
+
+    pub(super) fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Here { hasher, seen } => {
+                hasher.update(bytes);
+                *seen += bytes.len();
+                if *seen >= MIN_BYTES {
+                    let hasher = hasher.clone();
+                    // Without a thread the work is done here, as before.
+                    *self = Self::aside(hasher.clone()).unwrap_or(Self::Here { hasher, seen: 0 });
+                }
+            }
+            Self::Aside { work, used, .. } => {
+                let mut piece = used.try_recv().unwrap_or_default();
+                piece.clear();
+                piece.extend_from_slice(bytes);
+                work.send(piece).expect("the thread hashes until it is told to stop");
+            }
+        }
+    }
+
+    pub(super) fn finish(self) -> [u8; 32] {
+        let hasher = match self {
+            Self::Here { hasher, .. } => hasher,
+            Self::Aside { work, worker, .. } => {
+                drop(work);
+                worker.join().expect("hashing does not panic")
+            }
+        };
+        hasher.finalize().into()
+    }
+
+    fn aside(mut hasher: Sha256) -> Option<Self> {
+        let (work, pieces) = mpsc::sync_channel::<Vec<u8>>(PIECES);
+        let (give_back, used) = mpsc::channel();
+        let run = move || {
+            for piece in pieces {
+                hasher.update(&piece);
+                // The reader may be gone; then nobody needs the memory.
+                let _ = give_back.send(piece);
+            }
+            hasher
+        };
+        let worker = thread::Builder::new().name("bundle-hash".to_owned()).spawn(run).ok()?;
+        Some(Self::Aside { work, used, worker })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_the_same_on_either_thread() {
+        let bytes: Vec<u8> = (0..3_000_017_u32).map(|n| n.to_le_bytes()[n as usize % 3]).collect();
+        let mut hash = SideHash::new();
+
+        bytes.chunks(77_777).for_each(|piece| hash.update(piece));
+
+        assert!(matches!(hash, SideHash::Aside { .. }));
+        assert_eq!(hash.finish(), <[u8; 32]>::from(Sha256::digest(&bytes)));
+    }
+}

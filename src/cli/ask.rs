@@ -1,0 +1,143 @@
+//! Asking a person: yes or no, and passwords that do not show.
+
+use std::io::{self, BufRead, Read};
+use std::path::{Path, PathBuf};
+
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::failure::Failure;
+use super::files::read_text;
+use super::interrupt::blocking;
+use super::output::Output;
+
+const CTRL_C: u8 = 0x03;
+const CTRL_D: u8 = 0x04;
+const BACKSPACE: u8 = 0x08;
+const CTRL_U: u8 = 0x15;
+const DELETE: u8 = 0x7f;
+
+/// Makes sure that a person wants `question`: by `--yes`, else by asking.
+pub(super) async fn confirm(output: Output, yes: bool, question: &str) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    if !output.can_ask() {
+        return Err(Failure::refused(anyhow::anyhow!("{question} needs a yes"))
+            .hint("nobody is here to be asked: add --yes"));
+    }
+    output.prompt(&format!("{question} [y/N] "));
+    let answer = blocking(|| {
+        let mut line = String::new();
+        io::stdin().lock().read_line(&mut line)?;
+        Ok(line)
+    });
+    match answer.await?.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(Failure::refused(anyhow::anyhow!("nothing was changed"))),
+    }
+}
+
+/// A new password: from a file, from a terminal (twice), or else the first line
+/// of standard input.
+pub(super) async fn new_password(
+    output: Output,
+    file: Option<PathBuf>,
+) -> Result<SecretString, Failure> {
+    blocking(move || match file {
+        Some(file) => first_line(&read_text(&file)?),
+        None if output.can_ask() => {
+            let password = hidden(output, "Password: ")?;
+            let again = hidden(output, "Again: ")?;
+            if password.expose_secret() == again.expose_secret() {
+                Ok(password)
+            } else {
+                Err(Failure::usage("the two passwords differ; nothing was changed"))
+            }
+        }
+        None => first_line(&read_text(Path::new("-"))?),
+    })
+    .await
+}
+
+fn first_line(text: &str) -> Result<SecretString, Failure> {
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => Ok(line.to_owned().into()),
+        _ => Err(Failure::usage("no password was given")
+            .hint("write it to standard input, or name a file with --password-file")),
+    }
+}
+
+/// Asks on the terminal without showing what is typed.
+fn hidden(output: Output, question: &str) -> Result<SecretString, Failure> {
+    output.prompt(question);
+    let quiet = QuietTerminal::begin()?;
+    let typed = read_hidden(&mut io::stdin().lock());
+    drop(quiet);
+    output.note("");
+    typed
+}
+
+/// Reads keys up to Enter. The terminal is quiet, so its editing keys and
+/// Ctrl-C are ours to understand.
+fn read_hidden(keys: &mut impl Read) -> Result<SecretString, Failure> {
+    let mut typed: Vec<u8> = Vec::new();
+    let mut key = [0];
+    loop {
+        let read = keys.read(&mut key)?;
+        match key[0] {
+            _ if read == 0 => break,
+            b'\r' | b'\n' => break,
+            CTRL_D if typed.is_empty() => return Err(Failure::interrupted()),
+            CTRL_C => return Err(Failure::interrupted()),
+            CTRL_U => typed.clear(),
+            BACKSPACE | DELETE => {
+                // A whole character, which can have several bytes.
+                while typed.pop().is_some_and(|byte| byte & 0b1100_0000 == 0b1000_0000) {}
+            }
+            other => typed.push(other),
+        }
+    }
+    let text = String::from_utf8(typed);
+    text.map(Into::into).map_err(|_| Failure::usage("the password is not UTF-8 text"))
+}
+
+/// The terminal, until dropped, without echo and without signals from keys:
+/// killed by Ctrl-C, this program would leave it without echo.
+struct QuietTerminal(Termios);
+
+impl QuietTerminal {
+    fn begin() -> io::Result<Self> {
+        let before = tcgetattr(io::stdin())?;
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
+        tcsetattr(io::stdin(), OptionalActions::Flush, &quiet)?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for QuietTerminal {
+    fn drop(&mut self) {
+        tcsetattr(io::stdin(), OptionalActions::Now, &self.0).ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::failure::Exit;
+    use super::*;
+
+    fn typed(keys: &str) -> Result<String, Exit> {
+        let read = read_hidden(&mut keys.as_bytes());
+        read.map(|text| text.expose_secret().to_owned()).map_err(|failure| failure.exit)
+    }
+
+    #[test]
+    fn keys_are_edited_as_on_a_terminal() {
+        assert_eq!(typed("secret\nrest"), Ok("secret".to_owned()));
+        assert_eq!(typed("wrong\u{15}right\r"), Ok("right".to_owned()));
+        assert_eq!(typed("pö\u{7f}\u{7f}\u{7f}\u{7f}q\n"), Ok("q".to_owned()));
+        assert_eq!(typed("p\u{3}"), Err(Exit::Interrupted));
+        assert_eq!(typed("\u{4}"), Err(Exit::Interrupted));
+    }
+}

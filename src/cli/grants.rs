@@ -1,0 +1,89 @@
+//! What an extension may do: the flags that grant, and the question when it grows.
+
+use std::collections::BTreeSet;
+
+use anyhow::anyhow;
+use http::Method;
+use semver::Version;
+use serde_json::{Value, json};
+
+use super::ask::confirm;
+use super::client::Client;
+use super::failure::Failure;
+use super::output::Output;
+use crate::model::{Capability, ExtensionVersion, Install};
+
+/// What to allow.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct GrantArgs {
+    /// A capability to grant, as cap:http.fetch; repeatable
+    #[arg(short, long = "grant", value_name = "CAPABILITY")]
+    pub(super) grants: Vec<Capability>,
+    /// Grant everything that the manifest asks for
+    #[arg(long, conflicts_with = "grants")]
+    pub(super) grant_all: bool,
+}
+
+impl GrantArgs {
+    /// Whether anything is asked for.
+    pub(super) fn is_empty(&self) -> bool {
+        self.grants.is_empty() && !self.grant_all
+    }
+
+    /// What is to be granted on `version`, beside what `current` has of it.
+    pub(super) fn wanted(
+        &self,
+        version: &ExtensionVersion,
+        current: &BTreeSet<Capability>,
+    ) -> BTreeSet<Capability> {
+        let asked: BTreeSet<_> = version.manifest.capabilities.iter().copied().collect();
+        if self.grant_all {
+            return asked;
+        }
+        current.intersection(&asked).chain(&self.grants).copied().collect()
+    }
+}
+
+/// Says what the manifest asks for and is not granted.
+pub(super) fn note_missing(output: Output, version: &ExtensionVersion, install: &Install) {
+    let granted = install.effective_grants();
+    let missing = version.manifest.capabilities.iter().filter(|asked| !granted.contains(asked));
+    for capability in missing {
+        let words = capability.describe();
+        output.note(&format!("not granted: {capability}  {words}"));
+    }
+}
+
+/// Moves an install to a version with these grants, once a person has agreed
+/// if it may then do more.
+pub(super) async fn change_version(
+    client: &Client,
+    install: &Install,
+    version: &Version,
+    grants: Option<&BTreeSet<Capability>>,
+    (output, yes): (Output, bool),
+) -> Result<Install, Failure> {
+    let path = format!("/api/v1/installs/{}/version", install.id);
+    let body =
+        |confirm: bool| Some(json!({ "version": version, "grants": grants, "confirm": confirm }));
+    let refused = match client.call(Method::PUT, &path, body(yes)).await {
+        Err(failure) if failure.has_code("grants_grow") => failure,
+        other => return other,
+    };
+    let grown = refused.refusal().map(|refusal| grown(&refusal.problem)).unwrap_or_default();
+    if !output.can_ask() {
+        let list = grown.iter().map(Capability::to_string).collect::<Vec<_>>().join(", ");
+        let message = format!("{} {version} would also be allowed {list}", install.name);
+        return Err(Failure::refused(anyhow!(message)).hint("agree to it with --yes"));
+    }
+    output.note(&format!("{} {version} would also be allowed to:", install.name));
+    for capability in &grown {
+        output.note(&format!("  {capability}  {}", capability.describe()));
+    }
+    confirm(output, false, "Allow it?").await?;
+    client.call(Method::PUT, &path, body(true)).await
+}
+
+fn grown(problem: &Value) -> Vec<Capability> {
+    serde_json::from_value(problem["grants"].clone()).unwrap_or_default()
+}

@@ -1,0 +1,202 @@
+//! `plugboard quarantine`: bundles that wait for a person's decision.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use http::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::Context;
+use super::ask::confirm;
+use super::client::Client;
+use super::failure::{Exit, Failure};
+use super::files::read_small;
+use super::installs::outcome;
+use super::output::{Output, checks, size, table, time};
+use super::publish::PublishAnswer;
+use super::remote::{Offline, RemoteArgs};
+use super::trust::only_one;
+use crate::model::Quarantined;
+use crate::trust::{Check, Report};
+
+/// Decides about quarantined bundles
+#[derive(Debug, clap::Args)]
+#[command(long_about = "Decides about quarantined bundles: well formed, and signed by nobody who is trusted. \
+They are kept, never served, never run, and deleted when they expire.
+
+Examples:
+  plugboard quarantine list
+  plugboard quarantine show 9f2c1a77
+  plugboard quarantine attach 9f2c1a77 hello.dsse.json
+  plugboard quarantine approve 9f2c1a77 --reason 'reviewed by Ada, ticket 812'")]
+pub(super) struct QuarantineArgs {
+    #[command(subcommand)]
+    command: QuarantineCommand,
+    #[command(flatten)]
+    remote: RemoteArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum QuarantineCommand {
+    /// Lists what waits for a decision
+    #[command(long_about = "Lists what waits for a decision.
+
+Examples:
+  plugboard quarantine list")]
+    List,
+    /// Shows the report of one bundle
+    #[command(long_about = "Shows why a bundle is quarantined, and what can be done.
+
+Examples:
+  plugboard quarantine show 9f2c1a77")]
+    Show(Which),
+    /// Accepts exactly this bundle, with a reason
+    #[command(long_about = "Accepts exactly this content hash as a named exception. The reason is kept in \
+the audit trail and with the version.
+
+Examples:
+  plugboard quarantine approve 9f2c1a77 --reason 'reviewed by Ada, ticket 812'")]
+    Approve {
+        #[command(flatten)]
+        which: Which,
+        /// Why this bundle may run although nobody trusted signed it
+        #[arg(long)]
+        reason: String,
+    },
+    /// Attaches a signature and verifies again
+    #[command(long_about = "Attaches a signature and verifies again. After `plugboard trust add` the \
+signature that was sent with the bundle will do.
+
+Examples:
+  plugboard quarantine attach 9f2c1a77 hello.tar.zst.dsse.json")]
+    Attach {
+        #[command(flatten)]
+        which: Which,
+        /// A signature that `plugboard sign` wrote
+        signature: PathBuf,
+    },
+    /// Throws a bundle away
+    #[command(long_about = "Throws a quarantined bundle away.
+
+Examples:
+  plugboard quarantine delete 9f2c1a77 --yes")]
+    Delete {
+        #[command(flatten)]
+        which: Which,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Which {
+    /// The content hash, or its first digits
+    hash: String,
+}
+
+/// What `GET /api/v1/quarantine` answers.
+#[derive(Debug, Serialize, Deserialize)]
+struct Waiting {
+    quarantined: Vec<Quarantined>,
+}
+
+/// Runs `plugboard quarantine`.
+pub(super) async fn run(args: QuarantineArgs, context: &Context) -> Result<Exit, Failure> {
+    let output = context.output;
+    let client = args.remote.client(context, Offline::Refuse)?;
+    match args.command {
+        QuarantineCommand::List => {
+            let found: Waiting = client.get("/api/v1/quarantine").await?;
+            output.result(&found, &list(&found.quarantined))?;
+        }
+        QuarantineCommand::Show(which) => {
+            let row = find(&client, &which).await?;
+            let report: Report = serde_json::from_value(row.report.clone())
+                .context("the report is not what was expected")?;
+            output.result(&row, &checks(&report, output.paint()))?;
+        }
+        QuarantineCommand::Approve { which, reason } => {
+            let path = path_of(&client, &which, "/approve").await?;
+            let body = json!({ "reason": reason });
+            return settle(client.call(Method::POST, &path, Some(body)).await?, output);
+        }
+        QuarantineCommand::Attach { which, signature } => {
+            let envelope = read_small(&signature)?;
+            let path = path_of(&client, &which, "/signatures").await?;
+            let kind = "application/json";
+            let sent = client.send_bytes(Method::POST, &path, kind, Some(envelope.into()));
+            return settle(sent.await?, output);
+        }
+        QuarantineCommand::Delete { which, yes } => delete(&client, &which, yes, output).await?,
+    }
+    Ok(Exit::Done)
+}
+
+async fn find(client: &Client, which: &Which) -> Result<Quarantined, Failure> {
+    let Waiting { quarantined } = client.get("/api/v1/quarantine").await?;
+    let ids: Vec<_> = quarantined.iter().map(|row| row.content_hash.to_string()).collect();
+    let id = only_one(&ids, &which.hash, String::as_str)
+        .map_err(|failure| failure.hint("`plugboard quarantine list` shows what is there"))?;
+    let row = quarantined.into_iter().find(|row| row.content_hash.to_string() == *id);
+    Ok(row.expect("the id is one of these"))
+}
+
+async fn path_of(client: &Client, which: &Which, rest: &str) -> Result<String, Failure> {
+    let hash = find(client, which).await?.content_hash;
+    Ok(format!("/api/v1/quarantine/{hash}{rest}"))
+}
+
+/// The bundle is published now, or still waits.
+fn settle(answer: PublishAnswer, output: Output) -> Result<Exit, Failure> {
+    let text = match answer.exit() {
+        Exit::Quarantined => checks(&answer.report, output.paint()),
+        _ => format!(
+            "Published {0} {1}\nInstall it:  plugboard install {0}@{1}",
+            answer.name, answer.version
+        ),
+    };
+    output.result(&answer, &text)?;
+    Ok(answer.exit())
+}
+
+async fn delete(client: &Client, which: &Which, yes: bool, output: Output) -> Result<(), Failure> {
+    let row = find(client, which).await?;
+    let Quarantined { name, version, content_hash, .. } = &row;
+    let question = format!("Deleting the quarantined {name} {version} cannot be undone.");
+    confirm(output, yes, &question).await?;
+    let path = format!("/api/v1/quarantine/{content_hash}");
+    client.call::<()>(Method::DELETE, &path, None).await?;
+    let text = format!("Deleted the quarantined {name} {version}");
+    Ok(output.result(&outcome("deleted", "content_hash", content_hash), &text)?)
+}
+
+fn list(rows: &[Quarantined]) -> String {
+    if rows.is_empty() {
+        return "Nothing is quarantined.".to_owned();
+    }
+    let cells = |row: &Quarantined| {
+        vec![
+            row.content_hash.hex().chars().take(12).collect(),
+            row.name.to_string(),
+            row.version.to_string(),
+            size(row.size),
+            time(row.expires_at),
+            why(row),
+        ]
+    };
+    let rows: Vec<_> = rows.iter().map(cells).collect();
+    table(&["HASH", "NAME", "VERSION", "SIZE", "EXPIRES (UTC)", "WHY"], &rows)
+}
+
+/// The check that nobody trusted helped it past.
+fn why(row: &Quarantined) -> String {
+    let report: Option<Report> = serde_json::from_value(row.report.clone()).ok();
+    let failed = report.and_then(|report| {
+        let mut rows = report.checks.into_iter();
+        rows.find(|each| each.check >= Check::Signature && each.code != "ok")
+    });
+    failed.map(|each| each.code).unwrap_or_default()
+}

@@ -1,0 +1,167 @@
+//! Which appliance a command is for, and how it is reached.
+
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use secrecy::SecretString;
+
+use super::Context;
+use super::client::Client;
+use super::failure::{Exit, Failure};
+use super::files::read_text;
+use super::serve::open_app;
+use super::settings_args::SettingsArgs;
+use crate::config::{Config, LogFormat, Origin, TelemetryConfig};
+use crate::telemetry;
+use crate::web::server::admin_socket_path;
+
+/// Which appliance is meant.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Which appliance")]
+pub(super) struct RemoteArgs {
+    /// Its address; or the variable PLUGBOARD_URL
+    #[arg(long, global = true, value_name = "URL")]
+    url: Option<String>,
+    /// A file with an API token; or PLUGBOARD_TOKEN_FILE, or the token in PLUGBOARD_TOKEN
+    #[arg(long, global = true, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Without a token: the data folder on this host, for its admin socket
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// The configuration file that names the data folder
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// What a command does where no server runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Offline {
+    /// It needs one.
+    Refuse,
+    /// It opens the registry itself.
+    OpenRegistry,
+}
+
+impl RemoteArgs {
+    /// By token over HTTP; without a token over the admin socket; with no
+    /// server there, in this process, for the commands that can.
+    pub(super) fn client(&self, context: &Context, offline: Offline) -> Result<Client, Failure> {
+        let variable = |name| context.environment.get(name).filter(|text| !text.is_empty());
+        let url = self.url.clone().or_else(|| variable("PLUGBOARD_URL").map(str::to_owned));
+        match (self.token(context)?, url) {
+            (Some(token), Some(url)) => http(&url, token, context),
+            (Some(token), None) => {
+                let config = self.load(context)?;
+                http(config.server.public_origin().as_str(), token, context)
+            }
+            (None, Some(url)) => Err(Failure::usage(format!("{url} needs a token")).hint(
+                "name its file with --token-file or PLUGBOARD_TOKEN_FILE; on the host itself, \
+                 leave --url and PLUGBOARD_URL away to use the admin socket",
+            )),
+            (None, None) => self.on_this_host(context, offline),
+        }
+    }
+
+    fn token(&self, context: &Context) -> Result<Option<SecretString>, Failure> {
+        let variable = |name| context.environment.get(name).filter(|text| !text.is_empty());
+        let file =
+            self.token_file.clone().or_else(|| variable("PLUGBOARD_TOKEN_FILE").map(PathBuf::from));
+        let (text, place) = match (file, variable("PLUGBOARD_TOKEN")) {
+            (Some(file), _) => (read_text(&file)?, file.display().to_string()),
+            (None, Some(text)) => (text.to_owned(), "PLUGBOARD_TOKEN".to_owned()),
+            (None, None) => return Ok(None),
+        };
+        let text = text.trim();
+        if text.starts_with("plug_") && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Ok(Some(text.to_owned().into()));
+        }
+        Err(Failure::usage(format!("{place} holds no API token"))
+            .hint("a token begins with plug_; `plugboard token create` makes one"))
+    }
+
+    fn load(&self, context: &Context) -> Result<Config, Failure> {
+        let settings = SettingsArgs { config: self.config.clone(), set: Vec::new() };
+        let settings = settings.with_data_dir(self.data_dir.as_deref());
+        Ok(settings.load(&context.environment)?.config)
+    }
+
+    fn on_this_host(&self, context: &Context, offline: Offline) -> Result<Client, Failure> {
+        let config = self.load(context)?;
+        let data_dir = config.server.data_dir.clone();
+        let socket = admin_socket_path(&data_dir);
+        if server_answers(&socket)? {
+            return Client::socket(&socket);
+        }
+        if offline == Offline::Refuse {
+            let message = format!("no server is running on the data folder {}", data_dir.display());
+            return Err(Failure::unfinished(anyhow!(message)).hint(
+                "start it with `plugboard serve`; name its folder with --data-dir, or another \
+                 appliance with --url and --token-file",
+            ));
+        }
+        let is_named = data_dir != Config::default().server.data_dir;
+        check_data_dir(&data_dir, is_named || self.data_dir.is_some())?;
+        let message = format!("No server is running: opening {}", data_dir.display());
+        context.output.note(&message);
+        // Only what fails: a person is here, and gets the answers.
+        let log = TelemetryConfig { log_format: LogFormat::Human, log_level: "error".to_owned() };
+        telemetry::init(&log, &context.environment).context("cannot write logs")?;
+        Ok(Client::local(open_app(config)?))
+    }
+}
+
+fn http(url: &str, token: SecretString, context: &Context) -> Result<Client, Failure> {
+    let client = Client::http(url, token)?;
+    let origin: Result<Origin, _> = url.parse();
+    if origin.is_ok_and(|origin| !origin.is_https() && !origin.is_loopback()) {
+        context
+            .output
+            .note(&format!("warning: {url} is plain HTTP: the token can be read on the way"));
+    }
+    Ok(client)
+}
+
+/// Whether a server is at the other end of the admin socket.
+fn server_answers(socket: &Path) -> Result<bool, Failure> {
+    let error = match UnixStream::connect(socket) {
+        Ok(_) => return Ok(true),
+        Err(error) => error,
+    };
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => Ok(false),
+        ErrorKind::PermissionDenied => {
+            let message = format!("the admin socket {} is another user's", socket.display());
+            Err(Failure::refused(anyhow!(error).context(message))
+                .hint("run this as that user or as root, or use --url and --token-file"))
+        }
+        _ => {
+            let message = format!("cannot use the admin socket {}", socket.display());
+            Err(Failure::unfinished(anyhow!(error).context(message)))
+        }
+    }
+}
+
+/// Opening a registry makes files: not for somebody else, and not in a folder
+/// that is only the default of a wrong working directory.
+fn check_data_dir(data_dir: &Path, is_named: bool) -> Result<(), Failure> {
+    let Ok(found) = std::fs::metadata(data_dir.join("registry.redb")) else {
+        if is_named {
+            return Ok(());
+        }
+        let message = format!("there is no registry in {}", data_dir.display());
+        return Err(Failure { exit: Exit::Refused, error: anyhow!(message), hint: None }
+            .hint("name the data folder with --data-dir or --config"));
+    };
+    let (owner, own) = (found.uid(), rustix::process::geteuid().as_raw());
+    if owner == own {
+        return Ok(());
+    }
+    let message = format!("the registry in {} is user {owner}'s", data_dir.display());
+    Err(Failure::refused(anyhow!(message)).hint(format!(
+        "run this as that user, as in `sudo -u '#{owner}' plugboard …`: what another user makes, \
+         the server cannot write"
+    )))
+}

@@ -1,0 +1,219 @@
+//! `plugboard serve`: the appliance itself.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use secrecy::ExposeSecret;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::Context;
+use super::failure::{Exit, Failure};
+use super::settings_args::SettingsArgs;
+use crate::app::App;
+use crate::app::clock::{Clock, SystemClock};
+use crate::app::sign_in::{Passwords, SignInLimits, SignInLinks};
+use crate::config::Config;
+use crate::registry::Registry;
+use crate::runner::Runner;
+use crate::store::BundleStore;
+use crate::telemetry::{self, Metrics};
+use crate::trust::TrustBundle;
+use crate::web;
+use crate::web::server::{self, Bound, Notifier, Routes};
+
+/// How often last-used times are written.
+const FLUSH_EVERY: Duration = Duration::from_secs(60);
+/// How often expired and left-over things are removed.
+const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// Runs the appliance until it is told to stop
+#[derive(Debug, clap::Args)]
+#[command(long_about = "Runs the appliance until it is told to stop. The first line on standard output is \
+the address to open; log lines go to standard error.
+
+Examples:
+  plugboard serve
+  plugboard serve --listen 127.0.0.1:9000 --data-dir /srv/plugboard
+  plugboard serve --config /etc/plugboard/config.toml --set gateway.timeout_ms=5000")]
+pub struct ServeArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// Address and port: the setting server.listen
+    #[arg(short, long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// The data folder: the setting server.data_dir
+    #[arg(short, long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+/// Runs `plugboard serve`.
+pub(super) async fn run(args: ServeArgs, context: &Context) -> Result<Exit, Failure> {
+    let Context { environment, output } = context;
+    let settings = args.settings.with_data_dir(args.data_dir.as_deref());
+    let loaded = settings.with("server.listen", args.listen).load(environment)?;
+    telemetry::init(&loaded.config.telemetry, environment).context("cannot write logs")?;
+    for notice in &loaded.notices {
+        tracing::warn!("{notice}");
+    }
+    let bound = bind(&loaded.config).await?;
+    let stop = stop_signal()?;
+    let app = open_app(with_bound_address(loaded.config, &bound))?;
+    let bound = with_admin_socket(bound, &app)?;
+    let setup = app.begin_setup().await;
+    let setup = setup.map_err(|error| Failure::unfinished(anyhow::Error::new(error)))?;
+    let origin = app.public_origin();
+    let page = if setup.is_some() { "setup" } else { "" };
+    let url = format!("{origin}/{page}");
+    let object = serde_json::json!({
+        "url": url,
+        "origin": origin,
+        "data_dir": app.data_dir,
+        "setup_token_file": setup.as_ref().map(|_| app.setup_token_file()),
+    });
+    output.result(&object, &url)?;
+    if let Some(token) = setup {
+        output.note(&format!(
+            "Nobody has set it up yet. Open {url} with this token, good for {}:\n  {}\n\
+             or, on this host: plugboard operator create NAME",
+            hours(app.config.auth.setup_token_ttl_s),
+            token.expose_secret(),
+        ));
+    }
+    serve_until(app, bound, Notifier::of(environment), stop).await?;
+    Ok(Exit::Done)
+}
+
+fn hours(seconds: u64) -> String {
+    if seconds < 2 * 60 * 60 {
+        format!("{} minutes", seconds / 60)
+    } else {
+        format!("{} hours", seconds / (60 * 60))
+    }
+}
+
+/// Takes the addresses before anything else is done, so that a second server
+/// ends here and not at the registry.
+pub(super) async fn bind(config: &Config) -> Result<Bound, Failure> {
+    let bound = server::bind(&config.server).await;
+    bound.map_err(|error| Failure::unfinished(anyhow::Error::new(error)))
+}
+
+/// Port 0 becomes the port the system gave.
+pub(super) fn with_bound_address(mut config: Config, bound: &Bound) -> Config {
+    config.server.listen = bound.local_addr();
+    if let Some(address) = bound.ext_ui_addr() {
+        config.server.ext_ui_listen = Some(address);
+    }
+    config
+}
+
+/// Takes the admin socket: before the address is printed, so that whoever waits
+/// for that line can use the socket at once.
+pub(super) fn with_admin_socket(bound: Bound, app: &App) -> Result<Bound, Failure> {
+    let bound = bound.with_admin_socket(&server::admin_socket_path(&app.data_dir));
+    bound.map_err(|error| Failure::unfinished(anyhow::Error::new(error)))
+}
+
+/// Builds the appliance on its data folder.
+pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
+    let unfinished = |error: anyhow::Error| Failure::unfinished(error);
+    let data_dir = PathBuf::from(&config.server.data_dir);
+    make_data_dir(&data_dir).map_err(unfinished)?;
+    let clock = SystemClock;
+    let now = clock.now();
+    let registry = Registry::open(&data_dir.join("registry.redb"), config.registry.cache_bytes, now)
+        .context("cannot open the registry")
+        .map_err(unfinished)?;
+    let bundles = BundleStore::open(&config.store, &data_dir)
+        .context("cannot open the bundle store")
+        .map_err(unfinished)?;
+    let runner =
+        Runner::new(&config.runner).context("cannot start the runner").map_err(unfinished)?;
+    let trust = match config.signing.trust_bundle.as_str() {
+        "" => TrustBundle::none(),
+        setting => TrustBundle::load(setting, now),
+    };
+    let app = App {
+        data_dir,
+        clock: Arc::new(clock),
+        registry,
+        bundles,
+        runner: Arc::new(runner),
+        trust: Arc::new(trust),
+        metrics: Arc::new(Metrics::new(now)),
+        passwords: Passwords::new(),
+        sign_in_limits: SignInLimits::default(),
+        sign_in_links: SignInLinks::default(),
+        config: Arc::new(config),
+    };
+    Ok(Arc::new(app))
+}
+
+fn make_data_dir(folder: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(|| format!("cannot make the data folder {}", folder.display()))
+}
+
+/// Serves until `stop`, with the background work.
+pub(super) async fn serve_until(
+    app: Arc<App>,
+    bound: Bound,
+    notifier: Notifier,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Failure> {
+    app.prepare_enabled();
+    let upkeep = tokio::spawn(keep_up(Arc::clone(&app)));
+    let routes =
+        Routes { main: web::router(Arc::clone(&app)), ext_ui: web::ext_ui_router(Arc::clone(&app)) };
+    notifier.ready();
+    let stopped = server::serve(bound, routes, &app.config.server, async {
+        stop.await;
+        notifier.stopping();
+    })
+    .await;
+    upkeep.abort();
+    if stopped.cut > 0 {
+        tracing::warn!("Stopped with {} connections unfinished", stopped.cut);
+    }
+    let flushed = app.flush_touches().await;
+    flushed.map_err(|error| Failure::unfinished(anyhow::Error::new(error)))
+}
+
+/// Writes last-used times and removes what has expired, until aborted.
+async fn keep_up(app: Arc<App>) {
+    let mut flush = tokio::time::interval(FLUSH_EVERY);
+    let mut sweep = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        tokio::select! {
+            _ = flush.tick() => {
+                if let Err(error) = app.flush_touches().await {
+                    tracing::warn!("Could not write last-used times: {error}");
+                }
+            }
+            _ = sweep.tick() => {
+                if let Err(error) = app.sweep().await {
+                    tracing::warn!("Could not clean up: {error}");
+                }
+            }
+        }
+    }
+}
+
+/// Ready at the first SIGINT or SIGTERM.
+pub(super) fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

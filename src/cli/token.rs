@@ -1,0 +1,171 @@
+//! `plugboard token`: API tokens for pipelines and scripts.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use http::Method;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::Context;
+use super::client::Client;
+use super::failure::{Exit, Failure};
+use super::files::write_new;
+use super::installs::outcome;
+use super::output::{Output, table, time};
+use super::remote::{Offline, RemoteArgs};
+use crate::model::{Scope, TenantId, TokenId};
+
+/// Creates, lists and revokes API tokens
+#[derive(Debug, clap::Args)]
+#[command(long_about = "Creates, lists and revokes API tokens.
+
+Examples:
+  plugboard token create --name ci --scope bundle:publish --scope install:write > token
+  plugboard token list
+  plugboard token revoke abcd2345")]
+pub(super) struct TokenArgs {
+    #[command(subcommand)]
+    command: TokenCommand,
+    #[command(flatten)]
+    remote: RemoteArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum TokenCommand {
+    /// Creates a token and prints it, this once
+    #[command(long_about = "Creates a token and prints it on standard output, this once: the appliance keeps \
+only its hash.
+
+Scopes: bundle:publish, install:write, install:read, ext:invoke, trust:write, token:write and \
+metrics:read, each for every extension or, as install:write:com.example.*, for some.
+
+Examples:
+  plugboard token create --name ci --scope bundle:publish --scope install:write --out ci.token
+  plugboard token create --name site --scope ext:invoke:com.example.hello --days 30")]
+    Create(CreateArgs),
+    /// Lists tokens; their secrets are not kept
+    #[command(long_about = "Lists tokens. Their secrets are not kept.
+
+Examples:
+  plugboard token list")]
+    List,
+    /// Revokes a token, at once
+    #[command(long_about = "Revokes a token: the next request with it is refused.
+
+Examples:
+  plugboard token revoke abcd2345")]
+    Revoke {
+        /// The id, as `plugboard token list` shows it
+        id: TokenId,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct CreateArgs {
+    /// What it is for
+    #[arg(long)]
+    name: String,
+    /// What it may do; repeatable
+    #[arg(long = "scope", value_name = "SCOPE", required = true)]
+    scopes: Vec<Scope>,
+    /// The tenant it acts in [default: the caller's]
+    #[arg(long)]
+    tenant: Option<TenantId>,
+    /// Days until it expires [default: auth.token_default_days]
+    #[arg(long)]
+    days: Option<u32>,
+    /// Write it to a new file that only you can read, instead of printing it
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// What `GET /api/v1/tokens` answers.
+#[derive(Debug, Serialize, Deserialize)]
+struct Tokens {
+    tokens: Vec<TokenRow>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct TokenRow {
+    id: TokenId,
+    name: String,
+    tenant: TenantId,
+    scopes: Vec<Scope>,
+    created_at: Timestamp,
+    created_by: String,
+    expires_at: Timestamp,
+    last_used_at: Option<Timestamp>,
+}
+
+/// A new token; its secret is in no list.
+#[derive(Debug, Serialize, Deserialize)]
+struct CreatedToken {
+    token: String,
+    #[serde(flatten)]
+    row: TokenRow,
+}
+
+/// Runs `plugboard token`.
+pub(super) async fn run(args: TokenArgs, context: &Context) -> Result<Exit, Failure> {
+    let output = context.output;
+    let client = args.remote.client(context, Offline::OpenRegistry)?;
+    match args.command {
+        TokenCommand::Create(args) => create(&client, args, output).await?,
+        TokenCommand::List => {
+            let found: Tokens = client.get("/api/v1/tokens").await?;
+            output.result(&found, &show(&found.tokens))?;
+        }
+        TokenCommand::Revoke { id } => {
+            client.call::<()>(Method::DELETE, &format!("/api/v1/tokens/{id}"), None).await?;
+            output.result(&outcome("revoked", "id", &id), &format!("Revoked the token {id}"))?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn create(client: &Client, args: CreateArgs, output: Output) -> Result<(), Failure> {
+    let CreateArgs { name, scopes, tenant, days, out } = args;
+    if let Some(file) = out.as_ref().filter(|file| std::fs::symlink_metadata(file).is_ok()) {
+        return Err(Failure::refused(anyhow::anyhow!("{} exists already", file.display()))
+            .hint("name another file; no token was made"));
+    }
+    let body = json!({ "name": name, "scopes": scopes, "tenant": tenant, "days": days });
+    let made: CreatedToken = client.call(Method::POST, "/api/v1/tokens", Some(body)).await?;
+    let mut object = serde_json::to_value(&made).expect("an answer is plain data");
+    let TokenRow { id, expires_at, .. } = &made.row;
+    output.note(&format!("Created the token {id}, good until {} UTC", time(*expires_at)));
+    match out {
+        None => output.result(&object, &made.token)?,
+        Some(file) => {
+            write_new(&file, 0o600, format!("{}\n", made.token).as_bytes())?;
+            object["token"] = Value::Null;
+            object["file"] = json!(file);
+            let text = format!("Wrote it to {0}\nUse it:  --token-file {0}", file.display());
+            output.result(&object, &text)?;
+        }
+    }
+    Ok(())
+}
+
+fn show(tokens: &[TokenRow]) -> String {
+    if tokens.is_empty() {
+        return "There is no token yet.\n\
+                Create one:  plugboard token create --name ci --scope bundle:publish"
+            .to_owned();
+    }
+    let cells = |row: &TokenRow| {
+        let scopes: Vec<_> = row.scopes.iter().map(ToString::to_string).collect();
+        vec![
+            row.id.to_string(),
+            row.name.clone(),
+            row.tenant.to_string(),
+            time(row.expires_at),
+            row.last_used_at.map_or_else(|| "never".to_owned(), time),
+            scopes.join(" "),
+        ]
+    };
+    let rows: Vec<_> = tokens.iter().map(cells).collect();
+    table(&["ID", "NAME", "TENANT", "EXPIRES (UTC)", "LAST USED", "SCOPES"], &rows)
+}

@@ -1,0 +1,125 @@
+//! `plugboard verify`: what an appliance would say about a bundle, offline.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::Context;
+use super::failure::{Exit, Failure};
+use super::files::{cannot_read, read_small, read_text};
+use super::interrupt::blocking;
+use super::output::checks;
+use super::sign::beside;
+use crate::app::clock::{Clock, SystemClock};
+use crate::bundle::BundleLimits;
+use crate::config::SigningPolicy;
+use crate::model::{ContentHash, KeyStatus, NameGlob, TrustedKey};
+use crate::trust::{self, Facts, Report, StagedUpload, TrustBundle, Verdict, keys};
+
+/// Verifies a bundle as an appliance would, offline
+#[derive(Debug, clap::Args)]
+#[command(long_about = "Verifies a bundle as an appliance would, without one. Ends with 0 only when the \
+bundle is verified; 3 when it would be quarantined, 1 when it would be rejected, 4 when it could \
+not be checked.
+
+Examples:
+  plugboard verify hello.tar.zst --key acme.pub
+  plugboard verify hello.tar.zst --signature hello.dsse.json --trust-bundle trust.json
+  plugboard verify hello.tar.zst --key acme.pub --expect sha256:9f2c… --json")]
+pub(super) struct VerifyArgs {
+    /// The bundle
+    bundle: PathBuf,
+    /// A signature; repeatable [default: <bundle>.dsse.json, if it is there]
+    #[arg(short, long = "signature", value_name = "FILE")]
+    signatures: Vec<PathBuf>,
+    /// A public key to trust for every name; repeatable
+    #[arg(short, long = "key", value_name = "FILE")]
+    keys: Vec<PathBuf>,
+    /// A trust bundle, as SIGNING_TRUST_BUNDLE names
+    #[arg(long, value_name = "FILE")]
+    trust_bundle: Option<PathBuf>,
+    /// The content hash that is expected
+    #[arg(long, value_name = "HASH")]
+    expect: Option<ContentHash>,
+}
+
+/// Runs `plugboard verify`.
+pub(super) async fn run(args: VerifyArgs, context: &Context) -> Result<Exit, Failure> {
+    let now = SystemClock.now();
+    let report = blocking(move || verify(&args, now)).await?;
+    context.output.result(&report, &checks(&report, context.output.paint()))?;
+    Ok(match report.verdict {
+        Verdict::Verified => Exit::Done,
+        Verdict::Quarantined => Exit::Quarantined,
+        Verdict::Rejected => Exit::Refused,
+        Verdict::NotChecked => Exit::Unfinished,
+    })
+}
+
+fn verify(args: &VerifyArgs, now: Timestamp) -> Result<Report, Failure> {
+    let signatures = read_signatures(&args.bundle, &args.signatures)?;
+    let keys = args.keys.iter().map(|file| read_key(file, now)).collect::<Result<_, _>>()?;
+    let trust = match &args.trust_bundle {
+        None => TrustBundle::none(),
+        Some(file) => TrustBundle::load(&file.to_string_lossy(), now),
+    };
+    let (size, content_hash) =
+        hash(&args.bundle).map_err(|error| cannot_read(&args.bundle, error))?;
+    let upload = StagedUpload {
+        file: args.bundle.clone(),
+        size,
+        content_hash,
+        expected_hash: args.expect,
+        signatures,
+    };
+    let facts = Facts { now, policy: SigningPolicy::Require, keys, registry: None };
+    let verification = trust::verify(&upload, &trust, &facts, &BundleLimits::default());
+    Ok(verification.report().clone())
+}
+
+/// The signatures that are named, or the one that lies beside the bundle.
+pub(super) fn read_signatures(bundle: &Path, named: &[PathBuf]) -> Result<Vec<Vec<u8>>, Failure> {
+    if !named.is_empty() {
+        return named.iter().map(|file| read_small(file)).collect();
+    }
+    let beside = beside(bundle);
+    if beside.exists() { Ok(vec![read_small(&beside)?]) } else { Ok(Vec::new()) }
+}
+
+fn read_key(file: &Path, now: Timestamp) -> Result<TrustedKey, Failure> {
+    let key = keys::parse_public(&read_text(file)?).map_err(|error| {
+        let error = anyhow!(error).context(format!("{} is no public key", file.display()));
+        Failure { exit: Exit::Usage, error, hint: None }
+            .hint("`plugboard keygen` makes one; the file ends in .pub")
+    })?;
+    Ok(TrustedKey {
+        id: keys::key_id(&key),
+        public_key: key.to_bytes(),
+        name: file.display().to_string(),
+        scopes: vec![NameGlob::everything()],
+        not_before: None,
+        not_after: None,
+        status: KeyStatus::Active,
+        added_at: now,
+        added_by: "command line".to_owned(),
+    })
+}
+
+fn hash(file: &Path) -> io::Result<(u64, ContentHash)> {
+    let mut file = File::open(file)?;
+    let mut hasher = Sha256::new();
+    let (mut size, mut buffer) = (0, vec![0; 64 * 1024]);
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            let digest: [u8; 32] = hasher.finalize().into();
+            return Ok((size, digest.into()));
+        }
+        hasher.update(&buffer[..read]);
+        size += read as u64;
+    }
+}

@@ -1,0 +1,87 @@
+//! The least and the most of every number.
+
+use figment::value::Value;
+
+use super::{Config, problems::Findings};
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+const GIB: u64 = 1024 * MIB;
+const HOUR_MS: u64 = 60 * 60 * 1000;
+const DAY_S: u64 = 24 * 60 * 60;
+const ANY: u64 = i64::MAX.cast_unsigned();
+
+/// Key, least and most. The upper ends of limits on untrusted input are what
+/// the appliance was designed for, not what a machine could bear.
+const RANGES: &[(&str, u64, u64)] = &[
+    ("server.header_timeout_ms", 1, HOUR_MS),
+    ("server.idle_timeout_ms", 1, HOUR_MS),
+    ("server.write_timeout_ms", 1, HOUR_MS),
+    ("server.min_body_bytes_per_s", 1, GIB),
+    ("server.body_grace_ms", 1, HOUR_MS),
+    ("server.max_head_bytes", 8 * KIB, MIB),
+    ("server.max_headers", 8, 1024),
+    ("server.max_url_bytes", 256, 32 * KIB),
+    ("server.max_requests_per_connection", 1, ANY),
+    ("server.max_connections", 1, 1_000_000),
+    ("server.max_connections_per_ip", 1, 1_000_000),
+    ("server.shutdown_grace_ms", 0, HOUR_MS),
+    ("auth.session_idle_s", 60, 30 * DAY_S),
+    ("auth.session_absolute_s", 60, 30 * DAY_S),
+    ("auth.step_up_s", 1, DAY_S),
+    ("auth.token_default_days", 1, 365),
+    ("auth.token_max_days", 1, 365),
+    ("auth.setup_token_ttl_s", 60, 30 * DAY_S),
+    ("registry.cache_bytes", MIB, 64 * GIB),
+    ("store.max_bundle_bytes", KIB, 512 * MIB),
+    ("store.max_unpacked_bytes", KIB, 4 * GIB),
+    ("store.max_entries", 1, 100_000),
+    ("store.max_file_bytes", KIB, 4 * GIB),
+    ("store.cache_bytes", MIB, ANY),
+    ("store.max_staged_bytes", MIB, ANY),
+    ("store.quarantine_days", 1, 3650),
+    ("store.min_free_bytes", 0, ANY),
+    ("runner.slots", 1, 4096),
+    ("runner.slots_per_tenant", 1, 4096),
+    ("runner.slots_per_install", 1, 4096),
+    ("runner.queue_ms", 0, 60_000),
+    ("runner.memory_bytes", 64 * KIB, 512 * MIB),
+    ("runner.table_elements", 1, 10_000_000),
+    ("runner.instances", 1, 1024),
+    ("runner.memories", 1, 64),
+    ("runner.wasm_stack_bytes", 64 * KIB, MIB),
+    ("runner.compile_threads", 1, 64),
+    ("gateway.timeout_ms", 1, 60_000),
+    ("gateway.max_body_bytes", 0, 32 * MIB),
+    ("gateway.max_response_bytes", 1, 32 * MIB),
+    ("ext_ui.previous_version_hours", 0, 24 * 365),
+];
+
+pub(super) fn check(config: &Config, findings: &mut Findings) {
+    let values = Value::serialize(config).expect("settings are plain values");
+    for (key, least, most) in RANGES {
+        let value = values.find_ref(key).and_then(Value::to_u128);
+        let value = value.expect("every row of RANGES names a whole number");
+        if value < u128::from(*least) || value > u128::from(*most) {
+            findings.add(key, format!("must be {least} to {most}, not {value}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::config::settings;
+
+    #[test]
+    fn every_number_has_a_range() {
+        let defaults = Value::serialize(Config::default()).unwrap();
+        let is_number = |key: &String| defaults.find_ref(key).and_then(Value::to_u128).is_some();
+        let numbers: BTreeSet<_> = settings::keys().into_iter().filter(is_number).collect();
+
+        let listed: BTreeSet<_> = RANGES.iter().map(|(key, _, _)| (*key).to_owned()).collect();
+        assert_eq!(listed, numbers);
+    }
+}

@@ -1,0 +1,167 @@
+//! What lies in the data folder before and after the registry is opened.
+
+use std::os::unix::fs::symlink;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::registry::samples::{at, operator};
+use crate::registry::{Registry, operators};
+
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn open(&self) -> Result<Registry, RegistryError> {
+        Registry::open(&self.file("registry.redb"), 1 << 20, at(0))
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.0.path()).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+}
+
+fn mode(file: &Path) -> u32 {
+    fs::metadata(file).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn a_new_registry_is_one_file_that_only_its_owner_reads() {
+    let folder = Folder::new();
+
+    let registry = folder.open().unwrap();
+
+    assert!(!registry.live().is_set_up());
+    assert_eq!(folder.names(), ["registry.redb"]);
+    assert_eq!(mode(&folder.file("registry.redb")), 0o600);
+}
+
+#[test]
+fn a_restored_file_is_made_private_again() {
+    let folder = Folder::new();
+    drop(folder.open().unwrap());
+    let file = folder.file("registry.redb");
+    fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+
+    drop(folder.open().unwrap());
+
+    assert_eq!(mode(&file), 0o600);
+}
+
+#[test]
+fn a_registry_whose_making_was_cut_short_is_made_anew() {
+    let folder = Folder::new();
+    fs::write(folder.file("registry.redb.new"), [0; 4096]).unwrap();
+
+    drop(folder.open().unwrap());
+
+    assert_eq!(folder.names(), ["registry.redb"]);
+}
+
+#[test]
+fn an_unfinished_file_beside_a_registry_is_removed_and_the_rows_stay() {
+    let folder = Folder::new();
+    let registry = folder.open().unwrap();
+    registry.write_blocking(|txn| operators::insert(txn, &operator("ada"))).unwrap();
+    drop(registry);
+    fs::write(folder.file("registry.redb.new"), "half").unwrap();
+
+    let registry = folder.open().unwrap();
+
+    assert!(registry.live().is_set_up());
+    assert_eq!(folder.names(), ["registry.redb"]);
+}
+
+#[test]
+fn an_unfinished_file_that_is_a_link_is_not_followed() {
+    let folder = Folder::new();
+    fs::write(folder.file("precious"), "text").unwrap();
+    symlink(folder.file("precious"), folder.file("registry.redb.new")).unwrap();
+
+    drop(folder.open().unwrap());
+
+    assert_eq!(fs::read(folder.file("precious")).unwrap(), b"text");
+}
+
+#[test]
+fn a_link_to_a_registry_that_is_not_there_is_refused() {
+    let folder = Folder::new();
+    symlink(folder.file("unmounted"), folder.file("registry.redb")).unwrap();
+
+    let error = folder.open().err().unwrap();
+
+    assert!(matches!(error, RegistryError::File { .. }), "{error}");
+    assert_eq!(folder.names(), ["registry.redb"]);
+}
+
+#[test]
+fn a_registry_in_use_is_refused_with_a_way_out() {
+    let folder = Folder::new();
+    let _running = folder.open().unwrap();
+
+    let error = folder.open().err().unwrap();
+
+    assert!(matches!(error, RegistryError::InUse(_)), "{error}");
+    assert!(error.to_string().contains("admin socket"));
+}
+
+#[test]
+fn a_damaged_file_is_refused_and_left_as_it_is() {
+    for damage in [vec![], b"not a registry".to_vec(), vec![0; 100_000]] {
+        let folder = Folder::new();
+        let file = folder.file("registry.redb");
+        fs::write(&file, &damage).unwrap();
+
+        let error = folder.open().err().unwrap();
+
+        assert!(matches!(error, RegistryError::Damaged { .. }), "{error}");
+        assert!(error.to_string().contains("backup"), "{error}");
+        assert_eq!(fs::read(&file).unwrap(), damage);
+    }
+}
+
+#[test]
+fn a_file_that_was_cut_short_is_refused_and_left_as_it_is() {
+    let folder = Folder::new();
+    drop(folder.open().unwrap());
+    let file = folder.file("registry.redb");
+    let whole = fs::read(&file).unwrap();
+    for length in [1, 100, 4096, 8192, whole.len() / 2] {
+        fs::write(&file, &whole[..length]).unwrap();
+
+        let error = folder.open().err().unwrap();
+
+        assert!(matches!(error, RegistryError::Damaged { .. }), "{length}: {error}");
+        assert!(file.exists());
+    }
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named_in_the_error() {
+    let error = Registry::open(Path::new("missing/registry.redb"), 1 << 20, at(0)).err().unwrap();
+
+    assert!(error.to_string().contains("missing/registry.redb"), "{error}");
+}
+
+#[test]
+fn two_who_make_the_registry_at_once_make_one() {
+    let folder = Folder::new();
+
+    let opened: Vec<_> = std::thread::scope(|scope| {
+        let both = [(), ()].map(|()| scope.spawn(|| folder.open()));
+        both.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+
+    assert!(opened.iter().any(Result::is_ok));
+    let refused = opened.iter().filter_map(|result| result.as_ref().err());
+    assert!(refused.into_iter().all(|error| matches!(error, RegistryError::InUse(_))));
+    assert_eq!(folder.names(), ["registry.redb"]);
+}

@@ -1,0 +1,121 @@
+//! API tokens, keyed by tenant and token id.
+
+use jiff::Timestamp;
+use redb::{ReadableTable, TableDefinition, WriteTransaction};
+
+use crate::model::{TenantId, Token, TokenId};
+
+use super::txn::{decode, encode};
+use super::{ReadTables, RegistryError, WriteTxn};
+
+/// `(tenant, token id)` to a JSON [`Token`].
+const TOKENS: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("tokens");
+
+/// A token's id to its tenant.
+const TENANTS: TableDefinition<&str, &str> = TableDefinition::new("token_tenants");
+
+pub(super) fn create_tables(txn: &WriteTransaction) -> Result<(), RegistryError> {
+    txn.open_table(TOKENS)?;
+    txn.open_table(TENANTS)?;
+    Ok(())
+}
+
+/// Inserts a token; false, and nothing done, when its id is in use.
+pub fn insert(txn: &WriteTxn, token: &Token) -> Result<bool, RegistryError> {
+    let known = get(txn, &token.id)?.is_some();
+    if !known {
+        txn.table(TENANTS)?.insert(token.id.as_str(), token.tenant.as_str())?;
+        write(txn, token)?;
+    }
+    Ok(!known)
+}
+
+/// The token with this id.
+pub fn get(txn: &impl ReadTables, id: &TokenId) -> Result<Option<Token>, RegistryError> {
+    let tenants = txn.rows(TENANTS)?;
+    let Some(tenant) = tenants.get(id.as_str())? else { return Ok(None) };
+    let rows = txn.rows(TOKENS)?;
+    let row = rows.get((tenant.value(), id.as_str()))?;
+    row.map(|row| decode(&TOKENS, row.value())).transpose()
+}
+
+/// Removes a token and returns what it was.
+pub fn remove(txn: &WriteTxn, id: &TokenId) -> Result<Option<Token>, RegistryError> {
+    let Some(token) = get(txn, id)? else { return Ok(None) };
+    txn.table(TENANTS)?.remove(id.as_str())?;
+    txn.table(TOKENS)?.remove((token.tenant.as_str(), id.as_str()))?;
+    txn.next().remove_token(id);
+    Ok(Some(token))
+}
+
+/// The tokens of one tenant, by id.
+pub fn list(txn: &impl ReadTables, tenant: &TenantId) -> Result<Vec<Token>, RegistryError> {
+    let rows = txn.rows(TOKENS)?;
+    let mut tokens = Vec::new();
+    for row in rows.range((tenant.as_str(), "")..)? {
+        let (key, row) = row?;
+        if key.value().0 != tenant.as_str() {
+            break;
+        }
+        tokens.push(decode(&TOKENS, row.value())?);
+    }
+    Ok(tokens)
+}
+
+/// Every token, by tenant and id.
+pub fn list_all(txn: &impl ReadTables) -> Result<Vec<Token>, RegistryError> {
+    let rows = txn.rows(TOKENS)?;
+    let rows = rows.iter()?;
+    rows.map(|row| decode(&TOKENS, row?.1.value())).collect()
+}
+
+/// Records when a token was last used; a token that is gone stays gone.
+pub fn set_last_used(txn: &WriteTxn, id: &TokenId, at: Timestamp) -> Result<(), RegistryError> {
+    let Some(mut token) = get(txn, id)? else { return Ok(()) };
+    token.last_used_at = token.last_used_at.max(Some(at));
+    write(txn, &token)
+}
+
+fn write(txn: &WriteTxn, token: &Token) -> Result<(), RegistryError> {
+    let key = (token.tenant.as_str(), token.id.as_str());
+    txn.table(TOKENS)?.insert(key, encode(&TOKENS, token)?.as_slice())?;
+    txn.next().put_token(token.clone());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::samples::{at, registry, tenant, token};
+
+    #[test]
+    fn a_token_belongs_to_one_tenant_and_its_id_is_used_once() {
+        let registry = registry();
+        let (ours, theirs) = (token("acme", "aaaaaaaa"), token("other", "aaaaaaaa"));
+
+        let inserted = registry
+            .write_blocking(|txn| Ok([insert(txn, &ours)?, insert(txn, &theirs)?]))
+            .unwrap();
+
+        assert_eq!(inserted, [true, false]);
+        let lists = registry
+            .read_blocking(|txn| Ok((list(txn, &tenant("acme"))?, list(txn, &tenant("other"))?)))
+            .unwrap();
+        assert_eq!(lists, (vec![ours.clone()], vec![]));
+        assert_eq!(registry.live().token(&ours.id).map(|token| (**token).clone()), Some(ours));
+    }
+
+    #[test]
+    fn a_revoked_token_is_gone_and_a_late_use_does_not_bring_it_back() {
+        let registry = registry();
+        let row = token("acme", "aaaaaaaa");
+        registry.write_blocking(|txn| insert(txn, &row)).unwrap();
+
+        let removed = registry.write_blocking(|txn| remove(txn, &row.id)).unwrap();
+        registry.write_blocking(|txn| set_last_used(txn, &row.id, at(1))).unwrap();
+
+        assert_eq!(removed, Some(row.clone()));
+        assert_eq!(registry.read_blocking(list_all).unwrap(), []);
+        assert!(registry.live().token(&row.id).is_none());
+    }
+}

@@ -1,0 +1,100 @@
+//! Transactions: what table functions read from and write to.
+
+use std::cell::{RefCell, RefMut};
+use std::sync::Arc;
+
+use redb::{
+    Key, ReadTransaction, ReadableTable, Table, TableDefinition, TableHandle, Value,
+    WriteTransaction,
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::RegistryError;
+use super::live::Live;
+use super::touches::Touches;
+
+/// A transaction whose rows can be read: a write transaction sees its own writes.
+pub trait ReadTables {
+    /// Opens a table for reading.
+    fn rows<K: Key + 'static, V: Value + 'static>(
+        &self,
+        table: TableDefinition<K, V>,
+    ) -> Result<impl ReadableTable<K, V>, RegistryError>;
+}
+
+/// A write transaction, and the live snapshot as it will be once the transaction is committed.
+///
+/// Every function that changes a row which the snapshot holds changes both.
+pub struct WriteTxn {
+    txn: WriteTransaction,
+    next: RefCell<Live>,
+    touches: Arc<Touches>,
+}
+
+impl WriteTxn {
+    pub(super) fn new(txn: WriteTransaction, live: &Live, touches: &Arc<Touches>) -> Self {
+        Self { txn, next: RefCell::new(live.clone()), touches: Arc::clone(touches) }
+    }
+
+    /// Opens a table for writing. One handle of a table at a time: keep it for one function.
+    pub(super) fn table<K: Key + 'static, V: Value + 'static>(
+        &self,
+        table: TableDefinition<K, V>,
+    ) -> Result<Table<'_, K, V>, RegistryError> {
+        Ok(self.txn.open_table(table)?)
+    }
+
+    /// The snapshot that replaces the live one after the commit.
+    pub(super) fn next(&self) -> RefMut<'_, Live> {
+        self.next.borrow_mut()
+    }
+
+    /// When tokens and sessions were seen, newer than their rows.
+    pub(super) fn touches(&self) -> &Touches {
+        &self.touches
+    }
+
+    /// Commits, and returns the snapshot that is now true.
+    pub(super) fn commit(self) -> Result<Live, RegistryError> {
+        let mut live = self.next.into_inner();
+        live.settle();
+        self.txn.commit()?;
+        Ok(live)
+    }
+}
+
+impl ReadTables for WriteTxn {
+    fn rows<K: Key + 'static, V: Value + 'static>(
+        &self,
+        table: TableDefinition<K, V>,
+    ) -> Result<impl ReadableTable<K, V>, RegistryError> {
+        self.table(table)
+    }
+}
+
+impl ReadTables for ReadTransaction {
+    fn rows<K: Key + 'static, V: Value + 'static>(
+        &self,
+        table: TableDefinition<K, V>,
+    ) -> Result<impl ReadableTable<K, V>, RegistryError> {
+        Ok(self.open_table(table)?)
+    }
+}
+
+/// A row as the registry stores it.
+pub(super) fn encode(
+    table: &impl TableHandle,
+    row: &impl Serialize,
+) -> Result<Vec<u8>, RegistryError> {
+    serde_json::to_vec(row)
+        .map_err(|source| RegistryError::Row { table: table.name().to_owned(), source })
+}
+
+/// The row that the registry stored as `json`.
+pub(super) fn decode<T: DeserializeOwned>(
+    table: &impl TableHandle,
+    json: &[u8],
+) -> Result<T, RegistryError> {
+    serde_json::from_slice(json)
+        .map_err(|source| RegistryError::Row { table: table.name().to_owned(), source })
+}

@@ -1,0 +1,183 @@
+//! Published versions, keyed by extension name and version number. They never change.
+
+use redb::{ReadableTable, TableDefinition, WriteTransaction};
+use semver::Version;
+
+use crate::model::{ContentHash, ExtensionName, ExtensionVersion};
+
+use super::txn::{decode, encode};
+use super::{ReadTables, RegistryError, WriteTxn};
+
+/// `(name, version)` to a JSON [`ExtensionVersion`].
+const VERSIONS: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("versions");
+
+/// A content hash to `(name, version)`.
+const HASHES: TableDefinition<&[u8; 32], (&str, &str)> = TableDefinition::new("version_hashes");
+
+/// What inserting a version found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Insertion {
+    /// The version is new.
+    Created,
+    /// The version was there, with the same content.
+    Unchanged,
+    /// The version was there, with other content, which was kept.
+    Taken,
+}
+
+pub(super) fn create_tables(txn: &WriteTransaction) -> Result<(), RegistryError> {
+    txn.open_table(VERSIONS)?;
+    txn.open_table(HASHES)?;
+    Ok(())
+}
+
+/// Inserts a version unless its key is in use.
+pub fn insert(txn: &WriteTxn, version: &ExtensionVersion) -> Result<Insertion, RegistryError> {
+    let number = version.version.to_string();
+    let key = (version.name.as_str(), number.as_str());
+    let mut rows = txn.table(VERSIONS)?;
+    if let Some(row) = rows.get(key)? {
+        let known: ExtensionVersion = decode(&VERSIONS, row.value())?;
+        let same = known.content_hash == version.content_hash;
+        return Ok(if same { Insertion::Unchanged } else { Insertion::Taken });
+    }
+    rows.insert(key, encode(&VERSIONS, version)?.as_slice())?;
+    txn.table(HASHES)?.insert(version.content_hash.as_bytes(), key)?;
+    Ok(Insertion::Created)
+}
+
+/// One version.
+pub fn get(
+    txn: &impl ReadTables,
+    name: &ExtensionName,
+    version: &Version,
+) -> Result<Option<ExtensionVersion>, RegistryError> {
+    let number = version.to_string();
+    let rows = txn.rows(VERSIONS)?;
+    let row = rows.get((name.as_str(), number.as_str()))?;
+    row.map(|row| decode(&VERSIONS, row.value())).transpose()
+}
+
+/// The version whose bundle has this hash.
+pub fn get_by_hash(
+    txn: &impl ReadTables,
+    hash: &ContentHash,
+) -> Result<Option<ExtensionVersion>, RegistryError> {
+    let hashes = txn.rows(HASHES)?;
+    let Some(key) = hashes.get(hash.as_bytes())? else { return Ok(None) };
+    let rows = txn.rows(VERSIONS)?;
+    let row = rows.get(key.value())?;
+    row.map(|row| decode(&VERSIONS, row.value())).transpose()
+}
+
+/// Every version, by name and then in no particular order.
+pub fn list(txn: &impl ReadTables) -> Result<Vec<ExtensionVersion>, RegistryError> {
+    let rows = txn.rows(VERSIONS)?;
+    let rows = rows.iter()?;
+    rows.map(|row| decode(&VERSIONS, row?.1.value())).collect()
+}
+
+/// The versions of one extension, the highest first.
+pub fn list_of(
+    txn: &impl ReadTables,
+    name: &ExtensionName,
+) -> Result<Vec<ExtensionVersion>, RegistryError> {
+    let rows = txn.rows(VERSIONS)?;
+    let mut versions: Vec<ExtensionVersion> = Vec::new();
+    for row in rows.range((name.as_str(), "")..)? {
+        let (key, row) = row?;
+        if key.value().0 != name.as_str() {
+            break;
+        }
+        versions.push(decode(&VERSIONS, row.value())?);
+    }
+    versions.sort_by(|a, b| b.version.cmp(&a.version));
+    Ok(versions)
+}
+
+/// The highest version of an extension, by semantic versioning.
+pub fn highest(
+    txn: &impl ReadTables,
+    name: &ExtensionName,
+) -> Result<Option<Version>, RegistryError> {
+    let rows = txn.rows(VERSIONS)?;
+    let mut highest = None;
+    for row in rows.range((name.as_str(), "")..)? {
+        let (key, _) = row?;
+        let (row_name, number) = key.value();
+        if row_name != name.as_str() {
+            break;
+        }
+        // Read from the key: decoding whole file tables for a number would be slow.
+        highest = highest.max(Version::parse(number).ok());
+    }
+    Ok(highest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::samples::{registry, version};
+
+    #[test]
+    fn a_version_is_found_by_number_and_by_hash() {
+        let registry = registry();
+        let hello = version("hello", "1.2.0", "a");
+        let row = hello.clone();
+        let inserted = registry.write_blocking(|txn| insert(txn, &row)).unwrap();
+
+        let found = registry
+            .read_blocking(|txn| {
+                Ok((get(txn, &row.name, &row.version)?, get_by_hash(txn, &row.content_hash)?))
+            })
+            .unwrap();
+
+        assert_eq!(inserted, Insertion::Created);
+        assert_eq!(found, (Some(hello.clone()), Some(hello)));
+    }
+
+    #[test]
+    fn a_version_cannot_change_its_content() {
+        let registry = registry();
+        let (first, second) = (version("hello", "1.2.0", "a"), version("hello", "1.2.0", "b"));
+
+        let insertions = registry
+            .write_blocking(|txn| {
+                Ok([insert(txn, &first)?, insert(txn, &first)?, insert(txn, &second)?])
+            })
+            .unwrap();
+
+        assert_eq!(insertions, [Insertion::Created, Insertion::Unchanged, Insertion::Taken]);
+        let kept = registry.read_blocking(|txn| get(txn, &first.name, &first.version)).unwrap();
+        assert_eq!(kept, Some(first));
+        let by_hash = registry.read_blocking(|txn| get_by_hash(txn, &second.content_hash));
+        assert_eq!(by_hash.unwrap(), None);
+    }
+
+    #[test]
+    fn the_highest_version_is_semantic_and_of_this_name_only() {
+        let registry = registry();
+        let rows = [
+            version("hello", "1.9.0", "a"),
+            version("hello", "1.10.0", "b"),
+            version("hello", "1.10.0-rc.1", "c"),
+            version("hello2", "9.0.0", "d"),
+            version("hell", "8.0.0", "e"),
+        ];
+        registry
+            .write_blocking(|txn| rows.iter().try_for_each(|row| insert(txn, row).map(drop)))
+            .unwrap();
+
+        let (highest, numbers) = registry
+            .read_blocking(|txn| {
+                let name = &rows[0].name;
+                let numbers = list_of(txn, name)?.into_iter().map(|row| row.version.to_string());
+                Ok((highest(txn, name)?, numbers.collect::<Vec<_>>()))
+            })
+            .unwrap();
+
+        assert_eq!(highest, Some(Version::new(1, 10, 0)));
+        assert_eq!(numbers, ["1.10.0", "1.10.0-rc.1", "1.9.0"]);
+        assert_eq!(registry.read_blocking(list).unwrap().len(), 5);
+    }
+}

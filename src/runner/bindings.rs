@@ -1,0 +1,25 @@
+//! The extension world in Rust, generated from `wit/extension/runner.wit`.
+//!
+//! In the WIT every function is synchronous, as existing components import it.
+//! `async` here means only that the host may wait while the guest's stack is
+//! parked; functions that never wait are left without it.
+
+mod generated {
+    wasmtime::component::bindgen!({
+        path: "wit/extension",
+        world: "runner",
+        imports: {
+            "alga:extension/context.get-context": trappable,
+            "alga:extension/logging.log-error": trappable,
+            "alga:extension/logging.log-info": trappable,
+            "alga:extension/logging.log-warn": trappable,
+            "alga:extension/user.get-user": trappable,
+            "alga:extension/user-v2.get-user": trappable,
+            default: async | trappable,
+        },
+        exports: { default: async },
+    });
+}
+
+pub(super) use self::generated::alga::extension::*;
+pub(super) use self::generated::{Runner as ExtensionWorld, RunnerPre as ExtensionPre};

@@ -1,0 +1,94 @@
+//! Why the runner could not start, prepare a component or execute one.
+
+use std::time::Duration;
+use std::{fmt::Write as _, io};
+
+use wasmtime::{Trap, WasmBacktrace};
+
+use super::host::escape;
+use super::limits::Refused;
+
+/// The runner could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum RunnerError {
+    #[error("the WebAssembly engine refused its settings: {0:#}")]
+    Engine(wasmtime::Error),
+    #[error("the host interfaces could not be linked: {0:#}")]
+    Link(wasmtime::Error),
+    #[error("the epoch clock could not start: {0}")]
+    Ticker(#[from] io::Error),
+}
+
+/// A component cannot be executed here. The same bytes never will be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PrepareError {
+    #[error("the component does not compile within the limits: {0}")]
+    Compile(String),
+    #[error("the component does not fit its world: {0}")]
+    Link(String),
+    #[error("the compiler was stopped")]
+    Stopped,
+}
+
+/// An execution gave no response.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecuteError {
+    #[error("every execution slot of the appliance is taken")]
+    Busy,
+    #[error("every execution slot of the tenant is taken")]
+    TenantBusy,
+    #[error("every execution slot of the install is taken")]
+    InstallBusy,
+    #[error("the component is not prepared")]
+    NotPrepared,
+    #[error("the extension did not finish within {} ms", .0.as_millis())]
+    Deadline(Duration),
+    #[error("the extension wanted more than its {0}")]
+    Memory(Refused),
+    #[error("the extension trapped: {0}")]
+    Trap(String),
+    #[error("the extension gave no usable response: {0}")]
+    BadResponse(String),
+    #[error("the extension's response body is larger than {limit} bytes")]
+    ResponseTooLarge { limit: u64 },
+}
+
+/// How a call into a guest failed, before it is known which limit is to blame.
+#[derive(Debug)]
+pub(super) enum CallError {
+    /// It trapped, a host function refused, or the instance could not be made.
+    Guest(wasmtime::Error),
+    BadResponse(String),
+    TooLarge {
+        limit: u64,
+    },
+}
+
+impl From<wasmtime::Error> for CallError {
+    fn from(error: wasmtime::Error) -> Self {
+        Self::Guest(error)
+    }
+}
+
+/// The frames of a backtrace that are worth a line in the log.
+const MAX_FRAMES: usize = 8;
+
+/// The reason and the guest's innermost frames, on one line.
+pub(super) fn describe_trap(error: &wasmtime::Error) -> String {
+    let reason = match error.downcast_ref::<Trap>() {
+        Some(trap) => trap.to_string(),
+        None => error.root_cause().to_string(),
+    };
+    // Host errors may quote the guest, and function names are the guest's.
+    let mut text = escape(&reason).into_owned();
+    let frames = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
+    for (index, frame) in frames.iter().take(MAX_FRAMES).enumerate() {
+        let name =
+            frame.func_name().map_or_else(|| format!("#{}", frame.func_index()), str::to_owned);
+        let name: String = name.chars().take(64).collect();
+        let link = if index == 0 { " in " } else { " < " };
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{link}{}", escape(&name));
+    }
+    text
+}

@@ -1,0 +1,164 @@
+//! What a guest can reach: the state of one execution behind its host calls.
+//!
+//! One file per interface. Every function asks [`Host::admit`] first, which
+//! counts the call and knows the grants; an ability that is not granted answers
+//! with the value the contract has for it, so that a guest can tell the user.
+
+mod clients;
+mod context;
+mod guest_log;
+mod http;
+mod invoicing;
+mod logging;
+mod scheduler;
+mod secrets;
+mod services;
+mod storage;
+mod ui_proxy;
+mod user;
+mod wasi;
+
+pub(super) use self::guest_log::escape;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use wasmtime::bail;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::WasiCtx;
+use wasmtime_wasi_http::WasiHttpCtx;
+
+use self::guest_log::GuestLog;
+use self::wasi::NoOutgoing;
+use super::bindings;
+use super::invocation::{ExecutionContext, UserIdentity};
+use super::limits::{self, CallLimits};
+use super::response::Usage;
+use crate::model::Capability;
+
+/// The state of one execution.
+pub(super) struct Host {
+    pub(super) limits: CallLimits,
+    /// Everything the guest has a handle to.
+    pub(super) table: ResourceTable,
+    context: Arc<ExecutionContext>,
+    grants: Arc<BTreeSet<Capability>>,
+    user: Option<UserIdentity>,
+    log: Arc<GuestLog>,
+    calls: u32,
+    /// Made when a guest first asks for WASI: seeding its randomness alone
+    /// costs as much as a small execution.
+    wasi: Option<WasiCtx>,
+    http: WasiHttpCtx,
+    outgoing: NoOutgoing,
+}
+
+impl Host {
+    pub(super) fn new(
+        context: ExecutionContext,
+        grants: Arc<BTreeSet<Capability>>,
+        user: Option<UserIdentity>,
+        limits: CallLimits,
+    ) -> Self {
+        let context = Arc::new(context);
+        let mut host = Self {
+            limits,
+            table: ResourceTable::new(),
+            log: Arc::new(GuestLog::new(Arc::clone(&context))),
+            context,
+            grants,
+            user,
+            calls: 0,
+            wasi: None,
+            http: WasiHttpCtx::new(),
+            outgoing: NoOutgoing,
+        };
+        host.table.set_max_capacity(limits::HANDLES);
+        host.http.set_field_size_limit(limits::FIELD_BYTES);
+        host
+    }
+
+    pub(super) fn context(&self) -> &ExecutionContext {
+        &self.context
+    }
+
+    /// Counts a host call and says whether the install grants `capability`.
+    fn admit(&mut self, capability: Capability) -> wasmtime::Result<bool> {
+        self.calls += 1;
+        // A flood of cheap calls is work for the host that no guest counter sees.
+        if self.calls > limits::HOST_CALLS {
+            bail!("more than {} calls to the host", limits::HOST_CALLS);
+        }
+        Ok(self.grants.contains(&capability))
+    }
+
+    /// The sentence for results that carry text instead of an error case.
+    fn unavailable(&mut self, capability: Capability, ability: &str) -> wasmtime::Result<String> {
+        Ok(if self.admit(capability)? {
+            format!("{ability} is not available on this host")
+        } else {
+            format!("Permission denied: {capability} not granted")
+        })
+    }
+
+    /// Drops all that the guest had a handle to: whoever reads from it learns
+    /// that nothing more will come.
+    pub(super) fn release(&mut self) {
+        self.table = ResourceTable::new();
+    }
+
+    /// Ends the execution: flushes the log and says what it took.
+    pub(super) fn close(&mut self) -> Usage {
+        self.release();
+        self.wasi = None;
+        self.log.close()
+    }
+}
+
+impl bindings::types::Host for Host {}
+
+#[cfg(test)]
+mod tests {
+    use semver::Version;
+
+    use super::*;
+    use crate::config::RunnerConfig;
+    use crate::model::{InstallId, TenantId};
+    use crate::runner::limits::StoreLimits;
+
+    fn host(grants: &[Capability]) -> Host {
+        let context = ExecutionContext {
+            request_id: "r".to_owned(),
+            tenant: TenantId::default_tenant(),
+            extension: "com.example.a".parse().unwrap(),
+            install: InstallId::random(),
+            version: Version::new(1, 0, 0),
+        };
+        let limits = StoreLimits::new(&RunnerConfig::default()).per_call();
+        Host::new(context, Arc::new(grants.iter().copied().collect()), None, limits)
+    }
+
+    #[test]
+    fn a_refusal_in_words_says_whether_a_grant_would_help() {
+        let capability = Capability::SchedulerManage;
+
+        assert_eq!(
+            host(&[]).unavailable(capability, "scheduling").unwrap(),
+            "Permission denied: cap:scheduler.manage not granted"
+        );
+        assert_eq!(
+            host(&[capability]).unavailable(capability, "scheduling").unwrap(),
+            "scheduling is not available on this host"
+        );
+    }
+
+    #[test]
+    fn host_calls_end_with_their_budget() {
+        let mut host = host(&[]);
+        for _ in 0..limits::HOST_CALLS {
+            host.admit(Capability::LogEmit).unwrap();
+        }
+
+        assert!(host.admit(Capability::LogEmit).is_err());
+    }
+}

@@ -1,0 +1,62 @@
+//! What one execution is about: the request and all the guest may know.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use semver::Version;
+
+use crate::model::{Capability, ContentHash, ExtensionName, InstallId, TargetWorld, TenantId};
+
+/// One execution: which component, for whom, on what, within which limits.
+#[derive(Debug)]
+pub struct Invocation {
+    pub content_hash: ContentHash,
+    pub world: TargetWorld,
+    pub context: ExecutionContext,
+    pub request: GuestRequest,
+    /// The install's effective grants: nothing is added here.
+    pub grants: Arc<BTreeSet<Capability>>,
+    /// Who is asking; `None` for anonymous and unattended calls.
+    pub user: Option<UserIdentity>,
+    /// Wall time from the moment a slot is free.
+    pub deadline: Duration,
+    pub max_response_bytes: u64,
+}
+
+/// Whose execution it is.
+#[derive(Clone, Debug)]
+pub struct ExecutionContext {
+    pub request_id: String,
+    pub tenant: TenantId,
+    pub extension: ExtensionName,
+    pub install: InstallId,
+    pub version: Version,
+}
+
+/// The request as the guest sees it: filtered by the caller, passed on as it is.
+#[derive(Clone, Debug)]
+pub struct GuestRequest {
+    pub method: Method,
+    /// Starts with `/`.
+    pub path_and_query: String,
+    /// The host and port the caller was addressed by.
+    pub authority: String,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// Who is using the extension.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserIdentity {
+    pub id: String,
+    pub email: String,
+    pub name: String,
+    /// `internal` for operators; the host application has others.
+    pub kind: String,
+    pub client_name: String,
+    pub client_id: Option<String>,
+    pub additional: BTreeMap<String, String>,
+}

@@ -1,0 +1,98 @@
+//! The worlds a component can live in: the one place that tells them apart.
+
+mod absent;
+mod extension;
+mod wasi;
+mod wasi_http;
+
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Engine, Store};
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+
+use super::bindings::ExtensionPre;
+use super::error::{CallError, PrepareError};
+use super::host::{Host, escape};
+use super::invocation::GuestRequest;
+use super::response::GuestResponse;
+use crate::model::TargetWorld;
+
+/// The host functions of each world.
+pub(super) struct Worlds {
+    extension: Linker<Host>,
+    wasi_http: Linker<Host>,
+}
+
+/// A compiled component with its imports resolved and its exports found.
+pub(super) enum Prepared {
+    Extension(ExtensionPre<Host>),
+    WasiHttp(ProxyPre<Host>),
+}
+
+impl Worlds {
+    pub(super) fn new(engine: &Engine) -> wasmtime::Result<Self> {
+        let mut wasi_http = Linker::new(engine);
+        wasi::add_to_linker(&mut wasi_http)?;
+        // Existing extensions are often built with WASI though they need none.
+        let mut extension = wasi_http.clone();
+        extension::add_to_linker(&mut extension)?;
+        Ok(Self { extension, wasi_http })
+    }
+
+    /// Compiles a component and proves that it links. Takes seconds of a core
+    /// for a large one: not for an async thread.
+    pub(super) fn prepare(
+        &self,
+        engine: &Engine,
+        world: TargetWorld,
+        wasm: &[u8],
+    ) -> Result<Prepared, PrepareError> {
+        // Binary WebAssembly only: neither text nor anything compiled elsewhere.
+        let component = Component::from_binary(engine, wasm)
+            .map_err(|error| PrepareError::Compile(describe(&error)))?;
+        self.link(engine, world, &component).map_err(|error| PrepareError::Link(describe(&error)))
+    }
+
+    fn link(
+        &self,
+        engine: &Engine,
+        world: TargetWorld,
+        component: &Component,
+    ) -> wasmtime::Result<Prepared> {
+        let linker = match world {
+            TargetWorld::Extension => &self.extension,
+            TargetWorld::WasiHttp => &self.wasi_http,
+        };
+        let instance = absent::complete(engine, linker, component)?.instantiate_pre(component)?;
+        Ok(match world {
+            TargetWorld::Extension => Prepared::Extension(ExtensionPre::new(instance)?),
+            TargetWorld::WasiHttp => Prepared::WasiHttp(ProxyPre::new(instance)?),
+        })
+    }
+}
+
+impl Prepared {
+    pub(super) fn world(&self) -> TargetWorld {
+        match self {
+            Self::Extension(_) => TargetWorld::Extension,
+            Self::WasiHttp(_) => TargetWorld::WasiHttp,
+        }
+    }
+
+    /// Instantiates the component in `store` and has it answer `request`.
+    pub(super) async fn call(
+        &self,
+        store: &mut Store<Host>,
+        request: GuestRequest,
+        max_body_bytes: u64,
+    ) -> Result<GuestResponse, CallError> {
+        match self {
+            Self::Extension(pre) => extension::call(pre, store, request, max_body_bytes).await,
+            Self::WasiHttp(pre) => wasi_http::call(pre, store, request, max_body_bytes).await,
+        }
+    }
+}
+
+/// The chain of causes on one line; names in it are the publisher's.
+fn describe(error: &wasmtime::Error) -> String {
+    escape(&format!("{error:#}")).into_owned()
+}

@@ -1,0 +1,197 @@
+//! Unpacked files on disk, by content hash, so that a request reads a plain file.
+//!
+//! A bundle is in `unpacked/<hex>/` with all its files or not at all. Every file
+//! is held against the version's file table before its first use in this
+//! process and again when anything about it changed; what does not match is
+//! thrown away with its whole bundle and unpacked again.
+
+mod index;
+
+use std::fs::{self, File};
+use std::io::{self, Seek};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::io::Errno;
+use uuid::Uuid;
+
+use self::index::{Fingerprint, Index};
+use super::durable::{create_private_dir, empty_dir, hash_all, remove_tree, sync_dir, sync_tree};
+use super::layout::hash_of_folder;
+use super::unpack::StoredArchive;
+use super::{StoreError, beneath};
+use crate::model::{ContentHash, FileEntry};
+
+/// The cache; all calls block.
+#[derive(Debug)]
+pub(super) struct DiskCache {
+    unpacked: PathBuf,
+    tmp: PathBuf,
+    limit: u64,
+    index: Mutex<Index>,
+}
+
+impl DiskCache {
+    /// Opens the cache in `folder`, with at most `limit` bytes of files.
+    pub(super) fn open(folder: &Path, limit: u64) -> Result<Self, StoreError> {
+        let io = StoreError::io("open its cache");
+        let (unpacked, tmp) = (folder.join("unpacked"), folder.join("tmp"));
+        for folder in [folder, &unpacked, &tmp] {
+            create_private_dir(folder).map_err(&io)?;
+        }
+        empty_dir(&tmp).map_err(&io)?;
+        let index = Mutex::new(survey(&unpacked).map_err(&io)?);
+        let cache = Self { unpacked, tmp, limit, index };
+        cache.make_room(0)?;
+        Ok(cache)
+    }
+
+    /// A folder on the same disk for files that pass through.
+    pub(super) fn tmp(&self) -> &Path {
+        &self.tmp
+    }
+
+    /// The file, if it is here and is the one that was verified.
+    pub(super) fn open_file(
+        &self,
+        hash: &ContentHash,
+        entry: &FileEntry,
+    ) -> Result<Option<File>, StoreError> {
+        let opened = beneath::open(&self.unpacked, &format!("{}/{}", hash.hex(), entry.path));
+        let mut file = match opened {
+            Ok(file) => file,
+            Err(error) if is_not_the_file(error) => return Ok(None),
+            Err(error) => return Err(StoreError::io("open a file")(error.into())),
+        };
+        let checked = self.check(hash, entry, &mut file).map_err(StoreError::io("read a file"))?;
+        Ok(checked.then_some(file))
+    }
+
+    fn check(&self, hash: &ContentHash, entry: &FileEntry, file: &mut File) -> io::Result<bool> {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() || metadata.len() != entry.size {
+            return Ok(false);
+        }
+        let fingerprint = Fingerprint::from(&metadata);
+        if self.index().use_file(hash, &entry.path, &fingerprint) {
+            return Ok(true);
+        }
+        let (size, digest) = hash_all(&mut *file)?;
+        file.rewind()?;
+        let same = size == entry.size && digest == *entry.sha256.as_bytes();
+        if same {
+            self.index().remember(hash, &entry.path, fingerprint);
+        }
+        Ok(same)
+    }
+
+    /// Unpacks a bundle, in the place of whatever was there.
+    pub(super) fn fill(&self, archive: StoredArchive<'_>) -> Result<(), StoreError> {
+        let hash = archive.version.content_hash;
+        let bytes = archive.version.files.iter().map(|file| file.size).sum();
+        self.remove(&hash)?;
+        self.make_room(bytes)?;
+        // Counted before it is there, so that two fills do not take the same room.
+        self.index().insert(hash, bytes);
+
+        let folder = self.tmp.join(Uuid::new_v4().to_string());
+        let filled = self.fill_through(&folder, archive);
+        let mut index = self.index();
+        match &filled {
+            Ok(()) => index.insert(hash, bytes),
+            Err(_) => index.remove(&hash),
+        }
+        drop(index);
+        if let Err(error) = remove_tree(&folder) {
+            tracing::warn!(%error, "Could not remove a half unpacked bundle: {error}");
+        }
+        filled
+    }
+
+    fn fill_through(&self, folder: &Path, archive: StoredArchive<'_>) -> Result<(), StoreError> {
+        let io = StoreError::io("unpack a bundle");
+        let target = self.unpacked.join(archive.version.content_hash.hex());
+        create_private_dir(folder).map_err(&io)?;
+        archive.unpack_into(folder)?;
+        sync_tree(folder).map_err(&io)?;
+        fs::rename(folder, &target).map_err(&io)?;
+        sync_dir(&self.unpacked).map_err(&io)
+    }
+
+    /// Forgets and removes a bundle. Files that are open stay readable.
+    pub(super) fn remove(&self, hash: &ContentHash) -> Result<(), StoreError> {
+        self.index().remove(hash);
+        let io = StoreError::io("remove unpacked files");
+        let away = self.tmp.join(Uuid::new_v4().to_string());
+        // Moved first: nobody finds half a bundle.
+        match fs::rename(self.unpacked.join(hash.hex()), &away) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other.map_err(&io)?,
+        }
+        remove_tree(&away).map_err(&io)
+    }
+
+    /// Removes the bundles longest unused until `bytes` more fit.
+    ///
+    /// One bundle larger than the whole cache is kept as the only one: its
+    /// pages have to come from somewhere.
+    fn make_room(&self, bytes: u64) -> Result<(), StoreError> {
+        loop {
+            let oldest = self.index().oldest_beyond(self.limit.saturating_sub(bytes));
+            let Some(oldest) = oldest else { return Ok(()) };
+            self.remove(&oldest)?;
+        }
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The errors that say: not there, or something else in its place.
+fn is_not_the_file(error: Errno) -> bool {
+    let errors = [
+        Errno::NOENT,
+        Errno::NOTDIR,
+        Errno::LOOP,
+        Errno::MLINK, // What some systems say to a link that must not be followed.
+        Errno::XDEV,
+        Errno::ACCESS,
+        Errno::ISDIR,
+        Errno::NXIO,
+        Errno::OPNOTSUPP,
+    ];
+    errors.contains(&error)
+}
+
+/// What is in the folder, the longest unchanged first. Strangers are removed.
+fn survey(unpacked: &Path) -> io::Result<Index> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(unpacked)? {
+        let entry = entry?;
+        let hash = entry.file_name().to_str().and_then(hash_of_folder);
+        match hash {
+            Some(hash) if entry.file_type()?.is_dir() => {
+                found.push((entry.metadata()?.modified()?, hash, measure(&entry.path())?));
+            }
+            _ if entry.file_type()?.is_dir() => remove_tree(&entry.path())?,
+            _ => fs::remove_file(entry.path())?,
+        }
+    }
+    found.sort();
+    let mut index = Index::default();
+    for (_, hash, bytes) in found {
+        index.insert(hash, bytes);
+    }
+    Ok(index)
+}
+
+fn measure(folder: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        bytes += if metadata.is_dir() { measure(&entry.path())? } else { metadata.len() };
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,142 @@
+//! What the cache holds, how long since each was used, and which files were checked.
+
+use std::collections::HashMap;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+
+use crate::model::{AssetPath, ContentHash};
+
+/// The bundles of the cache, in memory.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    /// Counts uses; it is no time.
+    clock: u64,
+    bytes: u64,
+    bundles: HashMap<ContentHash, Cached>,
+}
+
+#[derive(Debug)]
+struct Cached {
+    bytes: u64,
+    last_use: u64,
+    checked: HashMap<AssetPath, Fingerprint>,
+}
+
+/// What changes when a file does. The change time cannot be set back by a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fingerprint {
+    device: u64,
+    inode: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+    size: u64,
+}
+
+impl From<&Metadata> for Fingerprint {
+    fn from(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            size: metadata.size(),
+        }
+    }
+}
+
+impl Index {
+    /// Notes a use of the bundle; says whether this very file was checked.
+    pub(super) fn use_file(
+        &mut self,
+        hash: &ContentHash,
+        path: &AssetPath,
+        fingerprint: &Fingerprint,
+    ) -> bool {
+        self.clock += 1;
+        let Some(cached) = self.bundles.get_mut(hash) else { return false };
+        cached.last_use = self.clock;
+        cached.checked.get(path) == Some(fingerprint)
+    }
+
+    /// Notes that this very file has its digest.
+    pub(super) fn remember(
+        &mut self,
+        hash: &ContentHash,
+        path: &AssetPath,
+        fingerprint: Fingerprint,
+    ) {
+        if let Some(cached) = self.bundles.get_mut(hash) {
+            cached.checked.insert(path.clone(), fingerprint);
+        }
+    }
+
+    pub(super) fn insert(&mut self, hash: ContentHash, bytes: u64) {
+        self.remove(&hash);
+        self.clock += 1;
+        self.bytes += bytes;
+        let cached = Cached { bytes, last_use: self.clock, checked: HashMap::new() };
+        self.bundles.insert(hash, cached);
+    }
+
+    pub(super) fn remove(&mut self, hash: &ContentHash) {
+        if let Some(cached) = self.bundles.remove(hash) {
+            self.bytes -= cached.bytes;
+        }
+    }
+
+    /// The bundle longest unused, if all together have more than `limit` bytes.
+    pub(super) fn oldest_beyond(&self, limit: u64) -> Option<ContentHash> {
+        if self.bytes <= limit {
+            return None;
+        }
+        let oldest = self.bundles.iter().min_by_key(|(_, cached)| cached.last_use);
+        oldest.map(|(hash, _)| *hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fingerprint(inode: u64) -> Fingerprint {
+        Fingerprint { device: 1, inode, modified: (2, 3), changed: (2, 3), size: 4 }
+    }
+
+    #[test]
+    fn the_bundle_longest_unused_goes_first() {
+        let (a, b) = (ContentHash::of(b"a"), ContentHash::of(b"b"));
+        let path = "ui/index.html".parse().unwrap();
+        let mut index = Index::default();
+        index.insert(a, 10);
+        index.insert(b, 10);
+        index.use_file(&a, &path, &fingerprint(1));
+
+        assert_eq!(index.oldest_beyond(20), None);
+        assert_eq!(index.oldest_beyond(19), Some(b));
+    }
+
+    #[test]
+    fn a_replaced_file_is_not_the_checked_one() {
+        let hash = ContentHash::of(b"a");
+        let path = "ui/index.html".parse().unwrap();
+        let mut index = Index::default();
+        index.insert(hash, 10);
+        index.remember(&hash, &path, fingerprint(1));
+
+        assert!(index.use_file(&hash, &path, &fingerprint(1)));
+        assert!(!index.use_file(&hash, &path, &fingerprint(2)));
+    }
+
+    #[test]
+    fn a_bundle_filled_again_is_checked_again() {
+        let hash = ContentHash::of(b"a");
+        let path = "ui/index.html".parse().unwrap();
+        let mut index = Index::default();
+        index.insert(hash, 10);
+        index.remember(&hash, &path, fingerprint(1));
+
+        index.insert(hash, 10);
+
+        assert!(!index.use_file(&hash, &path, &fingerprint(1)));
+    }
+}

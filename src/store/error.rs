@@ -1,0 +1,85 @@
+//! Why the store could not do what was asked.
+
+use std::error::Error;
+use std::io;
+
+/// A failure of the bundle store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("`{key}` is not in the bundle store")]
+    NotFound { key: String },
+    /// What is stored is not what the registry or the caller knows. Nothing of it was handed out.
+    #[error("`{key}` in the bundle store is damaged: {problem}")]
+    Integrity { key: String, problem: String },
+    #[error("the bundle has more than {limit} bytes: {received} arrived")]
+    TooLarge { limit: u64, received: u64 },
+    /// The room for uploads and quarantined bundles together is used up.
+    #[error("uploads and quarantined bundles hold {in_use} bytes; {limit} are allowed")]
+    StagedFull { limit: u64, in_use: u64 },
+    #[error("the disk is full: {free} bytes are free, {floor} are kept free")]
+    DiskFull { free: u64, floor: u64 },
+    #[error("`store.base` is no key prefix: {problem}")]
+    InvalidBase { problem: String },
+    /// The disk or the object store did not answer, or the process is stopping.
+    #[error("the bundle store cannot {doing}")]
+    Unavailable {
+        doing: &'static str,
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl StoreError {
+    pub(super) fn unavailable(
+        doing: &'static str,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self::Unavailable { doing, source: source.into() }
+    }
+
+    /// For `map_err`: an I/O error met while doing something.
+    pub(super) fn io(doing: &'static str) -> impl Fn(io::Error) -> Self {
+        move |error| {
+            if is_no_space(&error) {
+                return Self::DiskFull { free: 0, floor: 0 };
+            }
+            Self::unavailable(doing, error)
+        }
+    }
+
+    /// Whether the object is at fault and not the way to it: then there may be another way.
+    pub(super) fn is_about_the_object(&self) -> bool {
+        matches!(self, Self::NotFound { .. } | Self::Integrity { .. })
+    }
+
+    pub(super) fn integrity(key: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Integrity { key: key.into(), problem: problem.into() }
+    }
+
+    /// An error of the object store.
+    pub(super) fn object(doing: &'static str, error: object_store::Error) -> Self {
+        if let object_store::Error::NotFound { path, .. } = error {
+            return Self::NotFound { key: path };
+        }
+        if is_disk_full(&error) {
+            return Self::DiskFull { free: 0, floor: 0 };
+        }
+        Self::unavailable(doing, error)
+    }
+}
+
+/// The object store wraps the operating system's word for a full disk in causes of its own.
+fn is_disk_full(error: &object_store::Error) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<io::Error>().is_some_and(is_no_space) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+fn is_no_space(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}

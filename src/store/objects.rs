@@ -1,0 +1,245 @@
+//! Putting verified bundles and reading them back.
+
+use std::fs::File;
+use std::sync::{Arc, PoisonError};
+
+use bytes::Bytes;
+use object_store::path::Path as Key;
+use sha2::{Digest, Sha256};
+use tokio::sync::OwnedMutexGuard;
+
+use super::backend::{Creation, ObjectVersion, blocking};
+use super::layout::Place;
+use super::unpack::StoredArchive;
+use super::{BundleStore, StoreError};
+use crate::model::{ContentHash, ExtensionVersion, FileEntry, KeyId};
+use crate::trust::VerifiedBundle;
+
+/// How often a file is looked for that was unpacked and is gone again: other
+/// bundles can push it out at once when the cache is small.
+const FILL_ATTEMPTS: usize = 3;
+
+/// An open file of a bundle whose digest was checked.
+#[derive(Debug)]
+pub struct AssetFile {
+    pub file: File,
+    pub size: u64,
+}
+
+impl BundleStore {
+    /// Stores a verified bundle. Storing it twice changes nothing.
+    ///
+    /// When this returns everything is durable, and only then may the registry
+    /// name the bundle.
+    pub async fn put(&self, bundle: &VerifiedBundle) -> Result<(), StoreError> {
+        let inner = &self.inner;
+        let hash = bundle.content_hash();
+        let _writing = inner.writing.lock(hash).await;
+        inner.note_fresh(Place::Published, hash);
+        inner.backend.create_folders(inner.layout.signatures(Place::Published, &hash)).await?;
+        let key = inner.layout.archive(Place::Published, &hash);
+        let created = inner.backend.adopt(bundle.file(), &key, bundle.size(), hash).await?;
+        accept(&key, created)?;
+        crate::fail_point!("store.archive_renamed");
+
+        // Each waits for the disk, so they wait together.
+        tokio::try_join!(
+            self.put_manifest(hash, bundle),
+            self.put_component(hash, bundle),
+            self.put_signatures(hash, bundle.signatures()),
+        )?;
+        Ok(())
+    }
+
+    async fn put_manifest(
+        &self,
+        hash: ContentHash,
+        bundle: &VerifiedBundle,
+    ) -> Result<(), StoreError> {
+        let key = self.inner.layout.manifest(&hash);
+        let manifest = Bytes::copy_from_slice(bundle.manifest_json());
+        accept(&key, self.inner.backend.create(&key, manifest).await?)?;
+        crate::fail_point!("store.manifest_put");
+        Ok(())
+    }
+
+    async fn put_component(
+        &self,
+        hash: ContentHash,
+        bundle: &VerifiedBundle,
+    ) -> Result<(), StoreError> {
+        let Some(component) = bundle.component() else { return Ok(()) };
+        let key = self.inner.layout.component(&hash);
+        let component = Bytes::copy_from_slice(component);
+        accept(&key, self.inner.backend.create(&key, component).await?)?;
+        crate::fail_point!("store.entry_put");
+        Ok(())
+    }
+
+    /// The first envelope of a key stays: a later one says the same of the same bundle.
+    async fn put_signatures(
+        &self,
+        hash: ContentHash,
+        signatures: &[(KeyId, Vec<u8>)],
+    ) -> Result<(), StoreError> {
+        for (key_id, envelope) in signatures {
+            let key = self.inner.layout.signature(Place::Published, &hash, key_id, None);
+            self.inner.backend.create(&key, Bytes::copy_from_slice(envelope)).await?;
+        }
+        crate::fail_point!("store.signatures_put");
+        Ok(())
+    }
+
+    /// Whether the archive of `hash` is stored. It says nothing about trust.
+    pub async fn exists(&self, hash: &ContentHash) -> Result<bool, StoreError> {
+        let key = self.inner.layout.archive(Place::Published, hash);
+        self.inner.backend.exists(&key).await
+    }
+
+    /// The component of `version`, checked against its file table on every call.
+    pub async fn component(&self, version: &ExtensionVersion) -> Result<Bytes, StoreError> {
+        let key = self.inner.layout.component(&version.content_hash);
+        let Some(entry) = version.component() else {
+            return Err(StoreError::NotFound { key: key.to_string() });
+        };
+        let problem = match self.inner.backend.get(&key, entry.size).await {
+            Ok(found) => match checked(&key, found, entry).await {
+                Ok(component) => return Ok(component),
+                Err(problem) => problem,
+            },
+            Err(problem) => problem,
+        };
+        if !problem.is_about_the_object() {
+            return Err(problem);
+        }
+        // The object is a convenience; the archive is the truth.
+        tracing::warn!(
+            bundle.hash = %version.content_hash,
+            "A stored component cannot be used, taking it from the archive: {problem}",
+        );
+        self.component_of_archive(version, entry.clone()).await
+    }
+
+    async fn component_of_archive(
+        &self,
+        version: &ExtensionVersion,
+        entry: FileEntry,
+    ) -> Result<Bytes, StoreError> {
+        let reading = self.inner.filling.lock(version.content_hash).await;
+        let extract = move |archive: StoredArchive<'_>| archive.extract(&entry).map(Bytes::from);
+        self.with_archive(version, reading, extract).await
+    }
+
+    /// A file of `version`, open and checked.
+    pub async fn asset(
+        &self,
+        version: &ExtensionVersion,
+        file: &FileEntry,
+    ) -> Result<AssetFile, StoreError> {
+        let hash = version.content_hash;
+        if version.file(&file.path) != Some(file) {
+            return Err(StoreError::NotFound { key: format!("{}/{}", hash.hex(), file.path) });
+        }
+        if let Some(found) = self.cached(hash, file).await? {
+            return Ok(found);
+        }
+        for _ in 0..FILL_ATTEMPTS {
+            let filling = self.inner.filling.lock(hash).await;
+            // Whoever had the lock before may have filled it.
+            if let Some(found) = self.cached(hash, file).await? {
+                return Ok(found);
+            }
+            let inner = Arc::clone(&self.inner);
+            self.with_archive(version, filling, move |archive| inner.cache.fill(archive)).await?;
+            if let Some(found) = self.cached(hash, file).await? {
+                return Ok(found);
+            }
+        }
+        Err(StoreError::unavailable("keep unpacked files", "the cache is too small for its use"))
+    }
+
+    async fn cached(
+        &self,
+        hash: ContentHash,
+        file: &FileEntry,
+    ) -> Result<Option<AssetFile>, StoreError> {
+        let (inner, file) = (Arc::clone(&self.inner), file.clone());
+        blocking("open a file", move || {
+            let opened = inner.cache.open_file(&hash, &file)?;
+            Ok(opened.map(|opened| AssetFile { file: opened, size: file.size }))
+        })
+        .await
+    }
+
+    /// Opens the archive of `version` and works on it off the async threads.
+    ///
+    /// `held` goes with the work: a request that is given up must not let a
+    /// second one begin the same.
+    async fn with_archive<T: Send + 'static>(
+        &self,
+        version: &ExtensionVersion,
+        held: OwnedMutexGuard<()>,
+        work: impl FnOnce(StoredArchive<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let inner = Arc::clone(&self.inner);
+        let fills = Arc::clone(&inner.fills);
+        let permit = fills.acquire_owned().await.expect("the semaphore is never closed");
+        let key = inner.layout.archive(Place::Published, &version.content_hash);
+        let opened = inner.backend.open(&key, version.size, inner.cache.tmp()).await;
+        if let Err(StoreError::NotFound { key }) = opened {
+            // The registry has the version: that it is not here is damage, and no answer.
+            return Err(StoreError::integrity(key, "it is missing"));
+        }
+        let (file, object) = opened?;
+        self.check_not_known_broken(&key, version.content_hash, &object)?;
+        let version = version.clone();
+        blocking("read a bundle", move || {
+            let _held = (held, permit);
+            let result = work(StoredArchive { file, version: &version, key: key.to_string() });
+            let mut broken = inner.broken.lock().unwrap_or_else(PoisonError::into_inner);
+            match result {
+                Err(StoreError::Integrity { .. }) => {
+                    broken.insert(version.content_hash, object);
+                }
+                _ => {
+                    broken.remove(&version.content_hash);
+                }
+            }
+            result
+        })
+        .await
+    }
+
+    fn check_not_known_broken(
+        &self,
+        key: &Key,
+        hash: ContentHash,
+        object: &ObjectVersion,
+    ) -> Result<(), StoreError> {
+        let broken = self.inner.broken.lock().unwrap_or_else(PoisonError::into_inner);
+        if broken.get(&hash) == Some(object) {
+            return Err(StoreError::integrity(key.as_ref(), "it was found damaged before"));
+        }
+        Ok(())
+    }
+}
+
+/// A bundle's own objects have one content; another one under the key is damage.
+fn accept(key: &Key, creation: Creation) -> Result<(), StoreError> {
+    match creation {
+        Creation::Created | Creation::Same => Ok(()),
+        Creation::Different => Err(StoreError::integrity(key.as_ref(), "it has another content")),
+    }
+}
+
+async fn checked(key: &Key, content: Bytes, entry: &FileEntry) -> Result<Bytes, StoreError> {
+    let (key, expected) = (key.clone(), entry.sha256);
+    blocking("check a component", move || {
+        let digest: [u8; 32] = Sha256::digest(&content).into();
+        if digest == *expected.as_bytes() {
+            return Ok(content);
+        }
+        Err(StoreError::integrity(key, "its SHA-256 is not the one in the file table"))
+    })
+    .await
+}

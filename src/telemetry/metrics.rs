@@ -1,0 +1,167 @@
+//! The numbers at `/metrics`, as OpenMetrics text.
+
+use std::{fs, time::Duration};
+
+use jiff::Timestamp;
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+
+/// Seconds at which a request stops counting as that fast.
+const LATENCY_STEPS: [f64; 12] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+/// What is counted, and the process it is counted in.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<Answered, Counter>,
+    latency: Family<Route, Histogram, fn() -> Histogram>,
+    process: Process,
+    started: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    route: String,
+    status: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Route {
+    route: String,
+}
+
+/// The names every Prometheus dashboard knows.
+#[derive(Debug, Default)]
+struct Process {
+    start_time: Gauge,
+    uptime: Gauge,
+    resident_memory: Gauge,
+    open_files: Gauge,
+}
+
+impl Metrics {
+    /// Starts counting.
+    pub fn new(started: Timestamp) -> Self {
+        let requests = Family::default();
+        let latency: Family<_, _, fn() -> Histogram> = Family::new_with_constructor(histogram);
+        let process = Process::default();
+        process.start_time.set(started.as_second());
+
+        let mut registry = Registry::default();
+        let mut gauge = |name, help, unit, gauge: &Gauge| match unit {
+            Some(unit) => registry.register_with_unit(name, help, unit, gauge.clone()),
+            None => registry.register(name, help, gauge.clone()),
+        };
+        let (seconds, bytes) = (Some(Unit::Seconds), Some(Unit::Bytes));
+        let Process { start_time, uptime, resident_memory, open_files } = &process;
+        gauge("process_start_time", "Start of the process since 1970", seconds.clone(), start_time);
+        gauge("process_uptime", "Time since the start of the process", seconds, uptime);
+        gauge("process_resident_memory", "Memory in use", bytes, resident_memory);
+        gauge("process_open_fds", "Open file descriptors", None, open_files);
+        registry.register("http_requests", "Requests answered", Family::clone(&requests));
+        registry.register_with_unit(
+            "http_request_duration",
+            "Time from the request head to the response head",
+            Unit::Seconds,
+            Family::clone(&latency),
+        );
+        Self { registry, requests, latency, process, started }
+    }
+
+    /// Counts one request. `route` is the pattern and not the path: there are few of them.
+    pub fn observe_request(&self, route: &str, status: u16, duration: Duration) {
+        let route = route.to_owned();
+        let answered = Answered { route: route.clone(), status: status_class(status) };
+        self.requests.get_or_create(&answered).inc();
+        self.latency.get_or_create(&Route { route }).observe(duration.as_secs_f64());
+    }
+
+    /// Everything, as text of the media type `application/openmetrics-text`.
+    pub fn encode(&self, now: Timestamp) -> String {
+        let Process { uptime, resident_memory, open_files, .. } = &self.process;
+        uptime.set((now.as_second() - self.started.as_second()).max(0));
+        resident_memory.set(resident_memory_bytes().unwrap_or(0));
+        open_files.set(open_file_count().unwrap_or(0));
+        let mut text = String::new();
+        let written = encode(&mut text, &self.registry);
+        debug_assert!(written.is_ok(), "writing to a string does not fail");
+        text
+    }
+}
+
+fn histogram() -> Histogram {
+    Histogram::new(LATENCY_STEPS)
+}
+
+fn status_class(status: u16) -> &'static str {
+    match status {
+        100..=199 => "1xx",
+        200..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        _ => "5xx",
+    }
+}
+
+/// From `/proc/self`, which is there even when the rest of `/proc` is hidden.
+fn resident_memory_bytes() -> Option<i64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+fn open_file_count() -> Option<i64> {
+    // One of them is the folder being read.
+    let count = fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1);
+    i64::try_from(count).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded() -> String {
+        let started: Timestamp = "2026-11-23T08:00:00Z".parse().unwrap();
+        let metrics = Metrics::new(started);
+        metrics.observe_request("/api/ext/{name}/{*path}", 200, Duration::from_millis(3));
+        metrics.observe_request("/api/ext/{name}/{*path}", 204, Duration::from_millis(300));
+        metrics.observe_request("/api/ext/{name}/{*path}", 504, Duration::from_secs(40));
+        metrics.encode(started + Duration::from_secs(90))
+    }
+
+    #[test]
+    fn requests_are_counted_by_route_and_class_of_status() {
+        let text = encoded();
+        for line in [
+            "http_requests_total{route=\"/api/ext/{name}/{*path}\",status=\"2xx\"} 2",
+            "http_requests_total{route=\"/api/ext/{name}/{*path}\",status=\"5xx\"} 1",
+            "http_request_duration_seconds_bucket{le=\"0.005\",route=\"/api/ext/{name}/{*path}\"} 1",
+            "http_request_duration_seconds_bucket{le=\"+Inf\",route=\"/api/ext/{name}/{*path}\"} 3",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn the_process_is_measured() {
+        let text = encoded();
+        let value = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            line.unwrap_or_else(|| panic!("{name} is not in\n{text}"))
+                .trim()
+                .parse::<i64>()
+                .unwrap()
+        };
+
+        assert_eq!(value("process_start_time_seconds "), 1_795_420_800);
+        assert_eq!(value("process_uptime_seconds "), 90);
+        assert!(value("process_resident_memory_bytes ") > 1024 * 1024);
+        assert!(value("process_open_fds ") > 2);
+    }
+}

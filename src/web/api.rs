@@ -1,0 +1,12 @@
+//! `/api/v1`: the JSON door for the command line, pipelines and scripts.
+
+pub(super) mod bundles;
+pub(super) mod extensions;
+pub(super) mod installs;
+pub(super) mod operators;
+pub(super) mod quarantine;
+pub(super) mod schema;
+pub(super) mod setup;
+pub(super) mod tenants;
+pub(super) mod tokens;
+pub(super) mod trust_keys;

@@ -1,0 +1,188 @@
+//! `/api/v1/bundles`
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Multipart, Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use semver::Version;
+use serde::Serialize;
+
+use crate::app::App;
+use crate::app::publish::Published;
+use crate::model::{ContentHash, ExtensionName, Principal};
+use crate::store::Staged;
+use crate::trust::Report;
+use crate::web::error::ApiError;
+
+/// A header line with one base64 DSSE envelope.
+const SIGNATURE_HEADER: &str = "plugboard-signature";
+/// Bytes of one such line.
+const MAX_SIGNATURE_LINE_BYTES: usize = 8 * 1024;
+/// Bytes of one envelope in a form.
+const MAX_SIGNATURE_BYTES: usize = 64 * 1024;
+/// Envelopes of one bundle.
+const MAX_SIGNATURES: usize = 8;
+
+/// What became of a bundle.
+#[derive(Debug, Serialize)]
+pub struct PublishResponse {
+    /// `created`, `unchanged` or `quarantined`.
+    pub outcome: &'static str,
+    pub name: ExtensionName,
+    pub version: Version,
+    pub content_hash: ContentHash,
+    pub report: Report,
+}
+
+/// Publishes the bundle in the request body: 201 new, 200 known, 202 quarantined.
+pub async fn publish_bundle(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<(StatusCode, Json<PublishResponse>), ApiError> {
+    let signatures = header_signatures(&headers)?;
+    check_announced_size(&app, request.body())?;
+    let staged = app.receive(request.into_body().into_data_stream()).await?;
+    let published = app.publish(&principal, staged, signatures, None).await?;
+    Ok(PublishResponse::answer(published))
+}
+
+/// The same, as a form with `bundle` and any number of `signature` parts.
+pub async fn publish_bundle_form(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+    form: Multipart,
+) -> Result<(StatusCode, Json<PublishResponse>), ApiError> {
+    let upload = BundleForm::receive(&app, form, |_, _| Ok(())).await?;
+    let published = app.publish(&principal, upload.staged, upload.signatures, None).await?;
+    Ok(PublishResponse::answer(published))
+}
+
+/// A received bundle form.
+pub(in crate::web) struct BundleForm {
+    pub(in crate::web) staged: Staged,
+    pub(in crate::web) signatures: Vec<Vec<u8>>,
+}
+
+impl BundleForm {
+    /// Receives a form. `other` sees each further field, in order, and `bundle`
+    /// before it is received, so that it can refuse in time.
+    pub(in crate::web) async fn receive(
+        app: &App,
+        mut form: Multipart,
+        mut other: impl FnMut(&str, &str) -> Result<(), ApiError>,
+    ) -> Result<Self, ApiError> {
+        let broken = |error: axum::extract::multipart::MultipartError| {
+            ApiError::malformed(format!("the form cannot be read: {}", error.body_text()))
+        };
+        let (mut staged, mut signatures) = (None, Vec::new());
+        while let Some(mut field) = form.next_field().await.map_err(broken)? {
+            match field.name().unwrap_or_default().to_owned().as_str() {
+                "bundle" if staged.is_some() => {
+                    return Err(ApiError::malformed("the form has more than one `bundle`"));
+                }
+                "bundle" => {
+                    other("bundle", "")?;
+                    staged = Some(app.receive(field).await?);
+                }
+                name => {
+                    let mut value = Vec::new();
+                    while let Some(chunk) = field.chunk().await.map_err(broken)? {
+                        if value.len() + chunk.len() > MAX_SIGNATURE_BYTES {
+                            let limit = MAX_SIGNATURE_BYTES as u64;
+                            return Err(ApiError::too_large(
+                                &format!("the field `{name}`"),
+                                limit,
+                                None,
+                            ));
+                        }
+                        value.extend_from_slice(&chunk);
+                    }
+                    match name {
+                        // A browser sends an empty part for a file that was not chosen.
+                        "signature" if value.is_empty() => {}
+                        "signature" => signatures.push(value),
+                        _ => other(name, &String::from_utf8_lossy(&value))?,
+                    }
+                }
+            }
+        }
+        check_count(signatures.len())?;
+        let staged = staged.ok_or_else(|| ApiError::malformed("the form has no file `bundle`"))?;
+        Ok(Self { staged, signatures })
+    }
+}
+
+impl PublishResponse {
+    pub(in crate::web) fn answer(published: Published) -> (StatusCode, Json<Self>) {
+        let (status, body) = match published {
+            Published::Registered { version, created, report } => (
+                if created { StatusCode::CREATED } else { StatusCode::OK },
+                Self {
+                    outcome: if created { "created" } else { "unchanged" },
+                    name: version.name.clone(),
+                    version: version.version.clone(),
+                    content_hash: version.content_hash,
+                    report,
+                },
+            ),
+            Published::Quarantined { entry, report } => (
+                StatusCode::ACCEPTED,
+                Self {
+                    outcome: "quarantined",
+                    name: entry.name,
+                    version: entry.version,
+                    content_hash: entry.content_hash,
+                    report,
+                },
+            ),
+        };
+        (status, Json(body))
+    }
+}
+
+fn header_signatures(headers: &HeaderMap) -> Result<Vec<Vec<u8>>, ApiError> {
+    let lines: Vec<_> = headers.get_all(SIGNATURE_HEADER).iter().collect();
+    check_count(lines.len())?;
+    let decode = |line: &&axum::http::HeaderValue| {
+        let bytes = line.as_bytes();
+        if bytes.len() > MAX_SIGNATURE_LINE_BYTES {
+            let found = Some(bytes.len() as u64);
+            return Err(ApiError::too_large(
+                "Plugboard-Signature",
+                MAX_SIGNATURE_LINE_BYTES as u64,
+                found,
+            ));
+        }
+        STANDARD.decode(bytes).or_else(|_| URL_SAFE.decode(bytes)).map_err(|_| {
+            ApiError::malformed("Plugboard-Signature is not base64")
+                .hint("send `base64 -w0 < bundle.dsse.json`")
+        })
+    };
+    lines.iter().map(decode).collect()
+}
+
+fn check_count(count: usize) -> Result<(), ApiError> {
+    if count > MAX_SIGNATURES {
+        let detail = format!("{count} signatures were sent; {MAX_SIGNATURES} are allowed");
+        return Err(ApiError::malformed(detail));
+    }
+    Ok(())
+}
+
+/// Refuses by `Content-Length` before a byte is received.
+fn check_announced_size(app: &App, body: &Body) -> Result<(), ApiError> {
+    let (limit, announced) =
+        (app.config.store.max_bundle_bytes, http_body::Body::size_hint(body).lower());
+    if announced > limit {
+        return Err(ApiError::too_large("a bundle", limit, Some(announced)).hint(
+            "ask an operator to raise `store.max_bundle_bytes`, or make the bundle smaller",
+        ));
+    }
+    Ok(())
+}

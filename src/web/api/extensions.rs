@@ -1,0 +1,91 @@
+//! `/api/v1/extensions`
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use jiff::Timestamp;
+use semver::Version;
+use serde::Serialize;
+
+use crate::app::App;
+use crate::model::{
+    ContentHash, ExtensionName, ExtensionVersion, Principal, ScopeKind, Signer, TargetWorld,
+};
+use crate::web::error::ApiError;
+use crate::web::extract::Path;
+
+/// A list under one name, so that members can be added beside it.
+#[derive(Debug, Serialize)]
+pub struct ExtensionsResponse {
+    pub versions: Vec<VersionSummary>,
+}
+
+/// A version without its file table and manifest.
+#[derive(Debug, Serialize)]
+pub struct VersionSummary {
+    pub name: ExtensionName,
+    pub version: Version,
+    pub content_hash: ContentHash,
+    pub size: u64,
+    pub world: Option<TargetWorld>,
+    pub signers: Vec<Signer>,
+    pub published_at: Timestamp,
+}
+
+impl From<ExtensionVersion> for VersionSummary {
+    fn from(row: ExtensionVersion) -> Self {
+        Self {
+            name: row.name,
+            version: row.version,
+            content_hash: row.content_hash,
+            size: row.size,
+            world: row.world,
+            signers: row.signers,
+            published_at: row.published_at,
+        }
+    }
+}
+
+/// Every published version.
+pub async fn list_extensions(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+) -> Result<Json<ExtensionsResponse>, ApiError> {
+    let versions = app.list_versions(&principal).await?;
+    Ok(Json(ExtensionsResponse { versions: versions.into_iter().map(Into::into).collect() }))
+}
+
+/// The versions of one extension.
+pub async fn get_extension(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+    Path(name): Path<ExtensionName>,
+) -> Result<Json<ExtensionsResponse>, ApiError> {
+    check_readable(&principal, &name)?;
+    let versions = app.list_versions_of(&name).await?;
+    if versions.is_empty() {
+        return Err(ApiError::not_found(format!("no version of {name} is published")));
+    }
+    Ok(Json(ExtensionsResponse { versions: versions.into_iter().map(Into::into).collect() }))
+}
+
+/// One version, whole.
+pub async fn get_extension_version(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+    Path((name, version)): Path<(ExtensionName, Version)>,
+) -> Result<Json<ExtensionVersion>, ApiError> {
+    check_readable(&principal, &name)?;
+    let found = app.get_version(&name, &version).await?;
+    let unknown = || ApiError::not_found(format!("{name} {version} is not published"));
+    found.map(Json).ok_or_else(unknown)
+}
+
+fn check_readable(principal: &Principal, name: &ExtensionName) -> Result<(), ApiError> {
+    if principal.allows(ScopeKind::InstallRead, Some(name)) {
+        Ok(())
+    } else {
+        Err(ApiError::forbidden(format!("this token may not read {name}")))
+    }
+}

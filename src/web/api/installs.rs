@@ -1,0 +1,136 @@
+//! `/api/v1/installs`
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use semver::Version;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::app::App;
+use crate::app::install::{InstallRequest, Installed};
+use crate::app::upgrade::UpgradeRequest;
+use crate::model::{Capability, ExtensionName, Install, InstallId, Principal};
+use crate::web::error::ApiError;
+use crate::web::extract::{JsonBody, Path};
+
+/// The body of `POST /api/v1/installs`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateInstallRequest {
+    name: ExtensionName,
+    /// Absent: the highest that is no pre-release.
+    version: Option<Version>,
+    #[serde(default)]
+    grants: BTreeSet<Capability>,
+}
+
+/// The body of `PUT /api/v1/installs/{id}/version`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeVersionRequest {
+    version: Option<Version>,
+    grants: Option<BTreeSet<Capability>>,
+    /// A person has agreed that the extension may do more than before.
+    #[serde(default)]
+    confirm: bool,
+    /// Restore the version that the last upgrade replaced.
+    #[serde(default)]
+    back: bool,
+}
+
+/// Every install of the caller's tenant.
+#[derive(Debug, Serialize)]
+pub struct InstallsResponse {
+    installs: Vec<Install>,
+}
+
+/// Lists the installs of the caller's tenant.
+pub async fn list_installs(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+) -> Json<InstallsResponse> {
+    let installs = app.list_installs(&principal);
+    Json(InstallsResponse { installs: installs.iter().map(|row| row.install.clone()).collect() })
+}
+
+/// Installs a version, disabled: 201 new, 200 when it was there.
+pub async fn create_install(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+    JsonBody(body): JsonBody<CreateInstallRequest>,
+) -> Result<(StatusCode, Json<Install>), ApiError> {
+    let CreateInstallRequest { name, version, grants } = body;
+    let request = InstallRequest { name, version, grants };
+    Ok(match app.install(&principal, request).await? {
+        Installed::Created(install) => (StatusCode::CREATED, Json(install)),
+        Installed::Unchanged(install) => (StatusCode::OK, Json(install)),
+    })
+}
+
+/// One install.
+pub async fn get_install(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+    Path(id): Path<InstallId>,
+) -> Result<Json<Install>, ApiError> {
+    Ok(Json(app.get_install(&principal, id)?.install.clone()))
+}
+
+/// Enables an install; answers when its component is ready to run.
+pub async fn enable_install(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+    Path(id): Path<InstallId>,
+) -> Result<Json<Install>, ApiError> {
+    Ok(Json(app.set_enabled(&principal, id, true).await?))
+}
+
+/// Disables an install.
+pub async fn disable_install(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+    Path(id): Path<InstallId>,
+) -> Result<Json<Install>, ApiError> {
+    Ok(Json(app.set_enabled(&principal, id, false).await?))
+}
+
+/// Moves an install to another version, or back.
+pub async fn change_version(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+    Path(id): Path<InstallId>,
+    JsonBody(body): JsonBody<ChangeVersionRequest>,
+) -> Result<Json<Install>, ApiError> {
+    let install = if body.back {
+        app.upgrade_back(&principal, id).await?
+    } else {
+        let ChangeVersionRequest { version, grants, confirm, .. } = body;
+        let request = UpgradeRequest { version, grants, confirmed: confirm };
+        app.upgrade(&principal, id, request).await?
+    };
+    Ok(Json(install))
+}
+
+/// Replaces the settings of an install.
+pub async fn change_settings(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+    Path(id): Path<InstallId>,
+    JsonBody(settings): JsonBody<Map<String, Value>>,
+) -> Result<Json<Install>, ApiError> {
+    Ok(Json(app.configure(&principal, id, settings).await?))
+}
+
+/// Removes an install; its bundle stays published.
+pub async fn delete_install(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+    Path(id): Path<InstallId>,
+) -> Result<StatusCode, ApiError> {
+    app.uninstall(&principal, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,75 @@
+//! `/api/v1/quarantine`
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::bundles::PublishResponse;
+use crate::app::App;
+use crate::model::{ContentHash, Principal, Quarantined};
+use crate::web::error::ApiError;
+use crate::web::extract::{JsonBody, Path};
+
+/// Every quarantined bundle.
+#[derive(Debug, Serialize)]
+pub struct QuarantineResponse {
+    quarantined: Vec<Quarantined>,
+}
+
+/// The body of an approval.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApproveRequest {
+    reason: String,
+}
+
+/// Lists what waits for a decision.
+pub async fn list_quarantined(
+    State(app): State<Arc<App>>,
+) -> Result<Json<QuarantineResponse>, ApiError> {
+    Ok(Json(QuarantineResponse { quarantined: app.list_quarantined().await? }))
+}
+
+/// One quarantined bundle with its report.
+pub async fn get_quarantined(
+    State(app): State<Arc<App>>,
+    Path(hash): Path<ContentHash>,
+) -> Result<Json<Quarantined>, ApiError> {
+    Ok(Json(app.get_quarantined(hash).await?))
+}
+
+/// Attaches the DSSE envelope in the body and verifies again.
+pub async fn attach_signatures(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+    Path(hash): Path<ContentHash>,
+    envelope: Bytes,
+) -> Result<(StatusCode, Json<PublishResponse>), ApiError> {
+    let published = app.attach_signatures(&principal, hash, vec![envelope.to_vec()]).await?;
+    Ok(PublishResponse::answer(published))
+}
+
+/// Approves exactly this content hash, with a reason.
+pub async fn approve_quarantined(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+    Path(hash): Path<ContentHash>,
+    JsonBody(body): JsonBody<ApproveRequest>,
+) -> Result<(StatusCode, Json<PublishResponse>), ApiError> {
+    let published = app.approve(&principal, hash, &body.reason).await?;
+    Ok(PublishResponse::answer(published))
+}
+
+/// Throws a quarantined bundle away.
+pub async fn delete_quarantined(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+    Path(hash): Path<ContentHash>,
+) -> Result<StatusCode, ApiError> {
+    app.delete_quarantined(&principal, hash).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

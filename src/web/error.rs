@@ -1,0 +1,262 @@
+//! Every error that leaves the appliance, as RFC 9457 problem responses.
+
+mod from_app;
+
+use std::error::Error;
+use std::sync::{Arc, Mutex};
+
+use axum::Json;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::pages;
+
+/// An error response: what the client may know, and what only the log may know.
+#[derive(Debug)]
+pub struct ApiError {
+    pub(super) status: StatusCode,
+    pub(super) code: &'static str,
+    pub(super) detail: String,
+    pub(super) hint: Option<String>,
+    pub(super) headers: HeaderMap,
+    /// More members of the problem, as `report` or `problems`.
+    pub(super) extra: serde_json::Map<String, serde_json::Value>,
+    cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// In which form the clients of an address expect its errors.
+enum Shape {
+    Problem,
+    /// `/api/ext*`: also `error` and `requestId` (interop.md 5.1).
+    Gateway,
+    Page,
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'a str,
+    status: u16,
+    code: &'a str,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    #[serde(rename = "requestId", skip_serializing_if = "Option::is_none")]
+    gateway_request_id: Option<&'a str>,
+    #[serde(flatten)]
+    extra: &'a serde_json::Map<String, serde_json::Value>,
+}
+
+/// An error on its way to the middleware that writes it.
+#[derive(Clone)]
+pub(super) struct PendingError(Arc<Mutex<Option<ApiError>>>);
+
+impl ApiError {
+    /// The client is wrong; `detail` is for it.
+    pub(super) fn client(
+        status: StatusCode,
+        code: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            hint: None,
+            headers: HeaderMap::new(),
+            extra: serde_json::Map::new(),
+            cause: None,
+        }
+    }
+
+    /// The appliance failed; the cause goes to the log and never to the client.
+    pub(super) fn server(
+        status: StatusCode,
+        code: &'static str,
+        detail: &str,
+        cause: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self { cause: Some(cause.into()), ..Self::client(status, code, detail) }
+    }
+
+    pub(super) fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let detail = "the appliance could not complete the request";
+        Self::server(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail, cause)
+    }
+
+    pub(super) fn malformed(detail: impl Into<String>) -> Self {
+        Self::client(StatusCode::BAD_REQUEST, "malformed_request", detail)
+    }
+
+    pub(super) fn not_found(detail: impl Into<String>) -> Self {
+        Self::client(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
+    pub(super) fn method_not_allowed() -> Self {
+        let detail = "this address does not answer this method";
+        Self::client(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+    }
+
+    pub(super) fn unauthenticated(detail: impl Into<String>) -> Self {
+        Self::client(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
+            .header(header::WWW_AUTHENTICATE, "Bearer realm=\"plugboard\"")
+    }
+
+    pub(super) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::client(StatusCode::FORBIDDEN, "capability_denied", detail)
+    }
+
+    pub(super) fn cross_site() -> Self {
+        let detail = "the request did not come from a page of this appliance";
+        Self::client(StatusCode::FORBIDDEN, "cross_site", detail)
+            .hint("reload the page and try again; scripts use an API token")
+    }
+
+    pub(super) fn step_up_required(minutes: u64) -> Self {
+        let detail = format!("this needs a password entered within the last {minutes} minutes");
+        Self::client(StatusCode::FORBIDDEN, "step_up_required", detail)
+            .hint("sign out and in again")
+    }
+
+    pub(super) fn setup_required() -> Self {
+        let detail = "this appliance is not set up yet";
+        Self::client(StatusCode::SERVICE_UNAVAILABLE, "setup_required", detail).hint(
+            "open /setup with the token from the log or from `setup-token` in the data folder",
+        )
+    }
+
+    pub(super) fn too_large(what: &str, limit: u64, found: Option<u64>) -> Self {
+        let found = found.map(|found| format!(" and this one has {found}")).unwrap_or_default();
+        let detail = format!("{what} has at most {limit} bytes here{found}");
+        let mut error = Self::client(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail);
+        error.extra.insert("limit_bytes".to_owned(), limit.into());
+        error
+    }
+
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(super) fn header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+
+    pub(super) fn retry_after(self, seconds: u64) -> Self {
+        self.header(header::RETRY_AFTER, &seconds.to_string())
+    }
+
+    pub(super) fn extra(mut self, name: &str, value: impl Serialize) -> Self {
+        match serde_json::to_value(value) {
+            Ok(value) => self.extra.insert(name.to_owned(), value),
+            Err(error) => return Self::internal(error),
+        };
+        self
+    }
+
+    pub(super) fn is_unauthenticated(&self) -> bool {
+        self.status == StatusCode::UNAUTHORIZED
+    }
+
+    /// Writes the answer. The one place where failures are logged.
+    pub(super) fn into_final_response(self, path: &str, request_id: &str) -> Response {
+        if let Some(cause) = &self.cause {
+            tracing::error!(
+                request.id = request_id,
+                code = self.code,
+                error = &**cause as &dyn Error,
+                "Request failed: {}",
+                chain(&**cause),
+            );
+        }
+        let mut response = match shape_of(path) {
+            Shape::Page => pages::failure::render(&self, request_id),
+            shape => self.problem(request_id, matches!(shape, Shape::Gateway)),
+        };
+        *response.status_mut() = self.status;
+        for (name, value) in &self.headers {
+            response.headers_mut().insert(name.clone(), value.clone());
+        }
+        let no_store = HeaderValue::from_static("no-store");
+        response.headers_mut().insert(header::CACHE_CONTROL, no_store);
+        response
+    }
+
+    fn problem(&self, request_id: &str, gateway: bool) -> Response {
+        let problem = Problem {
+            kind: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            code: self.code,
+            detail: &self.detail,
+            hint: self.hint.as_deref(),
+            request_id,
+            error: gateway.then(|| gateway_word(self.code)),
+            gateway_request_id: gateway.then_some(request_id),
+            extra: &self.extra,
+        };
+        let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
+        (content_type, Json(problem)).into_response()
+    }
+}
+
+/// The words existing clients know (interop.md 5.1).
+fn gateway_word(code: &'static str) -> &'static str {
+    match code {
+        "too_large" => "payload_too_large",
+        "extension_failed" | "extension_timeout" | "integrity" => "bad_gateway",
+        "capability_denied" | "cross_site" => "forbidden",
+        "busy" | "storage_unavailable" => "access_policy_unavailable",
+        other => other,
+    }
+}
+
+fn shape_of(path: &str) -> Shape {
+    if path.starts_with("/api/ext/") || path.starts_with("/api/ext-proxy/") {
+        Shape::Gateway
+    } else if path.starts_with("/api/")
+        || path.starts_with("/ext-ui/")
+        || ["/healthz", "/readyz", "/metrics"].contains(&path)
+    {
+        Shape::Problem
+    } else {
+        Shape::Page
+    }
+}
+
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+impl PendingError {
+    /// The error inside, once.
+    pub(super) fn take(&self) -> Option<ApiError> {
+        self.0.lock().ok()?.take()
+    }
+}
+
+impl IntoResponse for ApiError {
+    /// Leaves the writing to the middleware, which knows path and request id.
+    fn into_response(self) -> Response {
+        let status = self.status;
+        let mut response = status.into_response();
+        let pending = PendingError(Arc::new(Mutex::new(Some(self))));
+        response.extensions_mut().insert(pending);
+        response
+    }
+}

@@ -1,0 +1,302 @@
+//! `/api/ext/{extension}/{*path}` and `/api/ext-proxy/…`: calls to extensions.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+use super::error::ApiError;
+use super::extract::Path;
+use super::headers;
+use super::middleware::{LoggedExtension, RequestId};
+use crate::app::App;
+use crate::app::dispatch::{Caller, DispatchError, FoundEndpoint, GatewayRequest, Route};
+use crate::model::EndpointMethod;
+use crate::runner::GuestResponse;
+
+const METHOD_OVERRIDE: &str = "__method";
+
+/// `/api/ext/{extension}/{*path}`
+pub(super) async fn dispatch(
+    State(app): State<Arc<App>>,
+    Path((extension, _)): Path<(String, String)>,
+    caller: Caller,
+    id: RequestId,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let call = Call { method: request.method().clone(), query: query(&request), body: None };
+    run(app, &extension, caller, id, request, call).await
+}
+
+/// `/api/ext/{extension}`, with or without a slash: the guest's `/`.
+pub(super) async fn dispatch_root(
+    State(app): State<Arc<App>>,
+    Path(extension): Path<String>,
+    caller: Caller,
+    id: RequestId,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let call = Call { method: request.method().clone(), query: query(&request), body: None };
+    run(app, &extension, caller, id, request, call).await
+}
+
+/// `/api/ext-proxy/{extension}/{*path}`: the bridge's door, with `__method`.
+pub(super) async fn dispatch_proxy(
+    State(app): State<Arc<App>>,
+    Path((extension, _)): Path<(String, String)>,
+    caller: Caller,
+    id: RequestId,
+    request: Request,
+) -> Result<Response, ApiError> {
+    proxy(app, &extension, caller, id, request).await
+}
+
+/// `/api/ext-proxy/{extension}`, with or without a slash.
+pub(super) async fn dispatch_proxy_root(
+    State(app): State<Arc<App>>,
+    Path(extension): Path<String>,
+    caller: Caller,
+    id: RequestId,
+    request: Request,
+) -> Result<Response, ApiError> {
+    proxy(app, &extension, caller, id, request).await
+}
+
+/// What differs from the request as it was sent: the override of `ext-proxy`.
+struct Call {
+    method: Method,
+    query: Option<String>,
+    /// Already read, to look for the override in it.
+    body: Option<Bytes>,
+}
+
+async fn proxy(
+    app: Arc<App>,
+    extension: &str,
+    caller: Caller,
+    id: RequestId,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (mut request, call) = apply_override(&app, request).await?;
+    *request.method_mut() = call.method.clone();
+    run(app, extension, caller, id, request, call).await
+}
+
+/// A POST may name another method in the query or at the top of a JSON body
+/// (interop.md 5.2). The marker is removed; GET drops the body.
+async fn apply_override(app: &App, request: Request) -> Result<(Request, Call), ApiError> {
+    let (sent_query, method) = (query(&request), request.method().clone());
+    if method != Method::POST {
+        return Ok((request, Call { method, query: sent_query, body: None }));
+    }
+    if let Some((method, rest)) = sent_query.as_deref().and_then(override_in_query) {
+        let body = (method == Method::GET).then(Bytes::new);
+        return Ok((request, Call { method, query: rest, body }));
+    }
+    let is_json = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.starts_with("application/json"));
+    if !is_json {
+        return Ok((request, Call { method, query: sent_query, body: None }));
+    }
+    let (parts, body) = request.into_parts();
+    let body = read_body(body, app.config.gateway.max_body_bytes).await?;
+    let (method, body) = override_in_body(&body).unwrap_or((method, body));
+    let request = Request::from_parts(parts, Body::empty());
+    Ok((request, Call { method, query: sent_query, body: Some(body) }))
+}
+
+fn override_in_query(query: &str) -> Option<(Method, Option<String>)> {
+    let marker = |pair: &&str| pair.split('=').next() == Some(METHOD_OVERRIDE);
+    let value = query.split('&').find(marker)?.split_once('=')?.1;
+    let rest: Vec<_> = query.split('&').filter(|pair| !marker(pair)).collect();
+    Some((overriding(value)?, (!rest.is_empty()).then(|| rest.join("&"))))
+}
+
+fn override_in_body(body: &Bytes) -> Option<(Method, Bytes)> {
+    let mut json: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
+    let method = overriding(json.remove(METHOD_OVERRIDE)?.as_str()?)?;
+    let body = if method == Method::GET { Vec::new() } else { serde_json::to_vec(&json).ok()? };
+    Some((method, body.into()))
+}
+
+fn overriding(text: &str) -> Option<Method> {
+    let allowed = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+    let text = text.to_ascii_uppercase();
+    allowed.contains(&text.as_str()).then(|| Method::from_bytes(text.as_bytes()).ok())?
+}
+
+async fn run(
+    app: Arc<App>,
+    extension: &str,
+    caller: Caller,
+    id: RequestId,
+    request: Request,
+    call: Call,
+) -> Result<Response, ApiError> {
+    let path = guest_path(request.uri().path())?;
+    let found = match app.find_endpoint(&caller, extension, &call.method, &path)? {
+        Route::Found(found) => found,
+        Route::Options(methods) => return Ok(answer_options(&methods)),
+    };
+    let logged =
+        LoggedExtension { name: found.extension().to_string(), tenant: found.tenant().to_string() };
+    let answer = execute(&app, found, path, id, request, call).await;
+    let mut response = answer.unwrap_or_else(IntoResponse::into_response);
+    response.extensions_mut().insert(logged);
+    Ok(response)
+}
+
+async fn execute(
+    app: &App,
+    found: FoundEndpoint,
+    path: String,
+    id: RequestId,
+    request: Request,
+    call: Call,
+) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    let limit = found.max_body_bytes;
+    let body = match call.body {
+        Some(body) if body.len() as u64 > limit => {
+            return Err(ApiError::too_large("the body", limit, Some(body.len() as u64)));
+        }
+        Some(body) => body,
+        None => read_body(body, limit).await?,
+    };
+    let mut headers = headers::to_guest(&parts.headers);
+    let extension = found.extension().to_string();
+    for (name, value) in [
+        ("x-request-id", id.0.as_str()),
+        ("x-alga-tenant", found.tenant().as_str()),
+        ("x-alga-extension", &extension),
+    ] {
+        headers.insert(name, HeaderValue::from_str(value).map_err(ApiError::internal)?);
+    }
+    let path_and_query = match call.query {
+        Some(query) => format!("{path}?{query}"),
+        None => path,
+    };
+    let is_head = call.method == Method::HEAD;
+    let request = GatewayRequest {
+        request_id: id.0,
+        method: call.method,
+        path_and_query,
+        authority: authority(&parts.headers),
+        headers,
+        body,
+    };
+    let response = app.dispatch(found, request).await?;
+    Ok(respond(response, is_head))
+}
+
+fn respond(guest: GuestResponse, is_head: bool) -> Response {
+    let mut headers = headers::from_guest(&guest.headers);
+    let status = StatusCode::from_u16(guest.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let body = if is_head {
+        // HEAD says how long GET's body would be (RFC 9110 section 9.3.2).
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(guest.body.len()));
+        Body::empty()
+    } else {
+        Body::from(guest.body)
+    };
+    (status, headers, body).into_response()
+}
+
+fn answer_options(methods: &[EndpointMethod]) -> Response {
+    (StatusCode::NO_CONTENT, [(header::ALLOW, allow(methods))]).into_response()
+}
+
+/// The `Allow` value for some methods.
+pub(super) fn allow(methods: &[EndpointMethod]) -> String {
+    methods.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+async fn read_body(body: Body, limit: u64) -> Result<Bytes, ApiError> {
+    let too_large = |found| ApiError::too_large("the body", limit, found);
+    let announced = http_body::Body::size_hint(&body).lower();
+    if announced > limit {
+        return Err(too_large(Some(announced)));
+    }
+    let limited = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
+    match limited.collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large(None)),
+        Err(_) => Err(ApiError::malformed("the body broke off")),
+    }
+}
+
+fn query(request: &Request) -> Option<String> {
+    request.uri().query().map(str::to_owned)
+}
+
+fn authority(headers: &axum::http::HeaderMap) -> String {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    host.unwrap_or("localhost").to_owned()
+}
+
+/// The path after the extension id, decoded once, with its leading `/`.
+///
+/// What could mean two things to two readers is refused: encoded slashes,
+/// backslashes and control characters, and dot segments.
+fn guest_path(uri_path: &str) -> Result<String, ApiError> {
+    let malformed = || {
+        ApiError::malformed(
+            "the path has an encoded slash, a backslash, a control character or a dot segment",
+        )
+    };
+    let rest = uri_path.splitn(5, '/').nth(4).unwrap_or_default();
+    let upper = rest.to_ascii_uppercase();
+    if ["%2F", "%5C", "%00", "%25"].iter().any(|coded| upper.contains(coded)) {
+        return Err(malformed());
+    }
+    let decoded =
+        percent_encoding::percent_decode_str(rest).decode_utf8().map_err(|_| malformed())?;
+    let dotted = decoded.split('/').any(|segment| segment == "." || segment == "..");
+    if dotted
+        || decoded.contains('\\')
+        || decoded.chars().any(char::is_control)
+        || decoded.contains("//")
+    {
+        return Err(malformed());
+    }
+    Ok(format!("/{decoded}"))
+}
+
+impl From<DispatchError> for ApiError {
+    fn from(error: DispatchError) -> Self {
+        Self::from_dispatch(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ambiguous_paths_are_refused() {
+        for path in
+            ["a/../b", "%2e%2e/b", "a%2fb", "a%5cb", "a%00", "a//b", "a%252e", "./a", "a%0ab"]
+        {
+            assert!(guest_path(&format!("/api/ext/x/{path}")).is_err(), "{path}");
+        }
+        assert_eq!(guest_path("/api/ext/x/a%20b/c").unwrap(), "/a b/c");
+        assert_eq!(guest_path("/api/ext/x").unwrap(), "/");
+        assert_eq!(guest_path("/api/ext/x/").unwrap(), "/");
+    }
+
+    #[test]
+    fn the_method_marker_is_taken_out() {
+        let (method, rest) = override_in_query("a=1&__method=put&b=2").unwrap();
+        assert_eq!((method, rest.as_deref()), (Method::PUT, Some("a=1&b=2")));
+        assert!(override_in_query("__method=TRACE").is_none());
+
+        let (method, body) = override_in_body(&r#"{"__method":"DELETE","x":1}"#.into()).unwrap();
+        assert_eq!((method, &body[..]), (Method::DELETE, &br#"{"x":1}"#[..]));
+    }
+}

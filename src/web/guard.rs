@@ -1,0 +1,200 @@
+//! Enforces the access column of the route table: default deny.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+
+use super::access::Access;
+use super::cookie;
+use super::error::ApiError;
+use super::server::Peer;
+use crate::app::App;
+use crate::app::dispatch::Caller;
+use crate::app::sign_in::csrf_token_fits;
+use crate::model::{Principal, ScopeKind};
+
+/// The cookie of an authenticated session: what CSRF tokens derive from.
+#[derive(Clone)]
+pub(super) struct SessionCookie(pub(super) String);
+
+/// Authenticates the caller, checks the route's access, and hands the caller on.
+pub(super) async fn enforce(
+    State((app, access)): State<(Arc<App>, Access)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if access != Access::Always && access != Access::Metrics && !app.registry.live().is_set_up() {
+        // The host itself can still be asked, so that the command line works.
+        if !matches!(request.extensions().get::<Peer>(), Some(Peer::Unix { .. })) {
+            return ApiError::setup_required().into_response();
+        }
+    }
+    let caller = match authenticate(&app, access, &request) {
+        Ok(caller) => caller,
+        Err(error) => return error.into_response(),
+    };
+    if let Err(error) = check(&app, access, &caller, &request) {
+        let wants_page = access == Access::Page && error.is_unauthenticated();
+        if wants_page && request.method() == Method::GET {
+            return Redirect::to("/sign-in").into_response();
+        }
+        return error.into_response();
+    }
+    if let Caller::Known(principal) = &caller {
+        if let Principal::Operator(_) = principal
+            && let Some(cookie) = cookie::session(request.headers(), app.is_secure())
+        {
+            request.extensions_mut().insert(SessionCookie(cookie));
+        }
+        request.extensions_mut().insert(principal.clone());
+    }
+    request.extensions_mut().insert(caller);
+    next.run(request).await
+}
+
+/// A Bearer token, else the admin socket, else a session.
+fn authenticate(app: &App, access: Access, request: &Request) -> Result<Caller, ApiError> {
+    let headers = request.headers();
+    if let Some(value) = headers.get(header::AUTHORIZATION) {
+        // The setup route's Bearer is the setup token; the handler checks it.
+        if access == Access::Always {
+            return Ok(Caller::Anonymous);
+        }
+        return bearer(app, headers, value.to_str().unwrap_or_default());
+    }
+    if let Some(Peer::Unix { uid }) = request.extensions().get::<Peer>() {
+        return Ok(Caller::Known(Principal::Local { uid: *uid }));
+    }
+    let cookie = cookie::session(headers, app.is_secure());
+    let Some(session) = cookie.as_deref().and_then(|cookie| app.authenticate_session(cookie))
+    else {
+        return Ok(Caller::Anonymous);
+    };
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let cookie = cookie.as_deref().unwrap_or_default();
+    if !safe && !(is_same_origin(app, headers) && token_fits(access, headers, cookie)) {
+        return Ok(Caller::CrossSite);
+    }
+    // A page of another site may embed a GET of an API or an endpoint; its
+    // answer stays unreadable there, but it must not run with this session.
+    if safe && access == Access::Endpoint && is_cross_site(headers) {
+        return Ok(Caller::CrossSite);
+    }
+    Ok(Caller::Known(Principal::Operator(session)))
+}
+
+fn bearer(app: &App, headers: &HeaderMap, value: &str) -> Result<Caller, ApiError> {
+    // A token typed into an address bar ends up in histories and logs.
+    let navigating = headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
+    let token = value
+        .split_once(' ')
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer") && !navigating)
+        .and_then(|(_, text)| app.authenticate_token(text.trim()));
+    match token {
+        Some(token) => Ok(Caller::Known(Principal::Token(token))),
+        None => Err(ApiError::unauthenticated("the token is unknown, revoked or expired")),
+    }
+}
+
+/// Rule one of security.md 4.5. `same-site` is not enough: another port on this
+/// host is same-site and may serve an attacker's page.
+pub(super) fn is_same_origin(app: &App, headers: &HeaderMap) -> bool {
+    match headers.get("sec-fetch-site") {
+        Some(site) => site == "same-origin",
+        None => headers.get(header::ORIGIN).is_some_and(|origin| {
+            origin.to_str().is_ok_and(|origin| app.is_own_origin(origin, headers.get(header::HOST)))
+        }),
+    }
+}
+
+fn is_cross_site(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
+}
+
+/// Pages carry the token in their forms, where the extractor checks it.
+fn token_fits(access: Access, headers: &HeaderMap, cookie: &str) -> bool {
+    access == Access::Page
+        || access == Access::Public
+        || headers
+            .get("x-csrf-token")
+            .and_then(|token| token.to_str().ok())
+            .is_some_and(|token| csrf_token_fits(cookie, token))
+}
+
+fn check(app: &App, access: Access, caller: &Caller, request: &Request) -> Result<(), ApiError> {
+    match access {
+        Access::Always | Access::Public | Access::Endpoint => Ok(()),
+        Access::Scope(kind) => check_scope(caller, kind),
+        Access::ScopeStepUp(kind) => {
+            check_scope(caller, kind)?;
+            check_step_up(app, caller)
+        }
+        Access::OperatorStepUp => match known(caller)? {
+            Principal::Token(_) => Err(ApiError::forbidden(
+                "no token may do this; sign in, or use the command line on the host",
+            )),
+            Principal::Operator(_) | Principal::Local { .. } => check_step_up(app, caller),
+        },
+        Access::Page => match known(caller)? {
+            Principal::Operator(_) => Ok(()),
+            Principal::Token(_) | Principal::Local { .. } => {
+                Err(ApiError::forbidden("pages are for signed-in operators"))
+            }
+        },
+        Access::Metrics => check_metrics(caller, request),
+    }
+}
+
+fn known(caller: &Caller) -> Result<&Principal, ApiError> {
+    match caller {
+        Caller::Known(principal) => Ok(principal),
+        Caller::Anonymous => Err(ApiError::unauthenticated("sign in, or send an API token")),
+        Caller::CrossSite => Err(ApiError::cross_site()),
+    }
+}
+
+fn check_scope(caller: &Caller, kind: ScopeKind) -> Result<(), ApiError> {
+    let allowed = match known(caller)? {
+        // For which names is the use case's to check: it knows the name.
+        Principal::Token(token) => token.scopes.iter().any(|scope| scope.kind == kind),
+        Principal::Operator(_) | Principal::Local { .. } => true,
+    };
+    if allowed {
+        Ok(())
+    } else {
+        Err(ApiError::forbidden(format!("this token does not have the scope {}", kind.as_str())))
+    }
+}
+
+fn check_step_up(app: &App, caller: &Caller) -> Result<(), ApiError> {
+    match caller {
+        Caller::Known(Principal::Operator(session)) if !app.is_stepped_up(session) => {
+            Err(ApiError::step_up_required(app.config.auth.step_up_s / 60))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_metrics(caller: &Caller, request: &Request) -> Result<(), ApiError> {
+    let local = match request.extensions().get::<Peer>() {
+        // Behind a proxy every peer is loopback: a forwarded request is not local.
+        Some(Peer::Tcp(address)) => {
+            address.ip().to_canonical().is_loopback()
+                && !request.headers().contains_key("x-forwarded-for")
+                && !request.headers().contains_key(header::FORWARDED)
+        }
+        Some(Peer::Unix { .. }) => true,
+        None => false,
+    };
+    match caller {
+        Caller::Known(principal) if principal.allows(ScopeKind::MetricsRead, None) => Ok(()),
+        _ if local => Ok(()),
+        Caller::Known(_) => Err(ApiError::forbidden("this needs the scope metrics:read")),
+        Caller::Anonymous | Caller::CrossSite => {
+            Err(ApiError::unauthenticated("send a token with the scope metrics:read"))
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Header rules: what reaches a guest, what a guest may answer, what every
+//! answer carries (security.md 1.10, 1.12, 4.7).
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::app::App;
+
+/// Request headers that reach a guest; `x-ext-*` do too. Cookie, Authorization
+/// and everything about the connection never do.
+const TO_GUEST: [HeaderName; 11] = [
+    header::ACCEPT,
+    header::ACCEPT_ENCODING,
+    header::ACCEPT_LANGUAGE,
+    header::CONTENT_TYPE,
+    header::USER_AGENT,
+    header::IF_MATCH,
+    header::IF_NONE_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_UNMODIFIED_SINCE,
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("x-idempotency-key"),
+];
+
+/// Response headers a guest may set; `x-ext-*` too.
+const FROM_GUEST: [HeaderName; 9] = [
+    header::CONTENT_TYPE,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LANGUAGE,
+    header::CONTENT_DISPOSITION,
+    header::CACHE_CONTROL,
+    header::ETAG,
+    header::LAST_MODIFIED,
+    header::RETRY_AFTER,
+    header::LOCATION,
+];
+
+const EXT_PREFIX: &str = "x-ext-";
+
+/// The request headers a guest gets to see.
+pub(super) fn to_guest(headers: &HeaderMap) -> HeaderMap {
+    let allowed = |name: &HeaderName| TO_GUEST.contains(name) || is_ext(name);
+    headers
+        .iter()
+        .filter(|(name, _)| allowed(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// The response headers a client gets to see.
+pub(super) fn from_guest(headers: &HeaderMap) -> HeaderMap {
+    let mut kept = HeaderMap::new();
+    for (name, value) in headers {
+        let allowed = FROM_GUEST.contains(name) || is_ext(name);
+        // An absolute location sends a signed-in browser wherever a guest likes.
+        if allowed && (name != header::LOCATION || is_relative(value)) {
+            kept.append(name.clone(), value.clone());
+        }
+    }
+    if !kept.contains_key(header::CACHE_CONTROL) {
+        kept.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    }
+    kept
+}
+
+fn is_ext(name: &HeaderName) -> bool {
+    name.as_str().starts_with(EXT_PREFIX)
+}
+
+/// One leading slash: `//host` and `/\host` are other hosts to a browser.
+fn is_relative(value: &HeaderValue) -> bool {
+    let bytes = value.as_bytes();
+    let second = bytes.get(1);
+    let elsewhere = bytes.contains(&b':') && !bytes.starts_with(b"/");
+    !bytes.contains(&b'\\') && !elsewhere && (bytes.first() != Some(&b'/') || second != Some(&b'/'))
+}
+
+/// Sets the headers that an address's answers always carry.
+pub(super) fn set_fixed(app: &App, path: &str, headers: &mut HeaderMap) {
+    let mut set = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(PERMISSIONS_POLICY, PERMISSIONS);
+    if path.starts_with("/ext-ui/") {
+        set(header::CONTENT_SECURITY_POLICY, &ext_ui_policy(app, path));
+        // Without it `<script type=module>` does not load in an opaque origin (F4).
+        set(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
+        set(CORP, "cross-origin");
+        set(ORIGIN_AGENT_CLUSTER, "?1");
+        set(header::REFERRER_POLICY, "no-referrer");
+    } else if path.starts_with("/api/ext/") || path.starts_with("/api/ext-proxy/") {
+        // A guest's HTML, opened top-level, must not run in our origin.
+        set(header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'");
+        set(CORP, "same-origin");
+        set(header::REFERRER_POLICY, "no-referrer");
+        set(header::X_FRAME_OPTIONS, "DENY");
+    } else {
+        set(header::CONTENT_SECURITY_POLICY, &admin_policy(app));
+        set(header::X_FRAME_OPTIONS, "DENY");
+        // Not `no-referrer`: from such a page Chromium sends `Origin: null`
+        // with a same-origin form, which the CSRF rule refuses.
+        set(header::REFERRER_POLICY, "same-origin");
+        set(CORP, "same-origin");
+        set(COOP, "same-origin");
+        if app.config.server.tls.is_set() {
+            set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+        }
+        if !headers.contains_key(header::CACHE_CONTROL) {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+    }
+}
+
+const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+const COOP: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+const ORIGIN_AGENT_CLUSTER: HeaderName = HeaderName::from_static("origin-agent-cluster");
+const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
+const PERMISSIONS: &str = "accelerometer=(), camera=(), clipboard-read=(), display-capture=(), \
+                           fullscreen=(), geolocation=(), gyroscope=(), hid=(), magnetometer=(), \
+                           microphone=(), midi=(), payment=(), publickey-credentials-get=(), \
+                           screen-wake-lock=(), serial=(), usb=(), web-share=(), \
+                           xr-spatial-tracking=()";
+
+fn admin_policy(app: &App) -> String {
+    let frames = app.ext_ui_origin();
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
+         connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
+         frame-src {frames}; require-trusted-types-for 'script'"
+    )
+}
+
+/// `'self'` matches nothing in an opaque origin, so the sources are written
+/// out, with the path of this one bundle: other extensions' files do not load.
+fn ext_ui_policy(app: &App, path: &str) -> String {
+    let mut base = app.ext_ui_origin();
+    // Only what the path rules let through is repeated into a header.
+    let plain =
+        |part: &&str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b));
+    let mut parts = path.strip_prefix("/ext-ui/").unwrap_or_default().splitn(3, '/');
+    let name = parts.next().filter(plain);
+    let hash = parts.next().map(|hash| hash.replace("%3A", ":").replace("%3a", ":"));
+    if let (Some(name), Some(hash)) = (name, hash.as_deref().filter(|hash| plain(hash))) {
+        base = format!("{base}/ext-ui/{name}/{hash}/");
+        // Browsers compare paths as they are spelled; existing pages spell `%3A`.
+        base = format!("{base} {}", base.replace("sha256:", "sha256%3A"));
+    } else {
+        "'none'".clone_into(&mut base);
+    }
+    let admin = app.public_origin();
+    format!(
+        "sandbox allow-scripts allow-forms allow-downloads; default-src 'none'; \
+         script-src {base}; style-src {base} 'unsafe-inline'; img-src {base} data: blob:; \
+         font-src {base} data:; media-src {base} blob:; connect-src 'none'; frame-src 'none'; \
+         form-action 'none'; base-uri 'none'; frame-ancestors {admin}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pair = |(name, value): &(&'static str, &'static str)| {
+            (HeaderName::from_static(name), HeaderValue::from_static(value))
+        };
+        pairs.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn credentials_and_forwarding_never_reach_a_guest() {
+        let sent = map(&[
+            ("cookie", "a=1"),
+            ("authorization", "Bearer x"),
+            ("x-forwarded-for", "1.2.3.4"),
+            ("x-alga-admin", "true"),
+            ("x-alga-tenant", "other"),
+            ("range", "bytes=0-1"),
+            ("accept", "*/*"),
+            ("x-ext-trace", "1"),
+        ]);
+
+        let seen = to_guest(&sent);
+
+        let mut names: Vec<_> = seen.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["accept", "x-ext-trace"]);
+    }
+
+    #[test]
+    fn a_guest_cannot_set_cookies_policies_or_cors() {
+        let answered = map(&[
+            ("set-cookie", "a=1"),
+            ("access-control-allow-origin", "*"),
+            ("content-security-policy", "x"),
+            ("strict-transport-security", "x"),
+            ("clear-site-data", "x"),
+            ("service-worker-allowed", "/"),
+            ("refresh", "0"),
+            ("link", "x"),
+            ("content-type", "text/plain"),
+        ]);
+
+        let kept = from_guest(&answered);
+
+        assert_eq!(kept.len(), 2);
+        assert_eq!(kept[header::CONTENT_TYPE], "text/plain");
+        assert_eq!(kept[header::CACHE_CONTROL], "private, no-store");
+    }
+
+    #[test]
+    fn a_location_stays_on_this_host() {
+        for (value, kept) in [
+            ("/a/b?c", true),
+            ("a/b", true),
+            ("?x=1", true),
+            ("//evil.test", false),
+            ("/\\evil.test", false),
+            ("https://evil.test", false),
+            ("javascript:alert(1)", false),
+        ] {
+            let headers = from_guest(&HeaderMap::from_iter([(
+                header::LOCATION,
+                HeaderValue::from_static(value),
+            )]));
+            assert_eq!(headers.contains_key(header::LOCATION), kept, "{value}");
+        }
+    }
+}

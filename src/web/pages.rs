@@ -1,0 +1,51 @@
+//! The pages a person sees: plain view data, rendered by Askama.
+//!
+//! One file per page, with the same name in `templates/pages/`. A page decides
+//! nothing: it is built from model values and says them in words. What several
+//! pages share: [`Chrome`] (the frame around them), the figures of `figures`,
+//! [`FormErrors`], [`CheckRow`] and [`CapabilityChoice`]; their markup is in
+//! `templates/partials/`.
+
+mod capabilities;
+mod checks;
+mod chrome;
+mod confirm;
+pub(super) mod extension;
+pub(super) mod extensions;
+pub(super) mod failure;
+mod figures;
+mod files;
+mod form;
+mod install_form;
+pub(super) mod installs;
+pub(super) mod open;
+mod outcome;
+mod settings;
+mod settings_form;
+pub(super) mod setup;
+mod show;
+pub(super) mod sign_in;
+mod upgrade;
+pub(super) mod upload;
+mod versions;
+
+pub use capabilities::{CapabilityChoice, CapabilityRow, Standing};
+pub use checks::{CheckMark, CheckRow};
+pub use chrome::{Chrome, Notice, Tone};
+pub use confirm::ConfirmPage;
+pub use extension::{ExtensionHead, ExtensionPage};
+pub use extensions::{ExtensionRow, ExtensionsPage};
+pub use failure::FailurePage;
+pub use figures::{ByteSize, Moment, ShortHash, Status, counted};
+pub use files::{FileRow, FilesPage, Pager};
+pub use form::{FieldError, FormErrors};
+pub use install_form::InstallForm;
+pub use open::{FrameAddress, OpenPage};
+pub use outcome::{NextStep, Outcome, OutcomePage, Remedy};
+pub use settings::SettingsPage;
+pub use settings_form::{SettingField, SettingInput, SettingsForm};
+pub use setup::SetupPage;
+pub use sign_in::SignInPage;
+pub use upgrade::UpgradePage;
+pub use upload::UploadPage;
+pub use versions::{VersionRow, VersionStanding, VersionsPage};

@@ -1,0 +1,111 @@
+//! The question before anything that stops or deletes: `/admin/installs/{id}/{disable,uninstall}`.
+
+use askama::Template;
+
+use super::{Chrome, counted};
+use crate::model::{ExtensionVersion, Install, TenantId};
+
+/// Says what will happen to whom. Posts only the CSRF token, to `action`.
+#[derive(Debug, Template)]
+#[template(path = "pages/confirm.html")]
+pub struct ConfirmPage {
+    pub chrome: Chrome,
+    /// The question.
+    pub title: String,
+    /// What will happen, one sentence each, with the numbers.
+    pub consequences: Vec<String>,
+    /// What stays as it is.
+    pub kept: Vec<String>,
+    /// What cannot be undone; makes the button red.
+    pub warning: Option<String>,
+    pub action: String,
+    pub button: String,
+    pub cancel: String,
+}
+
+impl ConfirmPage {
+    /// Asks before an install is disabled.
+    pub fn disable(chrome: Chrome, install: &Install, version: &ExtensionVersion) -> Self {
+        Self {
+            chrome,
+            title: format!("Disable {}?", subject(install)),
+            consequences: stopping(install, version),
+            kept: vec![
+                format!("{} and {} stay as they are.", grants(install), settings(install)),
+                "It can be enabled again at any time.".to_owned(),
+            ],
+            warning: None,
+            action: format!("/admin/installs/{}/disable", install.id),
+            button: "Disable".to_owned(),
+            cancel: format!("/admin/extensions/{}", install.name),
+        }
+    }
+
+    /// Asks before an install is removed. `versions` of the extension are published.
+    pub fn uninstall(
+        chrome: Chrome,
+        install: &Install,
+        version: &ExtensionVersion,
+        versions: u64,
+    ) -> Self {
+        let mut consequences = if install.enabled { stopping(install, version) } else { vec![] };
+        consequences.push(format!("{} and {} are deleted.", grants(install), settings(install)));
+        Self {
+            chrome,
+            title: format!("Uninstall {}?", subject(install)),
+            consequences,
+            kept: vec![format!(
+                "{} in the store, ready to be installed again.",
+                match versions {
+                    1 => "1 published version stays".to_owned(),
+                    _ => format!("{} stay", counted(versions, "published version")),
+                },
+            )],
+            warning: Some("Deleted grants and settings cannot be brought back.".to_owned()),
+            action: format!("/admin/installs/{}/uninstall", install.id),
+            button: "Uninstall".to_owned(),
+            cancel: format!("/admin/extensions/{}", install.name),
+        }
+    }
+}
+
+/// `com.example.hello 1.4.0`, and the tenant where there are several.
+fn subject(install: &Install) -> String {
+    let Install { name, version, tenant, .. } = install;
+    if *tenant == TenantId::default_tenant() {
+        format!("{name} {version}")
+    } else {
+        format!("{name} {version} for tenant {tenant}")
+    }
+}
+
+fn grants(install: &Install) -> String {
+    counted(install.grants.len() as u64, "grant")
+}
+
+fn settings(install: &Install) -> String {
+    counted(install.settings.len() as u64, "setting")
+}
+
+/// What no longer works when an install stops.
+fn stopping(install: &Install, version: &ExtensionVersion) -> Vec<String> {
+    let mut lines = Vec::new();
+    match version.manifest.endpoints.len() as u64 {
+        0 => {}
+        1 => lines.push("Its API endpoint stops answering: callers get 404.".to_owned()),
+        count => lines.push(format!(
+            "Its {} stop answering: callers get 404.",
+            counted(count, "API endpoint"),
+        )),
+    }
+    if version.manifest.ui.is_some() {
+        lines.push(
+            "Its page can no longer be opened, and pages that are open get no more data."
+                .to_owned(),
+        );
+    }
+    if *install.tenant.as_str() != *TenantId::default_tenant().as_str() {
+        lines.push(format!("Only tenant {} is affected.", install.tenant));
+    }
+    lines
+}

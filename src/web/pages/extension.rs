@@ -1,0 +1,240 @@
+//! One extension: its head with the tabs, and the overview, `/admin/extensions/{name}`.
+
+use super::show::{Done, chrome_after, page};
+use super::{FilesPage, FormErrors, SettingsForm, SettingsPage, VersionRow, VersionsPage};
+use crate::app::App;
+use crate::registry::LiveInstall;
+use crate::web::error::ApiError;
+use crate::web::extract::{Answer, Path, Query, SignedIn};
+use askama::Template;
+use axum::extract::State;
+use jiff::Timestamp;
+use semver::Version;
+use serde::Deserialize;
+use std::sync::Arc;
+
+use super::{ByteSize, CapabilityRow, Chrome, InstallForm, Moment, ShortHash, Status, counted};
+use crate::model::{
+    Endpoint, EndpointAuth, ExtensionName, ExtensionVersion, Install, InstallId, Manifest, Signer,
+    TargetWorld,
+};
+
+/// What stands above every tab of an extension.
+#[derive(Clone, Debug)]
+pub struct ExtensionHead {
+    pub name: ExtensionName,
+    /// The manifest's display name.
+    pub title: Option<String>,
+    /// The version the page is about.
+    pub version: Version,
+    pub status: Status,
+    /// More about the status, in words.
+    pub note: Option<String>,
+    pub install: Option<InstallId>,
+    /// Whether it has a page to open.
+    pub has_page: bool,
+    /// `overview`, `versions`, `settings` or `files`.
+    pub tab: &'static str,
+}
+
+/// The overview tab.
+#[derive(Debug, Template)]
+#[template(path = "pages/extension.html")]
+pub struct ExtensionPage {
+    pub chrome: Chrome,
+    pub head: ExtensionHead,
+    pub manifest: Manifest,
+    pub published: Moment,
+    pub published_by: String,
+    pub content_hash: ShortHash,
+    pub size: ByteSize,
+    pub unpacked_size: ByteSize,
+    /// `214 files`
+    pub file_count: String,
+    /// `None` for an extension that is only pages.
+    pub world: Option<&'static str>,
+    pub signers: Vec<Signer>,
+    /// Why a bundle without a trusted signature is here.
+    pub approved_because: Option<String>,
+    /// Empty when the extension is not installed: the form says what it asks for.
+    pub capabilities: Vec<CapabilityRow>,
+    pub install_id: Option<InstallId>,
+    /// Shown when the extension is not installed.
+    pub install_form: Option<InstallForm>,
+}
+
+impl ExtensionHead {
+    /// The head for `version`, used by `install` or by nobody.
+    pub fn new(
+        version: &ExtensionVersion,
+        install: Option<&Install>,
+        status: Status,
+        tab: &'static str,
+    ) -> Self {
+        let other = install.filter(|install| install.version != version.version);
+        Self {
+            name: version.name.clone(),
+            title: version.manifest.display_name.clone(),
+            version: version.version.clone(),
+            status,
+            note: other.map(|install| format!("with {}", install.version)),
+            install: install.map(|install| install.id),
+            has_page: version.manifest.ui.is_some(),
+            tab,
+        }
+    }
+}
+
+impl ExtensionPage {
+    /// The overview of `version`.
+    pub fn new(
+        chrome: Chrome,
+        head: ExtensionHead,
+        version: &ExtensionVersion,
+        install: Option<&Install>,
+        now: Timestamp,
+    ) -> Self {
+        let manifest = &version.manifest;
+        Self {
+            chrome,
+            head,
+            published: Moment::new(version.published_at, now),
+            published_by: version.published_by.clone(),
+            content_hash: version.content_hash.into(),
+            size: ByteSize::new(version.size),
+            unpacked_size: ByteSize::new(version.files.iter().map(|file| file.size).sum()),
+            file_count: counted(version.files.len() as u64, "file"),
+            world: version.world.map(TargetWorld::as_str),
+            signers: version.signers.clone(),
+            approved_because: version.approved_because.clone(),
+            capabilities: install
+                .map(|install| CapabilityRow::list(manifest, &install.grants))
+                .unwrap_or_default(),
+            install_id: install.map(|install| install.id),
+            install_form: install.is_none().then(|| InstallForm::new(manifest)),
+            manifest: manifest.clone(),
+        }
+    }
+
+    /// An address of the publisher's choice becomes a link only if it cannot be a script.
+    fn homepage_is_link(&self) -> bool {
+        self.manifest.homepage.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
+
+    /// The manifest as the registry keeps it.
+    fn manifest_json(&self) -> String {
+        serde_json::to_string_pretty(&self.manifest).expect("a manifest has string keys only")
+    }
+
+    /// Who may call an endpoint, in words.
+    #[expect(clippy::unused_self, reason = "a template calls methods only")]
+    fn who(&self, endpoint: &Endpoint) -> &'static str {
+        match endpoint.auth {
+            EndpointAuth::Session => "operators and tokens",
+            EndpointAuth::Token => "tokens only",
+            EndpointAuth::Public => "anyone",
+        }
+    }
+}
+
+/// Which version a page is about, and what was done before.
+#[derive(Debug, Default, Deserialize)]
+pub(in crate::web) struct ExtensionQuery {
+    /// Absent: the installed version, else the highest.
+    version: Option<Version>,
+    #[serde(default)]
+    page: Option<usize>,
+    done: Option<Done>,
+}
+
+/// What the tabs of an extension are made of.
+struct Found {
+    version: ExtensionVersion,
+    install: Option<Arc<LiveInstall>>,
+    chrome: Chrome,
+}
+
+impl Found {
+    fn head(&self, tab: &'static str) -> ExtensionHead {
+        let install = self.install();
+        ExtensionHead::new(&self.version, install, Status::of(install), tab)
+    }
+
+    fn install(&self) -> Option<&Install> {
+        self.install.as_ref().map(|row| &row.install)
+    }
+}
+
+async fn find(
+    app: &App,
+    who: &SignedIn,
+    name: &ExtensionName,
+    query: &ExtensionQuery,
+) -> Result<Found, ApiError> {
+    let installs = app.list_installs(&who.principal);
+    let install = installs.into_iter().find(|row| row.install.name == *name);
+    let version = match (&query.version, &install) {
+        (Some(version), _) => app.get_version(name, version).await?,
+        (None, Some(install)) => Some((*install.version).clone()),
+        (None, None) => app.list_versions_of(name).await?.into_iter().next(),
+    };
+    let unknown = || ApiError::not_found(format!("no such version of {name} is published"));
+    let chrome = chrome_after(app, who, "extensions", query.done);
+    Ok(Found { version: version.ok_or_else(unknown)?, install, chrome })
+}
+
+/// `/admin/extensions/{name}`
+pub(in crate::web) async fn show_extension(
+    State(app): State<Arc<App>>,
+    Path(name): Path<ExtensionName>,
+    Query(query): Query<ExtensionQuery>,
+    who: SignedIn,
+) -> Answer {
+    let found = find(&app, &who, &name, &query).await?;
+    let head = found.head("overview");
+    let install = found.install().cloned();
+    let now = app.clock.now();
+    page(&ExtensionPage::new(found.chrome, head, &found.version, install.as_ref(), now))
+}
+
+/// `/admin/extensions/{name}/versions`
+pub(in crate::web) async fn show_extension_versions(
+    State(app): State<Arc<App>>,
+    Path(name): Path<ExtensionName>,
+    Query(query): Query<ExtensionQuery>,
+    who: SignedIn,
+) -> Answer {
+    let found = find(&app, &who, &name, &query).await?;
+    let (now, versions) = (app.clock.now(), app.list_versions_of(&name).await?);
+    let rows = versions.iter().map(|row| VersionRow::new(row, found.install(), now)).collect();
+    let install = found.install().map(|install| install.id);
+    page(&VersionsPage { head: found.head("versions"), rows, install, chrome: found.chrome })
+}
+
+/// `/admin/extensions/{name}/settings`
+pub(in crate::web) async fn show_extension_settings(
+    State(app): State<Arc<App>>,
+    Path(name): Path<ExtensionName>,
+    Query(query): Query<ExtensionQuery>,
+    who: SignedIn,
+) -> Answer {
+    let found = find(&app, &who, &name, &query).await?;
+    let schema = found.install.as_ref().and_then(|row| {
+        let schema = row.version.manifest.settings.as_ref()?;
+        Some(SettingsForm::new(schema, &row.install.settings))
+    });
+    let errors = FormErrors::none();
+    page(&SettingsPage { head: found.head("settings"), form: schema, errors, chrome: found.chrome })
+}
+
+/// `/admin/extensions/{name}/files`
+pub(in crate::web) async fn show_extension_files(
+    State(app): State<Arc<App>>,
+    Path(name): Path<ExtensionName>,
+    Query(query): Query<ExtensionQuery>,
+    who: SignedIn,
+) -> Answer {
+    let found = find(&app, &who, &name, &query).await?;
+    let head = found.head("files");
+    page(&FilesPage::new(found.chrome, head, &found.version, query.page.unwrap_or(1)))
+}

@@ -1,0 +1,235 @@
+//! Figures as people read them, each with its exact value beside it.
+
+use jiff::Timestamp;
+
+use crate::model::{ContentHash, FileDigest, Install, KeyId};
+
+const MINUTE: i64 = 60;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+const MONTH: i64 = 30 * DAY;
+const YEAR: i64 = 365 * DAY;
+
+/// A point in time, seen from another.
+#[derive(Clone, Debug)]
+pub struct Moment {
+    /// For machines: RFC 3339.
+    pub iso: String,
+    /// For the title: to the second, in UTC.
+    pub exact: String,
+    /// For the reader: `3 hours ago`. `app.js` keeps it current, with the same words.
+    pub relative: String,
+}
+
+/// A number of bytes.
+#[derive(Clone, Debug)]
+pub struct ByteSize {
+    /// `12.4 MiB`
+    pub text: String,
+    /// `13,002,342 bytes`
+    pub exact: String,
+}
+
+/// A hash shown by its ends.
+#[derive(Clone, Debug)]
+pub struct ShortHash {
+    pub full: String,
+    /// `sha256:9f2c…a1b0`
+    pub short: String,
+}
+
+/// How an extension stands, drawn as a socket of the board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Published, and no install uses it.
+    NotInstalled,
+    Disabled,
+    Enabled,
+    Quarantined,
+    /// Enabled, but its component cannot run.
+    Failing,
+}
+
+impl Moment {
+    /// `at`, as it is read at `now`.
+    pub fn new(at: Timestamp, now: Timestamp) -> Self {
+        Self {
+            iso: at.to_string(),
+            exact: at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+            relative: relative(at.as_second() - now.as_second()),
+        }
+    }
+}
+
+fn relative(seconds: i64) -> String {
+    let (count, unit) = match seconds.abs() {
+        distance if distance < MINUTE => return "just now".to_owned(),
+        distance if distance < HOUR => (distance / MINUTE, "minute"),
+        distance if distance < DAY => (distance / HOUR, "hour"),
+        distance if distance < MONTH => (distance / DAY, "day"),
+        distance if distance < YEAR => (distance / MONTH, "month"),
+        distance => (distance / YEAR, "year"),
+    };
+    let span = counted(count.unsigned_abs(), unit);
+    if seconds < 0 { format!("{span} ago") } else { format!("in {span}") }
+}
+
+/// `1 file`, `1,214 files`.
+pub fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", grouped(count))
+}
+
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.char_indices() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+impl ByteSize {
+    /// A number of bytes, in binary units with one decimal.
+    pub fn new(bytes: u64) -> Self {
+        Self { text: binary(bytes), exact: counted(bytes, "byte") }
+    }
+}
+
+fn binary(bytes: u64) -> String {
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    // Tenths of the unit, rounded: integers, so that no figure reads `1024.0 KiB`.
+    let mut tenths = u128::from(bytes) * 10;
+    let mut unit = "B";
+    for next in units {
+        if tenths < 10_235 {
+            break;
+        }
+        tenths = (tenths + 512) / 1024;
+        unit = next;
+    }
+    if tenths.is_multiple_of(10) {
+        format!("{} {unit}", tenths / 10)
+    } else {
+        format!("{}.{} {unit}", tenths / 10, tenths % 10)
+    }
+}
+
+impl ShortHash {
+    fn new(full: String) -> Self {
+        let digits = full.split_once(':').map_or(0, |(prefix, _)| prefix.len() + 1);
+        let short = format!("{}…{}", &full[..digits + 4], &full[full.len() - 4..]);
+        Self { full, short }
+    }
+}
+
+impl From<ContentHash> for ShortHash {
+    fn from(hash: ContentHash) -> Self {
+        Self::new(hash.to_string())
+    }
+}
+
+impl From<FileDigest> for ShortHash {
+    fn from(digest: FileDigest) -> Self {
+        Self::new(digest.to_string())
+    }
+}
+
+impl From<&KeyId> for ShortHash {
+    fn from(id: &KeyId) -> Self {
+        Self::new(id.to_string())
+    }
+}
+
+impl Status {
+    /// How an extension stands for a tenant.
+    pub fn of(install: Option<&Install>) -> Self {
+        match install {
+            None => Self::NotInstalled,
+            Some(install) if install.enabled => Self::Enabled,
+            Some(_) => Self::Disabled,
+        }
+    }
+
+    /// Whether it can be enabled.
+    pub fn is_disabled(self) -> bool {
+        self == Self::Disabled
+    }
+
+    /// Whether it can be installed.
+    pub fn is_free(self) -> bool {
+        self == Self::NotInstalled
+    }
+
+    /// The word beside the socket.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::NotInstalled => "not installed",
+            Self::Disabled => "disabled",
+            Self::Enabled => "enabled",
+            Self::Quarantined => "quarantined",
+            Self::Failing => "failing",
+        }
+    }
+
+    /// The class in `app.css`.
+    pub const fn class(self) -> &'static str {
+        match self {
+            Self::NotInstalled => "unused",
+            Self::Disabled => "unlit",
+            Self::Enabled => "lit",
+            Self::Quarantined => "barred",
+            Self::Failing => "broken",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_at_most_one_decimal_and_never_reach_1024() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1 KiB"),
+            (1536, "1.5 KiB"),
+            (1024 * 1024 - 1, "1 MiB"),
+            (13_002_342, "12.4 MiB"),
+            (200 << 20, "200 MiB"),
+            (u64::MAX, "16 EiB"),
+        ] {
+            assert_eq!(ByteSize::new(bytes).text, text);
+        }
+        assert_eq!(ByteSize::new(13_002_342).exact, "13,002,342 bytes");
+    }
+
+    #[test]
+    fn times_are_told_in_the_largest_whole_unit() {
+        for (seconds, text) in [
+            (0, "just now"),
+            (-59, "just now"),
+            (-60, "1 minute ago"),
+            (-2 * HOUR, "2 hours ago"),
+            (-40 * DAY, "1 month ago"),
+            (23 * HOUR, "in 23 hours"),
+            (-800 * DAY, "2 years ago"),
+        ] {
+            assert_eq!(relative(seconds), text);
+        }
+    }
+
+    #[test]
+    fn a_hash_is_shown_by_its_ends() {
+        let hash = ShortHash::from(ContentHash::from([0xab; 32]));
+
+        assert_eq!(hash.short, "sha256:abab…abab");
+    }
+}

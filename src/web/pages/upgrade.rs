@@ -1,0 +1,101 @@
+//! Changing an install to another version: `/admin/installs/{id}/upgrade`.
+
+use std::collections::BTreeSet;
+
+use askama::Template;
+use semver::Version;
+
+use super::capabilities::asked;
+use super::{CapabilityChoice, Chrome, counted};
+use crate::model::{
+    Capability, ExtensionName, ExtensionVersion, Install, InstallId, PreviousVersion,
+};
+
+/// Shows what changes, grants first. Posts `version` and any number of `grant`, or
+/// `back=true`, with `confirm=true`, to `/admin/installs/{id}/upgrade`.
+#[derive(Debug, Template)]
+#[template(path = "pages/upgrade.html")]
+pub struct UpgradePage {
+    pub chrome: Chrome,
+    pub install: InstallId,
+    pub name: ExtensionName,
+    pub from: Version,
+    pub to: Version,
+    /// Restores the previous version with the grants it had.
+    pub back: bool,
+    /// What the other version asks for. Granted ones are marked; new ones are not.
+    pub choices: Vec<CapabilityChoice>,
+    /// Grants that end.
+    pub dropped: Vec<Capability>,
+    /// What else changes: other signers, lost endpoints.
+    pub notes: Vec<String>,
+}
+
+impl UpgradePage {
+    /// Asks before `install` changes to `target`.
+    pub fn to(chrome: Chrome, install: &Install, target: &ExtensionVersion) -> Self {
+        let asked: Vec<_> = asked(&target.manifest).collect();
+        let choice = |&capability: &Capability| {
+            let granted = install.grants.contains(&capability);
+            CapabilityChoice { capability, checked: granted, is_new: !granted }
+        };
+        Self {
+            choices: asked.iter().map(choice).collect(),
+            dropped: dropped(install, |capability| asked.contains(capability)),
+            ..Self::between(chrome, install, &target.version)
+        }
+    }
+
+    /// Asks before `install` goes back to `previous`.
+    pub fn back(chrome: Chrome, install: &Install, previous: &PreviousVersion) -> Self {
+        let choice = |&capability: &Capability| CapabilityChoice {
+            capability,
+            checked: true,
+            is_new: !install.grants.contains(&capability),
+        };
+        Self {
+            back: true,
+            choices: previous.grants.iter().map(choice).collect(),
+            dropped: dropped(install, |capability| previous.grants.contains(capability)),
+            ..Self::between(chrome, install, &previous.version)
+        }
+    }
+
+    fn between(chrome: Chrome, install: &Install, to: &Version) -> Self {
+        Self {
+            chrome,
+            install: install.id,
+            name: install.name.clone(),
+            from: install.version.clone(),
+            to: to.clone(),
+            back: false,
+            choices: Vec::new(),
+            dropped: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    fn new_count(&self) -> usize {
+        self.choices.iter().filter(|choice| choice.is_new).count()
+    }
+
+    fn new_grants(&self) -> String {
+        counted(self.new_count() as u64, "grant")
+    }
+
+    /// `Upgrade`, `Go back` or `Change`: what the button does.
+    fn verb(&self) -> &'static str {
+        if self.back {
+            "Go back"
+        } else if self.to > self.from {
+            "Upgrade"
+        } else {
+            "Change"
+        }
+    }
+}
+
+fn dropped(install: &Install, stays: impl Fn(&Capability) -> bool) -> Vec<Capability> {
+    let ending: BTreeSet<_> = install.grants.iter().filter(|grant| !stays(grant)).collect();
+    Capability::ALL.into_iter().filter(|capability| ending.contains(capability)).collect()
+}

@@ -1,0 +1,194 @@
+//! Every route, in one table.
+
+use std::sync::Arc;
+
+use axum::handler::Handler;
+use axum::routing::{MethodFilter, MethodRouter, any, on};
+
+use super::access::Access::{
+    self, Always, Endpoint, Metrics, OperatorStepUp, Page, Public, Scope, ScopeStepUp,
+};
+use super::api::{
+    bundles, extensions, installs, operators, quarantine, schema, setup, tenants, tokens,
+    trust_keys,
+};
+use super::ext_ui::show_asset;
+use super::pages;
+use super::{gateway, health, static_files};
+use crate::app::App;
+use crate::model::ScopeKind::{BundlePublish, InstallRead, InstallWrite, TokenWrite, TrustWrite};
+
+/// One row of the table.
+pub struct Route {
+    /// As HTTP spells it; `*` for every method.
+    pub method: &'static str,
+    pub path: &'static str,
+    pub access: Access,
+    pub(super) handler: MethodRouter<Arc<App>>,
+}
+
+fn route<H, T>(method: &'static str, path: &'static str, access: Access, handler: H) -> Route
+where
+    H: Handler<T, Arc<App>>,
+    T: 'static,
+{
+    let filter = match method {
+        // axum answers HEAD from the GET handler.
+        "GET" => MethodFilter::GET,
+        "POST" => MethodFilter::POST,
+        "PUT" => MethodFilter::PUT,
+        "DELETE" => MethodFilter::DELETE,
+        _ => return Route { method, path, access, handler: any(handler) },
+    };
+    Route { method, path, access, handler: on(filter, handler) }
+}
+
+/// Every route of the appliance.
+pub fn table() -> Vec<Route> {
+    let mut table = serving();
+    table.extend(ext_ui());
+    table.extend(api());
+    table.extend(pages());
+    table
+}
+
+/// What `server.ext_ui_listen` answers.
+pub fn ext_ui() -> Vec<Route> {
+    vec![route("GET", "/ext-ui/{name}/{hash}/{*path}", Public, show_asset)]
+}
+
+fn serving() -> Vec<Route> {
+    vec![
+        route("GET", "/healthz", Always, health::show_health),
+        route("GET", "/readyz", Always, health::show_readiness),
+        route("GET", "/metrics", Metrics, health::show_metrics),
+        route("GET", "/static/{*path}", Always, static_files::show_static_file),
+        route("*", "/api/ext/{extension}", Endpoint, gateway::dispatch_root),
+        route("*", "/api/ext/{extension}/", Endpoint, gateway::dispatch_root),
+        route("*", "/api/ext/{extension}/{*path}", Endpoint, gateway::dispatch),
+        route("*", "/api/ext-proxy/{extension}", Endpoint, gateway::dispatch_proxy_root),
+        route("*", "/api/ext-proxy/{extension}/", Endpoint, gateway::dispatch_proxy_root),
+        route("*", "/api/ext-proxy/{extension}/{*path}", Endpoint, gateway::dispatch_proxy),
+    ]
+}
+
+fn api() -> Vec<Route> {
+    vec![
+        route("POST", "/api/v1/setup", Always, setup::complete_setup),
+        route("GET", "/api/v1/manifest.schema.json", Public, schema::show_manifest_schema),
+        route("PUT", "/api/v1/bundles", Scope(BundlePublish), bundles::publish_bundle),
+        route("POST", "/api/v1/bundles", Scope(BundlePublish), bundles::publish_bundle_form),
+        route("GET", "/api/v1/extensions", Scope(InstallRead), extensions::list_extensions),
+        route("GET", "/api/v1/extensions/{name}", Scope(InstallRead), extensions::get_extension),
+        route(
+            "GET",
+            "/api/v1/extensions/{name}/versions/{version}",
+            Scope(InstallRead),
+            extensions::get_extension_version,
+        ),
+        route("GET", "/api/v1/installs", Scope(InstallRead), installs::list_installs),
+        route("POST", "/api/v1/installs", Scope(InstallWrite), installs::create_install),
+        route("GET", "/api/v1/installs/{id}", Scope(InstallRead), installs::get_install),
+        route("DELETE", "/api/v1/installs/{id}", Scope(InstallWrite), installs::delete_install),
+        route(
+            "POST",
+            "/api/v1/installs/{id}/enable",
+            Scope(InstallWrite),
+            installs::enable_install,
+        ),
+        route(
+            "POST",
+            "/api/v1/installs/{id}/disable",
+            Scope(InstallWrite),
+            installs::disable_install,
+        ),
+        route(
+            "PUT",
+            "/api/v1/installs/{id}/version",
+            Scope(InstallWrite),
+            installs::change_version,
+        ),
+        route(
+            "PUT",
+            "/api/v1/installs/{id}/settings",
+            Scope(InstallWrite),
+            installs::change_settings,
+        ),
+        route("GET", "/api/v1/quarantine", Scope(BundlePublish), quarantine::list_quarantined),
+        route(
+            "GET",
+            "/api/v1/quarantine/{hash}",
+            Scope(BundlePublish),
+            quarantine::get_quarantined,
+        ),
+        route(
+            "DELETE",
+            "/api/v1/quarantine/{hash}",
+            Scope(TrustWrite),
+            quarantine::delete_quarantined,
+        ),
+        route(
+            "POST",
+            "/api/v1/quarantine/{hash}/signatures",
+            Scope(BundlePublish),
+            quarantine::attach_signatures,
+        ),
+        route(
+            "POST",
+            "/api/v1/quarantine/{hash}/approve",
+            ScopeStepUp(TrustWrite),
+            quarantine::approve_quarantined,
+        ),
+        route("GET", "/api/v1/trust/keys", Scope(TrustWrite), trust_keys::list_trusted_keys),
+        route("POST", "/api/v1/trust/keys", ScopeStepUp(TrustWrite), trust_keys::trust_key),
+        route(
+            "DELETE",
+            "/api/v1/trust/keys/{id}",
+            ScopeStepUp(TrustWrite),
+            trust_keys::remove_trusted_key,
+        ),
+        route("GET", "/api/v1/tokens", Scope(TokenWrite), tokens::list_tokens),
+        route("POST", "/api/v1/tokens", ScopeStepUp(TokenWrite), tokens::create_token),
+        route("DELETE", "/api/v1/tokens/{id}", Scope(TokenWrite), tokens::revoke_token),
+        route("GET", "/api/v1/operators", OperatorStepUp, operators::list_operators),
+        route("POST", "/api/v1/operators", OperatorStepUp, operators::create_operator),
+        route(
+            "PUT",
+            "/api/v1/operators/{name}/password",
+            OperatorStepUp,
+            operators::reset_password,
+        ),
+        route("GET", "/api/v1/tenants", OperatorStepUp, tenants::list_tenants),
+        route("POST", "/api/v1/tenants", OperatorStepUp, tenants::create_tenant),
+    ]
+}
+
+fn pages() -> Vec<Route> {
+    use pages::{extension, extensions, installs, open, setup, sign_in, upload};
+    vec![
+        route("GET", "/", Public, sign_in::show_start),
+        route("GET", "/setup", Always, setup::show_setup),
+        route("POST", "/setup", Always, setup::submit_setup),
+        route("GET", "/sign-in", Public, sign_in::show_sign_in),
+        route("POST", "/sign-in", Public, sign_in::submit_sign_in),
+        route("GET", "/sign-in/{secret}", Public, sign_in::follow_sign_in_link),
+        route("POST", "/sign-out", Page, sign_in::submit_sign_out),
+        route("GET", "/admin/extensions", Page, extensions::show_extensions),
+        route("GET", "/admin/extensions/{name}", Page, extension::show_extension),
+        route("GET", "/admin/extensions/{name}/versions", Page, extension::show_extension_versions),
+        route("GET", "/admin/extensions/{name}/settings", Page, extension::show_extension_settings),
+        route("GET", "/admin/extensions/{name}/files", Page, extension::show_extension_files),
+        route("GET", "/admin/upload", Page, upload::show_upload),
+        route("POST", "/admin/upload", Page, upload::submit_upload),
+        route("POST", "/admin/installs", Page, installs::submit_install),
+        route("POST", "/admin/installs/{id}/enable", Page, installs::submit_enable),
+        route("GET", "/admin/installs/{id}/disable", Page, installs::confirm_disable),
+        route("POST", "/admin/installs/{id}/disable", Page, installs::submit_disable),
+        route("GET", "/admin/installs/{id}/upgrade", Page, installs::show_upgrade),
+        route("POST", "/admin/installs/{id}/upgrade", Page, installs::submit_upgrade),
+        route("POST", "/admin/installs/{id}/settings", Page, installs::submit_settings),
+        route("GET", "/admin/installs/{id}/uninstall", Page, installs::confirm_uninstall),
+        route("POST", "/admin/installs/{id}/uninstall", Page, installs::submit_uninstall),
+        route("GET", "/admin/open/{id}", Page, open::show_open),
+    ]
+}

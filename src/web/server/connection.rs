@@ -1,0 +1,176 @@
+//! One connection: requests in, one after the other, until one side has enough.
+
+use std::{
+    convert::Infallible,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use axum::{Router, body::Body};
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tower::ServiceExt;
+
+use super::Peer;
+use super::accept::Door;
+use super::body::{BodyPace, PacedBody, TrackedBody};
+use super::guard::{Guard, GuardLimits};
+use crate::config::ServerConfig;
+
+/// What is expected of every client.
+pub(super) struct Manners {
+    pub(super) guard: GuardLimits,
+    pace: BodyPace,
+    max_headers: usize,
+    max_url_bytes: usize,
+    max_requests: u64,
+}
+
+impl Manners {
+    pub(super) fn new(config: &ServerConfig) -> Self {
+        Self {
+            guard: GuardLimits {
+                header_timeout: Duration::from_millis(config.header_timeout_ms),
+                idle_timeout: Duration::from_millis(config.idle_timeout_ms),
+                write_timeout: Duration::from_millis(config.write_timeout_ms),
+                max_head_bytes: config.max_head_bytes,
+            },
+            pace: BodyPace {
+                grace: Duration::from_millis(config.body_grace_ms),
+                min_bytes_per_s: config.min_body_bytes_per_s,
+            },
+            max_headers: config.max_headers,
+            max_url_bytes: config.max_url_bytes,
+            max_requests: config.max_requests_per_connection,
+        }
+    }
+
+    fn protocol(&self) -> http1::Builder {
+        let mut protocol = http1::Builder::new();
+        protocol
+            .timer(TokioTimer::new())
+            // The guard has the timers for heads: see there.
+            .header_read_timeout(None)
+            .max_headers(self.max_headers)
+            .max_header_size(self.guard.max_head_bytes)
+            // Also what may wait to be written; a head must fit.
+            .max_buf_size((2 * self.guard.max_head_bytes).max(128 * 1024));
+        protocol
+    }
+}
+
+/// What the stream of a connection and its requests tell each other.
+#[derive(Default)]
+pub(super) struct Progress {
+    in_flight: AtomicUsize,
+    served: AtomicU64,
+    last: AtomicBool,
+}
+
+impl Progress {
+    /// Whether a request is being answered: the client is not idle.
+    pub(super) fn is_in_flight(&self) -> bool {
+        self.in_flight.load(Relaxed) > 0
+    }
+
+    pub(super) fn has_served(&self) -> bool {
+        self.served.load(Relaxed) > 0
+    }
+
+    /// The connection ends with the request that is being read.
+    pub(super) fn make_last(&self) {
+        self.last.store(true, Relaxed);
+    }
+
+    fn begin(self: &Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Relaxed);
+        self.served.fetch_add(1, Relaxed);
+        InFlight(Arc::clone(self))
+    }
+
+    fn is_last(&self, max_requests: u64) -> bool {
+        self.last.load(Relaxed) || self.served.load(Relaxed) >= max_requests
+    }
+}
+
+/// A request that is being answered, until its response body is gone.
+pub(super) struct InFlight(Arc<Progress>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Serves one connection to its end.
+pub(super) async fn serve<S>(stream: S, peer: Peer, door: Door)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Door { router, manners, stop, cut, .. } = door;
+    let progress = Arc::new(Progress::default());
+    let stream = Guard::new(stream, manners.guard, Arc::clone(&progress));
+    let answering = service_fn(|request| {
+        answer(request, peer, router.clone(), Arc::clone(&manners), Arc::clone(&progress))
+    });
+    let connection = manners.protocol().serve_connection(TokioIo::new(stream), answering);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = cut.cancelled() => return,
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!("a connection ended early: {error}");
+    }
+}
+
+async fn answer(
+    mut request: Request<Incoming>,
+    peer: Peer,
+    router: Router,
+    manners: Arc<Manners>,
+    progress: Arc<Progress>,
+) -> Result<Response<TrackedBody>, Infallible> {
+    let in_flight = progress.begin();
+    let url_bytes = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    request.extensions_mut().insert(peer);
+    let request = request.map(|body| PacedBody::wrap(body, manners.pace));
+    let mut response = if url_bytes > manners.max_url_bytes {
+        url_too_long(url_bytes, manners.max_url_bytes)
+    } else {
+        let Ok(response) = router.oneshot(request).await;
+        response
+    };
+    if progress.is_last(manners.max_requests) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response.map(|body| TrackedBody { body, _in_flight: in_flight }))
+}
+
+/// Before routing: a router would have to look at all of it.
+fn url_too_long(found: usize, limit: usize) -> Response<Body> {
+    let problem = serde_json::json!({
+        "type": "about:blank",
+        "title": "URI Too Long",
+        "status": 414,
+        "code": "url_too_long",
+        "detail": format!("the path and query have {found} bytes; up to {limit} are read"),
+    });
+    let mut response = Response::new(Body::from(problem.to_string()));
+    *response.status_mut() = StatusCode::URI_TOO_LONG;
+    let kind = HeaderValue::from_static("application/problem+json");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}

@@ -1,0 +1,16 @@
+;; Answers a body of as many bytes as the url `/NNNNN` says.
+(func (export "handler") (param $request i32) (result i32)
+  (local $at i32) (local $end i32) (local $size i32)
+  (local.set $at (i32.load offset=60 (local.get $request)))
+  (local.set $end (i32.add (local.get $at) (i32.load offset=64 (local.get $request))))
+  (local.set $at (i32.add (local.get $at) (i32.const 1)))
+  (block $done
+    (loop $digit
+      (br_if $done (i32.ge_u (local.get $at) (local.get $end)))
+      (local.set $size
+        (i32.add (i32.mul (local.get $size) (i32.const 10))
+          (i32.sub (i32.load8_u (local.get $at)) (i32.const 48))))
+      (local.set $at (i32.add (local.get $at) (i32.const 1)))
+      (br $digit)))
+  (drop (memory.grow (i32.add (i32.shr_u (local.get $size) (i32.const 16)) (i32.const 1))))
+  (call $respond (i32.const 200) (i32.const 0) (i32.const 0) (i32.const 4096) (local.get $size)))

@@ -1,0 +1,5 @@
+;; Fails.
+(func $fails (unreachable))
+(func (export "handler") (param $request i32) (result i32)
+  (call $fails)
+  (i32.const 0))

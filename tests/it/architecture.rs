@@ -1,0 +1,157 @@
+//! The rules of docs/ARCHITECTURE.md that a machine can check.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every module, lowest first, with the modules it may use.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("fail_point", &[]),
+    ("model", &[]),
+    ("config", &["model"]),
+    ("telemetry", &["config"]),
+    ("bundle", &["model"]),
+    ("trust", &["model", "config", "bundle"]),
+    ("registry", &["fail_point", "model"]),
+    ("store", &["fail_point", "model", "config", "bundle", "trust"]),
+    ("runner", &["model", "config"]),
+    (
+        "app",
+        &[
+            "fail_point",
+            "model",
+            "config",
+            "telemetry",
+            "bundle",
+            "trust",
+            "registry",
+            "store",
+            "runner",
+        ],
+    ),
+    // A door uses the types that use cases take and give; it calls only `app`.
+    (
+        "web",
+        &["model", "config", "telemetry", "bundle", "trust", "registry", "store", "runner", "app"],
+    ),
+    (
+        "cli",
+        &[
+            "model",
+            "config",
+            "telemetry",
+            "bundle",
+            "trust",
+            "registry",
+            "store",
+            "runner",
+            "app",
+            "web",
+        ],
+    ),
+];
+
+fn source_root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// `src/<module>.rs` and everything below `src/<module>/`.
+fn rust_files(module: &str) -> Vec<PathBuf> {
+    let mut files = vec![source_root().join(format!("{module}.rs"))];
+    let mut folders = vec![source_root().join(module)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    files
+}
+
+/// The top-level modules that a file names: `crate::x`, `$crate::x`.
+fn used_modules(source: &str) -> BTreeSet<&str> {
+    let named = source.match_indices("crate::").filter_map(|(at, prefix)| {
+        let rest = &source[at + prefix.len()..];
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')?;
+        let inside_word = source[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        (!inside_word && end > 0).then(|| &rest[..end])
+    });
+    named.filter(|name| ALLOWED.iter().any(|(module, _)| module == name)).collect()
+}
+
+#[test]
+fn every_module_is_listed_and_points_down() {
+    let lib = fs::read_to_string(source_root().join("lib.rs")).unwrap();
+    let declared: BTreeSet<_> =
+        lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    let listed = ALLOWED.iter().map(|(module, _)| *module);
+    assert_eq!(declared, listed.collect());
+
+    for (index, (module, allowed)) in ALLOWED.iter().enumerate() {
+        let below = &ALLOWED[..index];
+        let points_down = |used: &&str| below.iter().any(|(lower, _)| lower == used);
+        assert!(allowed.iter().all(points_down), "{module} points up");
+    }
+}
+
+#[test]
+fn modules_use_only_the_modules_below_them() {
+    for (module, allowed) in ALLOWED {
+        for file in rust_files(module) {
+            let source = fs::read_to_string(&file).unwrap();
+            let extra: BTreeSet<_> = used_modules(&source)
+                .into_iter()
+                .filter(|used| used != module && !allowed.contains(used))
+                .collect();
+            assert!(extra.is_empty(), "{} uses {extra:?}", file.display());
+        }
+    }
+}
+
+#[test]
+fn only_the_web_door_knows_axum_and_only_the_runner_knows_wasmtime() {
+    for (module, _) in ALLOWED {
+        for file in rust_files(module) {
+            let source = fs::read_to_string(&file).unwrap();
+            let code: String =
+                source.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+            assert!(*module == "web" || !code.contains("axum::"), "{}", file.display());
+            assert!(*module == "runner" || !code.contains("wasmtime::"), "{}", file.display());
+        }
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_and_is_short_enough_to_read() {
+    for (module, _) in ALLOWED {
+        for file in rust_files(module) {
+            let source = fs::read_to_string(&file).unwrap();
+            assert!(source.starts_with("//!"), "{} does not say what it is", file.display());
+            let code = if file.ends_with("tests.rs") { "" } else { before_tests(&source) };
+            let lines = code.lines().count();
+            assert!(lines <= 400, "{} has {lines} lines", file.display());
+        }
+    }
+}
+
+#[test]
+fn no_file_is_called_what_says_nothing() {
+    let banned = [
+        "util", "utils", "helpers", "common", "misc", "manager", "service", "handler", "types",
+        "prelude", "mod",
+    ];
+    for (module, _) in ALLOWED {
+        for file in rust_files(module) {
+            let stem = file.file_stem().unwrap().to_string_lossy().into_owned();
+            assert!(!banned.contains(&stem.as_str()), "{}", file.display());
+        }
+    }
+}
+
+fn before_tests(source: &str) -> &str {
+    source.split("#[cfg(test)]").next().unwrap_or_default()
+}

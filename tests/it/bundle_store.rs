@@ -1,0 +1,9 @@
+//! The bundle store: what is put comes back, and nothing else does.
+
+mod cache;
+mod harness;
+mod quarantine;
+mod staging;
+mod stored;
+mod sweeping;
+mod tampering;

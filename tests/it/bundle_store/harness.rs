@@ -1,0 +1,261 @@
+//! A store in a temporary folder, and bundles to put into it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use ed25519_dalek::SigningKey;
+use jiff::Timestamp;
+use plugboard::bundle::BundleLimits;
+use plugboard::config::{SigningPolicy, StoreConfig};
+use plugboard::model::{ContentHash, ExtensionVersion, FileEntry, KeyStatus, NameGlob, TrustedKey};
+use plugboard::store::{AssetFile, BundleStore, Staged, StoreError};
+use plugboard::trust::statement::{self, Subject};
+use plugboard::trust::{
+    self, Facts, QuarantinedBundle, StagedUpload, TrustBundle, Verification, VerifiedBundle,
+};
+use tempfile::TempDir;
+
+/// A store and the folder it is in.
+pub(super) struct Bench {
+    pub(super) store: BundleStore,
+    pub(super) folder: TempDir,
+    config: StoreConfig,
+}
+
+/// Settings that a small test machine satisfies.
+pub(super) fn config() -> StoreConfig {
+    StoreConfig { min_free_bytes: 0, ..StoreConfig::default() }
+}
+
+impl Bench {
+    pub(super) fn directory(config: &StoreConfig) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = BundleStore::open(config, folder.path()).unwrap();
+        Self { store, folder, config: config.clone() }
+    }
+
+    pub(super) fn in_memory(config: &StoreConfig) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = BundleStore::in_memory(config, &folder.path().join("cache")).unwrap();
+        Self { store, folder, config: config.clone() }
+    }
+
+    /// One store of each kind: what holds for one holds for the other.
+    pub(super) fn each() -> [Self; 2] {
+        [Self::directory(&config()), Self::in_memory(&config())]
+    }
+
+    /// The store as the next start of the appliance finds it.
+    pub(super) fn reopened(self) -> Self {
+        drop(self.store);
+        let store = BundleStore::open(&self.config, self.folder.path()).unwrap();
+        Self { store, ..self }
+    }
+
+    /// A path below `store/sha256`.
+    pub(super) fn stored(&self, below: &str) -> PathBuf {
+        self.folder.path().join("store/sha256").join(below)
+    }
+
+    /// A path below `cache/unpacked`.
+    pub(super) fn unpacked(&self, below: &str) -> PathBuf {
+        self.folder.path().join("cache/unpacked").join(below)
+    }
+
+    pub(super) async fn stage(&self, archive: &[u8]) -> Result<Staged, StoreError> {
+        let mut staging = self.store.stage().await?;
+        for chunk in archive.chunks(1000) {
+            staging.write(Bytes::copy_from_slice(chunk)).await?;
+        }
+        staging.finish().await
+    }
+
+    /// Receives, verifies and puts a bundle, as publishing does.
+    pub(super) async fn publish(&self, archive: &[u8]) -> ExtensionVersion {
+        let staged = self.stage(archive).await.unwrap();
+        let bundle = verified(&staged);
+        self.store.put(&bundle).await.unwrap();
+        version_of(&bundle)
+    }
+
+    /// Receives a bundle nobody vouches for and keeps it.
+    pub(super) async fn quarantine(&self, archive: &[u8]) -> ContentHash {
+        let staged = self.stage(archive).await.unwrap();
+        let bundle = quarantined(&staged.upload(None, Vec::new()));
+        self.store.put_quarantined(&bundle).await.unwrap();
+        bundle.content_hash()
+    }
+
+    pub(super) async fn read(
+        &self,
+        version: &ExtensionVersion,
+        path: &str,
+    ) -> Result<Vec<u8>, StoreError> {
+        Ok(content(self.store.asset(version, file(version, path)).await?))
+    }
+}
+
+pub(super) fn content(asset: AssetFile) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    { asset.file }.read_to_end(&mut bytes).unwrap();
+    assert_eq!(bytes.len() as u64, asset.size);
+    bytes
+}
+
+pub(super) fn file<'v>(version: &'v ExtensionVersion, path: &str) -> &'v FileEntry {
+    version.file(&path.parse().unwrap()).unwrap()
+}
+
+pub(super) fn verified(staged: &Staged) -> Box<VerifiedBundle> {
+    accepted(verify(&staged.upload(None, Vec::new()), SigningPolicy::AllowUnsigned))
+}
+
+/// The bundle with a signature by `key`, which is trusted.
+pub(super) fn verified_by(key: &SigningKey, staged: &Staged) -> Box<VerifiedBundle> {
+    let subject = subject(&verified(staged));
+    let public = key.verifying_key();
+    let trusted = TrustedKey {
+        id: trust::keys::key_id(&public),
+        public_key: public.to_bytes(),
+        name: "Release".to_owned(),
+        scopes: vec![NameGlob::everything()],
+        not_before: None,
+        not_after: None,
+        status: KeyStatus::Active,
+        added_at: Timestamp::UNIX_EPOCH,
+        added_by: "a test".to_owned(),
+    };
+    let upload = staged.upload(None, vec![statement::sign(key, &subject)]);
+    accepted(verify_with(&upload, SigningPolicy::Require, vec![trusted]))
+}
+
+fn accepted(verification: Verification) -> Box<VerifiedBundle> {
+    if let Verification::Verified(bundle) = verification {
+        return bundle;
+    }
+    panic!("not verified: {:?}", verification.report())
+}
+
+/// What a publisher signs.
+pub(super) fn subject(bundle: &VerifiedBundle) -> Subject {
+    Subject {
+        name: bundle.manifest().name.clone(),
+        version: bundle.manifest().version.clone(),
+        content_hash: bundle.content_hash(),
+        size: bundle.size(),
+        manifest_sha256: statement::manifest_sha256(bundle.manifest_json()),
+        target_world: bundle.world(),
+    }
+}
+
+pub(super) fn quarantined(upload: &StagedUpload) -> Box<QuarantinedBundle> {
+    let verification = verify(upload, SigningPolicy::Require);
+    if let Verification::Quarantined(bundle) = verification {
+        return bundle;
+    }
+    panic!("not quarantined: {:?}", verification.report())
+}
+
+pub(super) fn verify(upload: &StagedUpload, policy: SigningPolicy) -> Verification {
+    verify_with(upload, policy, Vec::new())
+}
+
+fn verify_with(
+    upload: &StagedUpload,
+    policy: SigningPolicy,
+    keys: Vec<TrustedKey>,
+) -> Verification {
+    let facts = Facts { now: Timestamp::UNIX_EPOCH, policy, keys, registry: None };
+    trust::verify(upload, &TrustBundle::none(), &facts, &BundleLimits::default())
+}
+
+/// The version that publishing registers.
+pub(super) fn version_of(bundle: &VerifiedBundle) -> ExtensionVersion {
+    let manifest = bundle.manifest().clone();
+    ExtensionVersion {
+        name: manifest.name.clone(),
+        version: manifest.version.clone(),
+        content_hash: bundle.content_hash(),
+        size: bundle.size(),
+        manifest,
+        world: bundle.world(),
+        signers: bundle.signers().to_vec(),
+        approved_because: None,
+        files: bundle.files().to_vec(),
+        published_at: Timestamp::UNIX_EPOCH,
+        published_by: "a test".to_owned(),
+    }
+}
+
+/// A bundle with pages only. `name` makes it differ from others.
+pub(super) fn bundle_of_pages(name: &str, files: &[(&str, &[u8])]) -> Vec<u8> {
+    let manifest = format!(
+        r#"{{"name":"com.example.{name}","publisher":"Example","version":"1.0.0","runtime":"wasm-js@1","ui":{{"type":"iframe","entry":"ui/index.html","routes":[]}}}}"#
+    );
+    let mut all = vec![("manifest.json", manifest.as_bytes())];
+    all.extend_from_slice(files);
+    archive(&all)
+}
+
+/// The component of the `hello` example.
+pub(super) fn component() -> Vec<u8> {
+    let bundle = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/hello/bundle");
+    fs::read(bundle.join("dist/main.wasm")).unwrap()
+}
+
+/// A bundle with a component.
+pub(super) fn bundle_with_component() -> Vec<u8> {
+    bundle_of_pages("c", &[("dist/main.wasm", &component()), ("ui/index.html", b"hello")])
+}
+
+/// A bundle with one page.
+pub(super) fn small_bundle(name: &str) -> Vec<u8> {
+    let page = format!("<!doctype html><title>{name}</title>");
+    bundle_of_pages(name, &[("ui/index.html", page.as_bytes()), ("ui/a/b.js", b"let b;")])
+}
+
+pub(super) fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (path, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, path, *content).unwrap();
+    }
+    zstd::encode_all(tar.into_inner().unwrap().as_slice(), 3).unwrap()
+}
+
+/// Bytes that do not compress and are the same in every run.
+pub(super) fn noise(seed: u8, size: usize) -> Vec<u8> {
+    let blocks =
+        (0..=size / 32).map(|n| ContentHash::of(&[&[seed][..], &n.to_le_bytes()].concat()));
+    let mut bytes: Vec<u8> = blocks.flat_map(|hash| *hash.as_bytes()).collect();
+    bytes.truncate(size);
+    bytes
+}
+
+/// Every file below `folder`: its path, what it is (inode and time of change) and its content.
+pub(super) fn snapshot(folder: &Path) -> BTreeMap<PathBuf, (u64, i64, i64, Vec<u8>)> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(snapshot(&path));
+        } else {
+            let metadata = fs::metadata(&path).unwrap();
+            let content = fs::read(&path).unwrap();
+            found.insert(path, (metadata.ino(), metadata.mtime(), metadata.mtime_nsec(), content));
+        }
+    }
+    found
+}
+
+/// The names in a folder.
+pub(super) fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}

@@ -1,0 +1,165 @@
+//! Somebody wrote into the store: nothing of it may be handed out.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use plugboard::model::ExtensionVersion;
+use plugboard::store::StoreError;
+
+use super::harness::{
+    Bench, bundle_of_pages, bundle_with_component, config, names, noise, verified,
+};
+
+/// Flips one bit at the beginning, in the middle or at the end; `turn` is 0, 1 or 2.
+fn flip(file: &Path, turn: u64) {
+    let mut content = fs::read(file).unwrap();
+    let offset = (content.len() as u64 - 1) * turn / 2;
+    content[usize::try_from(offset).unwrap()] ^= 1;
+    let changed = &content[usize::try_from(offset).unwrap()..][..1];
+    OpenOptions::new().write(true).open(file).unwrap().write_all_at(changed, offset).unwrap();
+}
+
+async fn published() -> (Bench, ExtensionVersion) {
+    let bench = Bench::directory(&config());
+    let page = noise(1, 30_000);
+    let archive = bundle_of_pages("a", &[("ui/index.html", &page), ("ui/a.js", b"1")]);
+    let version = bench.publish(&archive).await;
+    (bench, version)
+}
+
+#[tokio::test]
+async fn nothing_of_a_tampered_archive_is_served() {
+    for turn in 0..3 {
+        let (bench, version) = published().await;
+        flip(&bench.stored(&version.content_hash.hex()).join("bundle.tar.zst"), turn);
+
+        for path in ["ui/index.html", "ui/a.js"] {
+            let opened = bench.read(&version, path).await;
+            assert!(matches!(opened, Err(StoreError::Integrity { .. })), "{turn} {opened:?}");
+        }
+        assert!(names(&bench.unpacked("")).is_empty());
+        assert!(names(&bench.folder.path().join("cache/tmp")).is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_archive_of_another_length_is_not_served() {
+    let (bench, version) = published().await;
+    let archive = bench.stored(&version.content_hash.hex()).join("bundle.tar.zst");
+    OpenOptions::new().write(true).open(&archive).unwrap().set_len(version.size - 1).unwrap();
+
+    let opened = bench.read(&version, "ui/a.js").await;
+
+    assert!(matches!(opened, Err(StoreError::Integrity { .. })), "{opened:?}");
+}
+
+#[tokio::test]
+async fn another_bundle_in_the_place_of_one_is_not_served() {
+    let (bench, version) = published().await;
+    let page = noise(2, 30_000);
+    let other = bundle_of_pages("a", &[("ui/index.html", &page), ("ui/a.js", b"1")]);
+    fs::write(bench.stored(&version.content_hash.hex()).join("bundle.tar.zst"), &other).unwrap();
+    let version_of_its_size = ExtensionVersion { size: other.len() as u64, ..version };
+
+    let opened = bench.read(&version_of_its_size, "ui/a.js").await;
+
+    assert!(matches!(opened, Err(StoreError::Integrity { .. })), "{opened:?}");
+    assert!(names(&bench.unpacked("")).is_empty());
+}
+
+#[tokio::test]
+async fn a_missing_archive_is_damage_and_no_answer() {
+    let (bench, version) = published().await;
+    fs::remove_file(bench.stored(&version.content_hash.hex()).join("bundle.tar.zst")).unwrap();
+
+    let opened = bench.read(&version, "ui/a.js").await;
+
+    assert!(matches!(opened, Err(StoreError::Integrity { .. })), "{opened:?}");
+}
+
+#[tokio::test]
+async fn a_repaired_archive_is_served_again() {
+    let (bench, version) = published().await;
+    let archive = bench.stored(&version.content_hash.hex()).join("bundle.tar.zst");
+    let good = fs::read(&archive).unwrap();
+    flip(&archive, 1);
+    bench.read(&version, "ui/a.js").await.unwrap_err();
+    fs::remove_file(&archive).unwrap();
+
+    fs::write(&archive, good).unwrap();
+
+    assert_eq!(bench.read(&version, "ui/a.js").await.unwrap(), b"1");
+}
+
+#[tokio::test]
+async fn an_archive_found_damaged_is_not_read_again_until_it_is_written() {
+    let (bench, version) = published().await;
+    let archive = bench.stored(&version.content_hash.hex()).join("bundle.tar.zst");
+    flip(&archive, 1);
+    bench.read(&version, "ui/a.js").await.unwrap_err();
+    let written = fs::metadata(&archive).unwrap().modified().unwrap();
+
+    // The same file at the same time: all that can be known without reading it.
+    flip(&archive, 1);
+    File::options().write(true).open(&archive).unwrap().set_modified(written).unwrap();
+
+    let opened = bench.read(&version, "ui/a.js").await;
+    assert!(matches!(opened, Err(StoreError::Integrity { .. })), "{opened:?}");
+}
+
+#[tokio::test]
+async fn publishing_over_a_tampered_object_is_refused() {
+    for object in ["bundle.tar.zst", "manifest.json", "entry.wasm"] {
+        for turn in 0..3 {
+            let bench = Bench::directory(&config());
+            let version = bench.publish(&bundle_with_component()).await;
+            let damaged = bench.stored(&version.content_hash.hex()).join(object);
+            flip(&damaged, turn);
+            let before = fs::read(&damaged).unwrap();
+            let staged = bench.stage(&bundle_with_component()).await.unwrap();
+
+            let put = bench.store.put(&verified(&staged)).await;
+
+            assert!(matches!(put, Err(StoreError::Integrity { .. })), "{object} {turn} {put:?}");
+            assert_eq!(fs::read(&damaged).unwrap(), before);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_tampered_component_is_taken_from_the_archive() {
+    for turn in 0..3 {
+        let bench = Bench::directory(&config());
+        let version = bench.publish(&bundle_with_component()).await;
+        let good = bench.store.component(&version).await.unwrap();
+        flip(&bench.stored(&version.content_hash.hex()).join("entry.wasm"), turn);
+
+        assert_eq!(bench.store.component(&version).await.unwrap(), good);
+    }
+}
+
+#[tokio::test]
+async fn a_missing_component_is_taken_from_the_archive() {
+    let bench = Bench::directory(&config());
+    let version = bench.publish(&bundle_with_component()).await;
+    let good = bench.store.component(&version).await.unwrap();
+    fs::remove_file(bench.stored(&version.content_hash.hex()).join("entry.wasm")).unwrap();
+
+    assert_eq!(bench.store.component(&version).await.unwrap(), good);
+}
+
+#[tokio::test]
+async fn a_component_is_not_handed_out_when_the_archive_is_tampered_too() {
+    for turn in 0..3 {
+        let bench = Bench::directory(&config());
+        let version = bench.publish(&bundle_with_component()).await;
+        let folder = bench.stored(&version.content_hash.hex());
+        flip(&folder.join("entry.wasm"), turn);
+        flip(&folder.join("bundle.tar.zst"), turn);
+
+        let component = bench.store.component(&version).await;
+
+        assert!(matches!(component, Err(StoreError::Integrity { .. })), "{turn} {component:?}");
+    }
+}

@@ -1,0 +1,134 @@
+//! The life of an install.
+
+use axum::http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::support::bundle_builder::BundleBuilder;
+use crate::support::test_app::{Answer, TestApp};
+
+fn version(number: &str) -> BundleBuilder {
+    BundleBuilder::new("com.example.reports", number)
+        .page("<h1>Reports</h1>")
+        .capabilities(&["cap:http.fetch"])
+        .manifest(
+            "settings",
+            json!({"type": "object", "properties": {"n": {"type": "integer"}}, "additionalProperties": false}),
+        )
+}
+
+async fn put(app: &TestApp, path: &str, body: Value) -> Answer {
+    app.call(Method::PUT, path).json(body).send().await
+}
+
+#[tokio::test]
+async fn installing_the_same_version_again_changes_nothing() {
+    let app = TestApp::start().await;
+    app.publish(&version("1.0.0")).await;
+    let body = json!({"name": "com.example.reports"});
+    let first = app.post("/api/v1/installs", body.clone()).await;
+
+    let second = app.post("/api/v1/installs", body).await;
+
+    assert_eq!((first.status, second.status), (StatusCode::CREATED, StatusCode::OK));
+    assert_eq!(first.json()["id"], second.json()["id"]);
+    assert_eq!(first.json()["enabled"], false);
+}
+
+#[tokio::test]
+async fn installing_another_version_points_to_upgrade() {
+    let app = TestApp::start().await;
+    app.install(&version("1.0.0")).await;
+    app.publish(&version("1.1.0")).await;
+
+    let body = json!({"name": "com.example.reports", "version": "1.1.0"});
+    let answer = app.post("/api/v1/installs", body).await;
+
+    assert_eq!((answer.status, answer.code()), (StatusCode::CONFLICT, "already_installed".into()));
+    assert!(answer.json()["hint"].as_str().unwrap().contains("upgrade"));
+}
+
+#[tokio::test]
+async fn only_what_the_manifest_asks_for_can_be_granted() {
+    let app = TestApp::start().await;
+    app.publish(&version("1.0.0")).await;
+
+    let body = json!({"name": "com.example.reports", "grants": ["cap:storage.kv"]});
+    let answer = app.post("/api/v1/installs", body).await;
+
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(answer.code(), "grant_not_requested");
+    assert_eq!(app.get("/api/v1/installs").await.json(), json!({"installs": []}));
+}
+
+#[tokio::test]
+async fn an_unpublished_version_cannot_be_installed() {
+    let app = TestApp::start().await;
+
+    let answer = app.post("/api/v1/installs", json!({"name": "com.example.none"})).await;
+
+    assert_eq!((answer.status, answer.code()), (StatusCode::NOT_FOUND, "not_found".into()));
+}
+
+#[tokio::test]
+async fn an_upgrade_keeps_settings_and_can_go_back() {
+    let app = TestApp::start().await;
+    let id = app.install(&version("1.0.0")).await;
+    let path = format!("/api/v1/installs/{id}");
+    put(&app, &format!("{path}/settings"), json!({"n": 7})).await;
+    app.publish(&version("1.1.0")).await;
+
+    let upgraded = put(&app, &format!("{path}/version"), json!({"version": "1.1.0"})).await;
+    let back = put(&app, &format!("{path}/version"), json!({"back": true})).await;
+
+    assert_eq!(upgraded.json()["version"], "1.1.0", "{}", upgraded.text());
+    assert_eq!(upgraded.json()["settings"], json!({"n": 7}));
+    assert_eq!(upgraded.json()["grants"], json!(["cap:http.fetch"]));
+    assert_eq!(back.json()["version"], "1.0.0");
+    assert_eq!(back.json()["previous"]["version"], "1.1.0");
+}
+
+#[tokio::test]
+async fn an_upgrade_that_allows_more_needs_a_person() {
+    let app = TestApp::start().await;
+    let id = app.install(&version("1.0.0")).await;
+    app.publish(&version("1.1.0").capabilities(&["cap:http.fetch", "cap:storage.kv"])).await;
+    let path = format!("/api/v1/installs/{id}/version");
+    let mut body = json!({"version": "1.1.0", "grants": ["cap:http.fetch", "cap:storage.kv"]});
+
+    let refused = put(&app, &path, body.clone()).await;
+    body["confirm"] = json!(true);
+    let accepted = put(&app, &path, body).await;
+
+    assert_eq!((refused.status, refused.code()), (StatusCode::CONFLICT, "grants_grow".into()));
+    assert_eq!(refused.json()["grants"], json!(["cap:storage.kv"]));
+    assert_eq!(accepted.status, StatusCode::OK, "{}", accepted.text());
+}
+
+#[tokio::test]
+async fn settings_must_fit_the_manifest() {
+    let app = TestApp::start().await;
+    let id = app.install(&version("1.0.0")).await;
+    let path = format!("/api/v1/installs/{id}/settings");
+
+    let wrong = put(&app, &path, json!({"n": "seven"})).await;
+    let unknown = put(&app, &path, json!({"m": 1})).await;
+
+    assert_eq!(
+        (wrong.status, wrong.code()),
+        (StatusCode::UNPROCESSABLE_ENTITY, "invalid_settings".into())
+    );
+    assert_eq!(wrong.json()["problems"][0]["path"], "/n");
+    assert_eq!(unknown.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn uninstalling_leaves_the_bundle_published() {
+    let app = TestApp::start().await;
+    let id = app.install(&version("1.0.0")).await;
+
+    let answer = app.call(Method::DELETE, &format!("/api/v1/installs/{id}")).send().await;
+
+    assert_eq!(answer.status, StatusCode::NO_CONTENT);
+    assert_eq!(app.get(&format!("/api/v1/installs/{id}")).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(app.get("/api/v1/extensions/com.example.reports").await.status, StatusCode::OK);
+}

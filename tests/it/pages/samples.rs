@@ -1,0 +1,358 @@
+//! One or more samples of every page, with hostile text wherever a publisher can write.
+
+use askama::Template;
+use plugboard::model::{ExtensionVersion, Install, PreviousVersion};
+use plugboard::web::pages::{
+    ByteSize, CheckMark, CheckRow, Chrome, ConfirmPage, ExtensionHead, ExtensionPage, ExtensionRow,
+    ExtensionsPage, FailurePage, FilesPage, FormErrors, FrameAddress, InstallForm, NextStep,
+    Notice, OpenPage, Outcome, OutcomePage, Remedy, SettingsForm, SettingsPage, SetupPage,
+    SignInPage, Status, Tone, UpgradePage, UploadPage, VersionRow, VersionsPage,
+};
+use serde_json::json;
+
+use super::subjects::{ASKED, HOSTILE, chrome, hash, install, nobody, now, schema, version};
+
+/// A rendered page.
+pub(super) struct Sample {
+    /// The name of its template.
+    pub(super) page: &'static str,
+    pub(super) variant: &'static str,
+    pub(super) html: String,
+}
+
+pub(super) fn samples() -> Vec<Sample> {
+    let mut all = starts();
+    all.extend(lists());
+    all.extend(uploads());
+    all.extend(details());
+    all.extend(settings());
+    all.extend(questions());
+    all
+}
+
+fn sample(page: &'static str, variant: &'static str, template: &impl Template) -> Sample {
+    Sample { page, variant, html: template.render().unwrap() }
+}
+
+fn starts() -> Vec<Sample> {
+    let mut errors = FormErrors::one("token", "The one-time token is not the one in the log.");
+    errors.add("password", "The password has 9 characters; 12 or more are needed.");
+    let unsafe_chrome = Chrome {
+        warnings: vec![
+            "Signatures are not required: unsigned bundles are accepted (signing.policy = allow-unsigned).".to_owned(),
+            "Plain HTTP on an open address: passwords can be read on the way (server.insecure_http).".to_owned(),
+        ],
+        ..nobody()
+    };
+    let setup = SetupPage {
+        chrome: nobody(),
+        errors: FormErrors::none(),
+        token: "k3v9-example".to_owned(),
+        name: String::new(),
+    };
+    let setup_again = SetupPage {
+        chrome: unsafe_chrome.clone(),
+        errors,
+        token: HOSTILE.to_owned(),
+        name: "robin".to_owned(),
+    };
+    let sign_in = SignInPage {
+        chrome: nobody(),
+        errors: FormErrors::none(),
+        name: String::new(),
+        next: Some("/admin/upload".to_owned()),
+    };
+    let refused = SignInPage {
+        chrome: unsafe_chrome,
+        errors: FormErrors::one("", "The name or the password is wrong."),
+        name: "robin".to_owned(),
+        next: None,
+    };
+    vec![
+        sample("setup", "first", &setup),
+        sample("setup", "errors", &setup_again),
+        sample("sign_in", "first", &sign_in),
+        sample("sign_in", "refused", &refused),
+        sample("failure", "signed-in", &failure(chrome(""))),
+        sample("failure", "nobody", &failure(nobody())),
+    ]
+}
+
+fn failure(chrome: Chrome) -> FailurePage {
+    FailurePage {
+        chrome,
+        status: 404,
+        title: "Not found".to_owned(),
+        detail: format!("No extension is called {HOSTILE}."),
+        hint: Some("The list of extensions has every name.".to_owned()),
+        code: "not_found".to_owned(),
+        request_id: "01957c2e-7a54-7f31-9a6b-6f1a0e2b9c11".to_owned(),
+    }
+}
+
+const PUBLISH: &str =
+    "plugboard publish hello.tar.zst --url https://plugboard.example.net --install --enable";
+
+fn row(name: &str, number: &str, status: Status) -> ExtensionRow {
+    let installed = !matches!(status, Status::NotInstalled | Status::Quarantined);
+    ExtensionRow {
+        name: name.parse().unwrap(),
+        title: None,
+        version: number.parse().unwrap(),
+        status,
+        note: None,
+        install: installed.then(|| install(true).id),
+        has_page: true,
+    }
+}
+
+fn lists() -> Vec<Sample> {
+    let page = |rows: Vec<ExtensionRow>, chrome: Chrome| ExtensionsPage {
+        chrome,
+        rows,
+        publish_command: PUBLISH.to_owned(),
+        upload_limit: ByteSize::new(200 << 20),
+    };
+    let mut hello = row("com.example.hello", "1.4.0", Status::Enabled);
+    hello.title = Some("Hello board".to_owned());
+    hello.note = Some("1.5.0 is published".to_owned());
+    let mut sync = row("com.example.sync", "1.1.0", Status::Quarantined);
+    sync.note = Some("unsigned".to_owned());
+    let mut broken = row(
+        "net.example.a-long-name.that-goes-on.and-on.billing-reports",
+        "10.12.3-rc.1",
+        Status::Failing,
+    );
+    broken.note = Some("its component does not fit this appliance".to_owned());
+    broken.title = Some(HOSTILE.to_owned());
+    let rows = vec![
+        hello,
+        row("com.example.reports", "2.0.1", Status::Disabled),
+        row("com.example.free", "0.3.0", Status::NotInstalled),
+        sync,
+        broken,
+    ];
+    let mut noticed = chrome("extensions");
+    noticed.notice =
+        Some(Notice { tone: Tone::Good, text: "com.example.hello 1.4.0 is enabled.".to_owned() });
+    noticed.warnings = vec!["Signatures are not required: unsigned bundles are accepted (signing.policy = allow-unsigned).".to_owned()];
+    vec![
+        sample("extensions", "empty", &page(vec![], chrome("extensions"))),
+        sample("extensions", "list", &page(rows.clone(), chrome("extensions"))),
+        sample("extensions", "noticed", &page(rows, noticed)),
+    ]
+}
+
+fn check(name: &str, status: CheckMark, code: &str, found: &str) -> CheckRow {
+    CheckRow {
+        name: name.to_owned(),
+        status,
+        code: code.to_owned(),
+        expected: None,
+        found: (!found.is_empty()).then(|| found.to_owned()),
+        hint: None,
+    }
+}
+
+fn checks(trust: CheckMark) -> Vec<CheckRow> {
+    use CheckMark::{Pass, Skipped, Warn};
+    let mut key = check("trust", trust, "key_trusted", "Example release key (4f1a4f1a)");
+    if trust == CheckMark::Fail {
+        key.code = String::from("key_not_trusted");
+        key.expected = Some("a trusted key for com.example.hello".to_owned());
+        key.found = Some("key 4f1a4f1a, which is not trusted for any name".to_owned());
+        key.hint = Some("The bundle is signed by a key that this appliance does not trust. Trust it for com.example.*, or attach another signature.".to_owned());
+    }
+    let mut archive = check("archive", Warn, "precompiled_ignored", "4 files, 63.1 KiB");
+    archive.hint = Some(
+        "The folder precompiled/ is ignored: this appliance runs only what it compiled itself."
+            .to_owned(),
+    );
+    let hash = format!("sha256:{}", "9f".repeat(32));
+    vec![
+        check("transport", Pass, "ok", "48,213 bytes"),
+        check("integrity", Pass, "ok", &hash),
+        archive,
+        check("manifest", Pass, "ok", "com.example.hello 1.4.0"),
+        check("component", Pass, "ok", "alga:extension/runner"),
+        check("signature", Pass, "ok", "1 signature verifies"),
+        key,
+        check("policy", if trust == CheckMark::Fail { Skipped } else { Pass }, "", ""),
+    ]
+}
+
+fn uploads() -> Vec<Sample> {
+    let upload = |errors| UploadPage {
+        chrome: chrome("upload"),
+        errors,
+        publish_command: PUBLISH.to_owned(),
+        upload_limit: ByteSize::new(200 << 20),
+    };
+    let page = |outcome, checks, next, remedies| OutcomePage {
+        chrome: chrome("upload"),
+        outcome,
+        extension: Some(("com.example.hello".parse().unwrap(), "1.4.0".parse().unwrap())),
+        content_hash: hash(0x9f).into(),
+        size: ByteSize::new(48_213),
+        checks,
+        next,
+        remedies,
+    };
+    let form = InstallForm::new(&version("1.4.0", ASKED).manifest);
+    let upgrade = NextStep::Upgrade { install: install(true).id, from: "1.3.2".parse().unwrap() };
+    let remedy = |text: &str, command: Option<&str>| Remedy {
+        text: text.to_owned(),
+        command: command.map(str::to_owned),
+    };
+    let remedies = vec![
+        remedy(
+            "Trust the signer’s key for these names. Compare its fingerprint with the publisher first.",
+            Some("plugboard trust add release.pub --for 'com.example.*'"),
+        ),
+        remedy("Attach another signature: upload the same bundle again together with it.", None),
+    ];
+    let mut rejected = page(Outcome::Rejected, hostile_checks(), NextStep::Nothing, vec![]);
+    rejected.extension = None;
+    let busy = page(Outcome::NotChecked, vec![], NextStep::Nothing, vec![]);
+    let (good, bad) = (checks(CheckMark::Pass), checks(CheckMark::Fail));
+    let created = page(Outcome::Created, good.clone(), NextStep::Install(form), vec![]);
+    let unchanged = page(Outcome::Unchanged, good.clone(), NextStep::Installed, vec![]);
+    let newer = page(Outcome::Created, good, upgrade, vec![]);
+    vec![
+        sample("upload", "first", &upload(FormErrors::none())),
+        sample("upload", "errors", &upload(FormErrors::one("bundle", "Choose a bundle file."))),
+        sample("outcome", "created", &created),
+        sample("outcome", "newer", &newer),
+        sample("outcome", "unchanged", &unchanged),
+        sample(
+            "outcome",
+            "quarantined",
+            &page(Outcome::Quarantined, bad, NextStep::Nothing, remedies),
+        ),
+        sample("outcome", "rejected", &rejected),
+        sample("outcome", "not-checked", &busy),
+    ]
+}
+
+fn hostile_checks() -> Vec<CheckRow> {
+    let mut archive = check("archive", CheckMark::Fail, "path_traversal", "ui/../../etc/passwd");
+    archive.expected = Some("paths below the bundle’s own folder".to_owned());
+    archive.hint = Some("Pack the folder again with plugboard pack.".to_owned());
+    let mut manifest = check("manifest", CheckMark::Fail, "unknown_key", HOSTILE);
+    manifest.hint = Some(format!("{HOSTILE} is not a key of the manifest."));
+    vec![
+        check("transport", CheckMark::Pass, "ok", "48,213 bytes"),
+        archive,
+        manifest,
+        check("component", CheckMark::Skipped, "", ""),
+    ]
+}
+
+fn details() -> Vec<Sample> {
+    let version = version("1.4.0", ASKED);
+    let head =
+        |install: Option<&Install>, status, tab| ExtensionHead::new(&version, install, status, tab);
+    let installed = install(true);
+    let overview = |install: Option<&Install>, status| {
+        let head = head(install, status, "overview");
+        ExtensionPage::new(chrome("extensions"), head, &version, install, now())
+    };
+    let mut newest = version.clone();
+    newest.version = "1.5.0".parse().unwrap();
+    newest.published_at = now();
+    let mut older = version.clone();
+    older.version = "1.3.2".parse().unwrap();
+    older.signers.clear();
+    older.published_at = "2026-01-02T12:00:00Z".parse().unwrap();
+    let mut oldest = older.clone();
+    oldest.version = "1.0.0".parse().unwrap();
+    let versions = |install: Option<&Install>, status| VersionsPage {
+        chrome: chrome("extensions"),
+        head: head(install, status, "versions"),
+        rows: [&newest, &version, &older, &oldest]
+            .map(|version| VersionRow::new(version, install, now()))
+            .into(),
+        install: install.map(|install| install.id),
+    };
+    let mut many = version.clone();
+    many.files = version.files.iter().cycle().take(450).cloned().collect();
+    let files = |version: &ExtensionVersion| {
+        let head = head(Some(&installed), Status::Enabled, "files");
+        FilesPage::new(chrome("extensions"), head, version, 2)
+    };
+    vec![
+        sample("extension", "enabled", &overview(Some(&installed), Status::Enabled)),
+        sample("extension", "disabled", &overview(Some(&installed), Status::Disabled)),
+        sample("extension", "free", &overview(None, Status::NotInstalled)),
+        sample("versions", "installed", &versions(Some(&installed), Status::Enabled)),
+        sample("versions", "free", &versions(None, Status::NotInstalled)),
+        sample("files", "few", &files(&version)),
+        sample("files", "many", &files(&many)),
+    ]
+}
+
+fn settings() -> Vec<Sample> {
+    let version = version("1.4.0", ASKED);
+    let installed = install(true);
+    let page = |install: Option<&Install>, form, errors| SettingsPage {
+        chrome: chrome("extensions"),
+        head: ExtensionHead::new(&version, install, Status::Enabled, "settings"),
+        form,
+        errors,
+    };
+    let form = SettingsForm::new(&schema(), &installed.settings);
+    let whole = SettingsForm::new(&json!({"type": "object"}), &installed.settings);
+    let sent = vec![
+        ("setting.limit".to_owned(), "many".to_owned()),
+        ("setting.rooms".to_owned(), HOSTILE.to_owned()),
+    ];
+    let wrong = form.read(&sent).unwrap_err();
+    let again = form.clone().refill(&sent);
+    vec![
+        sample("settings", "form", &page(Some(&installed), Some(form), FormErrors::none())),
+        sample("settings", "errors", &page(Some(&installed), Some(again), wrong)),
+        sample("settings", "whole", &page(Some(&installed), Some(whole), FormErrors::none())),
+        sample("settings", "nothing", &page(Some(&installed), None, FormErrors::none())),
+        sample("settings", "free", &page(None, None, FormErrors::none())),
+    ]
+}
+
+fn questions() -> Vec<Sample> {
+    let version_now = version("1.4.0", ASKED);
+    let installed = install(true);
+    let mut theirs = install(true);
+    theirs.tenant = "acme".parse().unwrap();
+    let previous: &PreviousVersion = installed.previous.as_ref().unwrap();
+    let mut forward = UpgradePage::to(chrome("extensions"), &installed, &version("1.5.0", ASKED));
+    forward
+        .notes
+        .push("1.5.0 is signed by Example key 2, 1.4.0 by Example release key.".to_owned());
+    let back = UpgradePage::back(chrome("extensions"), &installed, previous);
+    let frame = FrameAddress {
+        base: "http://127.0.0.1:7421",
+        name: &installed.name,
+        content_hash: installed.content_hash,
+        entry: &"index.html".parse().unwrap(),
+        extension_id: "com.example.hello",
+        parent_origin: "http://127.0.0.1:7420",
+        path: "/",
+    };
+    let open = OpenPage {
+        chrome: chrome("extensions"),
+        name: installed.name.clone(),
+        title: Some("Hello board".to_owned()),
+        version: installed.version.clone(),
+        install: installed.id,
+        extension_id: "com.example.hello".to_owned(),
+        frame_src: frame.url(),
+    };
+    let disable = ConfirmPage::disable(chrome("extensions"), &theirs, &version_now);
+    let uninstall = ConfirmPage::uninstall(chrome("extensions"), &installed, &version_now, 4);
+    vec![
+        sample("confirm", "disable", &disable),
+        sample("confirm", "uninstall", &uninstall),
+        sample("upgrade", "forward", &forward),
+        sample("upgrade", "back", &back),
+        sample("open", "frame", &open),
+    ]
+}

@@ -1,0 +1,221 @@
+//! Publishing: what a publisher sees for each kind of bundle.
+
+use axum::http::{Method, StatusCode};
+use plugboard::trust::keys;
+use serde_json::json;
+
+use crate::support::bundle_builder::BundleBuilder;
+use crate::support::test_app::{TestApp, sign_with};
+
+fn reports() -> BundleBuilder {
+    BundleBuilder::new("com.example.reports", "1.2.0").page("<h1>Reports</h1>")
+}
+
+#[tokio::test]
+async fn a_signed_bundle_is_published_and_its_files_are_listed() {
+    let app = TestApp::start().await;
+
+    let answer = app.publish(&reports()).await;
+
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+    assert_eq!(answer.json()["outcome"], "created");
+    assert_eq!(answer.json()["report"]["verdict"], "verified");
+    let version = app.get("/api/v1/extensions/com.example.reports/versions/1.2.0").await.json();
+    assert_eq!(version["files"][1]["path"], "ui/index.html");
+    assert_eq!(version["signers"][0]["name"], "tests");
+}
+
+#[tokio::test]
+async fn publishing_twice_is_idempotent() {
+    let app = TestApp::start().await;
+    app.publish(&reports()).await;
+
+    let answer = app.publish(&reports()).await;
+
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.json()["outcome"], "unchanged");
+}
+
+#[tokio::test]
+async fn a_version_cannot_change_its_content() {
+    let app = TestApp::start().await;
+    app.publish(&reports()).await;
+
+    let answer = app.publish(&reports().file("ui/a.js", "1")).await;
+
+    assert_eq!(answer.status, StatusCode::CONFLICT);
+    assert_eq!(answer.header("content-type"), "application/problem+json");
+    assert_eq!(answer.code(), "version_taken");
+    let version = app.get("/api/v1/extensions/com.example.reports/versions/1.2.0").await.json();
+    assert_eq!(version["files"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn an_unsigned_bundle_waits_in_quarantine_until_a_signature_is_attached() {
+    let app = TestApp::start().await;
+    let archive = reports().build();
+
+    let answer = app.put_bundle(archive.clone(), &[]).await;
+
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
+    let hash = answer.json()["content_hash"].as_str().unwrap().to_owned();
+    assert_eq!(app.get("/api/v1/extensions").await.json(), json!({"versions": []}));
+    let path = format!("/api/v1/quarantine/{hash}/signatures");
+    let signed = app.call(Method::POST, &path).body(app.sign(&archive)).send().await;
+    assert_eq!(signed.status, StatusCode::CREATED, "{}", signed.text());
+    assert_eq!(app.get("/api/v1/quarantine").await.json(), json!({"quarantined": []}));
+}
+
+#[tokio::test]
+async fn an_operator_can_approve_exactly_one_content_hash() {
+    let app = TestApp::start().await;
+    let quarantined = app.put_bundle(reports().build(), &[]).await;
+    let hash = quarantined.json()["content_hash"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/quarantine/{hash}/approve");
+
+    let without_reason = app.post(&path, json!({"reason": " "})).await;
+    let approved = app.post(&path, json!({"reason": "checked by hand"})).await;
+
+    assert_eq!(without_reason.status, StatusCode::BAD_REQUEST);
+    assert_eq!(approved.status, StatusCode::CREATED, "{}", approved.text());
+    let version = app.get("/api/v1/extensions/com.example.reports/versions/1.2.0").await.json();
+    assert_eq!(version["approved_because"], "checked by hand");
+}
+
+#[tokio::test]
+async fn a_bad_signature_attached_to_a_quarantined_bundle_changes_nothing() {
+    let app = TestApp::start().await;
+    let quarantined = app.put_bundle(reports().build(), &[]).await;
+    let hash = quarantined.json()["content_hash"].as_str().unwrap().to_owned();
+    let other = app.sign(&BundleBuilder::new("com.example.other", "1.0.0").page("x").build());
+
+    let path = format!("/api/v1/quarantine/{hash}/signatures");
+    let answer = app.call(Method::POST, &path).body(other).send().await;
+
+    assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.text());
+    assert_eq!(app.get(&format!("/api/v1/quarantine/{hash}")).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_quarantined_bundle_can_be_thrown_away() {
+    let app = TestApp::start().await;
+    let quarantined = app.put_bundle(reports().build(), &[]).await;
+    let path =
+        format!("/api/v1/quarantine/{}", quarantined.json()["content_hash"].as_str().unwrap());
+
+    let deleted = app.call(Method::DELETE, &path).send().await;
+
+    assert_eq!(deleted.status, StatusCode::NO_CONTENT);
+    assert_eq!(app.get(&path).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_key_that_nobody_trusts_leads_to_quarantine() {
+    let app = TestApp::start().await;
+    let archive = reports().build();
+    let stranger = keys::generate().unwrap();
+
+    let answer = app.put_bundle(archive.clone(), &[sign_with(&stranger, &archive)]).await;
+
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
+    assert_eq!(answer.json()["report"]["verdict"], "quarantined");
+}
+
+#[tokio::test]
+async fn a_signature_of_another_bundle_is_forbidden_and_leaves_nothing() {
+    let app = TestApp::start().await;
+    let other = app.sign(&reports().file("ui/x.js", "x").build());
+
+    let answer = app.put_bundle(reports().build(), &[other]).await;
+
+    assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.text());
+    assert_eq!(answer.code(), "bad_signature");
+    assert_eq!(app.get("/api/v1/extensions").await.json(), json!({"versions": []}));
+    assert_eq!(app.get("/api/v1/quarantine").await.json(), json!({"quarantined": []}));
+}
+
+#[tokio::test]
+async fn a_broken_archive_is_refused_with_its_report() {
+    let app = TestApp::start().await;
+
+    let answer = app.put_bundle(b"not a bundle".to_vec(), &[]).await;
+
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(answer.code(), "invalid_bundle");
+    assert_eq!(answer.json()["report"]["verdict"], "rejected");
+    assert_eq!(answer.json()["report"]["checks"].as_array().unwrap().len(), 8);
+}
+
+#[tokio::test]
+async fn a_bundle_over_the_limit_is_refused_with_the_numbers() {
+    let app = TestApp::start_with(|config| config.store.max_bundle_bytes = 100).await;
+
+    let answer = app.put_bundle(vec![0; 101], &[]).await;
+
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(answer.json()["limit_bytes"], 100);
+    assert!(answer.json()["detail"].as_str().unwrap().contains("101"), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_form_with_bundle_and_signature_does_the_same() {
+    let app = TestApp::start().await;
+    let archive = reports().build();
+    let form = multipart(&[("bundle", &archive), ("signature", &app.sign(&archive))]);
+
+    let answer = app
+        .call(Method::POST, "/api/v1/bundles")
+        .header("content-type", "multipart/form-data; boundary=XX")
+        .body(form)
+        .send()
+        .await;
+
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+}
+
+fn multipart(parts: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (name, value) in parts {
+        let head = format!(
+            "--XX\r\ncontent-disposition: form-data; name=\"{name}\"; filename=\"f\"\r\n\r\n"
+        );
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(value);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(b"--XX--\r\n");
+    body
+}
+
+#[tokio::test]
+async fn signatures_are_limited_in_number_and_size() {
+    let app = TestApp::start().await;
+
+    let nine = app.put_bundle(reports().build(), &vec![b"{}".to_vec(); 9]).await;
+    let long = app.put_bundle(reports().build(), &[vec![b' '; 7 * 1024]]).await;
+
+    assert_eq!(nine.status, StatusCode::BAD_REQUEST);
+    assert_eq!(long.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn a_token_publishes_only_the_names_of_its_scope() {
+    let app = TestApp::start().await;
+    let token = app.make_token("default", &["bundle:publish:com.other.*"]).await;
+    let archive = reports().build();
+
+    let answer = app.call(Method::PUT, "/api/v1/bundles").token(&token).body(archive).send().await;
+
+    assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.text());
+    assert_eq!(app.get("/api/v1/quarantine").await.json(), json!({"quarantined": []}));
+}
+
+#[tokio::test]
+async fn a_star_version_is_refused() {
+    let app = TestApp::start().await;
+
+    let answer = app.put_bundle(BundleBuilder::new("com.example.a", "1.2.*").build(), &[]).await;
+
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(answer.text().contains("version_not_exact"), "{}", answer.text());
+}

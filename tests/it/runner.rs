@@ -1,0 +1,130 @@
+//! Executions: what a guest can do, and what it cannot.
+
+mod abilities;
+mod answering;
+mod limits;
+mod preparing;
+mod responses;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method};
+use plugboard::config::RunnerConfig;
+use plugboard::model::{Capability, ContentHash, InstallId, TargetWorld, TenantId};
+use plugboard::runner::{
+    ExecuteError, ExecutionContext, GuestRequest, GuestResponse, Invocation, PrepareError, Runner,
+    UserIdentity,
+};
+use tracing::subscriber::DefaultGuard;
+
+use crate::support::guests;
+
+/// Long enough for any guest that ends.
+const PATIENT: Duration = Duration::from_secs(20);
+
+/// A runner with one component in it.
+struct Stage {
+    runner: Runner,
+    world: TargetWorld,
+    install: InstallId,
+}
+
+impl Stage {
+    async fn new(world: TargetWorld, component: Bytes) -> Self {
+        Self::with(&small(), world, component).await
+    }
+
+    async fn with(config: &RunnerConfig, world: TargetWorld, component: Bytes) -> Self {
+        let runner = Runner::new(config).unwrap();
+        runner.prepare(hash(), world, component).await.unwrap();
+        Self { runner, world, install: InstallId::random() }
+    }
+
+    async fn extension(guest: &str) -> Self {
+        Self::new(TargetWorld::Extension, guests::extension(guest)).await
+    }
+
+    async fn proxy(guest: &str) -> Self {
+        Self::new(TargetWorld::WasiHttp, guests::proxy(guest)).await
+    }
+
+    fn get(&self, path: &str) -> Invocation {
+        Invocation {
+            content_hash: hash(),
+            world: self.world,
+            context: ExecutionContext {
+                request_id: "request-1".to_owned(),
+                tenant: TenantId::default_tenant(),
+                extension: "com.example.guest".parse().unwrap(),
+                install: self.install,
+                version: "1.2.3".parse().unwrap(),
+            },
+            request: GuestRequest {
+                method: Method::GET,
+                path_and_query: path.to_owned(),
+                authority: "localhost:8080".to_owned(),
+                headers: HeaderMap::from_iter([(
+                    http::header::ACCEPT,
+                    HeaderValue::from_static("text/plain"),
+                )]),
+                body: Bytes::new(),
+            },
+            grants: Arc::new(Capability::DEFAULTS.into_iter().collect()),
+            user: None,
+            deadline: PATIENT,
+            max_response_bytes: 64 * 1024,
+        }
+    }
+
+    async fn call(&self, path: &str) -> Result<GuestResponse, ExecuteError> {
+        self.runner.execute(self.get(path)).await
+    }
+
+    async fn call_within(&self, path: &str, ms: u64) -> Result<GuestResponse, ExecuteError> {
+        let deadline = Duration::from_millis(ms);
+        self.runner.execute(Invocation { deadline, ..self.get(path) }).await
+    }
+}
+
+/// The log of one test, as JSON lines.
+#[derive(Clone, Default)]
+struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Captured {
+    fn subscribe(&self) -> DefaultGuard {
+        let lines = self.clone();
+        let subscriber = tracing_subscriber::fmt().json().with_writer(move || lines.clone());
+        tracing::subscriber::set_default(subscriber.finish())
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl io::Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn small() -> RunnerConfig {
+    RunnerConfig { slots: 8, memory_bytes: 16 * 1024 * 1024, ..RunnerConfig::default() }
+}
+
+fn hash() -> ContentHash {
+    ContentHash::of(b"the bundle of the test")
+}
+
+async fn refusal(world: TargetWorld, component: Bytes) -> PrepareError {
+    let runner = Runner::new(&small()).unwrap();
+    runner.prepare(hash(), world, component).await.unwrap_err()
+}

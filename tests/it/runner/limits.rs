@@ -1,0 +1,122 @@
+//! What an execution may take.
+
+use super::*;
+
+#[tokio::test]
+async fn a_guest_that_never_ends_meets_its_deadline_on_a_single_thread() {
+    for guest in ["loops", "loops_in_start", "loops_after"] {
+        let stage = Stage::extension(guest).await;
+        let started = Instant::now();
+
+        let outcome = stage.call_within("/", 100).await;
+
+        assert!(matches!(outcome, Err(ExecuteError::Deadline(_))), "{guest}: {outcome:?}");
+        assert!(started.elapsed() < Duration::from_millis(900), "{guest}");
+    }
+}
+
+#[tokio::test]
+async fn a_loop_does_not_keep_others_from_answering() {
+    let stage = Stage::proxy("http").await;
+
+    let (slow, quick) =
+        tokio::join!(stage.call_within("/loops", 300), stage.call_within("/answers", 250));
+
+    assert!(matches!(slow, Err(ExecuteError::Deadline(_))), "{slow:?}");
+    assert_eq!(quick.unwrap().status, 201);
+}
+
+#[tokio::test]
+async fn memory_is_bounded_and_a_guest_may_cope() {
+    let hoards = Stage::extension("hoards").await.call("/").await;
+    let copes = Stage::extension("copes").await.call("/").await;
+
+    assert!(matches!(hoards, Err(ExecuteError::Memory(_))), "{hoards:?}");
+    assert_eq!(copes.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn all_memories_together_are_bounded() {
+    let memories = "(memory $other 100) (memory 100)";
+    let component = guests::extension_with(memories);
+    let stage = Stage::with(
+        &RunnerConfig { memory_bytes: 12 * 1024 * 1024, ..small() },
+        TargetWorld::Extension,
+        component,
+    )
+    .await;
+
+    let outcome = stage.call("/").await;
+
+    assert!(matches!(outcome, Err(ExecuteError::Memory(_))), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn tables_are_bounded() {
+    let outcome = Stage::extension("grows_tables").await.call("/").await;
+
+    assert!(matches!(outcome, Err(ExecuteError::Memory(_))), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn deep_recursion_and_traps_cost_one_request() {
+    for (guest, reason) in [("recurses", "stack"), ("traps", "unreachable")] {
+        let stage = Stage::extension(guest).await;
+        for _ in 0..20 {
+            let outcome = stage.call("/").await;
+            let Err(ExecuteError::Trap(text)) = outcome else { panic!("{guest}: {outcome:?}") };
+            assert!(text.contains(reason), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn calls_to_the_host_are_counted() {
+    let outcome = Stage::extension("floods_host").await.call("/").await;
+
+    let Err(ExecuteError::Trap(text)) = outcome else { panic!("{outcome:?}") };
+    assert!(text.contains("calls to the host"), "{text}");
+}
+
+#[tokio::test]
+async fn log_lines_are_bounded() {
+    let response = Stage::extension("floods_log").await.call("/").await.unwrap();
+
+    assert_eq!((response.usage.log_lines, response.usage.dropped_log_lines), (100, 4_900));
+}
+
+#[tokio::test]
+async fn a_busy_install_is_refused_and_leaves_its_slot_when_it_ends() {
+    let config = RunnerConfig { slots_per_install: 1, queue_ms: 10, ..small() };
+    let stage = Stage::with(&config, TargetWorld::WasiHttp, guests::proxy("http")).await;
+
+    let (slow, busy) =
+        tokio::join!(stage.call_within("/loops", 300), stage.call_within("/answers", 250));
+    let later = stage.call("/answers").await;
+
+    assert!(matches!(slow, Err(ExecuteError::Deadline(_))), "{slow:?}");
+    assert!(matches!(busy, Err(ExecuteError::InstallBusy)), "{busy:?}");
+    assert!(later.is_ok(), "{later:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_slot_can_be_in_use_at_its_limits() {
+    let config = RunnerConfig { slots: 4, slots_per_install: 4, ..small() };
+    let stage = Stage::with(&config, TargetWorld::WasiHttp, guests::proxy("http")).await;
+    let stage = Arc::new(stage);
+
+    let calls = (0..64).map(|_| {
+        let stage = Arc::clone(&stage);
+        tokio::spawn(async move { stage.call("/answers").await })
+    });
+    let mut answered = 0;
+    for call in calls.collect::<Vec<_>>() {
+        match call.await.unwrap() {
+            Ok(_) => answered += 1,
+            Err(ExecuteError::InstallBusy) => {}
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    assert!(answered >= 12, "four slots and eight places to wait: {answered}");
+}

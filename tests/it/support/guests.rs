@@ -1,0 +1,65 @@
+//! Test guests: components built from the text in `tests/guests`.
+//!
+//! A guest of the extension world is the inside of a core module; `prelude.wat`
+//! completes it with memory, allocator and response.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::{PackageId, Resolve};
+
+const EXTENSION_WIT: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/wit/extension/runner.wit"));
+
+/// The extension-world guest `tests/guests/<name>.wat`.
+pub(crate) fn extension(name: &str) -> Bytes {
+    extension_from(&read(name), "alga:extension/runner")
+}
+
+/// The same, for guests that also import from `tests/guests/wasi.wit`.
+pub(crate) fn wasi_extension(name: &str) -> Bytes {
+    extension_from(&read(name), "plugboard:guests/wasi-extension")
+}
+
+/// The `wasi:http` guest `tests/guests/<name>.wat`, a whole module.
+pub(crate) fn proxy(name: &str) -> Bytes {
+    component(&read(name), "plugboard:guests/proxy")
+}
+
+/// An extension-world guest that answers 200 and declares what `fields` says.
+pub(crate) fn extension_with(fields: &str) -> Bytes {
+    let answer = "(func (export \"handler\") (param i32) (result i32) \
+         (call $respond (i32.const 200) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)))";
+    extension_from(&format!("{fields} {answer}"), "alga:extension/runner")
+}
+
+fn extension_from(fields: &str, world: &str) -> Bytes {
+    component(&format!("(module {fields} {})", read("prelude")), world)
+}
+
+fn component(module: &str, world: &str) -> Bytes {
+    let mut wasm = wat::parse_str(module).unwrap();
+    let (resolve, packages) = wit();
+    let world = resolve.select_world(&packages, Some(world)).unwrap();
+    embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8).unwrap();
+    let mut encoder = ComponentEncoder::default().module(&wasm).unwrap().validate(true);
+    Bytes::from(encoder.encode().unwrap())
+}
+
+fn wit() -> (Resolve, [PackageId; 2]) {
+    let mut resolve = Resolve::default();
+    let extension = resolve.push_source("runner.wit", EXTENSION_WIT).unwrap();
+    let wasi = fs::read_to_string(folder().join("wasi.wit")).unwrap();
+    let guests = resolve.push_source("wasi.wit", &wasi).unwrap();
+    (resolve, [extension, guests])
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(folder().join(name).with_extension("wat")).unwrap()
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests")
+}

@@ -1,0 +1,360 @@
+//! An appliance in memory with the real router, a fixed clock, and a key that it trusts.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use jiff::Timestamp;
+use plugboard::app::App;
+use plugboard::app::clock::Clock;
+use plugboard::app::sign_in::{Passwords, SignInLimits, SignInLinks};
+use plugboard::app::tokens::TokenRequest;
+use plugboard::app::trust::TrustRequest;
+use plugboard::bundle::{self, BundleLimits};
+use plugboard::config::Config;
+use plugboard::model::{
+    Actor, Manifest, NameGlob, Operator, OperatorName, Principal, Scope, TenantId,
+};
+use plugboard::registry::{Registry, operators};
+use plugboard::runner::Runner;
+use plugboard::store::BundleStore;
+use plugboard::telemetry::Metrics;
+use plugboard::trust::TrustBundle;
+use plugboard::trust::keys::{self, GeneratedKey};
+use plugboard::trust::statement::{self, Subject};
+use plugboard::web::{self, server::Peer};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+use super::bundle_builder::BundleBuilder;
+
+/// The origin requests are sent to.
+pub(crate) const ORIGIN: &str = "http://127.0.0.1:7420";
+/// The password of the operator that [`TestApp::start`] creates.
+pub(crate) const PASSWORD: &str = "a socket in the board";
+
+/// One Argon2id hash for the whole test run: each costs a tenth of a second.
+static PASSWORD_HASH: LazyLock<String> = LazyLock::new(|| {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    std::thread::spawn(move || runtime.block_on(Passwords::new().hash(PASSWORD.into())).unwrap())
+        .join()
+        .unwrap()
+});
+
+/// The appliance under test.
+pub(crate) struct TestApp {
+    pub(crate) app: Arc<App>,
+    pub(crate) clock: Arc<FixedClock>,
+    key: GeneratedKey,
+    token: String,
+    _folder: TempDir,
+}
+
+/// A clock that moves when told to.
+pub(crate) struct FixedClock(AtomicI64);
+
+impl FixedClock {
+    /// Moves on by some seconds.
+    pub(crate) fn advance(&self, seconds: i64) {
+        self.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for FixedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The stable word of a problem.
+    pub(crate) fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// A request in the making: with the test's token unless told otherwise.
+pub(crate) struct Call<'a> {
+    app: &'a TestApp,
+    request: axum::http::request::Builder,
+    body: Body,
+    token: Option<String>,
+    peer: Peer,
+}
+
+impl TestApp {
+    /// Set up, with an operator `ada`, a token with every scope, and a trusted key.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(|_| ()).await
+    }
+
+    /// The same, with changed settings.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let mut app = Self::start_empty_with(change);
+        app.add_operator("ada").await;
+        app.trust("*").await;
+        app.token = app.make_token("default", &ALL_SCOPES).await;
+        app
+    }
+
+    /// As it is at its very first start: nobody has set it up.
+    pub(crate) fn start_empty() -> Self {
+        Self::start_empty_with(|_| ())
+    }
+
+    fn start_empty_with(change: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.store.min_free_bytes = 0;
+        config.runner.slots = 8;
+        config.gateway.timeout_ms = 10_000;
+        change(&mut config);
+        let clock = Arc::new(FixedClock(AtomicI64::new(1_790_000_000)));
+        let now = clock.now();
+        let app = App {
+            data_dir: folder.path().to_owned(),
+            clock: clock.clone(),
+            registry: Registry::in_memory(now).unwrap(),
+            bundles: BundleStore::in_memory(&config.store, &folder.path().join("cache")).unwrap(),
+            runner: Arc::new(Runner::new(&config.runner).unwrap()),
+            trust: Arc::new(match config.signing.trust_bundle.as_str() {
+                "" => TrustBundle::none(),
+                setting => TrustBundle::load(setting, now),
+            }),
+            metrics: Arc::new(Metrics::new(now)),
+            passwords: Passwords::new(),
+            sign_in_limits: SignInLimits::default(),
+            sign_in_links: SignInLinks::default(),
+            config: Arc::new(config),
+        };
+        let key = keys::generate().unwrap();
+        Self { app: Arc::new(app), clock, key, token: String::new(), _folder: folder }
+    }
+
+    pub(crate) async fn add_operator(&self, name: &str) {
+        let now = self.app.clock.now();
+        let operator = Operator {
+            name: name.parse::<OperatorName>().unwrap(),
+            password_hash: PASSWORD_HASH.clone(),
+            created_at: now,
+            password_changed_at: now,
+        };
+        self.app.registry.write(move |txn| operators::insert(txn, &operator)).await.unwrap();
+    }
+
+    /// Trusts the test's key for some names.
+    pub(crate) async fn trust(&self, scope: &str) {
+        let request = TrustRequest {
+            public_key: self.key.public_pem.clone(),
+            name: "tests".to_owned(),
+            scopes: vec![scope.parse::<NameGlob>().unwrap()],
+        };
+        self.app.trust_key(&local(), request).await.unwrap();
+    }
+
+    /// A token of a tenant, which is created if it is not there.
+    pub(crate) async fn make_token(&self, tenant: &str, scopes: &[&str]) -> String {
+        let tenant: TenantId = tenant.parse().unwrap();
+        self.app.create_tenant(&local(), tenant.clone()).await.ok();
+        let scopes = scopes.iter().map(|scope| scope.parse::<Scope>().unwrap()).collect();
+        let request = TokenRequest { name: "tests".to_owned(), tenant, scopes, days: None };
+        let created = self.app.create_token(&local(), request).await.unwrap();
+        created.secret.expose_secret().to_owned()
+    }
+
+    /// A DSSE envelope by the test's key.
+    pub(crate) fn sign(&self, archive: &[u8]) -> Vec<u8> {
+        sign_with(&self.key, archive)
+    }
+
+    /// A request.
+    pub(crate) fn call(&self, method: Method, path: &str) -> Call<'_> {
+        Call {
+            app: self,
+            request: Request::builder().method(method).uri(path).header("host", "127.0.0.1:7420"),
+            body: Body::empty(),
+            token: Some(self.token.clone()),
+            peer: Peer::Tcp(([127, 0, 0, 1], 50_000).into()),
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.call(Method::GET, path).send().await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::POST, path).json(body).send().await
+    }
+
+    /// Publishes a bundle, signed by the trusted key.
+    pub(crate) async fn publish(&self, bundle: &BundleBuilder) -> Answer {
+        let archive = bundle.build();
+        let signature = self.sign(&archive);
+        self.put_bundle(archive, &[signature]).await
+    }
+
+    /// Sends a bundle with some signatures.
+    pub(crate) async fn put_bundle(&self, archive: Vec<u8>, signatures: &[Vec<u8>]) -> Answer {
+        use base64::Engine;
+        let mut call = self.call(Method::PUT, "/api/v1/bundles");
+        for signature in signatures {
+            let line = base64::engine::general_purpose::STANDARD.encode(signature);
+            call = call.header("plugboard-signature", &line);
+        }
+        call.body(archive).send().await
+    }
+
+    /// Publishes, installs with every grant and enables; gives the install's id.
+    pub(crate) async fn install(&self, bundle: &BundleBuilder) -> String {
+        let published = self.publish(bundle).await;
+        assert!(published.status.is_success(), "{}", published.text());
+        let manifest: Value = serde_json::from_slice(&bundle.manifest_json()).unwrap();
+        let grants = manifest.get("capabilities").cloned().unwrap_or(json!([]));
+        let body =
+            json!({"name": manifest["name"], "version": manifest["version"], "grants": grants});
+        let installed = self.post("/api/v1/installs", body).await;
+        assert_eq!(installed.status, StatusCode::CREATED, "{}", installed.text());
+        let id = installed.json()["id"].as_str().unwrap().to_owned();
+        let enabled = self.post(&format!("/api/v1/installs/{id}/enable"), json!({})).await;
+        assert_eq!(enabled.status, StatusCode::OK, "{}", enabled.text());
+        id
+    }
+
+    /// Signs `ada` in through the page; gives the cookie.
+    pub(crate) async fn sign_in(&self) -> String {
+        let answer = self
+            .call(Method::POST, "/sign-in")
+            .anonymous()
+            .same_origin()
+            .form(&[("name", "ada"), ("password", PASSWORD)])
+            .send()
+            .await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text());
+        answer.header("set-cookie").split(';').next().unwrap().to_owned()
+    }
+}
+
+/// Every scope there is.
+pub(crate) const ALL_SCOPES: [&str; 7] = [
+    "bundle:publish",
+    "install:write",
+    "install:read",
+    "ext:invoke",
+    "trust:write",
+    "token:write",
+    "metrics:read",
+];
+
+/// Whoever is on the host.
+pub(crate) fn local() -> Principal {
+    Principal::Local { uid: 0 }
+}
+
+/// The audit name of [`local`].
+pub(crate) fn local_actor() -> Actor {
+    local().actor()
+}
+
+/// A DSSE envelope over an archive.
+pub(crate) fn sign_with(key: &GeneratedKey, archive: &[u8]) -> Vec<u8> {
+    let key = keys::parse_private(&key.private_pem).unwrap();
+    let contents = bundle::read(archive, &BundleLimits::default()).unwrap();
+    let (manifest, _) = Manifest::parse(&contents.manifest).unwrap();
+    let component = contents.component.as_deref();
+    let subject = Subject {
+        name: manifest.name,
+        version: manifest.version,
+        content_hash: contents.content_hash,
+        size: contents.size,
+        manifest_sha256: statement::manifest_sha256(&contents.manifest),
+        target_world: component.map(|wasm| bundle::inspect(wasm).unwrap().world),
+    };
+    statement::sign(&key, &subject)
+}
+
+impl Call<'_> {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.request = self.request.header(name, value);
+        self
+    }
+
+    /// Without credentials.
+    pub(crate) fn anonymous(mut self) -> Self {
+        self.token = None;
+        self
+    }
+
+    pub(crate) fn token(mut self, token: &str) -> Self {
+        self.token = Some(token.to_owned());
+        self
+    }
+
+    /// With a session's cookie instead of a token.
+    pub(crate) fn session(self, cookie: &str) -> Self {
+        self.anonymous().header("cookie", cookie)
+    }
+
+    /// As a page of the appliance sends it.
+    pub(crate) fn same_origin(self) -> Self {
+        self.header("sec-fetch-site", "same-origin").header("origin", ORIGIN)
+    }
+
+    pub(crate) fn peer(mut self, peer: Peer) -> Self {
+        self.peer = peer;
+        self
+    }
+
+    pub(crate) fn body(mut self, body: impl Into<Body>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    pub(crate) fn json(self, body: Value) -> Self {
+        self.header("content-type", "application/json").body(body.to_string())
+    }
+
+    pub(crate) fn form(self, pairs: &[(&str, &str)]) -> Self {
+        let body =
+            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        self.header("content-type", "application/x-www-form-urlencoded").body(body)
+    }
+
+    pub(crate) async fn send(self) -> Answer {
+        let mut builder = self.request.extension(self.peer);
+        if let Some(token) = &self.token {
+            builder = builder.header("authorization", format!("Bearer {token}"));
+        }
+        let request = builder.body(self.body).unwrap();
+        let router = web::router(Arc::clone(&self.app.app));
+        let response = router.oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+}
