@@ -1,10 +1,14 @@
 //! The integration tests: one binary, one file per flow.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
 
+mod access;
 mod bundle_store;
-
+mod components;
 mod config;
 mod examples;
+mod ext_ui;
+mod failures;
+mod gateway;
 mod hostile_archives;
 mod installs;
 mod isolation;
@@ -13,5 +17,7 @@ mod publish;
 mod registry_crashes;
 mod runner;
 mod server;
+mod setup;
+mod sign_in;
 mod signatures;
 mod support;
