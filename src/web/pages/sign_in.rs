@@ -8,7 +8,7 @@ use crate::web::cookie;
 use crate::web::extract::{Answer, ClientAddress, CsrfForm, Path, PublicForm, Query, SignedIn};
 use askama::Template;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -75,21 +75,23 @@ pub(in crate::web) async fn submit_sign_in(
         Ok(session) => {
             Ok(signed_in(&app, &session, next.as_deref().unwrap_or("/admin/extensions")))
         }
-        Err(error) => {
-            let text = sentence(&error.to_string());
-            let (status, after) = match error {
-                SignInError::Wrong => (StatusCode::UNAUTHORIZED, None),
-                SignInError::TooManyTries { retry_after_s } => (
-                    StatusCode::TOO_MANY_REQUESTS,
-                    Some([("retry-after", retry_after_s.to_string())]),
-                ),
-                SignInError::Password(_) | SignInError::Registry(_) => return Err(error.into()),
-            };
-            let (chrome, errors) = (plain_chrome(&app), FormErrors::one("", text));
-            let answer = page(&SignInPage { chrome, errors, name: form.name, next })?;
-            Ok((status, after, answer).into_response())
+        Err(error @ SignInError::Wrong) => {
+            let answer = retry(&app, &error, form.name, next)?;
+            Ok((StatusCode::UNAUTHORIZED, answer).into_response())
         }
+        Err(error @ SignInError::TooManyTries { retry_after_s }) => {
+            let answer = retry(&app, &error, form.name, next)?;
+            let wait = [(header::RETRY_AFTER, retry_after_s.to_string())];
+            Ok((StatusCode::TOO_MANY_REQUESTS, wait, answer).into_response())
+        }
+        Err(error) => Err(error.into()),
     }
+}
+
+/// The form again, saying what was wrong.
+fn retry(app: &App, error: &SignInError, name: String, next: Option<String>) -> Answer {
+    let errors = FormErrors::one("", sentence(&error.to_string()));
+    page(&SignInPage { chrome: plain_chrome(app), errors, name, next })
 }
 
 /// `/sign-in/{secret}`: an address that the owner of the process made.
