@@ -21,7 +21,7 @@ pub enum OperatorError {
 impl App {
     /// Every operator, by name.
     pub async fn list_operators(&self) -> Result<Vec<Operator>, RegistryError> {
-        self.registry.read(|txn| operators::list(txn)).await
+        self.registry.read(operators::list).await
     }
 
     /// Creates a further operator. The first one comes from set-up or from the host.

@@ -1,5 +1,5 @@
 //! Header rules: what reaches a guest, what a guest may answer, what every
-//! answer carries (security.md 1.10, 1.12, 4.7).
+//! answer carries (docs/SECURITY.md, "Pages of extensions" and "Calls").
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -66,9 +66,13 @@ fn is_ext(name: &HeaderName) -> bool {
     name.as_str().starts_with(EXT_PREFIX)
 }
 
-/// One leading slash: `//host` and `/\host` are other hosts to a browser.
+/// One leading slash: `//host` and `/\host` are other hosts to a browser, and so
+/// are they with tabs and spaces in between, which it takes out first.
 fn is_relative(value: &HeaderValue) -> bool {
     let bytes = value.as_bytes();
+    if !bytes.iter().all(u8::is_ascii_graphic) {
+        return false;
+    }
     let second = bytes.get(1);
     let elsewhere = bytes.contains(&b':') && !bytes.starts_with(b"/");
     !bytes.contains(&b'\\') && !elsewhere && (bytes.first() != Some(&b'/') || second != Some(&b'/'))
@@ -85,7 +89,7 @@ pub(super) fn set_fixed(app: &App, path: &str, headers: &mut HeaderMap) {
     set(PERMISSIONS_POLICY, PERMISSIONS);
     if path.starts_with("/ext-ui/") {
         set(header::CONTENT_SECURITY_POLICY, &ext_ui_policy(app, path));
-        // Without it `<script type=module>` does not load in an opaque origin (F4).
+        // Without it `<script type=module>` does not load in an opaque origin.
         set(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
         set(CORP, "cross-origin");
         set(ORIGIN_AGENT_CLUSTER, "?1");
@@ -220,6 +224,8 @@ mod tests {
             ("/\\evil.test", false),
             ("https://evil.test", false),
             ("javascript:alert(1)", false),
+            ("/\t/evil.test", false),
+            (" //evil.test", false),
         ] {
             let headers = from_guest(&HeaderMap::from_iter([(
                 header::LOCATION,
