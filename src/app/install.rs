@@ -93,12 +93,15 @@ impl App {
             subject,
         );
         fail_point!("install.begin");
-        let write =
-            move |txn: &WriteTxn| if let Some(row) = installs::get_by_name(txn, &install.tenant, &install.name)? { Ok(Err(row)) } else {
+        let write = move |txn: &WriteTxn| {
+            if let Some(row) = installs::get_by_name(txn, &install.tenant, &install.name)? {
+                Ok(Err(row))
+            } else {
                 installs::insert(txn, &install)?;
                 audit::append(txn, &event)?;
                 Ok(Ok(install))
-            };
+            }
+        };
         let outcome = self.registry.write(write).await?;
         fail_point!("install.committed");
         match outcome {
@@ -119,10 +122,14 @@ impl App {
         let (asked_name, asked) = (name.clone(), version.cloned());
         let found = self
             .registry
-            .read(move |txn| if let Some(version) = asked { versions::get(txn, &asked_name, &version) } else {
-                let all = versions::list_of(txn, &asked_name)?;
-                let released = all.into_iter().filter(|row| row.version.pre.is_empty());
-                Ok(released.max_by(|a, b| a.version.cmp(&b.version)))
+            .read(move |txn| {
+                if let Some(version) = asked {
+                    versions::get(txn, &asked_name, &version)
+                } else {
+                    let all = versions::list_of(txn, &asked_name)?;
+                    let released = all.into_iter().filter(|row| row.version.pre.is_empty());
+                    Ok(released.max_by(|a, b| a.version.cmp(&b.version)))
+                }
             })
             .await?;
         found.ok_or_else(|| InstallError::UnknownVersion {

@@ -46,6 +46,10 @@ pub enum SignInError {
 
 impl App {
     /// Signs an operator in: a new session under a new id.
+    ///
+    /// # Panics
+    ///
+    /// Never: the stand-in for an impossible name is a legal one.
     pub async fn sign_in(
         &self,
         name: &str,

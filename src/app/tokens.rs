@@ -64,7 +64,7 @@ impl App {
         if !known {
             return Err(TenantError::Unknown(request.tenant).into());
         }
-        let (token, secret) = self.make_token(principal.actor(), request);
+        let (token, secret) = self.make_token(&principal.actor(), request);
         let event = self.token_event(principal.actor(), AuditAction::TokenCreated, &token);
         let row = token.clone();
         let write = move |txn: &WriteTxn| {
@@ -78,7 +78,7 @@ impl App {
     /// Builds a token row; the caller writes it.
     pub(crate) fn make_token(
         &self,
-        actor: Actor,
+        actor: &Actor,
         request: TokenRequest,
     ) -> (Token, secrecy::SecretString) {
         let now = self.clock.now();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::failure::{Exit, Failure};
-use super::output::{Paint, Tone, table};
+use super::output::{Output, Paint, Tone, table};
 use super::settings_args::SettingsArgs;
 use crate::config::{ConfigProblems, Setting};
 
@@ -16,13 +16,15 @@ const MAX_CELL: usize = 48;
 
 /// Shows and checks the configuration
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Shows and checks the configuration, from the file, PLUGBOARD_SECTION__KEY \
+#[command(
+    long_about = "Shows and checks the configuration, from the file, PLUGBOARD_SECTION__KEY \
 variables, deployment variables and flags.
 
 Examples:
   plugboard config example > config.toml
   plugboard config check --config config.toml
-  plugboard config show --config config.toml")]
+  plugboard config show --config config.toml"
+)]
 pub(super) struct ConfigArgs {
     #[command(subcommand)]
     command: ConfigCommand,
@@ -31,18 +33,22 @@ pub(super) struct ConfigArgs {
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Lists every key with its value, default and source
-    #[command(long_about = "Lists every key with its value, default and source. Secrets are not shown.
+    #[command(
+        long_about = "Lists every key with its value, default and source. Secrets are not shown.
 
 Examples:
   plugboard config show
-  plugboard config show --config /etc/plugboard/config.toml --json")]
+  plugboard config show --config /etc/plugboard/config.toml --json"
+    )]
     Show(SettingsArgs),
     /// Says everything that is wrong, at once
-    #[command(long_about = "Says everything that is wrong with the configuration, at once. Ends with 2 if \
+    #[command(
+        long_about = "Says everything that is wrong with the configuration, at once. Ends with 2 if \
 anything is.
 
 Examples:
-  plugboard config check --config /etc/plugboard/config.toml")]
+  plugboard config check --config /etc/plugboard/config.toml"
+    )]
     Check(SettingsArgs),
     /// Prints a configuration file with every key at its default
     #[command(long_about = "Prints a configuration file with every key at its default.
@@ -81,9 +87,15 @@ fn show(settings: &SettingsArgs, context: &Context) -> Result<Exit, Failure> {
     let text = table(&["KEY", "VALUE", "DEFAULT", "SOURCE"], &rows);
     context.output.result(&json!({ "settings": objects, "notices": loaded.notices }), &text)?;
     if !context.output.is_json() {
-        loaded.notices.iter().for_each(|notice| context.output.note(&format!("note: {notice}")));
+        note_all(&loaded.notices, context.output);
     }
     Ok(Exit::Done)
+}
+
+fn note_all(notices: &[String], output: Output) {
+    for notice in notices {
+        output.note(&format!("note: {notice}"));
+    }
 }
 
 fn row(setting: &Setting, paint: Paint) -> Vec<String> {
@@ -122,7 +134,7 @@ fn check(settings: &SettingsArgs, context: &Context) -> Result<Exit, Failure> {
     };
     output.result(&json!({ "problems": objects, "notices": notices }), &text)?;
     if !output.is_json() {
-        notices.iter().for_each(|notice| output.note(&format!("note: {notice}")));
+        note_all(&notices, output);
     }
     Ok(if problems.is_empty() { Exit::Done } else { Exit::Usage })
 }

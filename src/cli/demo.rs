@@ -12,10 +12,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::Context;
 use super::failure::{Exit, Failure};
+use super::interrupt::Signals;
+use super::serve::{bind, open_app, serve_until_told, with_admin_socket, with_bound_address};
 use super::sign::sign_archive;
-use super::serve::{
-    bind, open_app, serve_until, stop_signal, with_admin_socket, with_bound_address,
-};
 use crate::app::App;
 use crate::app::install::{InstallRequest, Installed};
 use crate::app::publish::Published;
@@ -34,12 +33,14 @@ struct Sample;
 
 /// Shows a throw-away appliance with a sample extension
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Runs a throw-away appliance with a signed sample extension, and prints one address \
+#[command(
+    long_about = "Runs a throw-away appliance with a signed sample extension, and prints one address \
 to open. Ctrl-C ends it and removes everything it made.
 
 Examples:
   plugboard demo
-  plugboard demo --listen 127.0.0.1:0")]
+  plugboard demo --listen 127.0.0.1:0"
+)]
 pub(super) struct DemoArgs {
     /// Address and port; loopback only
     #[arg(long, default_value = "127.0.0.1:7420")]
@@ -60,7 +61,7 @@ pub(super) async fn run(args: DemoArgs, context: &Context) -> Result<Exit, Failu
     // A machine with a nearly full disk can show a demo, too.
     config.store.min_free_bytes = 64 * 1024 * 1024;
     telemetry::init(&config.telemetry, environment).context("cannot write logs")?;
-    let stop = stop_signal()?;
+    let signals = Signals::listen()?;
     let bound = match bind(&config).await {
         Ok(bound) => bound,
         // The usual port is taken: any other serves as well.
@@ -94,7 +95,7 @@ pub(super) async fn run(args: DemoArgs, context: &Context) -> Result<Exit, Failu
         "install": install.id,
     });
     output.result(&object, &text)?;
-    serve_until(app, bound, Notifier::of(environment), stop).await?;
+    serve_until_told(app, bound, Notifier::of(environment), signals).await?;
     Ok(Exit::Done)
 }
 

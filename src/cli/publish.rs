@@ -23,13 +23,15 @@ use rollout::RolledOut;
 
 /// Publishes an extension, and perhaps installs it
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Publishes a folder or a bundle, and perhaps installs and enables it. Doing the same \
+#[command(
+    long_about = "Publishes a folder or a bundle, and perhaps installs and enables it. Doing the same \
 again changes nothing. Ends with 3 when the bundle is quarantined: a person must decide.
 
 Examples:
   plugboard publish my-extension --key acme.key --install --enable
   plugboard publish hello.tar.zst --signature hello.dsse.json
-  plugboard publish hello.tar.zst --install --upgrade --enable --grant cap:http.fetch --wait")]
+  plugboard publish hello.tar.zst --install --upgrade --enable --grant cap:http.fetch --wait"
+)]
 pub(super) struct PublishArgs {
     /// The folder to pack, or the bundle
     #[arg(value_name = "FOLDER|BUNDLE")]
@@ -40,15 +42,8 @@ pub(super) struct PublishArgs {
     /// Sign it with this private key, too
     #[arg(short, long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// Install it
-    #[arg(short, long)]
-    install: bool,
-    /// Enable it once it is installed
-    #[arg(short, long, requires = "install")]
-    enable: bool,
-    /// Where another version is installed, move to this one
-    #[arg(short, long, requires = "install")]
-    upgrade: bool,
+    #[command(flatten)]
+    rollout: RolloutArgs,
     #[command(flatten)]
     grants: GrantArgs,
     /// Agree that an upgrade may do more than before
@@ -60,6 +55,20 @@ pub(super) struct PublishArgs {
     wait: Option<u64>,
     #[command(flatten)]
     remote: RemoteArgs,
+}
+
+/// How far to go.
+#[derive(Debug, clap::Args)]
+struct RolloutArgs {
+    /// Install it
+    #[arg(short, long)]
+    install: bool,
+    /// Enable it once it is installed
+    #[arg(short, long, requires = "install")]
+    enable: bool,
+    /// Where another version is installed, move to this one
+    #[arg(short, long, requires = "install")]
+    upgrade: bool,
 }
 
 /// What the appliance made of a bundle.
@@ -82,13 +91,12 @@ impl PublishAnswer {
 /// Runs `plugboard publish`.
 pub(super) async fn run(args: PublishArgs, context: &Context) -> Result<Exit, Failure> {
     let output = context.output;
-    if !args.install && !args.grants.is_empty() {
+    if !args.rollout.install && !args.grants.is_empty() {
         return Err(Failure::usage("--grant is for what is installed: add --install"));
     }
     let source = source::prepare(&args, output).await?;
     let patience = Patience::of(args.wait);
-    let client =
-        patience.repeat(async || args.remote.client(context, Offline::Refuse)).await?;
+    let client = patience.repeat(async || args.remote.client(context, Offline::Refuse)).await?;
     patience.until_ready(&client).await?;
     let answer = patience.repeat(async || upload::send(&client, &source, output).await).await?;
     if answer.exit() == Exit::Quarantined {
@@ -98,9 +106,10 @@ pub(super) async fn run(args: PublishArgs, context: &Context) -> Result<Exit, Fa
     }
     let mut lines = vec![published(&answer)];
     let mut install = None;
-    if args.install {
-        let rolled_out =
-            patience.repeat(async || rollout::roll_out(&client, &args, &answer, output).await).await?;
+    if args.rollout.install {
+        let rolled_out = patience
+            .repeat(async || rollout::roll_out(&client, &args, &answer, output).await)
+            .await?;
         lines.push(installed(&rolled_out, client.address()));
         install = Some(rolled_out.install);
     } else {

@@ -23,14 +23,16 @@ use crate::trust::{Check, Report};
 
 /// Decides about quarantined bundles
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Decides about quarantined bundles: well formed, and signed by nobody who is trusted. \
+#[command(
+    long_about = "Decides about quarantined bundles: well formed, and signed by nobody who is trusted. \
 They are kept, never served, never run, and deleted when they expire.
 
 Examples:
   plugboard quarantine list
   plugboard quarantine show 9f2c1a77
   plugboard quarantine attach 9f2c1a77 hello.dsse.json
-  plugboard quarantine approve 9f2c1a77 --reason 'reviewed by Ada, ticket 812'")]
+  plugboard quarantine approve 9f2c1a77 --reason 'reviewed by Ada, ticket 812'"
+)]
 pub(super) struct QuarantineArgs {
     #[command(subcommand)]
     command: QuarantineCommand,
@@ -53,11 +55,13 @@ Examples:
   plugboard quarantine show 9f2c1a77")]
     Show(Which),
     /// Accepts exactly this bundle, with a reason
-    #[command(long_about = "Accepts exactly this content hash as a named exception. The reason is kept in \
+    #[command(
+        long_about = "Accepts exactly this content hash as a named exception. The reason is kept in \
 the audit trail and with the version.
 
 Examples:
-  plugboard quarantine approve 9f2c1a77 --reason 'reviewed by Ada, ticket 812'")]
+  plugboard quarantine approve 9f2c1a77 --reason 'reviewed by Ada, ticket 812'"
+    )]
     Approve {
         #[command(flatten)]
         which: Which,
@@ -66,11 +70,13 @@ Examples:
         reason: String,
     },
     /// Attaches a signature and verifies again
-    #[command(long_about = "Attaches a signature and verifies again. After `plugboard trust add` the \
+    #[command(
+        long_about = "Attaches a signature and verifies again. After `plugboard trust add` the \
 signature that was sent with the bundle will do.
 
 Examples:
-  plugboard quarantine attach 9f2c1a77 hello.tar.zst.dsse.json")]
+  plugboard quarantine attach 9f2c1a77 hello.tar.zst.dsse.json"
+    )]
     Attach {
         #[command(flatten)]
         which: Which,
@@ -121,14 +127,14 @@ pub(super) async fn run(args: QuarantineArgs, context: &Context) -> Result<Exit,
         QuarantineCommand::Approve { which, reason } => {
             let path = path_of(&client, &which, "/approve").await?;
             let body = json!({ "reason": reason });
-            return settle(client.call(Method::POST, &path, Some(body)).await?, output);
+            return settle(&client.call(Method::POST, &path, Some(body)).await?, output);
         }
         QuarantineCommand::Attach { which, signature } => {
             let envelope = read_small(&signature)?;
             let path = path_of(&client, &which, "/signatures").await?;
             let kind = "application/json";
             let sent = client.send_bytes(Method::POST, &path, kind, Some(envelope.into()));
-            return settle(sent.await?, output);
+            return settle(&sent.await?, output);
         }
         QuarantineCommand::Delete { which, yes } => delete(&client, &which, yes, output).await?,
     }
@@ -150,15 +156,14 @@ async fn path_of(client: &Client, which: &Which, rest: &str) -> Result<String, F
 }
 
 /// The bundle is published now, or still waits.
-fn settle(answer: PublishAnswer, output: Output) -> Result<Exit, Failure> {
-    let text = match answer.exit() {
-        Exit::Quarantined => checks(&answer.report, output.paint()),
-        _ => format!(
-            "Published {0} {1}\nInstall it:  plugboard install {0}@{1}",
-            answer.name, answer.version
-        ),
+fn settle(answer: &PublishAnswer, output: Output) -> Result<Exit, Failure> {
+    let PublishAnswer { name, version, report, .. } = answer;
+    let text = if answer.exit() == Exit::Quarantined {
+        checks(report, output.paint())
+    } else {
+        format!("Published {name} {version}\nInstall it:  plugboard install {name}@{version}")
     };
-    output.result(&answer, &text)?;
+    output.result(answer, &text)?;
     Ok(answer.exit())
 }
 

@@ -126,22 +126,19 @@ fn http(url: &str, token: SecretString, context: &Context) -> Result<Client, Fai
 
 /// Whether a server is at the other end of the admin socket.
 fn server_answers(socket: &Path) -> Result<bool, Failure> {
-    let error = match UnixStream::connect(socket) {
-        Ok(_) => return Ok(true),
-        Err(error) => error,
-    };
-    match error.kind() {
-        ErrorKind::NotFound | ErrorKind::ConnectionRefused => Ok(false),
-        ErrorKind::PermissionDenied => {
-            let message = format!("the admin socket {} is another user's", socket.display());
-            Err(Failure::refused(anyhow!(error).context(message))
-                .hint("run this as that user or as root, or use --url and --token-file"))
-        }
-        _ => {
-            let message = format!("cannot use the admin socket {}", socket.display());
-            Err(Failure::unfinished(anyhow!(error).context(message)))
-        }
+    let Err(error) = UnixStream::connect(socket) else { return Ok(true) };
+    // A socket that nobody listens at was left behind by a server that was killed.
+    if [ErrorKind::NotFound, ErrorKind::ConnectionRefused].contains(&error.kind()) {
+        return Ok(false);
     }
+    let socket = socket.display();
+    if error.kind() == ErrorKind::PermissionDenied {
+        let message = format!("the admin socket {socket} is another user's");
+        return Err(Failure::refused(anyhow!(error).context(message))
+            .hint("run this as that user or as root, or use --url and --token-file"));
+    }
+    let message = format!("cannot use the admin socket {socket}");
+    Err(Failure::unfinished(anyhow!(error).context(message)))
 }
 
 /// Opening a registry makes files: not for somebody else, and not in a folder

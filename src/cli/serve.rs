@@ -1,16 +1,16 @@
 //! `plugboard serve`: the appliance itself.
 
-use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use secrecy::ExposeSecret;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use super::failure::{Exit, Failure};
+use super::interrupt::Signals;
 use super::settings_args::SettingsArgs;
 use crate::app::App;
 use crate::app::clock::{Clock, SystemClock};
@@ -31,17 +31,19 @@ const SWEEP_EVERY: Duration = Duration::from_hours(1);
 
 /// Runs the appliance until it is told to stop
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Runs the appliance until it is told to stop. The first line on standard output is \
+#[command(
+    long_about = "Runs the appliance until it is told to stop. The first line on standard output is \
 the address to open; log lines go to standard error.
 
 Examples:
   plugboard serve
   plugboard serve --listen 127.0.0.1:9000 --data-dir /srv/plugboard
-  plugboard serve --config /etc/plugboard/config.toml --set gateway.timeout_ms=5000")]
+  plugboard serve --config /etc/plugboard/config.toml --set gateway.timeout_ms=5000"
+)]
 pub struct ServeArgs {
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Address and port: the setting server.listen
+    /// Address and port: the setting `server.listen`
     #[arg(short, long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
     /// The data folder: the setting `server.data_dir`
@@ -59,7 +61,7 @@ pub(super) async fn run(args: ServeArgs, context: &Context) -> Result<Exit, Fail
         tracing::warn!("{notice}");
     }
     let bound = bind(&loaded.config).await?;
-    let stop = stop_signal()?;
+    let signals = Signals::listen()?;
     let app = open_app(with_bound_address(loaded.config, &bound))?;
     let bound = with_admin_socket(bound, &app)?;
     let setup = app.begin_setup().await;
@@ -82,7 +84,7 @@ pub(super) async fn run(args: ServeArgs, context: &Context) -> Result<Exit, Fail
             token.expose_secret(),
         ));
     }
-    serve_until(app, bound, Notifier::of(environment), stop).await?;
+    serve_until_told(app, bound, Notifier::of(environment), signals).await?;
     Ok(Exit::Done)
 }
 
@@ -98,7 +100,10 @@ fn hours(seconds: u64) -> String {
 /// ends here and not at the registry.
 pub(super) async fn bind(config: &Config) -> Result<Bound, Failure> {
     let bound = server::bind(&config.server).await;
-    bound.map_err(|error| Failure::unfinished(anyhow::Error::new(error)))
+    bound.map_err(|error| {
+        let failure = Failure::unfinished(anyhow::Error::new(error));
+        failure.hint("if it runs already, that one answers; name another address with --listen")
+    })
 }
 
 /// Port 0 becomes the port the system gave.
@@ -124,9 +129,10 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
     make_data_dir(&data_dir).map_err(unfinished)?;
     let clock = SystemClock;
     let now = clock.now();
-    let registry = Registry::open(&data_dir.join("registry.redb"), config.registry.cache_bytes, now)
-        .context("cannot open the registry")
-        .map_err(unfinished)?;
+    let registry =
+        Registry::open(&data_dir.join("registry.redb"), config.registry.cache_bytes, now)
+            .context("cannot open the registry")
+            .map_err(unfinished)?;
     let bundles = BundleStore::open(&config.store, &data_dir)
         .context("cannot open the bundle store")
         .map_err(unfinished)?;
@@ -161,28 +167,40 @@ fn make_data_dir(folder: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("cannot make the data folder {}", folder.display()))
 }
 
-/// Serves until `stop`, with the background work.
-pub(super) async fn serve_until(
+/// Serves until the first signal, with the background work. Requests in flight
+/// get their time to finish; a second signal takes it from them.
+pub(super) async fn serve_until_told(
     app: Arc<App>,
     bound: Bound,
     notifier: Notifier,
-    stop: impl Future<Output = ()>,
+    mut signals: Signals,
 ) -> Result<(), Failure> {
     app.prepare_enabled();
     let upkeep = tokio::spawn(keep_up(Arc::clone(&app)));
-    let routes =
-        Routes { main: web::router(Arc::clone(&app)), ext_ui: web::ext_ui_router(Arc::clone(&app)) };
+    let routes = Routes {
+        main: web::router(Arc::clone(&app)),
+        ext_ui: web::ext_ui_router(Arc::clone(&app)),
+    };
     notifier.ready();
-    let stopped = server::serve(bound, routes, &app.config.server, async {
-        stop.await;
+    let stop = CancellationToken::new();
+    let serving = server::serve(bound, routes, &app.config.server, stop.clone().cancelled_owned());
+    let stopping = async {
+        signals.next().await;
         notifier.stopping();
-    })
-    .await;
-    upkeep.abort();
+        stop.cancel();
+        signals.next().await;
+    };
+    let stopped = tokio::select! {
+        stopped = serving => stopped,
+        () = stopping => return Err(Failure::interrupted()),
+    };
     if stopped.cut > 0 {
         tracing::warn!("Stopped with {} connections unfinished", stopped.cut);
     }
     let flushed = app.flush_touches().await;
+    // With the task goes its hold on the registry, which is then closed in order.
+    upkeep.abort();
+    upkeep.await.ok();
     flushed.map_err(|error| Failure::unfinished(anyhow::Error::new(error)))
 }
 
@@ -204,16 +222,4 @@ async fn keep_up(app: Arc<App>) {
             }
         }
     }
-}
-
-/// Ready at the first SIGINT or SIGTERM.
-pub(super) fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
 }

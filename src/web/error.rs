@@ -180,7 +180,8 @@ impl ApiError {
         }
         let mut response = match shape_of(path) {
             Shape::Page => pages::failure::render(&self, request_id),
-            shape => self.problem(request_id, matches!(shape, Shape::Gateway)),
+            Shape::Problem => self.problem(request_id, false),
+            Shape::Gateway => self.problem(request_id, true),
         };
         *response.status_mut() = self.status;
         for (name, value) in &self.headers {

@@ -26,7 +26,7 @@ pub(super) async fn enforce(
     mut request: Request,
     next: Next,
 ) -> Response {
-    if access != Access::Always && access != Access::Metrics && !app.registry.live().is_set_up() {
+    if access != Access::Always && !app.registry.live().is_set_up() {
         // The host itself can still be asked, so that the command line works.
         if !matches!(request.extensions().get::<Peer>(), Some(Peer::Unix { .. })) {
             return ApiError::setup_required().into_response();
@@ -37,8 +37,8 @@ pub(super) async fn enforce(
         Err(error) => return error.into_response(),
     };
     if let Err(error) = check(&app, access, &caller, &request) {
-        let wants_page = access == Access::Page && error.is_unauthenticated();
-        if wants_page && request.method() == Method::GET {
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        if access == Access::Page && is_read && error.is_unauthenticated() {
             return Redirect::to("/sign-in").into_response();
         }
         return error.into_response();

@@ -66,9 +66,13 @@ fn is_ext(name: &HeaderName) -> bool {
     name.as_str().starts_with(EXT_PREFIX)
 }
 
-/// One leading slash: `//host` and `/\host` are other hosts to a browser.
+/// One leading slash: `//host` and `/\host` are other hosts to a browser, and so
+/// are they with tabs and spaces in between, which it takes out first.
 fn is_relative(value: &HeaderValue) -> bool {
     let bytes = value.as_bytes();
+    if !bytes.iter().all(u8::is_ascii_graphic) {
+        return false;
+    }
     let second = bytes.get(1);
     let elsewhere = bytes.contains(&b':') && !bytes.starts_with(b"/");
     !bytes.contains(&b'\\') && !elsewhere && (bytes.first() != Some(&b'/') || second != Some(&b'/'))
@@ -220,6 +224,8 @@ mod tests {
             ("/\\evil.test", false),
             ("https://evil.test", false),
             ("javascript:alert(1)", false),
+            ("/\t/evil.test", false),
+            (" //evil.test", false),
         ] {
             let headers = from_guest(&HeaderMap::from_iter([(
                 header::LOCATION,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
@@ -86,7 +86,12 @@ pub(super) async fn finish_errors(request: Request, next: Next) -> Response {
         answer.unwrap_or_else(|_| ApiError::internal("a handler panicked").into_response());
     if let Some(error) = response.extensions().get::<PendingError>().and_then(PendingError::take) {
         let logged = response.extensions().get::<LoggedExtension>().cloned();
+        // The router has named the methods on the answer that is replaced here.
+        let allow = response.headers_mut().remove(header::ALLOW);
         response = error.into_final_response(&path, &id);
+        if let Some(allow) = allow {
+            response.headers_mut().entry(header::ALLOW).or_insert(allow);
+        }
         if let Some(logged) = logged {
             response.extensions_mut().insert(logged);
         }

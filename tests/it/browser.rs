@@ -117,8 +117,10 @@ impl Stage {
 
     /// Uploads through the page; approves nothing.
     async fn upload(&self, archive: &[u8], signature: &[u8]) {
-        let (bundle, envelope) =
-            (self.folder.path().join("bundle.tar.zst"), self.folder.path().join("bundle.dsse.json"));
+        let (bundle, envelope) = (
+            self.folder.path().join("bundle.tar.zst"),
+            self.folder.path().join("bundle.dsse.json"),
+        );
         std::fs::write(&bundle, archive).unwrap();
         std::fs::write(&envelope, signature).unwrap();
         self.go("/admin/upload").await;

@@ -1,11 +1,21 @@
 //! The integration tests: one binary, one file per flow.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
 
 mod architecture;
 mod browser;
 mod bundle_store;
+mod cli;
+mod access;
+mod bundle_store;
+mod components;
 mod config;
+#[cfg(feature = "fail-points")]
+mod crash_loop;
 mod examples;
+mod ext_ui;
+mod failures;
+mod gateway;
 mod hostile_archives;
 mod installs;
 mod isolation;
@@ -15,5 +25,7 @@ mod readme;
 mod registry_crashes;
 mod runner;
 mod server;
+mod setup;
+mod sign_in;
 mod signatures;
 mod support;

@@ -219,3 +219,34 @@ async fn a_star_version_is_refused() {
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(answer.text().contains("version_not_exact"), "{}", answer.text());
 }
+
+#[tokio::test]
+async fn a_form_can_be_as_large_as_a_bundle_may_be() {
+    let app = TestApp::start().await;
+    let noise: Vec<u8> = (0..3 * 1024 * 1024_u32)
+        .flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes())
+        .step_by(3)
+        .collect();
+    let archive = reports().file("ui/noise.png", noise).build();
+    assert!(archive.len() > 2 * 1024 * 1024, "{}", archive.len());
+    let form = multipart(&[("bundle", &archive), ("signature", &app.sign(&archive))]);
+
+    let call = app.call(Method::POST, "/api/v1/bundles");
+    let call = call.header("content-type", "multipart/form-data; boundary=XX").body(form);
+    let answer = call.send().await;
+
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+}
+
+#[tokio::test]
+async fn an_attached_signature_is_limited_in_size() {
+    let app = TestApp::start().await;
+    let quarantined = app.put_bundle(reports().build(), &[]).await;
+    let hash = quarantined.json()["content_hash"].as_str().unwrap().to_owned();
+
+    let path = format!("/api/v1/quarantine/{hash}/signatures");
+    let answer = app.call(Method::POST, &path).body(vec![b' '; 3 * 1024 * 1024]).send().await;
+
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(answer.code(), "too_large");
+}

@@ -17,6 +17,7 @@ use crate::model::{ContentHash, ExtensionName, Principal};
 use crate::store::Staged;
 use crate::trust::Report;
 use crate::web::error::ApiError;
+use crate::web::extract::MultipartForm;
 
 /// A header line with one base64 DSSE envelope.
 const SIGNATURE_HEADER: &str = "plugboard-signature";
@@ -56,7 +57,7 @@ pub(crate) async fn publish_bundle(
 pub(crate) async fn publish_bundle_form(
     State(app): State<Arc<App>>,
     principal: Principal,
-    form: Multipart,
+    MultipartForm(form): MultipartForm,
 ) -> Result<(StatusCode, Json<PublishResponse>), ApiError> {
     let upload = BundleForm::receive(&app, form, |_, _| Ok(())).await?;
     let published = app.publish(&principal, upload.staged, upload.signatures, None).await?;

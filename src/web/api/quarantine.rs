@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -12,7 +11,7 @@ use super::bundles::PublishResponse;
 use crate::app::App;
 use crate::model::{ContentHash, Principal, Quarantined};
 use crate::web::error::ApiError;
-use crate::web::extract::{JsonBody, Path};
+use crate::web::extract::{JsonBody, Path, SmallBody};
 
 /// Every quarantined bundle.
 #[derive(Debug, Serialize)]
@@ -47,7 +46,7 @@ pub(crate) async fn attach_signatures(
     State(app): State<Arc<App>>,
     principal: Principal,
     Path(hash): Path<ContentHash>,
-    envelope: Bytes,
+    SmallBody(envelope): SmallBody,
 ) -> Result<(StatusCode, Json<PublishResponse>), ApiError> {
     let published = app.attach_signatures(&principal, hash, vec![envelope.to_vec()]).await?;
     Ok(PublishResponse::answer(published))

@@ -26,7 +26,9 @@ pub(crate) struct CreateTenantRequest {
 }
 
 /// Lists the tenants.
-pub(crate) async fn list_tenants(State(app): State<Arc<App>>) -> Result<Json<TenantsResponse>, ApiError> {
+pub(crate) async fn list_tenants(
+    State(app): State<Arc<App>>,
+) -> Result<Json<TenantsResponse>, ApiError> {
     Ok(Json(TenantsResponse { tenants: app.list_tenants().await? }))
 }
 
