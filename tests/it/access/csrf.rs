@@ -1,4 +1,5 @@
-//! The cross-site rule: which rows of the matrix of security.md 1.12 pass.
+//! The cross-site rule: which rows of its matrix pass
+//! (docs/SECURITY.md, "Operators").
 
 use axum::http::{Method, StatusCode};
 use plugboard::app::sign_in::csrf_token;

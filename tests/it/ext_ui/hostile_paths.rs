@@ -1,4 +1,5 @@
-//! No part of an address becomes a path of the file system (security.md 1.11).
+//! No part of an address becomes a path of the file system (docs/SECURITY.md,
+//! "Pages of extensions").
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Headers both ways (security.md 1.10).
+//! Headers both ways (docs/API.md, "Calls to extensions").
 
 use axum::http::{Method, StatusCode};
 
