@@ -1,13 +1,11 @@
 //! The integration tests: one binary, one file per flow.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
 
+mod access;
 mod architecture;
 mod browser;
 mod bundle_store;
 mod cli;
-mod access;
-mod bundle_store;
 mod components;
 mod config;
 #[cfg(feature = "fail-points")]

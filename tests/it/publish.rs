@@ -37,6 +37,18 @@ async fn publishing_twice_is_idempotent() {
 }
 
 #[tokio::test]
+async fn a_published_bundle_sent_again_without_its_signature_is_unchanged() {
+    let app = TestApp::start().await;
+    app.publish(&reports()).await;
+
+    let answer = app.put_bundle(reports().build(), &[]).await;
+
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    assert_eq!(answer.json()["outcome"], "unchanged");
+    assert_eq!(app.get("/api/v1/quarantine").await.json(), json!({"quarantined": []}));
+}
+
+#[tokio::test]
 async fn a_version_cannot_change_its_content() {
     let app = TestApp::start().await;
     app.publish(&reports()).await;

@@ -15,7 +15,7 @@ async fn with_every_auth() -> TestApp {
     let mut bundle = extension("answers");
     for auth in ["session", "token", "public"] {
         for method in ["GET", "POST"] {
-            bundle = bundle.endpoint_with(method, auth, json!({"auth": auth}));
+            bundle = bundle.endpoint_with(method, auth, &json!({"auth": auth}));
         }
     }
     app.install(&bundle).await;
@@ -101,7 +101,7 @@ async fn whoever_may_call_a_public_path_is_told_its_methods() {
 #[tokio::test]
 async fn a_public_endpoint_is_that_of_the_default_tenant_or_of_the_install_named() {
     let app = TestApp::start().await;
-    let public = extension("answers").endpoint_with("GET", "/a", json!({"auth": "public"}));
+    let public = extension("answers").endpoint_with("GET", "/a", &json!({"auth": "public"}));
     app.publish(&public).await;
     let other = app.make_token("other", &crate::support::test_app::ALL_SCOPES).await;
     let call = app.call(Method::POST, "/api/v1/installs").token(&other);

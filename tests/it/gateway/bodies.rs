@@ -16,8 +16,8 @@ async fn echoing() -> TestApp {
         .endpoint("GET", "/a")
         .endpoint("POST", "/a")
         .endpoint("PUT", "/a")
-        .endpoint_with("POST", "/small", json!({"max_body_bytes": 10}))
-        .endpoint_with("POST", "/large", json!({"max_body_bytes": 5_000}));
+        .endpoint_with("POST", "/small", &json!({"max_body_bytes": 10}))
+        .endpoint_with("POST", "/large", &json!({"max_body_bytes": 5_000}));
     app.install(&bundle).await;
     app
 }

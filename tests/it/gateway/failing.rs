@@ -43,8 +43,8 @@ async fn a_guest_that_does_not_end_is_stopped_at_the_deadline() {
 async fn an_endpoint_can_lower_its_deadline_and_not_raise_it() {
     let app = TestApp::start_with(|config| config.gateway.timeout_ms = 400).await;
     let bundle = extension("loops")
-        .endpoint_with("GET", "/a", json!({"timeout_ms": 50}))
-        .endpoint_with("GET", "/b", json!({"timeout_ms": 60_000}));
+        .endpoint_with("GET", "/a", &json!({"timeout_ms": 50}))
+        .endpoint_with("GET", "/b", &json!({"timeout_ms": 60_000}));
     app.install(&bundle).await;
 
     let lowered = app.get(A).await;

@@ -330,11 +330,6 @@ pub(crate) fn local() -> Principal {
     Principal::Local { uid: 0 }
 }
 
-/// The audit name of [`local`].
-pub(crate) fn local_actor() -> Actor {
-    local().actor()
-}
-
 /// A DSSE envelope over an archive.
 pub(crate) fn sign_with(key: &GeneratedKey, archive: &[u8]) -> Vec<u8> {
     let key = keys::parse_private(&key.private_pem).unwrap();
