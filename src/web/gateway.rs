@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
@@ -86,7 +86,7 @@ async fn proxy(
 }
 
 /// A POST may name another method in the query or at the top of a JSON body
-/// (docs/API.md, "Calls to extensions"). The marker is removed; GET drops the body.
+/// (interop.md 5.2). The marker is removed; GET drops the body.
 async fn apply_override(app: &App, request: Request) -> Result<(Request, Call), ApiError> {
     let (sent_query, method) = (query(&request), request.method().clone());
     if method != Method::POST {
@@ -235,7 +235,7 @@ fn query(request: &Request) -> Option<String> {
     request.uri().query().map(str::to_owned)
 }
 
-fn authority(headers: &http::HeaderMap) -> String {
+fn authority(headers: &HeaderMap) -> String {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     host.unwrap_or("localhost").to_owned()
 }

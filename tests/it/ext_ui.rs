@@ -248,7 +248,20 @@ async fn a_page_loads_files_of_its_own_bundle_only() {
 
     let hash = base.rsplit(':').next().unwrap();
     let policy = answer.header("content-security-policy").replace(hash, "HASH");
-    insta::assert_snapshot!(policy.replace("; ", ";\n"), @"");
+    insta::assert_snapshot!(policy.replace("; ", ";\n"), @r"
+    sandbox allow-scripts allow-forms allow-downloads;
+    default-src 'none';
+    script-src http://127.0.0.1:7420/ext-ui/com.example.reports/sha256:HASH/ http://127.0.0.1:7420/ext-ui/com.example.reports/sha256%3AHASH/;
+    style-src http://127.0.0.1:7420/ext-ui/com.example.reports/sha256:HASH/ http://127.0.0.1:7420/ext-ui/com.example.reports/sha256%3AHASH/ 'unsafe-inline';
+    img-src http://127.0.0.1:7420/ext-ui/com.example.reports/sha256:HASH/ http://127.0.0.1:7420/ext-ui/com.example.reports/sha256%3AHASH/ data: blob:;
+    font-src http://127.0.0.1:7420/ext-ui/com.example.reports/sha256:HASH/ http://127.0.0.1:7420/ext-ui/com.example.reports/sha256%3AHASH/ data:;
+    media-src http://127.0.0.1:7420/ext-ui/com.example.reports/sha256:HASH/ http://127.0.0.1:7420/ext-ui/com.example.reports/sha256%3AHASH/ blob:;
+    connect-src 'none';
+    frame-src 'none';
+    form-action 'none';
+    base-uri 'none';
+    frame-ancestors http://127.0.0.1:7420
+    ");
 }
 
 #[tokio::test]

@@ -67,7 +67,9 @@ async fn a_page_whose_stored_bundle_was_changed_is_not_served() {
 
     let answer = app.get(&app.page_of(&bundle, "index.html")).await;
 
-    insta::assert_snapshot!(shown(&answer), @"");
+    insta::assert_snapshot!(shown(&answer), @r#"
+    502 "integrity" "a stored object does not have the content it was stored with"
+    "#);
     assert_tells_nothing(&app, &answer);
 }
 
@@ -82,7 +84,9 @@ async fn a_page_whose_stored_bundle_is_missing_is_not_served() {
 
     let answer = app.get(&app.page_of(&bundle, "index.html")).await;
 
-    insta::assert_snapshot!(shown(&answer), @"");
+    insta::assert_snapshot!(shown(&answer), @r#"
+    502 "integrity" "a stored object does not have the content it was stored with"
+    "#);
     assert_tells_nothing(&app, &answer);
 }
 
@@ -97,7 +101,9 @@ async fn a_component_that_was_changed_in_the_store_does_not_run() {
     let call = app.get("/api/ext/com.example.hello/a").await;
     let enable = app.post(&format!("/api/v1/installs/{id}/enable"), json!({})).await;
 
-    insta::assert_snapshot!(shown(&call), @"");
+    insta::assert_snapshot!(shown(&call), @r#"
+    502 "integrity" "a stored object does not have the content it was stored with"
+    "#);
     assert_eq!((enable.status, enable.code()), (StatusCode::BAD_GATEWAY, "integrity".into()));
     assert_tells_nothing(&app, &call);
     assert_tells_nothing(&app, &enable);
@@ -115,5 +121,11 @@ async fn failing_guests_tell_their_clients_nothing() {
         assert_tells_nothing(&app, &answer);
         seen.push(format!("{guest}: {}", shown(&answer)));
     }
-    insta::assert_snapshot!(seen.join("\n"), @"");
+    insta::assert_snapshot!(seen.join("\n"), @r#"
+    traps: 502 "extension_failed" "the extension stopped with an error"
+    hoards: 502 "extension_failed" "the extension needs more memory than it may have"
+    recurses: 502 "extension_failed" "the extension stopped with an error"
+    injects: 502 "extension_failed" "the extension's answer is not well formed"
+    loops: 504 "extension_timeout" "the extension did not finish within 300 ms"
+    "#);
 }
