@@ -7,6 +7,7 @@ use axum::extract::Query;
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use axum::serve::ListenerExt;
 use serde::Deserialize;
 use tower_http::services::ServeDir;
 
@@ -28,6 +29,9 @@ async fn main() -> std::io::Result<()> {
     };
     let router =
         Router::new().route("/greeting", get(greet)).nest_service("/static", ServeDir::new(folder));
-    let listener = tokio::net::TcpListener::bind(address).await?;
+    // As Plugboard does; without it a file's head and body wait for each other.
+    let listener = tokio::net::TcpListener::bind(address).await?.tap_io(|stream| {
+        stream.set_nodelay(true).ok();
+    });
     axum::serve(listener, router).await
 }

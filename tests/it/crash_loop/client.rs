@@ -75,7 +75,7 @@ impl Client {
     pub(super) fn new() -> Self {
         // Another test of this process may have been first.
         rustls::crypto::ring::default_provider().install_default().ok();
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(60));
+        let http = reqwest::Client::builder().timeout(Duration::from_mins(1));
         let key = keys::generate().unwrap();
         Self {
             http: http.no_proxy().build().unwrap(),
