@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use uuid::Uuid;
 
 use super::error::{ApiError, PendingError};
-use super::headers;
+use super::headers::FixedHeaders;
 use crate::app::App;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -106,12 +106,12 @@ pub(super) async fn finish_errors(request: Request, next: Next) -> Response {
 
 /// Sets the headers that every answer of an address carries, whatever its status.
 pub(super) async fn set_headers(
-    State(app): State<Arc<App>>,
+    State(fixed): State<Arc<FixedHeaders>>,
     request: Request,
     next: Next,
 ) -> Response {
     let path = request.uri().path().to_owned();
     let mut response = next.run(request).await;
-    headers::set_fixed(&app, &path, response.headers_mut());
+    fixed.set(&path, response.headers_mut());
     response
 }

@@ -17,6 +17,8 @@ use std::path::Path;
 use appliance::{Appliance, DataFolder};
 use client::{Client, Story};
 
+use crate::support::rounds;
+
 /// How often a run of the client passes a point, at least.
 type Point = (&'static str, u32);
 
@@ -108,11 +110,6 @@ fn collect_points(folder: &Path, found: &mut BTreeSet<String>) {
             found.extend(names.filter_map(|rest| rest.split('"').next()).map(str::to_owned));
         }
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "how long the test runs is no setting of ours")]
-fn rounds() -> u32 {
-    std::env::var("PLUGBOARD_TEST_ROUNDS").map_or(1, |rounds| rounds.parse().unwrap())
 }
 
 fn kill_at_each(points: &[Point]) {

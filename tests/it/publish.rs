@@ -1,6 +1,8 @@
 //! Publishing: what a publisher sees for each kind of bundle.
 
 use axum::http::{Method, StatusCode};
+use plugboard::model::ContentHash;
+use plugboard::registry::quarantine;
 use plugboard::trust::keys;
 use serde_json::json;
 
@@ -261,4 +263,30 @@ async fn an_attached_signature_is_limited_in_size() {
 
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(answer.code(), "too_large");
+}
+
+#[tokio::test]
+async fn a_quarantined_bundle_without_a_row_is_swept() {
+    let app = TestApp::start().await;
+    let kept = app.put_bundle(reports().build(), &[]).await.json();
+    let orphan = app.put_bundle(reports().file("ui/x.js", "x").build(), &[]).await.json();
+    let hash = |answer: &serde_json::Value| -> ContentHash {
+        answer["content_hash"].as_str().unwrap().parse().unwrap()
+    };
+    let (kept, orphan) = (hash(&kept), hash(&orphan));
+    // What a crash between the store and the registry leaves.
+    app.app.registry.write(move |txn| quarantine::remove(txn, &orphan)).await.unwrap();
+    let row = app.app.registry.read(move |txn| quarantine::get(txn, &kept)).await.unwrap();
+    let mut row = row.unwrap();
+    row.expires_at = jiff::Timestamp::MAX;
+    app.app.registry.write(move |txn| quarantine::put(txn, &row)).await.unwrap();
+    app.clock.advance(3_650 * 24 * 3_600);
+
+    // The first sweep after a put lets it be.
+    app.app.sweep().await.unwrap();
+    app.app.sweep().await.unwrap();
+
+    let found = async |hash| app.app.bundles.quarantined_upload(&hash, Vec::new()).await.is_ok();
+    assert!(!found(orphan).await);
+    assert!(found(kept).await);
 }
