@@ -16,13 +16,15 @@ const MAX_CELL: usize = 48;
 
 /// Shows and checks the configuration
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Shows and checks the configuration, from the file, PLUGBOARD_SECTION__KEY \
+#[command(
+    long_about = "Shows and checks the configuration, from the file, PLUGBOARD_SECTION__KEY \
 variables, deployment variables and flags.
 
 Examples:
   plugboard config example > config.toml
   plugboard config check --config config.toml
-  plugboard config show --config config.toml")]
+  plugboard config show --config config.toml"
+)]
 pub(super) struct ConfigArgs {
     #[command(subcommand)]
     command: ConfigCommand,
@@ -31,18 +33,22 @@ pub(super) struct ConfigArgs {
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Lists every key with its value, default and source
-    #[command(long_about = "Lists every key with its value, default and source. Secrets are not shown.
+    #[command(
+        long_about = "Lists every key with its value, default and source. Secrets are not shown.
 
 Examples:
   plugboard config show
-  plugboard config show --config /etc/plugboard/config.toml --json")]
+  plugboard config show --config /etc/plugboard/config.toml --json"
+    )]
     Show(SettingsArgs),
     /// Says everything that is wrong, at once
-    #[command(long_about = "Says everything that is wrong with the configuration, at once. Ends with 2 if \
+    #[command(
+        long_about = "Says everything that is wrong with the configuration, at once. Ends with 2 if \
 anything is.
 
 Examples:
-  plugboard config check --config /etc/plugboard/config.toml")]
+  plugboard config check --config /etc/plugboard/config.toml"
+    )]
     Check(SettingsArgs),
     /// Prints a configuration file with every key at its default
     #[command(long_about = "Prints a configuration file with every key at its default.

@@ -15,13 +15,15 @@ use crate::model::Install;
 
 /// Shows or changes the settings of an install
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Shows the settings of an install, or changes some of them. The manifest says what \
+#[command(
+    long_about = "Shows the settings of an install, or changes some of them. The manifest says what \
 can be set, and of which type.
 
 Examples:
   plugboard configure com.example.hello
   plugboard configure com.example.hello --set greeting=Servus
-  plugboard configure com.example.hello --from settings.json --unset greeting")]
+  plugboard configure com.example.hello --from settings.json --unset greeting"
+)]
 pub(super) struct ConfigureArgs {
     /// The extension's name, or the id of its install
     name: String,
@@ -75,7 +77,8 @@ fn changed(
             .split_once('=')
             .ok_or_else(|| Failure::usage(format!("--set {pair}: write it as KEY=VALUE")))?;
         let value = typed(&schema["properties"][key], text);
-        settings.insert(key.to_owned(), value.map_err(|why| Failure::usage(format!("{key} {why}")))?);
+        settings
+            .insert(key.to_owned(), value.map_err(|why| Failure::usage(format!("{key} {why}")))?);
     }
     Ok(settings)
 }
@@ -143,7 +146,8 @@ mod tests {
         assert_eq!(of("array", "[1]"), Ok(json!([1])));
         assert_eq!(typed(&Value::Null, "x"), Ok("x".into()));
         assert_eq!(typed(&Value::Null, "7"), Ok(7.into()));
-        for (kind, text) in [("integer", "1.5"), ("number", "x"), ("boolean", "1"), ("array", "x")] {
+        for (kind, text) in [("integer", "1.5"), ("number", "x"), ("boolean", "1"), ("array", "x")]
+        {
             assert!(of(kind, text).is_err(), "{kind} {text}");
         }
     }

@@ -12,10 +12,10 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::Context;
 use super::failure::{Exit, Failure};
-use super::sign::sign_archive;
 use super::serve::{
     bind, open_app, serve_until, stop_signal, with_admin_socket, with_bound_address,
 };
+use super::sign::sign_archive;
 use crate::app::App;
 use crate::app::install::{InstallRequest, Installed};
 use crate::app::publish::Published;
@@ -34,12 +34,14 @@ struct Sample;
 
 /// Shows a throw-away appliance with a sample extension
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Runs a throw-away appliance with a signed sample extension, and prints one address \
+#[command(
+    long_about = "Runs a throw-away appliance with a signed sample extension, and prints one address \
 to open. Ctrl-C ends it and removes everything it made.
 
 Examples:
   plugboard demo
-  plugboard demo --listen 127.0.0.1:0")]
+  plugboard demo --listen 127.0.0.1:0"
+)]
 pub(super) struct DemoArgs {
     /// Address and port; loopback only
     #[arg(long, default_value = "127.0.0.1:7420")]

@@ -7,11 +7,13 @@ use super::remote::{Offline, RemoteArgs};
 
 /// Disables an installed extension
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Disables an installed extension: its pages and endpoints are no longer there. It \
+#[command(
+    long_about = "Disables an installed extension: its pages and endpoints are no longer there. It \
 keeps its settings and grants.
 
 Examples:
-  plugboard disable com.example.hello")]
+  plugboard disable com.example.hello"
+)]
 pub(super) struct DisableArgs {
     /// The extension's name, or the id of its install
     name: String,

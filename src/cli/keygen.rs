@@ -13,12 +13,14 @@ use crate::trust::keys;
 
 /// Makes a key pair to sign bundles with
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Makes a key pair to sign bundles with: NAME.key, which stays with you, and \
+#[command(
+    long_about = "Makes a key pair to sign bundles with: NAME.key, which stays with you, and \
 NAME.pub, which others trust.
 
 Examples:
   plugboard keygen
-  plugboard keygen acme --out ~/keys")]
+  plugboard keygen acme --out ~/keys"
+)]
 pub(super) struct KeygenArgs {
     /// What the two files are called, without an ending
     #[arg(default_value = "plugboard")]

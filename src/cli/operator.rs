@@ -19,13 +19,15 @@ use crate::model::OperatorName;
 
 /// Creates and lists operators, and resets passwords
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Creates and lists operators, who sign in to the pages, and resets their passwords. \
+#[command(
+    long_about = "Creates and lists operators, who sign in to the pages, and resets their passwords. \
 Works on the host only, over the admin socket or with no server running.
 
 Examples:
   plugboard operator create ada
   plugboard operator reset-password ada --password-file new-password.txt
-  plugboard operator list")]
+  plugboard operator list"
+)]
 pub(super) struct OperatorArgs {
     #[command(subcommand)]
     command: OperatorCommand,
@@ -36,13 +38,15 @@ pub(super) struct OperatorArgs {
 #[derive(Debug, Subcommand)]
 enum OperatorCommand {
     /// Creates an operator
-    #[command(long_about = "Creates an operator. The password is asked for, twice; where nobody can be asked \
+    #[command(
+        long_about = "Creates an operator. The password is asked for, twice; where nobody can be asked \
 it is the first line of standard input.
 
 Examples:
   plugboard operator create ada
   plugboard operator create ada --password-file password.txt
-  pass show plugboard/ada | plugboard operator create ada")]
+  pass show plugboard/ada | plugboard operator create ada"
+    )]
     Create(WithPassword),
     /// Gives an operator a new password; signs them out everywhere
     #[command(long_about = "Gives an operator a new password, and signs them out everywhere.
@@ -89,8 +93,7 @@ pub(super) async fn run(args: OperatorArgs, context: &Context) -> Result<Exit, F
         OperatorCommand::Create(WithPassword { name, password_file }) => {
             let password = new_password(output, password_file).await?;
             let body = json!({ "name": name, "password": password.expose_secret() });
-            let made: Operator =
-                client.call(Method::POST, "/api/v1/operators", Some(body)).await?;
+            let made: Operator = client.call(Method::POST, "/api/v1/operators", Some(body)).await?;
             output.result(&made, &format!("Created the operator {name}"))?;
         }
         OperatorCommand::ResetPassword(WithPassword { name, password_file }) => {

@@ -16,12 +16,14 @@ use crate::model::Manifest;
 
 /// Packs a folder into a bundle
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Packs a folder into a bundle. The same files make the same bytes on every \
+#[command(
+    long_about = "Packs a folder into a bundle. The same files make the same bytes on every \
 machine. Files and folders whose names begin with a dot are left out.
 
 Examples:
   plugboard pack my-extension
-  plugboard pack my-extension --out hello.tar.zst")]
+  plugboard pack my-extension --out hello.tar.zst"
+)]
 pub(super) struct PackArgs {
     /// The folder with manifest.json, ui/ and dist/
     folder: PathBuf,

@@ -23,13 +23,15 @@ use rollout::RolledOut;
 
 /// Publishes an extension, and perhaps installs it
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Publishes a folder or a bundle, and perhaps installs and enables it. Doing the same \
+#[command(
+    long_about = "Publishes a folder or a bundle, and perhaps installs and enables it. Doing the same \
 again changes nothing. Ends with 3 when the bundle is quarantined: a person must decide.
 
 Examples:
   plugboard publish my-extension --key acme.key --install --enable
   plugboard publish hello.tar.zst --signature hello.dsse.json
-  plugboard publish hello.tar.zst --install --upgrade --enable --grant cap:http.fetch --wait")]
+  plugboard publish hello.tar.zst --install --upgrade --enable --grant cap:http.fetch --wait"
+)]
 pub(super) struct PublishArgs {
     /// The folder to pack, or the bundle
     #[arg(value_name = "FOLDER|BUNDLE")]
@@ -87,8 +89,7 @@ pub(super) async fn run(args: PublishArgs, context: &Context) -> Result<Exit, Fa
     }
     let source = source::prepare(&args, output).await?;
     let patience = Patience::of(args.wait);
-    let client =
-        patience.repeat(async || args.remote.client(context, Offline::Refuse)).await?;
+    let client = patience.repeat(async || args.remote.client(context, Offline::Refuse)).await?;
     patience.until_ready(&client).await?;
     let answer = patience.repeat(async || upload::send(&client, &source, output).await).await?;
     if answer.exit() == Exit::Quarantined {
@@ -99,8 +100,9 @@ pub(super) async fn run(args: PublishArgs, context: &Context) -> Result<Exit, Fa
     let mut lines = vec![published(&answer)];
     let mut install = None;
     if args.install {
-        let rolled_out =
-            patience.repeat(async || rollout::roll_out(&client, &args, &answer, output).await).await?;
+        let rolled_out = patience
+            .repeat(async || rollout::roll_out(&client, &args, &answer, output).await)
+            .await?;
         lines.push(installed(&rolled_out, client.address()));
         install = Some(rolled_out.install);
     } else {

@@ -23,14 +23,16 @@ use crate::trust::{Check, Report};
 
 /// Decides about quarantined bundles
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Decides about quarantined bundles: well formed, and signed by nobody who is trusted. \
+#[command(
+    long_about = "Decides about quarantined bundles: well formed, and signed by nobody who is trusted. \
 They are kept, never served, never run, and deleted when they expire.
 
 Examples:
   plugboard quarantine list
   plugboard quarantine show 9f2c1a77
   plugboard quarantine attach 9f2c1a77 hello.dsse.json
-  plugboard quarantine approve 9f2c1a77 --reason 'reviewed by Ada, ticket 812'")]
+  plugboard quarantine approve 9f2c1a77 --reason 'reviewed by Ada, ticket 812'"
+)]
 pub(super) struct QuarantineArgs {
     #[command(subcommand)]
     command: QuarantineCommand,
@@ -53,11 +55,13 @@ Examples:
   plugboard quarantine show 9f2c1a77")]
     Show(Which),
     /// Accepts exactly this bundle, with a reason
-    #[command(long_about = "Accepts exactly this content hash as a named exception. The reason is kept in \
+    #[command(
+        long_about = "Accepts exactly this content hash as a named exception. The reason is kept in \
 the audit trail and with the version.
 
 Examples:
-  plugboard quarantine approve 9f2c1a77 --reason 'reviewed by Ada, ticket 812'")]
+  plugboard quarantine approve 9f2c1a77 --reason 'reviewed by Ada, ticket 812'"
+    )]
     Approve {
         #[command(flatten)]
         which: Which,
@@ -66,11 +70,13 @@ Examples:
         reason: String,
     },
     /// Attaches a signature and verifies again
-    #[command(long_about = "Attaches a signature and verifies again. After `plugboard trust add` the \
+    #[command(
+        long_about = "Attaches a signature and verifies again. After `plugboard trust add` the \
 signature that was sent with the bundle will do.
 
 Examples:
-  plugboard quarantine attach 9f2c1a77 hello.tar.zst.dsse.json")]
+  plugboard quarantine attach 9f2c1a77 hello.tar.zst.dsse.json"
+    )]
     Attach {
         #[command(flatten)]
         which: Which,

@@ -31,13 +31,15 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Runs the appliance until it is told to stop
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Runs the appliance until it is told to stop. The first line on standard output is \
+#[command(
+    long_about = "Runs the appliance until it is told to stop. The first line on standard output is \
 the address to open; log lines go to standard error.
 
 Examples:
   plugboard serve
   plugboard serve --listen 127.0.0.1:9000 --data-dir /srv/plugboard
-  plugboard serve --config /etc/plugboard/config.toml --set gateway.timeout_ms=5000")]
+  plugboard serve --config /etc/plugboard/config.toml --set gateway.timeout_ms=5000"
+)]
 pub struct ServeArgs {
     #[command(flatten)]
     settings: SettingsArgs,
@@ -124,9 +126,10 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
     make_data_dir(&data_dir).map_err(unfinished)?;
     let clock = SystemClock;
     let now = clock.now();
-    let registry = Registry::open(&data_dir.join("registry.redb"), config.registry.cache_bytes, now)
-        .context("cannot open the registry")
-        .map_err(unfinished)?;
+    let registry =
+        Registry::open(&data_dir.join("registry.redb"), config.registry.cache_bytes, now)
+            .context("cannot open the registry")
+            .map_err(unfinished)?;
     let bundles = BundleStore::open(&config.store, &data_dir)
         .context("cannot open the bundle store")
         .map_err(unfinished)?;
@@ -170,8 +173,10 @@ pub(super) async fn serve_until(
 ) -> Result<(), Failure> {
     app.prepare_enabled();
     let upkeep = tokio::spawn(keep_up(Arc::clone(&app)));
-    let routes =
-        Routes { main: web::router(Arc::clone(&app)), ext_ui: web::ext_ui_router(Arc::clone(&app)) };
+    let routes = Routes {
+        main: web::router(Arc::clone(&app)),
+        ext_ui: web::ext_ui_router(Arc::clone(&app)),
+    };
     notifier.ready();
     let stopped = server::serve(bound, routes, &app.config.server, async {
         stop.await;

@@ -21,12 +21,14 @@ use crate::trust::statement::{self, Subject};
 
 /// Signs a bundle
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Signs a bundle: writes a DSSE envelope that names its content hash, name and \
+#[command(
+    long_about = "Signs a bundle: writes a DSSE envelope that names its content hash, name and \
 version. The bundle stays as it is, and can be signed by several keys.
 
 Examples:
   plugboard sign hello.tar.zst --key acme.key
-  plugboard sign hello.tar.zst --key second.key --out hello.second.dsse.json")]
+  plugboard sign hello.tar.zst --key second.key --out hello.second.dsse.json"
+)]
 pub(super) struct SignArgs {
     /// The bundle
     bundle: PathBuf,
@@ -113,8 +115,8 @@ pub(super) fn read_key(file: &Path, output: Output) -> Result<SigningKey, Failur
 
 /// Reads a bundle as the appliance would, and signs what it found.
 pub(super) fn sign_archive(archive: impl Read, key: &SigningKey) -> anyhow::Result<Signed> {
-    let contents = bundle::read(archive, &BundleLimits::default())
-        .context("the bundle is not well formed")?;
+    let contents =
+        bundle::read(archive, &BundleLimits::default()).context("the bundle is not well formed")?;
     let (manifest, _) =
         Manifest::parse(&contents.manifest).context("the bundle's manifest is refused")?;
     let inspected = contents.component.as_deref().map(bundle::inspect).transpose();

@@ -13,13 +13,15 @@ use crate::model::{Tenant, TenantId};
 
 /// Creates and lists tenants
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Creates and lists tenants. Who serves only one never needs this: it is `default`. \
+#[command(
+    long_about = "Creates and lists tenants. Who serves only one never needs this: it is `default`. \
 Works on the host only, over the admin socket or with no server running.
 
 Examples:
   plugboard tenant create acme
   plugboard token create --name acme-ci --tenant acme --scope install:write
-  plugboard tenant list")]
+  plugboard tenant list"
+)]
 pub(super) struct TenantArgs {
     #[command(subcommand)]
     command: TenantCommand,

@@ -35,7 +35,8 @@ pub(super) struct TokenArgs {
 #[derive(Debug, Subcommand)]
 enum TokenCommand {
     /// Creates a token and prints it, this once
-    #[command(long_about = "Creates a token and prints it on standard output, this once: the appliance keeps \
+    #[command(
+        long_about = "Creates a token and prints it on standard output, this once: the appliance keeps \
 only its hash.
 
 Scopes: bundle:publish, install:write, install:read, ext:invoke, trust:write, token:write and \
@@ -43,7 +44,8 @@ metrics:read, each for every extension or, as install:write:com.example.*, for s
 
 Examples:
   plugboard token create --name ci --scope bundle:publish --scope install:write --out ci.token
-  plugboard token create --name site --scope ext:invoke:com.example.hello --days 30")]
+  plugboard token create --name site --scope ext:invoke:com.example.hello --days 30"
+    )]
     Create(CreateArgs),
     /// Lists tokens; their secrets are not kept
     #[command(long_about = "Lists tokens. Their secrets are not kept.

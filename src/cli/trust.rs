@@ -36,12 +36,14 @@ pub(super) struct TrustArgs {
 #[derive(Debug, Subcommand)]
 enum TrustCommand {
     /// Trusts a key for some extension names
-    #[command(long_about = "Trusts a key for some extension names. The same key again replaces its name and \
+    #[command(
+        long_about = "Trusts a key for some extension names. The same key again replaces its name and \
 scopes.
 
 Examples:
   plugboard trust add acme.pub --scope 'com.acme.*'
-  plugboard trust add mine.pub --name \"Ada's key\" --scope com.example.hello --scope 'net.ada.*'")]
+  plugboard trust add mine.pub --name \"Ada's key\" --scope com.example.hello --scope 'net.ada.*'"
+    )]
     Add(AddArgs),
     /// Stops trusting a key
     #[command(long_about = "Stops trusting a key. What it signed and is published stays published.
@@ -177,7 +179,8 @@ mod tests {
 
     #[test]
     fn an_id_can_be_cut_as_long_as_one_thing_has_it() {
-        let ids = ["sha256:aaaaaaaa11", "sha256:aaaaaaaa22", "sha256:bbbbbbbb33"].map(str::to_owned);
+        let ids =
+            ["sha256:aaaaaaaa11", "sha256:aaaaaaaa22", "sha256:bbbbbbbb33"].map(str::to_owned);
         let find = |asked| only_one(&ids, asked, String::as_str);
 
         assert_eq!(find("bbbbbbbb").unwrap(), "sha256:bbbbbbbb33");

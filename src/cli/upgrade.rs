@@ -14,13 +14,15 @@ use crate::model::{Capability, ExtensionVersion, Install};
 
 /// Moves an install to another version, or back
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Moves an install to another published version, or back to the one before. Settings \
+#[command(
+    long_about = "Moves an install to another published version, or back to the one before. Settings \
 stay. Grants stay as far as the new version asks for them; more of them need a yes.
 
 Examples:
   plugboard upgrade com.example.hello
   plugboard upgrade com.example.hello --version 1.4.0 --grant cap:http.fetch --yes
-  plugboard upgrade com.example.hello --back")]
+  plugboard upgrade com.example.hello --back"
+)]
 pub(super) struct UpgradeArgs {
     /// The extension's name, or the id of its install
     name: String,

@@ -22,14 +22,16 @@ use crate::trust::{self, Facts, Report, StagedUpload, TrustBundle, Verdict, keys
 
 /// Verifies a bundle as an appliance would, offline
 #[derive(Debug, clap::Args)]
-#[command(long_about = "Verifies a bundle as an appliance would, without one. Ends with 0 only when the \
+#[command(
+    long_about = "Verifies a bundle as an appliance would, without one. Ends with 0 only when the \
 bundle is verified; 3 when it would be quarantined, 1 when it would be rejected, 4 when it could \
 not be checked.
 
 Examples:
   plugboard verify hello.tar.zst --key acme.pub
   plugboard verify hello.tar.zst --signature hello.dsse.json --trust-bundle trust.json
-  plugboard verify hello.tar.zst --key acme.pub --expect sha256:9f2c… --json")]
+  plugboard verify hello.tar.zst --key acme.pub --expect sha256:9f2c… --json"
+)]
 pub(super) struct VerifyArgs {
     /// The bundle
     bundle: PathBuf,
