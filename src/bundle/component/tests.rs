@@ -126,6 +126,40 @@ fn shapes_are_compared_to_the_last_field() {
     ] {
         assert_eq!(code(&changed(from, to, GET_USER)), "import_mismatch", "{to}");
     }
+    for (from, to, interface, function, parameters) in [
+        ("list<tuple<string, string>>", "list<tuple<string, u32>>", "user-v2", "get-user", 1),
+        ("list<tuple<string, string>>", "list<tuple<string>>", "user-v2", "get-user", 1),
+        ("list<tuple<string, string>>", "list<string>", "user-v2", "get-user", 1),
+        ("result<_, storage-error>", "result<u64, storage-error>", "storage", "delete", 5),
+        (
+            "list-keys: func() -> list<string>",
+            "list-keys: func() -> list<u8>",
+            "secrets",
+            "list-keys",
+            1,
+        ),
+        ("list-keys: func() -> list<string>", "list-keys: func()", "secrets", "list-keys", 0),
+        (
+            "log-warn: func(message: string)",
+            "log-warn: func(message: string) -> string",
+            "logging",
+            "log-warn",
+            3,
+        ),
+        (
+            "log-warn: func(message: string)",
+            "log-warn: func(message: list<u8>)",
+            "logging",
+            "log-warn",
+            2,
+        ),
+    ] {
+        let parameters = "i32 ".repeat(parameters);
+        let import = format!(
+            r#"(import "alga:extension/{interface}" "{function}" (func (param {parameters})))"#
+        );
+        assert_eq!(code(&changed(from, to, &import)), "import_mismatch", "{to}");
+    }
     let more = r#"(import "alga:extension/logging" "log-info" (func (param i32 i32 i32)))"#;
     let parameters =
         changed("log-info: func(message: string)", "log-info: func(message: string, n: u32)", more);

@@ -54,6 +54,8 @@ fn a_header_has_one_reading() {
         ("another magic", "bad_header", with(file().set(257..265, b"ustar\x0001"))),
         ("a GNU header with a prefix", "bad_header", with(gnu().set(345..347, b"ui"))),
         ("the target of a link", "bad_header", with(file().set(157..158, b"y"))),
+        ("a hidden owner", "bad_header", with(file().set(265..268, b"a\0b"))),
+        ("a hidden group", "bad_header", with(file().set(297..300, b"a\0b"))),
         ("data behind the fields", "bad_header", with(file().set(508..512, b"tar\0"))),
         ("no name", "bad_header", with(file().set(0..1, b"\0"))),
         (
@@ -72,6 +74,9 @@ fn a_header_has_one_reading() {
             start().entry(&RawHeader::new(b'5', "x/", 1), b"x").end(),
         ),
         ("a bad owner", "bad_number", with(file().set(108..116, b"0008888\0"))),
+        ("a bad group", "bad_number", with(file().set(116..124, b"0x00000\0"))),
+        ("a bad time", "bad_number", with(file().set(136..148, b"yesterday\0\0\0"))),
+        ("a bad minor device", "bad_number", with(file().set(337..345, b"0000009\0"))),
         ("a bad mode", "bad_number", with(file().set(100..108, b"rwxr-xr-"))),
         ("a bad device", "bad_number", with(file().set(329..337, b"-1\0\0\0\0\0\0"))),
     ]);
@@ -151,11 +156,20 @@ fn limits_count_exactly() {
     assert_eq!(code(start().file("a", b"").file("b", b"").file("c", b"")), "too_many_entries");
     assert_eq!(code(start().folder("a").folder("b").folder("c")), "too_many_entries");
     assert_eq!(code(start().file("a/b/c", b"")), "too_many_entries");
+    assert_eq!(code(start().folder("./").folder("./").folder("./")), "too_many_entries");
     assert_eq!(code(start().file("a", &[0; 1000])), "ok");
     assert_eq!(code(start().file("a", &[0; 1001])), "file_too_large");
     assert_eq!(code(RawTar::new().file("manifest.json", &manifest)), "manifest_too_large");
     assert_eq!(code(start().file("dist/main.wasm", &[0; 10])), "ok");
     assert_eq!(code(start().file("dist/main.wasm", &[0; 11])), "component_too_large");
+}
+
+#[test]
+fn only_the_real_manifest_must_be_small() {
+    let large = vec![b' '; 300 * 1024];
+    let tar = RawTar::new().file("ui/manifest.json", &large).file("manifest.json", MANIFEST).end();
+
+    assert_eq!(tar_code(&tar), "ok");
 }
 
 #[test]
@@ -173,6 +187,7 @@ fn precompiled_code_is_ignored_with_a_warning() {
 
     let contents = plugboard::bundle::read(&zstd(&tar)[..], &BundleLimits::default()).unwrap();
 
+    assert_eq!(tar_code(&tar), "ok");
     assert_eq!(contents.warnings[0].code, "precompiled_ignored");
     let paths: Vec<_> = contents.files.iter().map(|file| file.path.as_str()).collect();
     assert_eq!(paths, ["manifest.json", "ui/precompiled/x"]);

@@ -70,6 +70,8 @@ fn records_are_exact() {
         ("overflow", "pax_malformed", with_bytes(b"18446744073709551617 a=b\n")),
         ("no equals sign", "pax_malformed", with_bytes(b"7 path\n")),
         ("no key", "pax_malformed", with_bytes(b"5 =a\n")),
+        ("a NUL in a key", "pax_malformed", with_bytes(b"19 SCHILY.a\0path=xy\n")),
+        ("a line end in a key", "pax_malformed", with_bytes(b"19 SCHILY.a\npath=xy\n")),
         ("garbage at the end", "pax_malformed", with_bytes(b"9 path=a\n\0\0\0")),
         ("not UTF-8", "path_encoding", with_bytes(&not_utf8)),
         ("a time that is none", "pax_malformed", with(&[("mtime", "yesterday")])),
