@@ -75,7 +75,8 @@ fn authenticate(app: &App, access: Access, request: &Request) -> Result<Caller, 
     };
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let cookie = cookie.as_deref().unwrap_or_default();
-    if !safe && !(is_same_origin(app, headers) && token_fits(access, headers, cookie)) {
+    let from_us = is_same_origin(app, headers) && token_fits(access, headers, cookie);
+    if !safe && !from_us {
         return Ok(Caller::CrossSite);
     }
     // A page of another site may embed a GET of an API or an endpoint; its
@@ -171,12 +172,12 @@ fn check_scope(caller: &Caller, kind: ScopeKind) -> Result<(), ApiError> {
 }
 
 fn check_step_up(app: &App, caller: &Caller) -> Result<(), ApiError> {
-    match caller {
-        Caller::Known(Principal::Operator(session)) if !app.is_stepped_up(session) => {
-            Err(ApiError::step_up_required(app.config.auth.step_up_s / 60))
-        }
-        _ => Ok(()),
+    if let Caller::Known(Principal::Operator(session)) = caller
+        && !app.is_stepped_up(session)
+    {
+        return Err(ApiError::step_up_required(app.config.auth.step_up_s / 60));
     }
+    Ok(())
 }
 
 fn check_metrics(caller: &Caller, request: &Request) -> Result<(), ApiError> {

@@ -54,7 +54,6 @@ fn expected(path: &str, access: Access, method: &Method, credential: Credential)
             if is_form && !credential.is_same_origin() { Class::Forbidden } else { Class::Allowed }
         }
         (Access::Page, Nothing) if is_safe => Class::SignIn,
-        (Access::Metrics, Local) => Class::Allowed,
         (_, Nothing | BadToken(_)) => Class::Unauthenticated,
         (_, Credential::Token(scopes)) => class_of_token(access, scopes),
         (Access::Page, Local) => Class::Forbidden,

@@ -1,5 +1,6 @@
 //! The integration tests: one binary, one file per flow.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test names the cases it is about")]
 
 mod access;
 mod architecture;

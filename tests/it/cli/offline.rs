@@ -176,7 +176,6 @@ fn the_json_of_the_offline_commands_is_the_documented_one() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "most of it is the document that is held")]
 fn the_json_of_a_verification_is_the_report() {
     let desk = Desk::new();
     desk.ok("keygen acme");

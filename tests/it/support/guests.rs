@@ -59,7 +59,14 @@ pub(crate) fn answering(headers: &[(&str, &str)], body: &str) -> Bytes {
 }
 
 fn escaped(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("\\{byte:02x}")).collect()
+    let hex = |byte: &u8| {
+        [
+            '\\',
+            char::from_digit(u32::from(byte >> 4), 16).unwrap(),
+            char::from_digit(u32::from(byte & 15), 16).unwrap(),
+        ]
+    };
+    bytes.iter().flat_map(hex).collect()
 }
 
 fn extension_from(fields: &str, world: &str) -> Bytes {

@@ -17,7 +17,7 @@ use plugboard::app::trust::TrustRequest;
 use plugboard::bundle::{self, BundleLimits};
 use plugboard::config::{Config, StoreConfig};
 use plugboard::model::{
-    Actor, ContentHash, Manifest, NameGlob, Operator, OperatorName, Principal, Scope, TenantId,
+    ContentHash, Manifest, NameGlob, Operator, OperatorName, Principal, Scope, TenantId,
 };
 use plugboard::registry::{Registry, operators};
 use plugboard::runner::Runner;
