@@ -149,11 +149,11 @@ impl App {
         enabled: bool,
     ) -> Result<Install, InstallError> {
         let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
-        if live.install.enabled == enabled {
-            return Ok(live.install.clone());
-        }
         if enabled {
             self.prepare(&live.version).await?;
+        }
+        if live.install.enabled == enabled {
+            return Ok(live.install.clone());
         }
         let action = if enabled { AuditAction::Enabled } else { AuditAction::Disabled };
         fail_point!("enable.begin");
