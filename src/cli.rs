@@ -39,6 +39,7 @@ mod upgrade;
 mod verify;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -111,7 +112,7 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let environment = Environment::read();
     let output = Output::new(arguments.json, environment.no_color());
-    let exit = match run(arguments.command, Context { environment, output }) {
+    let exit = match run(arguments.command, &Context { environment, output }) {
         Ok(exit) => exit,
         Err(failure) => {
             output.failure(&failure);
@@ -121,20 +122,20 @@ pub fn main() -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
-fn run(command: Command, context: Context) -> Result<Exit, Failure> {
+fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
     // Our own choice of two that are compiled in; a second call changes nothing.
     rustls::crypto::ring::default_provider().install_default().ok();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let exit = runtime.block_on(async {
         // These end in their own way when they are told to.
         if matches!(command, Command::Serve(_) | Command::Demo(_) | Command::Pack(_)) {
-            dispatch(command, &context).await
+            dispatch(command, context).await
         } else {
-            interrupt::or_interrupted(dispatch(command, &context)).await
+            interrupt::or_interrupted(Box::pin(dispatch(command, context))).await
         }
     });
-    // A thread that still waits for an answer on a terminal must not be waited for.
-    runtime.shutdown_background();
+    // Not longer: a thread may wait for an answer on a terminal.
+    runtime.shutdown_timeout(Duration::from_millis(100));
     exit
 }
 

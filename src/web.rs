@@ -30,6 +30,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 
 use crate::app::App;
 use error::ApiError;
+use headers::FixedHeaders;
 
 /// Builds the router from the table: a route that is not in it does not exist.
 pub fn router(app: Arc<App>) -> Router {
@@ -42,6 +43,7 @@ pub fn ext_ui_router(app: Arc<App>) -> Router {
 }
 
 fn build(app: Arc<App>, table: Vec<routes::Route>) -> Router {
+    let fixed = Arc::new(FixedHeaders::new(&app));
     let mut router = Router::new();
     for route in table {
         let access = route.access;
@@ -52,7 +54,7 @@ fn build(app: Arc<App>, table: Vec<routes::Route>) -> Router {
         .fallback(|| async { ApiError::not_found("there is nothing at this address") })
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
         .layer(from_fn(middleware::finish_errors))
-        .layer(from_fn_with_state(Arc::clone(&app), middleware::set_headers))
+        .layer(from_fn_with_state(fixed, middleware::set_headers))
         .layer(from_fn_with_state(Arc::clone(&app), middleware::log_request))
         .with_state(app)
 }

@@ -44,14 +44,14 @@ impl App {
             .served(&location.name, &location.content_hash, self.clock.now(), hours)
             .ok_or(AssetError::NotFound)?;
         let ui = version.manifest.ui.as_ref().ok_or(AssetError::NotFound)?;
-        let exact = index_of(&version, &location.path);
+        let exact = index_of(version, &location.path);
         let index = match exact {
             Some(index) => Some(index),
-            None if is_client_route(&location.path) => index_of(&version, ui.entry.as_str()),
+            None if is_client_route(&location.path) => index_of(version, ui.entry.as_str()),
             None => None,
         };
         let index = index.ok_or(AssetError::NotFound)?;
-        Ok(Asset { version: Arc::clone(&version), index })
+        Ok(Asset { version: Arc::clone(version), index })
     }
 
     /// Opens a found file; its bytes have been held against its digest.
@@ -74,9 +74,9 @@ fn index_of(version: &ExtensionVersion, path: &str) -> Option<usize> {
 
 /// Only plain text without a dot in its last segment: everything else must be a file.
 fn is_client_route(path: &str) -> bool {
-    let last = path.rsplit('/').next().unwrap_or_default();
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_~/:@+,".contains(c);
-    !last.contains('.') && path.chars().all(plain) && !path.contains("//")
+    // No dot anywhere: `index.html/` names a file that is not there.
+    path.chars().all(plain) && !path.starts_with('/') && !path.contains("//")
 }
 
 #[cfg(test)]
@@ -88,7 +88,18 @@ mod tests {
         for path in ["", "settings", "clients/7", "clients/7/"] {
             assert!(is_client_route(path), "{path}");
         }
-        for path in ["app.js", "a/../b", "a\\b", "a\0", "//evil", ".git", "a%2fb", "a?b"] {
+        for path in [
+            "app.js",
+            "index.html/",
+            "/a",
+            "a/../b",
+            "a\\b",
+            "a\0",
+            "//evil",
+            ".git",
+            "a%2fb",
+            "a?b",
+        ] {
             assert!(!is_client_route(path), "{path}");
         }
     }

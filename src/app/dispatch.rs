@@ -240,8 +240,12 @@ fn not_declared(
     method: &Method,
 ) -> Result<Route, DispatchError> {
     let name = &install.install.name;
-    // Without a declared endpoint there is no `auth` to go by: the strictest counts.
-    check_session(caller, name)?;
+    // Without a declared endpoint there is no `auth` to go by: the strictest
+    // counts, but for a path that anyone may call in some way.
+    let is_public = |(_, endpoint): &(usize, &Endpoint)| endpoint.auth == EndpointAuth::Public;
+    if !fitting.iter().any(is_public) {
+        check_session(caller, name)?;
+    }
     if fitting.is_empty() {
         return Err(DispatchError::EndpointNotFound(name.clone()));
     }

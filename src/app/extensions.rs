@@ -12,7 +12,7 @@ impl App {
         &self,
         principal: &Principal,
     ) -> Result<Vec<ExtensionVersion>, RegistryError> {
-        let mut all = self.registry.read(|txn| versions::list(txn)).await?;
+        let mut all = self.registry.read(versions::list).await?;
         all.retain(|row| principal.allows(ScopeKind::InstallRead, Some(&row.name)));
         all.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| b.version.cmp(&a.version)));
         Ok(all)

@@ -93,16 +93,15 @@ impl App {
             subject,
         );
         fail_point!("install.begin");
-        let write =
-            move |txn: &WriteTxn| match installs::get_by_name(txn, &install.tenant, &install.name)?
-            {
-                Some(row) => Ok(Err(row)),
-                None => {
-                    installs::insert(txn, &install)?;
-                    audit::append(txn, &event)?;
-                    Ok(Ok(install))
-                }
-            };
+        let write = move |txn: &WriteTxn| {
+            if let Some(row) = installs::get_by_name(txn, &install.tenant, &install.name)? {
+                Ok(Err(row))
+            } else {
+                installs::insert(txn, &install)?;
+                audit::append(txn, &event)?;
+                Ok(Ok(install))
+            }
+        };
         let outcome = self.registry.write(write).await?;
         fail_point!("install.committed");
         match outcome {
@@ -123,9 +122,10 @@ impl App {
         let (asked_name, asked) = (name.clone(), version.cloned());
         let found = self
             .registry
-            .read(move |txn| match asked {
-                Some(version) => versions::get(txn, &asked_name, &version),
-                None => {
+            .read(move |txn| {
+                if let Some(version) = asked {
+                    versions::get(txn, &asked_name, &version)
+                } else {
                     let all = versions::list_of(txn, &asked_name)?;
                     let released = all.into_iter().filter(|row| row.version.pre.is_empty());
                     Ok(released.max_by(|a, b| a.version.cmp(&b.version)))
@@ -149,11 +149,11 @@ impl App {
         enabled: bool,
     ) -> Result<Install, InstallError> {
         let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
-        if live.install.enabled == enabled {
-            return Ok(live.install.clone());
-        }
         if enabled {
             self.prepare(&live.version).await?;
+        }
+        if live.install.enabled == enabled {
+            return Ok(live.install.clone());
         }
         let action = if enabled { AuditAction::Enabled } else { AuditAction::Disabled };
         fail_point!("enable.begin");

@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use super::App;
 use super::sign_in::PasswordError;
 use crate::model::{Actor, AuditAction, Operator, OperatorName};
-use crate::registry::{RegistryError, WriteTxn, audit, operators};
+use crate::registry::{RegistryError, WriteTxn, audit, operators, setup};
 
 /// Why an operator was not created.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +21,7 @@ pub enum OperatorError {
 impl App {
     /// Every operator, by name.
     pub async fn list_operators(&self) -> Result<Vec<Operator>, RegistryError> {
-        self.registry.read(|txn| operators::list(txn)).await
+        self.registry.read(operators::list).await
     }
 
     /// Creates a further operator. The first one comes from set-up or from the host.
@@ -37,11 +37,14 @@ impl App {
         let write = move |txn: &WriteTxn| {
             let inserted = operators::insert(txn, &row)?;
             if inserted {
+                // Whoever is on the host has made the set-up token superfluous.
+                setup::clear(txn)?;
                 audit::append(txn, &event)?;
             }
             Ok(inserted)
         };
         if self.registry.write(write).await? {
+            std::fs::remove_file(self.setup_token_file()).ok();
             Ok(operator)
         } else {
             Err(OperatorError::Exists(operator.name))

@@ -25,7 +25,7 @@ pub enum QuarantineError {
 impl App {
     /// Every quarantined bundle.
     pub async fn list_quarantined(&self) -> Result<Vec<Quarantined>, RegistryError> {
-        self.registry.read(|txn| quarantine::list(txn)).await
+        self.registry.read(quarantine::list).await
     }
 
     /// One quarantined bundle.

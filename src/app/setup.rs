@@ -15,6 +15,7 @@ use subtle::ConstantTimeEq;
 use super::App;
 use super::sign_in::PasswordError;
 use super::tokens::{CreatedToken, TokenRequest, random};
+use crate::fail_point;
 use crate::model::{Actor, AuditAction, Operator, OperatorName, Scope, ScopeKind, TenantId};
 use crate::registry::{RegistryError, WriteTxn, audit, operators, setup, tokens};
 
@@ -59,6 +60,7 @@ impl App {
         let expires_at = self.clock.now() + SignedDuration::from_secs(ttl);
         let row = setup::SetupToken { secret_sha256: digest, expires_at };
         self.registry.write(move |txn| setup::put(txn, &row)).await?;
+        fail_point!("setup.token_unwritten");
         write_private(&self.setup_token_file(), &text)?;
         Ok(Some(text.into()))
     }
@@ -77,7 +79,7 @@ impl App {
         }
         let digest: [u8; 32] = Sha256::digest(setup_token.as_bytes()).into();
         // Before the costly hash, so that guesses do not keep the slots busy.
-        let known = self.registry.read(|txn| setup::get(txn)).await?;
+        let known = self.registry.read(setup::get).await?;
         let now = self.clock.now();
         let fits = |row: &setup::SetupToken| {
             bool::from(digest.ct_eq(&row.secret_sha256)) && now < row.expires_at
@@ -104,9 +106,11 @@ impl App {
             audit::append(txn, &event)?;
             Ok(true)
         };
+        fail_point!("setup.begin");
         if !self.registry.write(write).await? {
             return Err(SetupError::Done);
         }
+        fail_point!("setup.committed");
         // The file is a convenience; the row that made it work is gone.
         fs::remove_file(self.setup_token_file()).ok();
         Ok(SetupDone { operator, token })
@@ -120,7 +124,7 @@ impl App {
             scopes: ScopeKind::ALL.iter().map(|kind| Scope { kind: *kind, names: None }).collect(),
             days: None,
         };
-        let (token, secret) = self.make_token(Actor::Operator(operator.name.clone()), request);
+        let (token, secret) = self.make_token(&Actor::Operator(operator.name.clone()), request);
         CreatedToken { token, secret }
     }
 }
@@ -128,10 +132,10 @@ impl App {
 /// Writes a secret for the owner of the process only, replacing what was there.
 fn write_private(file: &std::path::Path, text: &str) -> io::Result<()> {
     let new = file.with_extension("new");
-    fs::remove_file(&new).or_else(|error| match error.kind() {
-        io::ErrorKind::NotFound => Ok(()),
-        _ => Err(error),
-    })?;
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut out = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
     writeln!(out, "{text}")?;
     out.sync_all()?;

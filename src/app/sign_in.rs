@@ -1,4 +1,4 @@
-//! Sessions: signing in, staying in, signing out (security.md 4.5).
+//! Sessions: signing in, staying in, signing out (docs/SECURITY.md, "Operators").
 
 mod limits;
 mod links;
@@ -46,6 +46,10 @@ pub enum SignInError {
 
 impl App {
     /// Signs an operator in: a new session under a new id.
+    ///
+    /// # Panics
+    ///
+    /// Never: the stand-in for an impossible name is a legal one.
     pub async fn sign_in(
         &self,
         name: &str,

@@ -47,6 +47,11 @@ impl App {
             Ok(versions.collect::<HashSet<_>>())
         });
         self.bundles.sweep_orphans(&known.await?, now - LEFTOVER_AGE).await?;
+        let waiting = self.registry.read(|txn| {
+            let rows = quarantine::list(txn)?.into_iter().map(|row| row.content_hash);
+            Ok(rows.collect::<HashSet<_>>())
+        });
+        self.bundles.sweep_quarantine(&waiting.await?, now - LEFTOVER_AGE).await?;
         Ok(())
     }
 }

@@ -18,7 +18,7 @@ pub enum TenantError {
 impl App {
     /// Every tenant.
     pub async fn list_tenants(&self) -> Result<Vec<Tenant>, RegistryError> {
-        self.registry.read(|txn| tenants::list(txn)).await
+        self.registry.read(tenants::list).await
     }
 
     /// Creates a tenant.

@@ -1,4 +1,4 @@
-//! API tokens: `plug_<8 id>_<43 secret>_<6 checksum>` (security.md 4.5).
+//! API tokens: `plug_<8 id>_<43 secret>_<6 checksum>` (docs/SECURITY.md, "Operators").
 
 use std::sync::Arc;
 
@@ -64,7 +64,7 @@ impl App {
         if !known {
             return Err(TenantError::Unknown(request.tenant).into());
         }
-        let (token, secret) = self.make_token(principal.actor(), request);
+        let (token, secret) = self.make_token(&principal.actor(), request);
         let event = self.token_event(principal.actor(), AuditAction::TokenCreated, &token);
         let row = token.clone();
         let write = move |txn: &WriteTxn| {
@@ -78,7 +78,7 @@ impl App {
     /// Builds a token row; the caller writes it.
     pub(crate) fn make_token(
         &self,
-        actor: Actor,
+        actor: &Actor,
         request: TokenRequest,
     ) -> (Token, secrecy::SecretString) {
         let now = self.clock.now();
@@ -133,7 +133,7 @@ impl App {
     /// The tokens of the caller's tenant; of all tenants for operators.
     pub async fn list_tokens(&self, principal: &Principal) -> Result<Vec<Token>, RegistryError> {
         let tenant = principal.tenant();
-        let mut all = self.registry.read(|txn| tokens::list_all(txn)).await?;
+        let mut all = self.registry.read(tokens::list_all).await?;
         if let Principal::Token(_) = principal {
             all.retain(|token| token.tenant == tenant);
         }

@@ -20,7 +20,7 @@ use crate::app::App;
 use crate::config::Origin;
 
 /// How long an answer may take; enabling waits for a component to be compiled.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
 /// How long reaching the other side may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 

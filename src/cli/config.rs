@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::failure::{Exit, Failure};
-use super::output::{Paint, Tone, table};
+use super::output::{Output, Paint, Tone, table};
 use super::settings_args::SettingsArgs;
 use crate::config::{ConfigProblems, Setting};
 
@@ -87,9 +87,15 @@ fn show(settings: &SettingsArgs, context: &Context) -> Result<Exit, Failure> {
     let text = table(&["KEY", "VALUE", "DEFAULT", "SOURCE"], &rows);
     context.output.result(&json!({ "settings": objects, "notices": loaded.notices }), &text)?;
     if !context.output.is_json() {
-        loaded.notices.iter().for_each(|notice| context.output.note(&format!("note: {notice}")));
+        note_all(&loaded.notices, context.output);
     }
     Ok(Exit::Done)
+}
+
+fn note_all(notices: &[String], output: Output) {
+    for notice in notices {
+        output.note(&format!("note: {notice}"));
+    }
 }
 
 fn row(setting: &Setting, paint: Paint) -> Vec<String> {
@@ -128,7 +134,7 @@ fn check(settings: &SettingsArgs, context: &Context) -> Result<Exit, Failure> {
     };
     output.result(&json!({ "problems": objects, "notices": notices }), &text)?;
     if !output.is_json() {
-        notices.iter().for_each(|notice| output.note(&format!("note: {notice}")));
+        note_all(&notices, output);
     }
     Ok(if problems.is_empty() { Exit::Done } else { Exit::Usage })
 }

@@ -12,9 +12,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::Context;
 use super::failure::{Exit, Failure};
-use super::serve::{
-    bind, open_app, serve_until, stop_signal, with_admin_socket, with_bound_address,
-};
+use super::interrupt::Signals;
+use super::serve::{bind, open_app, serve_until_told, with_admin_socket, with_bound_address};
 use super::sign::sign_archive;
 use crate::app::App;
 use crate::app::install::{InstallRequest, Installed};
@@ -62,7 +61,7 @@ pub(super) async fn run(args: DemoArgs, context: &Context) -> Result<Exit, Failu
     // A machine with a nearly full disk can show a demo, too.
     config.store.min_free_bytes = 64 * 1024 * 1024;
     telemetry::init(&config.telemetry, environment).context("cannot write logs")?;
-    let stop = stop_signal()?;
+    let signals = Signals::listen()?;
     let bound = match bind(&config).await {
         Ok(bound) => bound,
         // The usual port is taken: any other serves as well.
@@ -96,7 +95,7 @@ pub(super) async fn run(args: DemoArgs, context: &Context) -> Result<Exit, Failu
         "install": install.id,
     });
     output.result(&object, &text)?;
-    serve_until(app, bound, Notifier::of(environment), stop).await?;
+    serve_until_told(app, bound, Notifier::of(environment), signals).await?;
     Ok(Exit::Done)
 }
 

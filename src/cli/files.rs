@@ -95,10 +95,10 @@ fn cannot_write(path: &Path, error: io::Error) -> Failure {
         let message = anyhow!("{} exists already", path.display());
         return Failure::refused(message).hint("name another file, or replace it with --force");
     }
-    let exit = match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => Exit::Usage,
-        _ => Exit::Unfinished,
-    };
+    // The folder was named wrongly, or the disk is full.
+    let wrong_place = [io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied];
+    let is_usage = wrong_place.contains(&error.kind());
+    let exit = if is_usage { Exit::Usage } else { Exit::Unfinished };
     let error = anyhow!(error).context(format!("cannot write {}", path.display()));
     Failure { exit, error, hint: None }
 }

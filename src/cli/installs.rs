@@ -79,10 +79,8 @@ pub(super) async fn switch_by_name(
     let before = require(client, name).await?;
     let install = switch(client, &before, enabled).await?;
     let word = if enabled { "enabled" } else { "disabled" };
-    let text = match before.enabled == enabled {
-        true => format!("{} {} was {word} before", install.name, install.version),
-        false => format!("{} {} is {word}", install.name, install.version),
-    };
+    let verb = if before.enabled == enabled { "was already" } else { "is now" };
+    let text = format!("{} {} {verb} {word}", install.name, install.version);
     output.result(&install, &text)?;
     Ok(Exit::Done)
 }

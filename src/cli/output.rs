@@ -7,9 +7,11 @@ mod checks;
 mod progress;
 mod table;
 
-pub use checks::{checks, refused_rows};
-pub use progress::Progress;
-pub use table::{size, table, time};
+pub(super) use checks::checks;
+pub(super) use progress::Progress;
+pub(super) use table::{size, table, time};
+
+use checks::refused_rows;
 
 use std::io::{self, IsTerminal, Write};
 
@@ -102,9 +104,11 @@ impl Output {
         let paint = Paint { on: self.error_color };
         let problem = failure.refusal().map(|refusal| &refusal.problem);
         let rows = problem.and_then(|problem| refused_rows(problem, paint));
-        let head = match failure.exit {
-            Exit::Interrupted => String::new(),
-            _ => format!("{} ", paint.words(Tone::Danger, "error:")),
+        let head = if failure.exit == Exit::Interrupted {
+            // After the `^C` that the terminal shows.
+            if io::stderr().is_terminal() { "\n".to_owned() } else { String::new() }
+        } else {
+            paint.words(Tone::Danger, "error:") + " "
         };
         let text = match rows {
             None => failure.text(),

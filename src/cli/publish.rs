@@ -42,15 +42,8 @@ pub(super) struct PublishArgs {
     /// Sign it with this private key, too
     #[arg(short, long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// Install it
-    #[arg(short, long)]
-    install: bool,
-    /// Enable it once it is installed
-    #[arg(short, long, requires = "install")]
-    enable: bool,
-    /// Where another version is installed, move to this one
-    #[arg(short, long, requires = "install")]
-    upgrade: bool,
+    #[command(flatten)]
+    rollout: RolloutArgs,
     #[command(flatten)]
     grants: GrantArgs,
     /// Agree that an upgrade may do more than before
@@ -62,6 +55,20 @@ pub(super) struct PublishArgs {
     wait: Option<u64>,
     #[command(flatten)]
     remote: RemoteArgs,
+}
+
+/// How far to go.
+#[derive(Debug, clap::Args)]
+struct RolloutArgs {
+    /// Install it
+    #[arg(short, long)]
+    install: bool,
+    /// Enable it once it is installed
+    #[arg(short, long, requires = "install")]
+    enable: bool,
+    /// Where another version is installed, move to this one
+    #[arg(short, long, requires = "install")]
+    upgrade: bool,
 }
 
 /// What the appliance made of a bundle.
@@ -84,7 +91,7 @@ impl PublishAnswer {
 /// Runs `plugboard publish`.
 pub(super) async fn run(args: PublishArgs, context: &Context) -> Result<Exit, Failure> {
     let output = context.output;
-    if !args.install && !args.grants.is_empty() {
+    if !args.rollout.install && !args.grants.is_empty() {
         return Err(Failure::usage("--grant is for what is installed: add --install"));
     }
     let source = source::prepare(&args, output).await?;
@@ -99,7 +106,7 @@ pub(super) async fn run(args: PublishArgs, context: &Context) -> Result<Exit, Fa
     }
     let mut lines = vec![published(&answer)];
     let mut install = None;
-    if args.install {
+    if args.rollout.install {
         let rolled_out = patience
             .repeat(async || rollout::roll_out(&client, &args, &answer, output).await)
             .await?;

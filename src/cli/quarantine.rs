@@ -127,14 +127,14 @@ pub(super) async fn run(args: QuarantineArgs, context: &Context) -> Result<Exit,
         QuarantineCommand::Approve { which, reason } => {
             let path = path_of(&client, &which, "/approve").await?;
             let body = json!({ "reason": reason });
-            return settle(client.call(Method::POST, &path, Some(body)).await?, output);
+            return settle(&client.call(Method::POST, &path, Some(body)).await?, output);
         }
         QuarantineCommand::Attach { which, signature } => {
             let envelope = read_small(&signature)?;
             let path = path_of(&client, &which, "/signatures").await?;
             let kind = "application/json";
             let sent = client.send_bytes(Method::POST, &path, kind, Some(envelope.into()));
-            return settle(sent.await?, output);
+            return settle(&sent.await?, output);
         }
         QuarantineCommand::Delete { which, yes } => delete(&client, &which, yes, output).await?,
     }
@@ -156,15 +156,14 @@ async fn path_of(client: &Client, which: &Which, rest: &str) -> Result<String, F
 }
 
 /// The bundle is published now, or still waits.
-fn settle(answer: PublishAnswer, output: Output) -> Result<Exit, Failure> {
-    let text = match answer.exit() {
-        Exit::Quarantined => checks(&answer.report, output.paint()),
-        _ => format!(
-            "Published {0} {1}\nInstall it:  plugboard install {0}@{1}",
-            answer.name, answer.version
-        ),
+fn settle(answer: &PublishAnswer, output: Output) -> Result<Exit, Failure> {
+    let PublishAnswer { name, version, report, .. } = answer;
+    let text = if answer.exit() == Exit::Quarantined {
+        checks(report, output.paint())
+    } else {
+        format!("Published {name} {version}\nInstall it:  plugboard install {name}@{version}")
     };
-    output.result(&answer, &text)?;
+    output.result(answer, &text)?;
     Ok(answer.exit())
 }
 

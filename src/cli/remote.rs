@@ -22,10 +22,10 @@ use crate::web::server::admin_socket_path;
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Which appliance")]
 pub(super) struct RemoteArgs {
-    /// Its address; or the variable PLUGBOARD_URL
+    /// Its address; or the variable `PLUGBOARD_URL`
     #[arg(long, global = true, value_name = "URL")]
     url: Option<String>,
-    /// A file with an API token; or PLUGBOARD_TOKEN_FILE, or the token in PLUGBOARD_TOKEN
+    /// A file with an API token; or `PLUGBOARD_TOKEN_FILE`, or the token in `PLUGBOARD_TOKEN`
     #[arg(long, global = true, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// Without a token: the data folder on this host, for its admin socket
@@ -126,22 +126,19 @@ fn http(url: &str, token: SecretString, context: &Context) -> Result<Client, Fai
 
 /// Whether a server is at the other end of the admin socket.
 fn server_answers(socket: &Path) -> Result<bool, Failure> {
-    let error = match UnixStream::connect(socket) {
-        Ok(_) => return Ok(true),
-        Err(error) => error,
-    };
-    match error.kind() {
-        ErrorKind::NotFound | ErrorKind::ConnectionRefused => Ok(false),
-        ErrorKind::PermissionDenied => {
-            let message = format!("the admin socket {} is another user's", socket.display());
-            Err(Failure::refused(anyhow!(error).context(message))
-                .hint("run this as that user or as root, or use --url and --token-file"))
-        }
-        _ => {
-            let message = format!("cannot use the admin socket {}", socket.display());
-            Err(Failure::unfinished(anyhow!(error).context(message)))
-        }
+    let Err(error) = UnixStream::connect(socket) else { return Ok(true) };
+    // A socket that nobody listens at was left behind by a server that was killed.
+    if [ErrorKind::NotFound, ErrorKind::ConnectionRefused].contains(&error.kind()) {
+        return Ok(false);
     }
+    let socket = socket.display();
+    if error.kind() == ErrorKind::PermissionDenied {
+        let message = format!("the admin socket {socket} is another user's");
+        return Err(Failure::refused(anyhow!(error).context(message))
+            .hint("run this as that user or as root, or use --url and --token-file"));
+    }
+    let message = format!("cannot use the admin socket {socket}");
+    Err(Failure::unfinished(anyhow!(error).context(message)))
 }
 
 /// Opening a registry makes files: not for somebody else, and not in a folder

@@ -1,16 +1,16 @@
 //! `plugboard serve`: the appliance itself.
 
-use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use secrecy::ExposeSecret;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use super::failure::{Exit, Failure};
+use super::interrupt::Signals;
 use super::settings_args::SettingsArgs;
 use crate::app::App;
 use crate::app::clock::{Clock, SystemClock};
@@ -25,9 +25,9 @@ use crate::web;
 use crate::web::server::{self, Bound, Notifier, Routes};
 
 /// How often last-used times are written.
-const FLUSH_EVERY: Duration = Duration::from_secs(60);
+const FLUSH_EVERY: Duration = Duration::from_mins(1);
 /// How often expired and left-over things are removed.
-const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+const SWEEP_EVERY: Duration = Duration::from_hours(1);
 
 /// Runs the appliance until it is told to stop
 #[derive(Debug, clap::Args)]
@@ -43,10 +43,10 @@ Examples:
 pub struct ServeArgs {
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Address and port: the setting server.listen
+    /// Address and port: the setting `server.listen`
     #[arg(short, long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
-    /// The data folder: the setting server.data_dir
+    /// The data folder: the setting `server.data_dir`
     #[arg(short, long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 }
@@ -61,7 +61,7 @@ pub(super) async fn run(args: ServeArgs, context: &Context) -> Result<Exit, Fail
         tracing::warn!("{notice}");
     }
     let bound = bind(&loaded.config).await?;
-    let stop = stop_signal()?;
+    let signals = Signals::listen()?;
     let app = open_app(with_bound_address(loaded.config, &bound))?;
     let bound = with_admin_socket(bound, &app)?;
     let setup = app.begin_setup().await;
@@ -84,7 +84,7 @@ pub(super) async fn run(args: ServeArgs, context: &Context) -> Result<Exit, Fail
             token.expose_secret(),
         ));
     }
-    serve_until(app, bound, Notifier::of(environment), stop).await?;
+    serve_until_told(app, bound, Notifier::of(environment), signals).await?;
     Ok(Exit::Done)
 }
 
@@ -100,7 +100,10 @@ fn hours(seconds: u64) -> String {
 /// ends here and not at the registry.
 pub(super) async fn bind(config: &Config) -> Result<Bound, Failure> {
     let bound = server::bind(&config.server).await;
-    bound.map_err(|error| Failure::unfinished(anyhow::Error::new(error)))
+    bound.map_err(|error| {
+        let failure = Failure::unfinished(anyhow::Error::new(error));
+        failure.hint("if it runs already, that one answers; name another address with --listen")
+    })
 }
 
 /// Port 0 becomes the port the system gave.
@@ -164,12 +167,13 @@ fn make_data_dir(folder: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("cannot make the data folder {}", folder.display()))
 }
 
-/// Serves until `stop`, with the background work.
-pub(super) async fn serve_until(
+/// Serves until the first signal, with the background work. Requests in flight
+/// get their time to finish; a second signal takes it from them.
+pub(super) async fn serve_until_told(
     app: Arc<App>,
     bound: Bound,
     notifier: Notifier,
-    stop: impl Future<Output = ()>,
+    mut signals: Signals,
 ) -> Result<(), Failure> {
     app.prepare_enabled();
     let upkeep = tokio::spawn(keep_up(Arc::clone(&app)));
@@ -178,16 +182,25 @@ pub(super) async fn serve_until(
         ext_ui: web::ext_ui_router(Arc::clone(&app)),
     };
     notifier.ready();
-    let stopped = server::serve(bound, routes, &app.config.server, async {
-        stop.await;
+    let stop = CancellationToken::new();
+    let serving = server::serve(bound, routes, &app.config.server, stop.clone().cancelled_owned());
+    let stopping = async {
+        signals.next().await;
         notifier.stopping();
-    })
-    .await;
-    upkeep.abort();
+        stop.cancel();
+        signals.next().await;
+    };
+    let stopped = tokio::select! {
+        stopped = serving => stopped,
+        () = stopping => return Err(Failure::interrupted()),
+    };
     if stopped.cut > 0 {
         tracing::warn!("Stopped with {} connections unfinished", stopped.cut);
     }
     let flushed = app.flush_touches().await;
+    // With the task goes its hold on the registry, which is then closed in order.
+    upkeep.abort();
+    upkeep.await.ok();
     flushed.map_err(|error| Failure::unfinished(anyhow::Error::new(error)))
 }
 
@@ -209,16 +222,4 @@ async fn keep_up(app: Arc<App>) {
             }
         }
     }
-}
-
-/// Ready at the first SIGINT or SIGTERM.
-pub(super) fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
 }

@@ -13,7 +13,7 @@ pub(super) struct SettingsArgs {
     /// The configuration file; without one, defaults and variables count
     #[arg(short, long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// A setting, as gateway.timeout_ms=5000; repeatable
+    /// A setting, as `gateway.timeout_ms=5000`; repeatable
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(super) set: Vec<String>,
 }

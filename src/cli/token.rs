@@ -75,7 +75,7 @@ struct CreateArgs {
     /// The tenant it acts in [default: the caller's]
     #[arg(long)]
     tenant: Option<TenantId>,
-    /// Days until it expires [default: auth.token_default_days]
+    /// Days until it expires [default: `auth.token_default_days`]
     #[arg(long)]
     days: Option<u32>,
     /// Write it to a new file that only you can read, instead of printing it

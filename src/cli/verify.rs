@@ -41,7 +41,7 @@ pub(super) struct VerifyArgs {
     /// A public key to trust for every name; repeatable
     #[arg(short, long = "key", value_name = "FILE")]
     keys: Vec<PathBuf>,
-    /// A trust bundle, as SIGNING_TRUST_BUNDLE names
+    /// A trust bundle, as `SIGNING_TRUST_BUNDLE` names
     #[arg(long, value_name = "FILE")]
     trust_bundle: Option<PathBuf>,
     /// The content hash that is expected

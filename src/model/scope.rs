@@ -1,4 +1,4 @@
-//! What an API token may do: a closed list (security.md 1.13).
+//! What an API token may do: a closed list (docs/API.md, "Callers").
 
 use std::{fmt, str::FromStr};
 

@@ -208,6 +208,7 @@ fn receive(
         };
         hasher.update(&chunk);
         file.write_all(&chunk).map_err(&io)?;
+        crate::fail_point!("store.receiving");
         unchecked += chunk.len() as u64;
         if unchecked >= FLOOR_CHECK_BYTES {
             floor.check()?;

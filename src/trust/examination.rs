@@ -201,7 +201,7 @@ fn check_component(
             Finding::new(error.code())
                 .expected(format!("{path} is a component that fits a world of this appliance"))
                 .found(error.to_string())
-                .hint("Build it against the published WIT of the world that it is for."),
+                .hint(sentence(error.hint())),
         ),
     }
 }

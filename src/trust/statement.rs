@@ -1,9 +1,9 @@
 //! The signed statement: which bundle a signature is for.
 //!
-//! A DSSE envelope around an in-toto Statement 1 (security.md 4.2). The
-//! signature covers the bundle's hash together with its name and version, so
-//! that it fits no other bundle, and the payload type, so that it fits no other
-//! protocol.
+//! A DSSE envelope around an in-toto Statement 1 (docs/SECURITY.md,
+//! "Signatures"). The signature covers the bundle's hash together with its name
+//! and version, so that it fits no other bundle, and the payload type, so that
+//! it fits no other protocol.
 
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use semver::Version;

@@ -1,4 +1,4 @@
-//! How long an answer may be kept, as a type (docs.rs has this idea too).
+//! How long an answer may be kept, as a type.
 
 use axum::http::HeaderValue;
 

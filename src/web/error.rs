@@ -2,11 +2,12 @@
 
 mod from_app;
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::{Arc, Mutex};
 
 use axum::Json;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -17,18 +18,18 @@ use super::pages;
 pub struct ApiError {
     pub(super) status: StatusCode,
     pub(super) code: &'static str,
-    pub(super) detail: String,
-    pub(super) hint: Option<String>,
-    pub(super) headers: HeaderMap,
+    pub(super) detail: Box<str>,
+    pub(super) hint: Option<Box<str>>,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     /// More members of the problem, as `report` or `problems`.
-    pub(super) extra: serde_json::Map<String, serde_json::Value>,
+    pub(super) extra: Vec<(&'static str, serde_json::Value)>,
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
 /// In which form the clients of an address expect its errors.
 enum Shape {
     Problem,
-    /// `/api/ext*`: also `error` and `requestId` (interop.md 5.1).
+    /// `/api/ext*`: also `error` and `requestId` (docs/API.md, "Errors").
     Gateway,
     Page,
 }
@@ -49,7 +50,7 @@ struct Problem<'a> {
     #[serde(rename = "requestId", skip_serializing_if = "Option::is_none")]
     gateway_request_id: Option<&'a str>,
     #[serde(flatten)]
-    extra: &'a serde_json::Map<String, serde_json::Value>,
+    extra: BTreeMap<&'static str, &'a serde_json::Value>,
 }
 
 /// An error on its way to the middleware that writes it.
@@ -66,10 +67,10 @@ impl ApiError {
         Self {
             status,
             code,
-            detail: detail.into(),
+            detail: detail.into().into_boxed_str(),
             hint: None,
-            headers: HeaderMap::new(),
-            extra: serde_json::Map::new(),
+            headers: Vec::new(),
+            extra: Vec::new(),
             cause: None,
         }
     }
@@ -134,18 +135,18 @@ impl ApiError {
         let found = found.map(|found| format!(" and this one has {found}")).unwrap_or_default();
         let detail = format!("{what} has at most {limit} bytes here{found}");
         let mut error = Self::client(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail);
-        error.extra.insert("limit_bytes".to_owned(), limit.into());
+        error.extra.push(("limit_bytes", limit.into()));
         error
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(hint.into().into_boxed_str());
         self
     }
 
     pub(super) fn header(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
-            self.headers.insert(name, value);
+            self.headers.push((name, value));
         }
         self
     }
@@ -154,11 +155,11 @@ impl ApiError {
         self.header(header::RETRY_AFTER, &seconds.to_string())
     }
 
-    pub(super) fn extra(mut self, name: &str, value: impl Serialize) -> Self {
+    pub(super) fn extra(mut self, name: &'static str, value: impl Serialize) -> Self {
         match serde_json::to_value(value) {
-            Ok(value) => self.extra.insert(name.to_owned(), value),
+            Ok(value) => self.extra.push((name, value)),
             Err(error) => return Self::internal(error),
-        };
+        }
         self
     }
 
@@ -179,7 +180,8 @@ impl ApiError {
         }
         let mut response = match shape_of(path) {
             Shape::Page => pages::failure::render(&self, request_id),
-            shape => self.problem(request_id, matches!(shape, Shape::Gateway)),
+            Shape::Problem => self.problem(request_id, false),
+            Shape::Gateway => self.problem(request_id, true),
         };
         *response.status_mut() = self.status;
         for (name, value) in &self.headers {
@@ -201,14 +203,14 @@ impl ApiError {
             request_id,
             error: gateway.then(|| gateway_word(self.code)),
             gateway_request_id: gateway.then_some(request_id),
-            extra: &self.extra,
+            extra: self.extra.iter().map(|(name, value)| (*name, value)).collect(),
         };
         let content_type = [(header::CONTENT_TYPE, "application/problem+json")];
         (content_type, Json(problem)).into_response()
     }
 }
 
-/// The words existing clients know (interop.md 5.1).
+/// The words existing clients know (docs/API.md, "Errors").
 fn gateway_word(code: &'static str) -> &'static str {
     match code {
         "too_large" => "payload_too_large",

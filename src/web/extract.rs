@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequestParts, Request};
+use axum::extract::{
+    DefaultBodyLimit, FromRequest, FromRequestParts, Multipart, OptionalFromRequestParts, Request,
+};
 use axum::http::request::Parts;
 use axum::response::Response;
 use serde::de::DeserializeOwned;
@@ -111,6 +114,31 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for PublicForm<T> {
     }
 }
 
+/// A `multipart/form-data` body of any size: each handler counts what it keeps.
+pub(super) struct MultipartForm(pub(super) Multipart);
+
+impl<S: Send + Sync> FromRequest<S> for MultipartForm {
+    type Rejection = ApiError;
+
+    async fn from_request(mut request: Request, state: &S) -> Result<Self, ApiError> {
+        // axum would cut it off at 2 MB.
+        DefaultBodyLimit::disable().apply(&mut request);
+        let form = Multipart::from_request(request, state).await;
+        form.map(Self).map_err(|error| ApiError::malformed(error.body_text()))
+    }
+}
+
+/// Any body of at most 256 KiB.
+pub(super) struct SmallBody(pub(super) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for SmallBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
+        read_body(request).await.map(Self)
+    }
+}
+
 /// The pairs of a form, in the order they were sent; unknown names stay.
 pub(super) type FormPairs = Vec<(String, String)>;
 
@@ -125,11 +153,11 @@ async fn read_form(request: Request) -> Result<Vec<u8>, ApiError> {
     Ok(read_body(request).await?.to_vec())
 }
 
-async fn read_body(request: Request) -> Result<bytes::Bytes, ApiError> {
+async fn read_body(request: Request) -> Result<Bytes, ApiError> {
     let limit = MAX_BODY_BYTES;
     axum::body::to_bytes(request.into_body(), limit).await.map_err(|error| {
         let over = std::error::Error::source(&error)
-            .is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>());
+            .is_some_and(<dyn std::error::Error + 'static>::is::<http_body_util::LengthLimitError>);
         if over {
             ApiError::too_large("the body", limit as u64, None)
         } else {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
@@ -235,7 +235,7 @@ fn query(request: &Request) -> Option<String> {
     request.uri().query().map(str::to_owned)
 }
 
-fn authority(headers: &axum::http::HeaderMap) -> String {
+fn authority(headers: &HeaderMap) -> String {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     host.unwrap_or("localhost").to_owned()
 }
@@ -243,16 +243,18 @@ fn authority(headers: &axum::http::HeaderMap) -> String {
 /// The path after the extension id, decoded once, with its leading `/`.
 ///
 /// What could mean two things to two readers is refused: encoded slashes,
-/// backslashes and control characters, and dot segments.
+/// backslashes, control characters and marks of a query or a fragment, and dot
+/// segments. The guest gets path and query as one text.
 fn guest_path(uri_path: &str) -> Result<String, ApiError> {
     let malformed = || {
         ApiError::malformed(
-            "the path has an encoded slash, a backslash, a control character or a dot segment",
+            "the path has an encoded slash, question mark, hash or percent sign, a backslash, a \
+             control character, an empty or a dot segment",
         )
     };
     let rest = uri_path.splitn(5, '/').nth(4).unwrap_or_default();
     let upper = rest.to_ascii_uppercase();
-    if ["%2F", "%5C", "%00", "%25"].iter().any(|coded| upper.contains(coded)) {
+    if ["%2F", "%5C", "%00", "%25", "%3F", "%23"].iter().any(|coded| upper.contains(coded)) {
         return Err(malformed());
     }
     let decoded =
@@ -282,6 +284,8 @@ mod tests {
     fn ambiguous_paths_are_refused() {
         for path in
             ["a/../b", "%2e%2e/b", "a%2fb", "a%5cb", "a%00", "a//b", "a%252e", "./a", "a%0ab"]
+                .into_iter()
+                .chain(["a%3fb=1", "a%23b"])
         {
             assert!(guest_path(&format!("/api/ext/x/{path}")).is_err(), "{path}");
         }

@@ -26,7 +26,7 @@ pub(super) async fn enforce(
     mut request: Request,
     next: Next,
 ) -> Response {
-    if access != Access::Always && access != Access::Metrics && !app.registry.live().is_set_up() {
+    if access != Access::Always && !app.registry.live().is_set_up() {
         // The host itself can still be asked, so that the command line works.
         if !matches!(request.extensions().get::<Peer>(), Some(Peer::Unix { .. })) {
             return ApiError::setup_required().into_response();
@@ -37,8 +37,8 @@ pub(super) async fn enforce(
         Err(error) => return error.into_response(),
     };
     if let Err(error) = check(&app, access, &caller, &request) {
-        let wants_page = access == Access::Page && error.is_unauthenticated();
-        if wants_page && request.method() == Method::GET {
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        if access == Access::Page && is_read && error.is_unauthenticated() {
             return Redirect::to("/sign-in").into_response();
         }
         return error.into_response();
@@ -75,7 +75,8 @@ fn authenticate(app: &App, access: Access, request: &Request) -> Result<Caller, 
     };
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let cookie = cookie.as_deref().unwrap_or_default();
-    if !safe && !(is_same_origin(app, headers) && token_fits(access, headers, cookie)) {
+    let from_us = is_same_origin(app, headers) && token_fits(access, headers, cookie);
+    if !safe && !from_us {
         return Ok(Caller::CrossSite);
     }
     // A page of another site may embed a GET of an API or an endpoint; its
@@ -99,8 +100,9 @@ fn bearer(app: &App, headers: &HeaderMap, value: &str) -> Result<Caller, ApiErro
     }
 }
 
-/// Rule one of security.md 4.5. `same-site` is not enough: another port on this
-/// host is same-site and may serve an attacker's page.
+/// The first rule against forged requests (docs/SECURITY.md, "Operators"). `same-site`
+/// is not enough: another port on this host is same-site and may serve an
+/// attacker's page.
 pub(super) fn is_same_origin(app: &App, headers: &HeaderMap) -> bool {
     match headers.get("sec-fetch-site") {
         Some(site) => site == "same-origin",
@@ -170,12 +172,12 @@ fn check_scope(caller: &Caller, kind: ScopeKind) -> Result<(), ApiError> {
 }
 
 fn check_step_up(app: &App, caller: &Caller) -> Result<(), ApiError> {
-    match caller {
-        Caller::Known(Principal::Operator(session)) if !app.is_stepped_up(session) => {
-            Err(ApiError::step_up_required(app.config.auth.step_up_s / 60))
-        }
-        _ => Ok(()),
+    if let Caller::Known(Principal::Operator(session)) = caller
+        && !app.is_stepped_up(session)
+    {
+        return Err(ApiError::step_up_required(app.config.auth.step_up_s / 60));
     }
+    Ok(())
 }
 
 fn check_metrics(caller: &Caller, request: &Request) -> Result<(), ApiError> {

@@ -1,5 +1,5 @@
 //! Header rules: what reaches a guest, what a guest may answer, what every
-//! answer carries (security.md 1.10, 1.12, 4.7).
+//! answer carries (docs/SECURITY.md, "Pages of extensions" and "Calls").
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -66,50 +66,98 @@ fn is_ext(name: &HeaderName) -> bool {
     name.as_str().starts_with(EXT_PREFIX)
 }
 
-/// One leading slash: `//host` and `/\host` are other hosts to a browser.
+/// One leading slash: `//host` and `/\host` are other hosts to a browser, and so
+/// are they with tabs and spaces in between, which it takes out first.
 fn is_relative(value: &HeaderValue) -> bool {
     let bytes = value.as_bytes();
+    if !bytes.iter().all(u8::is_ascii_graphic) {
+        return false;
+    }
     let second = bytes.get(1);
     let elsewhere = bytes.contains(&b':') && !bytes.starts_with(b"/");
     !bytes.contains(&b'\\') && !elsewhere && (bytes.first() != Some(&b'/') || second != Some(&b'/'))
 }
 
-/// Sets the headers that an address's answers always carry.
-pub(super) fn set_fixed(app: &App, path: &str, headers: &mut HeaderMap) {
-    let mut set = |name: HeaderName, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(name, value);
+/// The headers that an address's answers always carry, written out once: their
+/// long values are the same for every request.
+pub(super) struct FixedHeaders {
+    public_origin: String,
+    ext_ui_origin: String,
+    admin_policy: HeaderValue,
+    tls: bool,
+}
+
+impl FixedHeaders {
+    pub(super) fn new(app: &App) -> Self {
+        let (public_origin, ext_ui_origin) = (app.public_origin(), app.ext_ui_origin());
+        let admin_policy = HeaderValue::try_from(admin_policy(&ext_ui_origin))
+            .expect("an origin of the configuration is plain text");
+        Self { public_origin, ext_ui_origin, admin_policy, tls: app.config.server.tls.is_set() }
+    }
+
+    /// Sets them on an answer of `path`.
+    pub(super) fn set(&self, path: &str, headers: &mut HeaderMap) {
+        let mut set = |name: HeaderName, value: &'static str| {
+            headers.insert(name, HeaderValue::from_static(value));
+        };
+        set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+        set(PERMISSIONS_POLICY, PERMISSIONS);
+        if path.starts_with("/ext-ui/") {
+            // Without it `<script type=module>` does not load in an opaque origin.
+            set(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
+            set(CORP, "cross-origin");
+            set(ORIGIN_AGENT_CLUSTER, "?1");
+            set(header::REFERRER_POLICY, "no-referrer");
+            if let Ok(policy) = HeaderValue::try_from(self.ext_ui_policy(path)) {
+                headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+            }
+        } else if path.starts_with("/api/ext/") || path.starts_with("/api/ext-proxy/") {
+            // A guest's HTML, opened top-level, must not run in our origin.
+            set(header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'");
+            set(CORP, "same-origin");
+            set(header::REFERRER_POLICY, "no-referrer");
+            set(header::X_FRAME_OPTIONS, "DENY");
+        } else {
+            set(header::X_FRAME_OPTIONS, "DENY");
+            // Not `no-referrer`: from such a page Chromium sends `Origin: null`
+            // with a same-origin form, which the CSRF rule refuses.
+            set(header::REFERRER_POLICY, "same-origin");
+            set(CORP, "same-origin");
+            set(COOP, "same-origin");
+            if self.tls {
+                set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+            }
+            headers.insert(header::CONTENT_SECURITY_POLICY, self.admin_policy.clone());
+            if !headers.contains_key(header::CACHE_CONTROL) {
+                headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            }
         }
-    };
-    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(PERMISSIONS_POLICY, PERMISSIONS);
-    if path.starts_with("/ext-ui/") {
-        set(header::CONTENT_SECURITY_POLICY, &ext_ui_policy(app, path));
-        // Without it `<script type=module>` does not load in an opaque origin (F4).
-        set(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
-        set(CORP, "cross-origin");
-        set(ORIGIN_AGENT_CLUSTER, "?1");
-        set(header::REFERRER_POLICY, "no-referrer");
-    } else if path.starts_with("/api/ext/") || path.starts_with("/api/ext-proxy/") {
-        // A guest's HTML, opened top-level, must not run in our origin.
-        set(header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'");
-        set(CORP, "same-origin");
-        set(header::REFERRER_POLICY, "no-referrer");
-        set(header::X_FRAME_OPTIONS, "DENY");
-    } else {
-        set(header::CONTENT_SECURITY_POLICY, &admin_policy(app));
-        set(header::X_FRAME_OPTIONS, "DENY");
-        // Not `no-referrer`: from such a page Chromium sends `Origin: null`
-        // with a same-origin form, which the CSRF rule refuses.
-        set(header::REFERRER_POLICY, "same-origin");
-        set(CORP, "same-origin");
-        set(COOP, "same-origin");
-        if app.config.server.tls.is_set() {
-            set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
-        }
-        if !headers.contains_key(header::CACHE_CONTROL) {
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        }
+    }
+
+    /// `'self'` matches nothing in an opaque origin, so the sources are written
+    /// out, with the path of this one bundle: other extensions' files do not load.
+    fn ext_ui_policy(&self, path: &str) -> String {
+        // Only what the path rules let through is repeated into a header.
+        let plain =
+            |part: &&str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b));
+        let mut parts = path.strip_prefix("/ext-ui/").unwrap_or_default().splitn(3, '/');
+        let name = parts.next().filter(plain);
+        let hash = parts.next().map(|hash| hash.replace("%3A", ":").replace("%3a", ":"));
+        let base = match (name, hash.as_deref().filter(|hash| plain(hash))) {
+            (Some(name), Some(hash)) => {
+                let base = format!("{}/ext-ui/{name}/{hash}/", self.ext_ui_origin);
+                // Browsers compare paths as they are spelled; existing pages spell `%3A`.
+                format!("{base} {}", base.replace("sha256:", "sha256%3A"))
+            }
+            _ => "'none'".to_owned(),
+        };
+        let admin = &self.public_origin;
+        format!(
+            "sandbox allow-scripts allow-forms allow-downloads; default-src 'none'; \
+             script-src {base}; style-src {base} 'unsafe-inline'; img-src {base} data: blob:; \
+             font-src {base} data:; media-src {base} blob:; connect-src 'none'; \
+             frame-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors {admin}"
+        )
     }
 }
 
@@ -123,38 +171,11 @@ const PERMISSIONS: &str = "accelerometer=(), camera=(), clipboard-read=(), displ
                            screen-wake-lock=(), serial=(), usb=(), web-share=(), \
                            xr-spatial-tracking=()";
 
-fn admin_policy(app: &App) -> String {
-    let frames = app.ext_ui_origin();
+fn admin_policy(frames: &str) -> String {
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
          connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
          frame-src {frames}; require-trusted-types-for 'script'"
-    )
-}
-
-/// `'self'` matches nothing in an opaque origin, so the sources are written
-/// out, with the path of this one bundle: other extensions' files do not load.
-fn ext_ui_policy(app: &App, path: &str) -> String {
-    let mut base = app.ext_ui_origin();
-    // Only what the path rules let through is repeated into a header.
-    let plain =
-        |part: &&str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b));
-    let mut parts = path.strip_prefix("/ext-ui/").unwrap_or_default().splitn(3, '/');
-    let name = parts.next().filter(plain);
-    let hash = parts.next().map(|hash| hash.replace("%3A", ":").replace("%3a", ":"));
-    if let (Some(name), Some(hash)) = (name, hash.as_deref().filter(|hash| plain(hash))) {
-        base = format!("{base}/ext-ui/{name}/{hash}/");
-        // Browsers compare paths as they are spelled; existing pages spell `%3A`.
-        base = format!("{base} {}", base.replace("sha256:", "sha256%3A"));
-    } else {
-        "'none'".clone_into(&mut base);
-    }
-    let admin = app.public_origin();
-    format!(
-        "sandbox allow-scripts allow-forms allow-downloads; default-src 'none'; \
-         script-src {base}; style-src {base} 'unsafe-inline'; img-src {base} data: blob:; \
-         font-src {base} data:; media-src {base} blob:; connect-src 'none'; frame-src 'none'; \
-         form-action 'none'; base-uri 'none'; frame-ancestors {admin}"
     )
 }
 
@@ -220,6 +241,8 @@ mod tests {
             ("/\\evil.test", false),
             ("https://evil.test", false),
             ("javascript:alert(1)", false),
+            ("/\t/evil.test", false),
+            (" //evil.test", false),
         ] {
             let headers = from_guest(&HeaderMap::from_iter([(
                 header::LOCATION,

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use uuid::Uuid;
 
 use super::error::{ApiError, PendingError};
-use super::headers;
+use super::headers::FixedHeaders;
 use crate::app::App;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -86,7 +86,12 @@ pub(super) async fn finish_errors(request: Request, next: Next) -> Response {
         answer.unwrap_or_else(|_| ApiError::internal("a handler panicked").into_response());
     if let Some(error) = response.extensions().get::<PendingError>().and_then(PendingError::take) {
         let logged = response.extensions().get::<LoggedExtension>().cloned();
+        // The router has named the methods on the answer that is replaced here.
+        let allow = response.headers_mut().remove(header::ALLOW);
         response = error.into_final_response(&path, &id);
+        if let Some(allow) = allow {
+            response.headers_mut().entry(header::ALLOW).or_insert(allow);
+        }
         if let Some(logged) = logged {
             response.extensions_mut().insert(logged);
         }
@@ -101,12 +106,12 @@ pub(super) async fn finish_errors(request: Request, next: Next) -> Response {
 
 /// Sets the headers that every answer of an address carries, whatever its status.
 pub(super) async fn set_headers(
-    State(app): State<Arc<App>>,
+    State(fixed): State<Arc<FixedHeaders>>,
     request: Request,
     next: Next,
 ) -> Response {
     let path = request.uri().path().to_owned();
     let mut response = next.run(request).await;
-    headers::set_fixed(&app, &path, response.headers_mut());
+    fixed.set(&path, response.headers_mut());
     response
 }

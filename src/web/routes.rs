@@ -47,7 +47,8 @@ where
 pub fn table() -> Vec<Route> {
     let mut table = serving();
     table.extend(ext_ui());
-    table.extend(api());
+    table.extend(publishing());
+    table.extend(administration());
     table.extend(pages());
     table
 }
@@ -72,7 +73,7 @@ fn serving() -> Vec<Route> {
     ]
 }
 
-fn api() -> Vec<Route> {
+fn publishing() -> Vec<Route> {
     vec![
         route("POST", "/api/v1/setup", Always, setup::complete_setup),
         route("GET", "/api/v1/manifest.schema.json", Public, schema::show_manifest_schema),
@@ -114,6 +115,11 @@ fn api() -> Vec<Route> {
             Scope(InstallWrite),
             installs::change_settings,
         ),
+    ]
+}
+
+fn administration() -> Vec<Route> {
+    vec![
         route("GET", "/api/v1/quarantine", Scope(BundlePublish), quarantine::list_quarantined),
         route(
             "GET",

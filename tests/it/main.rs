@@ -1,10 +1,20 @@
 //! The integration tests: one binary, one file per flow.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test names the cases it is about")]
 
+mod access;
 mod architecture;
+mod browser;
 mod bundle_store;
+mod cli;
+mod components;
 mod config;
+#[cfg(feature = "fail-points")]
+mod crash_loop;
 mod examples;
+mod ext_ui;
+mod failures;
+mod gateway;
 mod hostile_archives;
 mod installs;
 mod isolation;
@@ -14,5 +24,7 @@ mod readme;
 mod registry_crashes;
 mod runner;
 mod server;
+mod setup;
+mod sign_in;
 mod signatures;
 mod support;

@@ -1,6 +1,8 @@
 //! Publishing: what a publisher sees for each kind of bundle.
 
 use axum::http::{Method, StatusCode};
+use plugboard::model::ContentHash;
+use plugboard::registry::quarantine;
 use plugboard::trust::keys;
 use serde_json::json;
 
@@ -34,6 +36,18 @@ async fn publishing_twice_is_idempotent() {
 
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.json()["outcome"], "unchanged");
+}
+
+#[tokio::test]
+async fn a_published_bundle_sent_again_without_its_signature_is_unchanged() {
+    let app = TestApp::start().await;
+    app.publish(&reports()).await;
+
+    let answer = app.put_bundle(reports().build(), &[]).await;
+
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    assert_eq!(answer.json()["outcome"], "unchanged");
+    assert_eq!(app.get("/api/v1/quarantine").await.json(), json!({"quarantined": []}));
 }
 
 #[tokio::test]
@@ -218,4 +232,61 @@ async fn a_star_version_is_refused() {
 
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(answer.text().contains("version_not_exact"), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_form_can_be_as_large_as_a_bundle_may_be() {
+    let app = TestApp::start().await;
+    let noise: Vec<u8> = (0..3 * 1024 * 1024_u32)
+        .flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes())
+        .step_by(3)
+        .collect();
+    let archive = reports().file("ui/noise.png", noise).build();
+    assert!(archive.len() > 2 * 1024 * 1024, "{}", archive.len());
+    let form = multipart(&[("bundle", &archive), ("signature", &app.sign(&archive))]);
+
+    let call = app.call(Method::POST, "/api/v1/bundles");
+    let call = call.header("content-type", "multipart/form-data; boundary=XX").body(form);
+    let answer = call.send().await;
+
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+}
+
+#[tokio::test]
+async fn an_attached_signature_is_limited_in_size() {
+    let app = TestApp::start().await;
+    let quarantined = app.put_bundle(reports().build(), &[]).await;
+    let hash = quarantined.json()["content_hash"].as_str().unwrap().to_owned();
+
+    let path = format!("/api/v1/quarantine/{hash}/signatures");
+    let answer = app.call(Method::POST, &path).body(vec![b' '; 3 * 1024 * 1024]).send().await;
+
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(answer.code(), "too_large");
+}
+
+#[tokio::test]
+async fn a_quarantined_bundle_without_a_row_is_swept() {
+    let app = TestApp::start().await;
+    let kept = app.put_bundle(reports().build(), &[]).await.json();
+    let orphan = app.put_bundle(reports().file("ui/x.js", "x").build(), &[]).await.json();
+    let hash = |answer: &serde_json::Value| -> ContentHash {
+        answer["content_hash"].as_str().unwrap().parse().unwrap()
+    };
+    let (kept, orphan) = (hash(&kept), hash(&orphan));
+    // What a crash between the store and the registry leaves.
+    app.app.registry.write(move |txn| quarantine::remove(txn, &orphan)).await.unwrap();
+    let row = app.app.registry.read(move |txn| quarantine::get(txn, &kept)).await.unwrap();
+    let mut row = row.unwrap();
+    row.expires_at = jiff::Timestamp::MAX;
+    app.app.registry.write(move |txn| quarantine::put(txn, &row)).await.unwrap();
+    app.clock.advance(3_650 * 24 * 3_600);
+
+    // The first sweep after a put lets it be.
+    app.app.sweep().await.unwrap();
+    app.app.sweep().await.unwrap();
+
+    let found = async |hash| app.app.bundles.quarantined_upload(&hash, Vec::new()).await.is_ok();
+    assert!(!found(orphan).await);
+    assert!(found(kept).await);
 }

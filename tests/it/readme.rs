@@ -1,8 +1,9 @@
-//! What the README promises: its lines are run as a new user would type them.
+//! What the documents promise: the README's lines are run as a new user would
+//! type them, and the pages name what is there.
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// How the README names the program; nothing else may stand for it.
@@ -70,4 +71,67 @@ fn the_walk_of_the_readme_leads_to_a_running_extension() {
     assert!(output.status.success(), "{text}\n{notes}");
     assert!(text.contains(r#""greeting":"Hello, Ada""#), "{text}\n{notes}");
     assert!(text.contains("<!doctype html>"), "{text}\n{notes}");
+}
+
+/// The documents with links for readers.
+fn pages() -> Vec<PathBuf> {
+    let mut pages: Vec<_> = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md"]
+        .iter()
+        .map(|name| root().join(name))
+        .collect();
+    for folder in ["docs", "docs/decisions"] {
+        let files = fs::read_dir(root().join(folder)).unwrap().map(|file| file.unwrap().path());
+        pages.extend(files.filter(|file| file.extension().is_some_and(|end| end == "md")));
+    }
+    pages
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+
+        for link in text.split("](").skip(1) {
+            let target = link.split([')', '#']).next().unwrap();
+            let is_elsewhere = target.is_empty() || target.contains("://");
+            let file = page.parent().unwrap().join(target);
+            assert!(is_elsewhere || file.exists(), "{} links to {target}", page.display());
+        }
+    }
+}
+
+#[test]
+fn the_api_page_names_every_route_for_programs() {
+    let page = fs::read_to_string(root().join("docs/API.md")).unwrap();
+    let for_programs = ["/api/", "/ext-ui/", "/healthz", "/readyz", "/metrics"];
+
+    for route in plugboard::web::routes::table() {
+        if for_programs.iter().any(|start| route.path.starts_with(start)) {
+            let method = if route.method == "*" { "ANY" } else { route.method };
+            let named = format!("`{method} {}`", route.path);
+            assert!(page.contains(&named), "docs/API.md does not name {named}");
+        }
+    }
+}
+
+/// The words in quotes that look like a code.
+fn codes_of(source: &str) -> Vec<String> {
+    let is_word = |text: &&str| {
+        text.contains('_') && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+    };
+    source.split('"').filter(is_word).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_api_page_names_every_code_of_an_archive_and_a_component() {
+    let page = fs::read_to_string(root().join("docs/API.md")).unwrap();
+
+    for file in ["src/bundle/archive/error.rs", "src/bundle/component/error.rs"] {
+        let codes = codes_of(&fs::read_to_string(root().join(file)).unwrap());
+
+        assert!(codes.len() > 5, "{file} has codes");
+        for code in codes {
+            assert!(page.contains(&format!("`{code}`")), "docs/API.md does not name {code}");
+        }
+    }
 }

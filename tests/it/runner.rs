@@ -19,7 +19,8 @@ use plugboard::runner::{
     ExecuteError, ExecutionContext, GuestRequest, GuestResponse, Invocation, PrepareError, Runner,
     UserIdentity,
 };
-use tracing::subscriber::DefaultGuard;
+use tracing::Dispatch;
+use tracing::subscriber::{DefaultGuard, NoSubscriber};
 
 use crate::support::guests;
 
@@ -95,10 +96,14 @@ impl Stage {
 struct Captured(Arc<Mutex<Vec<u8>>>);
 
 impl Captured {
-    fn subscribe(&self) -> DefaultGuard {
+    fn subscribe(&self) -> (DefaultGuard, Dispatch) {
         let lines = self.clone();
         let subscriber = tracing_subscriber::fmt().json().with_writer(move || lines.clone());
-        tracing::subscriber::set_default(subscriber.finish())
+        let dispatch = Dispatch::new(subscriber.finish());
+        // While there is only one, another thread that has none may decide for
+        // all that nobody listens to an event.
+        let second = Dispatch::new(NoSubscriber::default());
+        (tracing::dispatcher::set_default(&dispatch), second)
     }
 
     fn text(&self) -> String {

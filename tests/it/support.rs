@@ -4,3 +4,9 @@ pub(crate) mod bundle_builder;
 pub(crate) mod guests;
 pub(crate) mod raw_tar;
 pub(crate) mod test_app;
+
+/// How often the tests that depend on luck or on timing repeat: once, or more in `.ci/soak`.
+#[expect(clippy::disallowed_methods, reason = "how long a test runs is no setting of ours")]
+pub(crate) fn rounds() -> u32 {
+    std::env::var("PLUGBOARD_TEST_ROUNDS").map_or(1, |rounds| rounds.parse().unwrap())
+}

@@ -5,8 +5,13 @@ use serde_json::Value;
 use super::{Paint, Tone};
 use crate::trust::{Check, CheckResult, CheckStatus, Report, Verdict};
 
+/// Where the text of a row begins.
+const INDENT: usize = 15;
+/// Columns of that text; most terminals show it whole.
+const COLUMNS: usize = 80;
+
 /// The whole report: the verdict, then one line for each check.
-pub fn checks(report: &Report, paint: Paint) -> String {
+pub(in crate::cli) fn checks(report: &Report, paint: Paint) -> String {
     let subject = match &report.extension {
         Some(extension) => format!("{} {}", extension.name, extension.version),
         None => "the bundle".to_owned(),
@@ -26,7 +31,7 @@ pub fn checks(report: &Report, paint: Paint) -> String {
 }
 
 /// The rows of a report, or the problems, that a refused request carries.
-pub fn refused_rows(problem: &Value, paint: Paint) -> Option<String> {
+pub(in crate::cli) fn refused_rows(problem: &Value, paint: Paint) -> Option<String> {
     if let Ok(report) = serde_json::from_value::<Report>(problem["report"].clone()) {
         return Some(checks(&report, paint));
     }
@@ -52,16 +57,30 @@ fn line(row: &CheckResult, paint: Paint) -> String {
         }
         CheckStatus::Pass | CheckStatus::Skipped => String::new(),
     };
-    let mut text = format!("{head} {found}{code}");
-    if row.status == CheckStatus::Fail
-        && let Some(expected) = &row.expected
-    {
-        text.push_str(&format!("\n{:15}expected {expected}", ""));
+    let expected = row.expected.iter().filter(|_| row.status == CheckStatus::Fail);
+    let expected = expected.map(|expected| format!("expected {expected}"));
+    let hint = row.hint.iter().map(|hint| format!("→ {hint}"));
+    let below = expected.chain(hint).map(|text| format!("\n{:INDENT$}{}", "", wrap(&text)));
+    [format!("{head} {}{code}", wrap(found))].into_iter().chain(below).collect()
+}
+
+/// Breaks a long text at its spaces; the lines after the first are indented.
+fn wrap(text: &str) -> String {
+    let (mut wrapped, mut column) = (String::new(), 0);
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if column > 0 && column + 1 + length > COLUMNS {
+            wrapped.push('\n');
+            wrapped.push_str(&" ".repeat(INDENT));
+            column = 0;
+        } else if column > 0 {
+            wrapped.push(' ');
+            column += 1;
+        }
+        wrapped.push_str(word);
+        column += length;
     }
-    if let Some(hint) = &row.hint {
-        text.push_str(&format!("\n{:15}→ {hint}", ""));
-    }
-    text
+    wrapped
 }
 
 fn mark(status: CheckStatus, paint: Paint) -> String {
@@ -128,6 +147,14 @@ mod tests {
                        → Trust the key.
           – policy     not reached
         ");
+    }
+
+    #[test]
+    fn long_text_is_broken_at_its_spaces() {
+        let text = format!("{} {}", "a".repeat(79), "b".repeat(99));
+
+        assert_eq!(wrap(&text), format!("{}\n{:15}{}", "a".repeat(79), "", "b".repeat(99)));
+        assert_eq!(wrap("one two"), "one two");
     }
 
     #[test]

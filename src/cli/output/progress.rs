@@ -11,7 +11,7 @@ use super::{Output, size};
 const EVERY: Duration = Duration::from_secs(5);
 
 /// Shows how much of a transfer is done.
-pub struct Progress {
+pub(in crate::cli) struct Progress {
     bar: Option<ProgressBar>,
     output: Output,
     total: u64,
@@ -25,16 +25,10 @@ struct Plain {
 
 impl Progress {
     /// Says that a transfer of `total` bytes begins.
-    pub fn start(output: Output, what: &str, total: u64) -> Self {
+    pub(in crate::cli) fn start(output: Output, what: &str, total: u64) -> Self {
         let bar = output.shows_progress().then(|| {
-            let target = ProgressDrawTarget::stderr();
-            let style = ProgressStyle::with_template(
-                "{msg} [{bar:30}] {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}",
-            );
-            let bar = ProgressBar::with_draw_target(Some(total), target);
-            bar.set_style(style.expect("the template is well formed").progress_chars("=> "));
-            bar.set_message(what.to_owned());
-            bar
+            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+            bar.with_style(style()).with_message(what.to_owned())
         });
         if bar.is_none() && !output.is_json() {
             output.note(&format!("{what}, {}", size(total)));
@@ -44,9 +38,12 @@ impl Progress {
     }
 
     /// Notes that `bytes` more are done.
-    pub fn advance(&self, bytes: u64) {
+    pub(in crate::cli) fn advance(&self, bytes: u64) {
         if let Some(bar) = &self.bar {
             bar.inc(bytes);
+            if bar.position() >= self.total {
+                bar.set_message("Sent; the appliance is checking it");
+            }
             return;
         }
         let Ok(mut plain) = self.plain.lock() else { return };
@@ -58,11 +55,18 @@ impl Progress {
     }
 
     /// Removes the bar: the result says the rest.
-    pub fn finish(&self) {
+    pub(in crate::cli) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
     }
+}
+
+fn style() -> ProgressStyle {
+    let template =
+        "{msg} [{bar:30}] {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}";
+    let style = ProgressStyle::with_template(template).expect("the template is well formed");
+    style.progress_chars("=> ")
 }
 
 impl Drop for Progress {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 /// Columns, each as wide as its widest cell; the last one is not padded.
-pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+pub(in crate::cli) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell));
         cells.chain([width(head[column])]).max().unwrap_or(0)
@@ -38,7 +38,7 @@ fn width(cell: &str) -> usize {
 
 /// Bytes in binary units, one decimal: `12.4 MiB`.
 #[expect(clippy::cast_precision_loss, reason = "one decimal of a size for people")]
-pub fn size(bytes: u64) -> String {
+pub(in crate::cli) fn size(bytes: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB"];
     let (mut value, mut unit) = (bytes as f64, 0);
     while value >= 1024.0 && unit + 1 < units.len() {
@@ -49,7 +49,7 @@ pub fn size(bytes: u64) -> String {
 }
 
 /// A time in UTC, to the minute.
-pub fn time(time: Timestamp) -> String {
+pub(in crate::cli) fn time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M").to_string()
 }
 

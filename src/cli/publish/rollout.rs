@@ -36,7 +36,7 @@ pub(super) async fn roll_out(
         }
         Some(install) => settle_version(client, args, &published, install, output).await?,
     };
-    if args.enable && !install.enabled {
+    if args.rollout.enable && !install.enabled {
         install = installs::switch(client, &install, true).await?;
     }
     note_missing(output, &published, &install);
@@ -51,7 +51,7 @@ async fn settle_version(
     output: Output,
 ) -> Result<Install, Failure> {
     let same_version = install.content_hash == published.content_hash;
-    if !same_version && !args.upgrade {
+    if !same_version && !args.rollout.upgrade {
         let (name, installed, new) = (&install.name, &install.version, &published.version);
         let message = format!("{new} is published, but {name} is installed at {installed}");
         return Err(Failure::refused(anyhow!(message))

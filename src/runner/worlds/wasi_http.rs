@@ -5,6 +5,7 @@ use futures_util::future::try_join;
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{HeaderMap, Method, Request, Response, header};
 use http_body_util::{BodyExt, Full};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::sync::oneshot::{self, Receiver};
 use wasmtime::{Store, format_err};
 use wasmtime_wasi_http::WasiHttpView;
@@ -58,7 +59,7 @@ fn incoming(
 ) -> wasmtime::Result<Request<impl http_body::Body<Data = Bytes, Error = wasmtime_wasi_http::Error>>>
 {
     let GuestRequest { method, path_and_query, authority, headers, body } = request;
-    let path = PathAndQuery::from_maybe_shared(Bytes::from(path_and_query))
+    let path = PathAndQuery::from_maybe_shared(Bytes::from(encoded(&path_and_query)))
         .map_err(|error| format_err!("the request path is malformed: {error}"))?;
     let authority = Authority::from_maybe_shared(Bytes::from(authority))
         .unwrap_or_else(|_| Authority::from_static("localhost"));
@@ -68,6 +69,42 @@ fn incoming(
     *incoming.uri_mut() = uri.build()?;
     *incoming.headers_mut() = headers;
     Ok(incoming)
+}
+
+/// What may stand in a path as it is (RFC 3986 section 3.3).
+const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@');
+
+/// The path arrives decoded, and this world wants it as it stands in a request
+/// line; the query was never decoded.
+fn encoded(path_and_query: &str) -> String {
+    let (path, query) = match path_and_query.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (path_and_query, None),
+    };
+    let mut text = utf8_percent_encode(path, IN_PATH).to_string();
+    if let Some(query) = query {
+        text.push('?');
+        text.push_str(query);
+    }
+    text
 }
 
 async fn receive(

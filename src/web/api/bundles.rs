@@ -17,6 +17,7 @@ use crate::model::{ContentHash, ExtensionName, Principal};
 use crate::store::Staged;
 use crate::trust::Report;
 use crate::web::error::ApiError;
+use crate::web::extract::MultipartForm;
 
 /// A header line with one base64 DSSE envelope.
 const SIGNATURE_HEADER: &str = "plugboard-signature";
@@ -29,7 +30,7 @@ const MAX_SIGNATURES: usize = 8;
 
 /// What became of a bundle.
 #[derive(Debug, Serialize)]
-pub struct PublishResponse {
+pub(crate) struct PublishResponse {
     /// `created`, `unchanged` or `quarantined`.
     pub outcome: &'static str,
     pub name: ExtensionName,
@@ -39,7 +40,7 @@ pub struct PublishResponse {
 }
 
 /// Publishes the bundle in the request body: 201 new, 200 known, 202 quarantined.
-pub async fn publish_bundle(
+pub(crate) async fn publish_bundle(
     State(app): State<Arc<App>>,
     principal: Principal,
     headers: HeaderMap,
@@ -53,10 +54,10 @@ pub async fn publish_bundle(
 }
 
 /// The same, as a form with `bundle` and any number of `signature` parts.
-pub async fn publish_bundle_form(
+pub(crate) async fn publish_bundle_form(
     State(app): State<Arc<App>>,
     principal: Principal,
-    form: Multipart,
+    MultipartForm(form): MultipartForm,
 ) -> Result<(StatusCode, Json<PublishResponse>), ApiError> {
     let upload = BundleForm::receive(&app, form, |_, _| Ok(())).await?;
     let published = app.publish(&principal, upload.staged, upload.signatures, None).await?;
@@ -149,7 +150,7 @@ impl PublishResponse {
 fn header_signatures(headers: &HeaderMap) -> Result<Vec<Vec<u8>>, ApiError> {
     let lines: Vec<_> = headers.get_all(SIGNATURE_HEADER).iter().collect();
     check_count(lines.len())?;
-    let decode = |line: &&axum::http::HeaderValue| {
+    let decode = |line: &&http::HeaderValue| {
         let bytes = line.as_bytes();
         if bytes.len() > MAX_SIGNATURE_LINE_BYTES {
             let found = Some(bytes.len() as u64);

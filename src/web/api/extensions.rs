@@ -17,13 +17,13 @@ use crate::web::extract::Path;
 
 /// A list under one name, so that members can be added beside it.
 #[derive(Debug, Serialize)]
-pub struct ExtensionsResponse {
+pub(crate) struct ExtensionsResponse {
     pub versions: Vec<VersionSummary>,
 }
 
 /// A version without its file table and manifest.
 #[derive(Debug, Serialize)]
-pub struct VersionSummary {
+pub(crate) struct VersionSummary {
     pub name: ExtensionName,
     pub version: Version,
     pub content_hash: ContentHash,
@@ -48,7 +48,7 @@ impl From<ExtensionVersion> for VersionSummary {
 }
 
 /// Every published version.
-pub async fn list_extensions(
+pub(crate) async fn list_extensions(
     State(app): State<Arc<App>>,
     principal: Principal,
 ) -> Result<Json<ExtensionsResponse>, ApiError> {
@@ -57,7 +57,7 @@ pub async fn list_extensions(
 }
 
 /// The versions of one extension.
-pub async fn get_extension(
+pub(crate) async fn get_extension(
     State(app): State<Arc<App>>,
     principal: Principal,
     Path(name): Path<ExtensionName>,
@@ -71,7 +71,7 @@ pub async fn get_extension(
 }
 
 /// One version, whole.
-pub async fn get_extension_version(
+pub(crate) async fn get_extension_version(
     State(app): State<Arc<App>>,
     principal: Principal,
     Path((name, version)): Path<(ExtensionName, Version)>,

@@ -20,7 +20,7 @@ use crate::web::extract::{JsonBody, Path};
 /// The body of `POST /api/v1/installs`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct CreateInstallRequest {
+pub(crate) struct CreateInstallRequest {
     name: ExtensionName,
     /// Absent: the highest that is no pre-release.
     version: Option<Version>,
@@ -31,7 +31,7 @@ pub struct CreateInstallRequest {
 /// The body of `PUT /api/v1/installs/{id}/version`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ChangeVersionRequest {
+pub(crate) struct ChangeVersionRequest {
     version: Option<Version>,
     grants: Option<BTreeSet<Capability>>,
     /// A person has agreed that the extension may do more than before.
@@ -44,12 +44,12 @@ pub struct ChangeVersionRequest {
 
 /// Every install of the caller's tenant.
 #[derive(Debug, Serialize)]
-pub struct InstallsResponse {
+pub(crate) struct InstallsResponse {
     installs: Vec<Install>,
 }
 
 /// Lists the installs of the caller's tenant.
-pub async fn list_installs(
+pub(crate) async fn list_installs(
     State(app): State<Arc<App>>,
     principal: Principal,
 ) -> Json<InstallsResponse> {
@@ -58,7 +58,7 @@ pub async fn list_installs(
 }
 
 /// Installs a version, disabled: 201 new, 200 when it was there.
-pub async fn create_install(
+pub(crate) async fn create_install(
     State(app): State<Arc<App>>,
     principal: Principal,
     JsonBody(body): JsonBody<CreateInstallRequest>,
@@ -72,7 +72,7 @@ pub async fn create_install(
 }
 
 /// One install.
-pub async fn get_install(
+pub(crate) async fn get_install(
     State(app): State<Arc<App>>,
     principal: Principal,
     Path(id): Path<InstallId>,
@@ -81,7 +81,7 @@ pub async fn get_install(
 }
 
 /// Enables an install; answers when its component is ready to run.
-pub async fn enable_install(
+pub(crate) async fn enable_install(
     State(app): State<Arc<App>>,
     principal: Principal,
     Path(id): Path<InstallId>,
@@ -90,7 +90,7 @@ pub async fn enable_install(
 }
 
 /// Disables an install.
-pub async fn disable_install(
+pub(crate) async fn disable_install(
     State(app): State<Arc<App>>,
     principal: Principal,
     Path(id): Path<InstallId>,
@@ -99,7 +99,7 @@ pub async fn disable_install(
 }
 
 /// Moves an install to another version, or back.
-pub async fn change_version(
+pub(crate) async fn change_version(
     State(app): State<Arc<App>>,
     principal: Principal,
     Path(id): Path<InstallId>,
@@ -116,7 +116,7 @@ pub async fn change_version(
 }
 
 /// Replaces the settings of an install.
-pub async fn change_settings(
+pub(crate) async fn change_settings(
     State(app): State<Arc<App>>,
     principal: Principal,
     Path(id): Path<InstallId>,
@@ -126,7 +126,7 @@ pub async fn change_settings(
 }
 
 /// Removes an install; its bundle stays published.
-pub async fn delete_install(
+pub(crate) async fn delete_install(
     State(app): State<Arc<App>>,
     principal: Principal,
     Path(id): Path<InstallId>,

@@ -16,7 +16,7 @@ use crate::web::extract::{JsonBody, Path};
 
 /// An operator without the password hash.
 #[derive(Debug, Serialize)]
-pub struct OperatorResponse {
+pub(crate) struct OperatorResponse {
     name: OperatorName,
     created_at: Timestamp,
     password_changed_at: Timestamp,
@@ -24,14 +24,14 @@ pub struct OperatorResponse {
 
 /// Every operator.
 #[derive(Debug, Serialize)]
-pub struct OperatorsResponse {
+pub(crate) struct OperatorsResponse {
     operators: Vec<OperatorResponse>,
 }
 
 /// The body of `POST /api/v1/operators`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct CreateOperatorRequest {
+pub(crate) struct CreateOperatorRequest {
     name: OperatorName,
     password: SecretString,
 }
@@ -39,7 +39,7 @@ pub struct CreateOperatorRequest {
 /// The body of `PUT /api/v1/operators/{name}/password`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ResetPasswordRequest {
+pub(crate) struct ResetPasswordRequest {
     password: SecretString,
 }
 
@@ -51,7 +51,7 @@ impl From<Operator> for OperatorResponse {
 }
 
 /// Lists the operators.
-pub async fn list_operators(
+pub(crate) async fn list_operators(
     State(app): State<Arc<App>>,
 ) -> Result<Json<OperatorsResponse>, ApiError> {
     let operators = app.list_operators().await?;
@@ -59,7 +59,7 @@ pub async fn list_operators(
 }
 
 /// Creates an operator.
-pub async fn create_operator(
+pub(crate) async fn create_operator(
     State(app): State<Arc<App>>,
     principal: Principal,
     JsonBody(body): JsonBody<CreateOperatorRequest>,
@@ -69,7 +69,7 @@ pub async fn create_operator(
 }
 
 /// Replaces an operator's password; all their sessions end.
-pub async fn reset_password(
+pub(crate) async fn reset_password(
     State(app): State<Arc<App>>,
     principal: Principal,
     Path(name): Path<OperatorName>,

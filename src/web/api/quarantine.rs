@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -12,30 +11,30 @@ use super::bundles::PublishResponse;
 use crate::app::App;
 use crate::model::{ContentHash, Principal, Quarantined};
 use crate::web::error::ApiError;
-use crate::web::extract::{JsonBody, Path};
+use crate::web::extract::{JsonBody, Path, SmallBody};
 
 /// Every quarantined bundle.
 #[derive(Debug, Serialize)]
-pub struct QuarantineResponse {
+pub(crate) struct QuarantineResponse {
     quarantined: Vec<Quarantined>,
 }
 
 /// The body of an approval.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ApproveRequest {
+pub(crate) struct ApproveRequest {
     reason: String,
 }
 
 /// Lists what waits for a decision.
-pub async fn list_quarantined(
+pub(crate) async fn list_quarantined(
     State(app): State<Arc<App>>,
 ) -> Result<Json<QuarantineResponse>, ApiError> {
     Ok(Json(QuarantineResponse { quarantined: app.list_quarantined().await? }))
 }
 
 /// One quarantined bundle with its report.
-pub async fn get_quarantined(
+pub(crate) async fn get_quarantined(
     State(app): State<Arc<App>>,
     Path(hash): Path<ContentHash>,
 ) -> Result<Json<Quarantined>, ApiError> {
@@ -43,18 +42,18 @@ pub async fn get_quarantined(
 }
 
 /// Attaches the DSSE envelope in the body and verifies again.
-pub async fn attach_signatures(
+pub(crate) async fn attach_signatures(
     State(app): State<Arc<App>>,
     principal: Principal,
     Path(hash): Path<ContentHash>,
-    envelope: Bytes,
+    SmallBody(envelope): SmallBody,
 ) -> Result<(StatusCode, Json<PublishResponse>), ApiError> {
     let published = app.attach_signatures(&principal, hash, vec![envelope.to_vec()]).await?;
     Ok(PublishResponse::answer(published))
 }
 
 /// Approves exactly this content hash, with a reason.
-pub async fn approve_quarantined(
+pub(crate) async fn approve_quarantined(
     State(app): State<Arc<App>>,
     principal: Principal,
     Path(hash): Path<ContentHash>,
@@ -65,7 +64,7 @@ pub async fn approve_quarantined(
 }
 
 /// Throws a quarantined bundle away.
-pub async fn delete_quarantined(
+pub(crate) async fn delete_quarantined(
     State(app): State<Arc<App>>,
     principal: Principal,
     Path(hash): Path<ContentHash>,

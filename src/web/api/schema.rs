@@ -6,6 +6,6 @@ use axum::response::IntoResponse;
 use crate::model::Manifest;
 
 /// The JSON Schema of `manifest.json`, for editors.
-pub async fn show_manifest_schema() -> impl IntoResponse {
+pub(crate) async fn show_manifest_schema() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/schema+json")], Manifest::json_schema().to_string())
 }

@@ -17,14 +17,14 @@ use crate::web::extract::JsonBody;
 /// The body: the first operator.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SetupRequest {
+pub(crate) struct SetupRequest {
     operator: OperatorName,
     password: SecretString,
 }
 
 /// The first operator, and a token that is shown this once.
 #[derive(Serialize)]
-pub struct SetupResponse {
+pub(crate) struct SetupResponse {
     operator: OperatorName,
     token: String,
     scopes: Vec<Scope>,
@@ -32,7 +32,7 @@ pub struct SetupResponse {
 }
 
 /// Sets the appliance up. The Bearer is the setup token.
-pub async fn complete_setup(
+pub(crate) async fn complete_setup(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
     JsonBody(body): JsonBody<SetupRequest>,

@@ -14,24 +14,26 @@ use crate::web::extract::JsonBody;
 
 /// Every tenant.
 #[derive(Debug, Serialize)]
-pub struct TenantsResponse {
+pub(crate) struct TenantsResponse {
     tenants: Vec<Tenant>,
 }
 
 /// The body of `POST /api/v1/tenants`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct CreateTenantRequest {
+pub(crate) struct CreateTenantRequest {
     id: TenantId,
 }
 
 /// Lists the tenants.
-pub async fn list_tenants(State(app): State<Arc<App>>) -> Result<Json<TenantsResponse>, ApiError> {
+pub(crate) async fn list_tenants(
+    State(app): State<Arc<App>>,
+) -> Result<Json<TenantsResponse>, ApiError> {
     Ok(Json(TenantsResponse { tenants: app.list_tenants().await? }))
 }
 
 /// Creates a tenant.
-pub async fn create_tenant(
+pub(crate) async fn create_tenant(
     State(app): State<Arc<App>>,
     principal: Principal,
     JsonBody(body): JsonBody<CreateTenantRequest>,

@@ -18,7 +18,7 @@ use crate::web::extract::{JsonBody, Path};
 /// The body of `POST /api/v1/tokens`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct CreateTokenRequest {
+pub(crate) struct CreateTokenRequest {
     name: String,
     scopes: Vec<Scope>,
     /// Absent: the caller's own.
@@ -29,7 +29,7 @@ pub struct CreateTokenRequest {
 
 /// A token without anything secret.
 #[derive(Debug, Serialize)]
-pub struct TokenResponse {
+pub(crate) struct TokenResponse {
     id: TokenId,
     name: String,
     tenant: TenantId,
@@ -42,7 +42,7 @@ pub struct TokenResponse {
 
 /// A new token; `token` is shown this once.
 #[derive(Serialize)]
-pub struct CreatedTokenResponse {
+pub(crate) struct CreatedTokenResponse {
     token: String,
     #[serde(flatten)]
     row: TokenResponse,
@@ -50,7 +50,7 @@ pub struct CreatedTokenResponse {
 
 /// Every token of the caller's tenant.
 #[derive(Debug, Serialize)]
-pub struct TokensResponse {
+pub(crate) struct TokensResponse {
     tokens: Vec<TokenResponse>,
 }
 
@@ -72,7 +72,7 @@ impl From<Token> for TokenResponse {
 }
 
 /// Lists tokens.
-pub async fn list_tokens(
+pub(crate) async fn list_tokens(
     State(app): State<Arc<App>>,
     principal: Principal,
 ) -> Result<Json<TokensResponse>, ApiError> {
@@ -81,7 +81,7 @@ pub async fn list_tokens(
 }
 
 /// Makes a token.
-pub async fn create_token(
+pub(crate) async fn create_token(
     State(app): State<Arc<App>>,
     principal: Principal,
     JsonBody(body): JsonBody<CreateTokenRequest>,
@@ -95,7 +95,7 @@ pub async fn create_token(
 }
 
 /// Revokes a token at once.
-pub async fn revoke_token(
+pub(crate) async fn revoke_token(
     State(app): State<Arc<App>>,
     principal: Principal,
     Path(id): Path<String>,

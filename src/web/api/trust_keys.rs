@@ -15,14 +15,14 @@ use crate::web::extract::{JsonBody, Path};
 
 /// Every key that counts.
 #[derive(Debug, Serialize)]
-pub struct TrustedKeysResponse {
+pub(crate) struct TrustedKeysResponse {
     keys: Vec<TrustedKey>,
 }
 
 /// The body of `POST /api/v1/trust/keys`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct TrustKeyRequest {
+pub(crate) struct TrustKeyRequest {
     /// A PEM block `PUBLIC KEY`, or the base64 in it.
     public_key: String,
     name: String,
@@ -31,12 +31,12 @@ pub struct TrustKeyRequest {
 }
 
 /// Lists the keys of trust bundle and registry.
-pub async fn list_trusted_keys(State(app): State<Arc<App>>) -> Json<TrustedKeysResponse> {
+pub(crate) async fn list_trusted_keys(State(app): State<Arc<App>>) -> Json<TrustedKeysResponse> {
     Json(TrustedKeysResponse { keys: app.list_trusted_keys() })
 }
 
 /// Trusts a key.
-pub async fn trust_key(
+pub(crate) async fn trust_key(
     State(app): State<Arc<App>>,
     principal: Principal,
     JsonBody(body): JsonBody<TrustKeyRequest>,
@@ -47,7 +47,7 @@ pub async fn trust_key(
 }
 
 /// Stops trusting a key.
-pub async fn remove_trusted_key(
+pub(crate) async fn remove_trusted_key(
     State(app): State<Arc<App>>,
     principal: Principal,
     Path(id): Path<KeyId>,

@@ -37,7 +37,7 @@ pub(in crate::web) fn render(error: &ApiError, request_id: &str) -> Response {
     };
     match page.render() {
         Ok(html) => Html(html).into_response(),
-        Err(_) => error.detail.clone().into_response(),
+        Err(_) => error.detail.to_string().into_response(),
     }
 }
 

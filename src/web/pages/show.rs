@@ -106,7 +106,7 @@ pub(super) fn lead_to(path: &str) -> Response {
 /// The same, with a new session cookie.
 pub(super) fn lead_to_with(path: &str, cookie: HeaderValue) -> Response {
     let mut response = lead_to(path);
-    response.headers_mut().insert(axum::http::header::SET_COOKIE, cookie);
+    response.headers_mut().insert(http::header::SET_COOKIE, cookie);
     response
 }
 

@@ -8,7 +8,7 @@ use crate::web::cookie;
 use crate::web::extract::{Answer, ClientAddress, CsrfForm, Path, PublicForm, Query, SignedIn};
 use askama::Template;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -75,18 +75,23 @@ pub(in crate::web) async fn submit_sign_in(
         Ok(session) => {
             Ok(signed_in(&app, &session, next.as_deref().unwrap_or("/admin/extensions")))
         }
-        Err(error @ (SignInError::Wrong | SignInError::TooManyTries { .. })) => {
-            let errors = FormErrors::one("", sentence(&error.to_string()));
-            let status = match error {
-                SignInError::TooManyTries { .. } => StatusCode::TOO_MANY_REQUESTS,
-                _ => StatusCode::UNAUTHORIZED,
-            };
-            let chrome = plain_chrome(&app);
-            let answer = page(&SignInPage { chrome, errors, name: form.name, next })?;
-            Ok((status, answer).into_response())
+        Err(error @ SignInError::Wrong) => {
+            let answer = retry(&app, &error, form.name, next)?;
+            Ok((StatusCode::UNAUTHORIZED, answer).into_response())
+        }
+        Err(error @ SignInError::TooManyTries { retry_after_s }) => {
+            let answer = retry(&app, &error, form.name, next)?;
+            let wait = [(header::RETRY_AFTER, retry_after_s.to_string())];
+            Ok((StatusCode::TOO_MANY_REQUESTS, wait, answer).into_response())
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The form again, saying what was wrong.
+fn retry(app: &App, error: &SignInError, name: String, next: Option<String>) -> Answer {
+    let errors = FormErrors::one("", sentence(&error.to_string()));
+    page(&SignInPage { chrome: plain_chrome(app), errors, name, next })
 }
 
 /// `/sign-in/{secret}`: an address that the owner of the process made.

@@ -9,9 +9,9 @@ use crate::model::ExtensionVersion;
 use crate::trust::Report;
 use crate::web::api::bundles::BundleForm;
 use crate::web::error::ApiError;
-use crate::web::extract::{Answer, SignedIn};
+use crate::web::extract::{Answer, MultipartForm, SignedIn};
 use askama::Template;
-use axum::extract::{Multipart, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ pub(in crate::web) async fn show_upload(State(app): State<Arc<App>>, who: Signed
 pub(in crate::web) async fn submit_upload(
     State(app): State<Arc<App>>,
     who: SignedIn,
-    form: Multipart,
+    MultipartForm(form): MultipartForm,
 ) -> Answer {
     let mut token_fits = false;
     let token = &who.csrf_token;

@@ -69,6 +69,34 @@ async fn another_bundle_in_the_place_of_one_is_not_served() {
 }
 
 #[tokio::test]
+async fn the_same_files_in_another_archive_are_not_served() {
+    let (bench, version) = published().await;
+    let archive = bench.stored(&version.content_hash.hex()).join("bundle.tar.zst");
+    let tar = zstd::decode_all(fs::read(&archive).unwrap().as_slice()).unwrap();
+    let other = zstd::encode_all(tar.as_slice(), 19).unwrap();
+    fs::write(&archive, &other).unwrap();
+    let version_of_its_size = ExtensionVersion { size: other.len() as u64, ..version };
+
+    let opened = bench.read(&version_of_its_size, "ui/a.js").await;
+
+    assert!(matches!(opened, Err(StoreError::Integrity { .. })), "{opened:?}");
+    assert!(names(&bench.unpacked("")).is_empty());
+}
+
+#[tokio::test]
+async fn an_archive_that_is_not_as_the_file_table_says_is_not_served() {
+    let (bench, version) = published().await;
+    let mut other = version.clone();
+    let page = other.files.iter_mut().find(|file| file.path.as_str() == "ui/index.html").unwrap();
+    page.sha256 = [0; 32].into();
+
+    let opened = bench.read(&other, "ui/a.js").await;
+
+    assert!(matches!(opened, Err(StoreError::Integrity { .. })), "{opened:?}");
+    assert!(names(&bench.unpacked("")).is_empty());
+}
+
+#[tokio::test]
 async fn a_missing_archive_is_damage_and_no_answer() {
     let (bench, version) = published().await;
     fs::remove_file(bench.stored(&version.content_hash.hex()).join("bundle.tar.zst")).unwrap();

@@ -24,7 +24,7 @@ fn run_until_killed(folder: &Path, point: &str, visit: u32) {
 }
 
 #[test]
-#[ignore = "the process that the other test kills"]
+#[ignore = "run by the other test, as the process it kills"]
 fn child() {
     // In any other folder, as when someone runs all ignored tests, there is nothing to do.
     let Ok(mut acknowledged) = OpenOptions::new().append(true).open(ACKNOWLEDGED) else { return };

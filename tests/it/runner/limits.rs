@@ -8,10 +8,13 @@ async fn a_guest_that_never_ends_meets_its_deadline_on_a_single_thread() {
         let stage = Stage::extension(guest).await;
         let started = Instant::now();
 
-        let outcome = stage.call_within("/", 100).await;
+        // As a task of its own: only these compete with the timer.
+        let call = tokio::spawn(async move { stage.call_within("/", 100).await });
+        let outcome = call.await.unwrap();
 
         assert!(matches!(outcome, Err(ExecuteError::Deadline(_))), "{guest}: {outcome:?}");
-        assert!(started.elapsed() < Duration::from_millis(900), "{guest}");
+        let late = started.elapsed().saturating_sub(Duration::from_millis(100));
+        assert!(late < Duration::from_millis(400), "{guest}: {late:?} late");
     }
 }
 

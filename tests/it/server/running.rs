@@ -1,6 +1,6 @@
 //! A server with a few routes of its own, and a client that writes bytes.
 
-use std::{error::Error, future::Future, net::SocketAddr, path::Path, time::Duration};
+use std::{error::Error, future::Future, io, net::SocketAddr, path::Path, time::Duration};
 
 use axum::{
     Extension, Router,
@@ -87,8 +87,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 
     /// Sends bytes; a server that has closed already is no failure here.
     pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        drop(self.0.write_all(bytes.as_ref()).await);
-        drop(self.0.flush().await);
+        drop(self.try_send(bytes.as_ref()).await);
+    }
+
+    pub(super) async fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes).await?;
+        self.0.flush().await
     }
 
     /// Everything until the server closes the connection.

@@ -138,13 +138,15 @@ async fn a_large_body_arrives_whole() {
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_wait_for_the_body_reaches_the_client() {
+async fn a_client_may_finish_sending_a_body_that_nobody_reads() {
     let server = Running::start(config()).await;
+    let mut client = server.connect().await;
 
-    let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n";
-    let answer = server.exchange([head.as_bytes(), &vec![b'x'; 7_999_999]].concat()).await;
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n").await;
+    assert!(client.response().await.starts_with("HTTP/1.1 405"));
 
-    assert!(answer.starts_with("HTTP/1.1 405"), "{answer}");
+    // A reset here would make many clients report it instead of the answer.
+    assert!(client.try_send(&vec![b'x'; 7_999_999]).await.is_ok());
 }
 
 #[tokio::test]

@@ -7,15 +7,18 @@ use ed25519_dalek::SigningKey;
 use jiff::Timestamp;
 use plugboard::bundle::BundleLimits;
 use plugboard::config::SigningPolicy;
-use plugboard::model::{Approval, ContentHash, KeyStatus, NameGlob, TrustedKey};
+use plugboard::model::{Approval, ContentHash, KeyStatus, NameGlob, TargetWorld, TrustedKey};
 use plugboard::trust::statement::{self, Subject};
 use plugboard::trust::{
     Check, CheckStatus, Facts, RegistryFacts, Report, StagedUpload, TrustBundle, Verdict,
     Verification, keys, verify,
 };
+use serde_json::json;
 use tempfile::TempDir;
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
 
-const MANIFEST: &str = r#"{"name":"com.acme.demo","publisher":"acme","version":"1.2.0","runtime":"wasm-js@1","ui":{"type":"iframe","entry":"index.html"}}"#;
+use crate::support::bundle_builder::BundleBuilder;
 
 /// A folder for staged files, and a verifier that trusts key 1.
 struct Desk {
@@ -43,9 +46,9 @@ impl Desk {
         StagedUpload { file, size, content_hash, expected_hash: None, signatures: vec![] }
     }
 
-    fn stage_signed(&self, archive: &[u8], key: &SigningKey) -> StagedUpload {
-        let mut upload = self.stage(archive);
-        upload.signatures.push(sign(key, archive));
+    fn stage_signed(&self, bundle: &BundleBuilder, key: &SigningKey) -> StagedUpload {
+        let mut upload = self.stage(&bundle.build());
+        upload.signatures.push(sign(key, bundle));
         upload
     }
 
@@ -56,16 +59,15 @@ impl Desk {
 
 #[test]
 fn a_bundle_signed_by_a_trusted_key_is_verified() {
-    let (desk, archive) = (Desk::new(), archive(MANIFEST));
-    let mut upload = desk.stage_signed(&archive, &key(1));
+    let desk = Desk::new();
+    let mut upload = desk.stage_signed(&demo(), &key(1));
     upload.expected_hash = Some(upload.content_hash);
 
     let Verification::Verified(bundle) = desk.verify(&upload) else { panic!() };
 
-    assert_eq!(bundle.content_hash(), ContentHash::of(&archive));
-    assert_eq!(bundle.size(), archive.len() as u64);
+    assert_eq!((bundle.content_hash(), bundle.size()), (upload.content_hash, upload.size));
     assert_eq!(bundle.manifest().name.as_str(), "com.acme.demo");
-    assert_eq!(bundle.manifest_json(), MANIFEST.as_bytes());
+    assert_eq!(bundle.manifest_json(), demo().manifest_json());
     assert_eq!(bundle.signers()[0].name, "Release");
     assert_eq!(
         bundle.signatures(),
@@ -79,7 +81,7 @@ fn a_bundle_signed_by_a_trusted_key_is_verified() {
 #[test]
 fn the_report_of_a_verified_bundle_has_every_check_in_order() {
     let desk = Desk::new();
-    let mut upload = desk.stage_signed(&archive(MANIFEST), &key(1));
+    let mut upload = desk.stage_signed(&demo(), &key(1));
     upload.expected_hash = Some(upload.content_hash);
 
     let report = desk.verify(&upload).report().clone();
@@ -106,7 +108,7 @@ fn the_report_of_a_verified_bundle_has_every_check_in_order() {
 #[test]
 fn another_hash_than_declared_is_refused() {
     let desk = Desk::new();
-    let mut upload = desk.stage_signed(&archive(MANIFEST), &key(1));
+    let mut upload = desk.stage_signed(&demo(), &key(1));
     upload.expected_hash = Some(ContentHash::of(b"other"));
 
     let report = rejected(desk.verify(&upload));
@@ -121,8 +123,8 @@ fn another_hash_than_declared_is_refused() {
 #[test]
 fn a_bundle_that_changed_in_our_hands_is_not_judged() {
     let desk = Desk::new();
-    let upload = desk.stage_signed(&archive(MANIFEST), &key(1));
-    for bytes in [archive(&MANIFEST.replace("1.2.0", "1.2.1")), b"damaged".to_vec()] {
+    let upload = desk.stage_signed(&demo(), &key(1));
+    for bytes in [demo().file("ui/a.js", "1").build(), b"damaged".to_vec()] {
         fs::write(&upload.file, bytes).unwrap();
 
         let report = not_checked(desk.verify(&upload));
@@ -134,7 +136,7 @@ fn a_bundle_that_changed_in_our_hands_is_not_judged() {
 #[test]
 fn a_bundle_that_cannot_be_read_is_not_judged() {
     let desk = Desk::new();
-    let upload = desk.stage_signed(&archive(MANIFEST), &key(1));
+    let upload = desk.stage_signed(&demo(), &key(1));
     fs::remove_file(&upload.file).unwrap();
     assert_eq!(not_checked(desk.verify(&upload)).verdict, Verdict::NotChecked);
 
@@ -146,33 +148,32 @@ fn a_bundle_that_cannot_be_read_is_not_judged() {
 #[test]
 fn a_broken_archive_is_refused() {
     let desk = Desk::new();
-    let whole = archive(MANIFEST);
-    let upload = desk.stage_signed(&whole[..whole.len() - 1], &key(1));
+    let whole = demo().build();
 
-    let report = rejected(desk.verify(&upload));
+    let report = rejected(desk.verify(&desk.stage(&whole[..whole.len() - 1])));
 
     assert_eq!(failure(&report).0, Check::Archive);
     assert_eq!(report.extension, None);
 }
 
 #[test]
-fn a_broken_manifest_is_refused() {
+fn every_problem_of_a_manifest_has_a_row() {
     let desk = Desk::new();
-    let upload = desk.stage_signed(&archive("{"), &key(1));
+    let bundle = demo().manifest("version", json!("1.2.*")).manifest("mystery", json!(1));
 
-    assert_eq!(failure(&rejected(desk.verify(&upload))).0, Check::Manifest);
+    let report = rejected(desk.verify(&desk.stage(&bundle.build())));
+
+    assert_eq!(report.failed_check(), Some(Check::Manifest));
+    let codes: Vec<_> = report.failures().map(|row| row.code.as_str()).collect();
+    assert!(codes.contains(&"version_not_exact") && codes.contains(&"unknown_key"), "{codes:?}");
 }
 
 #[test]
 fn declared_calls_need_a_component() {
     let desk = Desk::new();
-    let manifest = MANIFEST.replace(
-        r#""ui":"#,
-        r#""api":{"endpoints":[{"method":"GET","path":"/","handler":"dist/main"}]},"ui":"#,
-    );
-    let upload = desk.stage_signed(&archive(&manifest), &key(1));
+    let bundle = demo().endpoint("GET", "/");
 
-    let report = rejected(desk.verify(&upload));
+    let report = rejected(desk.verify(&desk.stage_signed(&bundle, &key(1))));
 
     assert_eq!(failure(&report), (Check::Component, "component_missing"));
     assert!(report.extension.is_some());
@@ -181,29 +182,47 @@ fn declared_calls_need_a_component() {
 #[test]
 fn a_component_that_fits_no_world_is_refused() {
     let desk = Desk::new();
-    let archive = archive_of(&[("manifest.json", MANIFEST), ("dist/main.wasm", "no wasm")]);
+    let bundle = demo().component("no wasm");
 
-    let report = rejected(desk.verify(&desk.stage_signed(&archive, &key(1))));
+    let report = rejected(desk.verify(&desk.stage_signed(&bundle, &key(1))));
 
     assert_eq!(failure(&report).0, Check::Component);
 }
 
 #[test]
-fn an_entry_that_is_not_there_is_worth_a_warning() {
+fn a_component_and_its_world_are_handed_on() {
     let desk = Desk::new();
-    let archive = archive_of(&[("manifest.json", MANIFEST)]);
+    let bundle = demo().component(component()).endpoint("GET", "/");
+    let mut upload = desk.stage(&bundle.build());
+    let target_world = Some(TargetWorld::Extension);
+    upload.signatures.push(statement::sign(&key(1), &Subject { target_world, ..subject(&bundle) }));
 
-    let verification = desk.verify(&desk.stage_signed(&archive, &key(1)));
+    let Verification::Verified(verified) = desk.verify(&upload) else { panic!() };
+
+    assert_eq!(verified.component(), Some(component().as_slice()));
+    assert_eq!(verified.world(), target_world);
+}
+
+#[test]
+fn files_that_are_not_there_are_worth_a_warning() {
+    let desk = Desk::new();
+    let bundle = BundleBuilder::new("com.acme.demo", "1.2.0")
+        .manifest("ui", json!({"type": "iframe", "entry": "ui/index.html"}))
+        .manifest("icon", json!("ui/icon.png"));
+
+    let verification = desk.verify(&desk.stage_signed(&bundle, &key(1)));
 
     let report = verification.report();
     assert_eq!(report.verdict, Verdict::Verified);
-    assert!(report.checks.iter().any(|row| row.code == "ui_entry_missing"));
+    for code in ["ui_entry_missing", "icon_missing"] {
+        assert!(report.checks.iter().any(|row| row.code == code), "{code}");
+    }
 }
 
 #[test]
 fn an_unsigned_bundle_is_quarantined_and_an_approval_lets_it_out() {
     let mut desk = Desk::new();
-    let upload = desk.stage(&archive(MANIFEST));
+    let upload = desk.stage(&demo().build());
     assert_eq!(failure(&quarantined(desk.verify(&upload))), (Check::Signature, "unsigned"));
 
     desk.facts.registry.as_mut().unwrap().approval = Some(Approval {
@@ -221,7 +240,7 @@ fn an_unsigned_bundle_is_quarantined_and_an_approval_lets_it_out() {
 #[test]
 fn an_unknown_key_is_offered_and_counts_once_it_is_trusted() {
     let mut desk = Desk::new();
-    let upload = desk.stage_signed(&archive(MANIFEST), &key(9));
+    let upload = desk.stage_signed(&demo(), &key(9));
 
     let Verification::Quarantined(bundle) = desk.verify(&upload) else { panic!() };
     assert_eq!(failure(bundle.report()), (Check::Trust, "unknown_signer"));
@@ -235,9 +254,9 @@ fn an_unknown_key_is_offered_and_counts_once_it_is_trusted() {
 #[test]
 fn a_signature_for_another_bundle_is_refused() {
     let desk = Desk::new();
-    let (ours, other) = (archive(MANIFEST), archive(&MANIFEST.replace("1.2.0", "1.2.1")));
+    let other = demo().file("ui/a.js", "1");
     for signer in [key(1), key(9)] {
-        let mut upload = desk.stage(&ours);
+        let mut upload = desk.stage(&demo().build());
         upload.signatures.push(sign(&signer, &other));
 
         let report = rejected(desk.verify(&upload));
@@ -249,9 +268,8 @@ fn a_signature_for_another_bundle_is_refused() {
 #[test]
 fn a_signature_that_names_another_extension_is_refused() {
     let desk = Desk::new();
-    let archive = archive(MANIFEST);
-    let mut upload = desk.stage(&archive);
-    let subject = Subject { name: "com.acme.other".parse().unwrap(), ..subject(&archive) };
+    let mut upload = desk.stage(&demo().build());
+    let subject = Subject { name: "com.acme.other".parse().unwrap(), ..subject(&demo()) };
     upload.signatures.push(statement::sign(&key(1), &subject));
 
     let report = rejected(desk.verify(&upload));
@@ -263,8 +281,7 @@ fn a_signature_that_names_another_extension_is_refused() {
 fn a_bad_signature_is_refused_even_where_none_is_needed() {
     let mut desk = Desk::new();
     desk.facts.policy = SigningPolicy::AllowUnsigned;
-    let archive = archive(MANIFEST);
-    let mut upload = desk.stage_signed(&archive, &key(1));
+    let mut upload = desk.stage_signed(&demo(), &key(1));
     let text = String::from_utf8(upload.signatures[0].clone()).unwrap();
     let at = text.rfind(r#""sig":""#).unwrap() + 10;
     upload.signatures[0][at] = if upload.signatures[0][at] == b'A' { b'B' } else { b'A' };
@@ -285,7 +302,7 @@ fn what_is_no_envelope_is_refused() {
         (b"", "malformed_envelope"),
         (" ".repeat(64 * 1024 + 1).as_bytes(), "signature_too_large"),
     ] {
-        let mut upload = desk.stage(&archive(MANIFEST));
+        let mut upload = desk.stage(&demo().build());
         upload.signatures.push(bytes.to_vec());
 
         let report = rejected(desk.verify(&upload));
@@ -297,10 +314,10 @@ fn what_is_no_envelope_is_refused() {
 #[test]
 fn revoked_content_is_refused_as_a_bundle_and_not_as_a_signature() {
     let mut desk = Desk::new();
-    let upload = desk.stage(&archive(MANIFEST));
+    let upload = desk.stage(&demo().build());
     let public = key(3).verifying_key();
     desk.trust = TrustBundle::load(
-        &serde_json::json!({
+        &json!({
             "schema": "plugboard.trust/v1", "version": 1, "expires": "2027-01-01T00:00:00Z",
             "threshold": 1, "revoked_content": [upload.content_hash],
             "keys": [{"keyid": keys::key_id(&public), "alg": "ed25519",
@@ -332,36 +349,40 @@ fn trusted(key: &SigningKey) -> TrustedKey {
     }
 }
 
-/// What a right statement says of [`archive`], whose manifest is [`MANIFEST`]
-/// but for the version.
-fn subject(archive: &[u8]) -> Subject {
+fn demo() -> BundleBuilder {
+    BundleBuilder::new("com.acme.demo", "1.2.0").page("<p>hello</p>")
+}
+
+/// What a right statement says of `bundle`.
+fn subject(bundle: &BundleBuilder) -> Subject {
+    let archive = bundle.build();
     Subject {
         name: "com.acme.demo".parse().unwrap(),
         version: "1.2.0".parse().unwrap(),
-        content_hash: ContentHash::of(archive),
+        content_hash: ContentHash::of(&archive),
         size: archive.len() as u64,
-        manifest_sha256: statement::manifest_sha256(MANIFEST.as_bytes()),
+        manifest_sha256: statement::manifest_sha256(&bundle.manifest_json()),
         target_world: None,
     }
 }
 
-fn sign(key: &SigningKey, archive: &[u8]) -> Vec<u8> {
-    statement::sign(key, &subject(archive))
+fn sign(key: &SigningKey, bundle: &BundleBuilder) -> Vec<u8> {
+    statement::sign(key, &subject(bundle))
 }
 
-fn archive(manifest: &str) -> Vec<u8> {
-    archive_of(&[("manifest.json", manifest), ("ui/index.html", "<p>hello</p>")])
-}
-
-fn archive_of(files: &[(&str, &str)]) -> Vec<u8> {
-    let mut tar = tar::Builder::new(Vec::new());
-    for (path, text) in files {
-        let mut header = tar::Header::new_ustar();
-        header.set_size(text.len() as u64);
-        header.set_mode(0o644);
-        tar.append_data(&mut header, path, text.as_bytes()).unwrap();
-    }
-    zstd::encode_all(tar.into_inner().unwrap().as_slice(), 3).unwrap()
+/// A component of the extension world that answers nothing.
+fn component() -> Vec<u8> {
+    let wit = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/wit/extension/runner.wit"));
+    let mut resolve = Resolve::default();
+    let package = resolve.push_source("runner.wit", wit).unwrap();
+    let world = resolve.select_world(&[package], Some("runner")).unwrap();
+    let module = r#"(module
+        (func (export "handler") (param i32) (result i32) unreachable)
+        (memory (export "memory") 1)
+        (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable))"#;
+    let mut wasm = wat::parse_str(module).unwrap();
+    embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8).unwrap();
+    ComponentEncoder::default().module(&wasm).unwrap().encode().unwrap()
 }
 
 fn failure(report: &Report) -> (Check, &str) {

@@ -35,6 +35,40 @@ pub(crate) fn extension_with(fields: &str) -> Bytes {
     extension_from(&format!("{fields} {answer}"), "alga:extension/runner")
 }
 
+/// An extension-world guest that answers 200 with these headers and this body.
+pub(crate) fn answering(headers: &[(&str, &str)], body: &str) -> Bytes {
+    let (mut text, mut table) = (String::new(), String::new());
+    let mut put = |part: &str| {
+        let at = 65_536 + text.len();
+        text.push_str(part);
+        [at, part.len()]
+    };
+    for number in headers.iter().flat_map(|(name, value)| [put(name), put(value)]).flatten() {
+        table.push_str(&escaped(&u32::try_from(number).unwrap().to_le_bytes()));
+    }
+    let [at, length] = put(body);
+    let count = headers.len();
+    let module = format!(
+        "(data (i32.const 65536) \"{}\") (data (i32.const 98304) \"{table}\")
+         (func (export \"handler\") (param i32) (result i32)
+           (call $respond (i32.const 200) (i32.const 98304) (i32.const {count})
+             (i32.const {at}) (i32.const {length})))",
+        escaped(text.as_bytes()),
+    );
+    extension_from(&module, "alga:extension/runner")
+}
+
+fn escaped(bytes: &[u8]) -> String {
+    let hex = |byte: &u8| {
+        [
+            '\\',
+            char::from_digit(u32::from(byte >> 4), 16).unwrap(),
+            char::from_digit(u32::from(byte & 15), 16).unwrap(),
+        ]
+    };
+    bytes.iter().flat_map(hex).collect()
+}
+
 fn extension_from(fields: &str, world: &str) -> Bytes {
     component(&format!("(module {fields} {})", read("prelude")), world)
 }

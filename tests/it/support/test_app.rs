@@ -1,5 +1,6 @@
 //! An appliance in memory with the real router, a fixed clock, and a key that it trusts.
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock};
 
@@ -14,13 +15,13 @@ use plugboard::app::sign_in::{Passwords, SignInLimits, SignInLinks};
 use plugboard::app::tokens::TokenRequest;
 use plugboard::app::trust::TrustRequest;
 use plugboard::bundle::{self, BundleLimits};
-use plugboard::config::Config;
+use plugboard::config::{Config, StoreConfig};
 use plugboard::model::{
-    Actor, Manifest, NameGlob, Operator, OperatorName, Principal, Scope, TenantId,
+    ContentHash, Manifest, NameGlob, Operator, OperatorName, Principal, Scope, TenantId,
 };
 use plugboard::registry::{Registry, operators};
 use plugboard::runner::Runner;
-use plugboard::store::BundleStore;
+use plugboard::store::{BundleStore, StoreError};
 use plugboard::telemetry::Metrics;
 use plugboard::trust::TrustBundle;
 use plugboard::trust::keys::{self, GeneratedKey};
@@ -102,7 +103,7 @@ impl Answer {
 /// A request in the making: with the test's token unless told otherwise.
 pub(crate) struct Call<'a> {
     app: &'a TestApp,
-    request: axum::http::request::Builder,
+    request: http::request::Builder,
     body: Body,
     token: Option<String>,
     peer: Peer,
@@ -116,11 +117,19 @@ impl TestApp {
 
     /// The same, with changed settings.
     pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
-        let mut app = Self::start_empty_with(change);
-        app.add_operator("ada").await;
-        app.trust("*").await;
-        app.token = app.make_token("default", &ALL_SCOPES).await;
-        app
+        Self::start_empty_with(change).set_up().await
+    }
+
+    async fn set_up(mut self) -> Self {
+        self.add_operator("ada").await;
+        self.trust("*").await;
+        self.token = self.make_token("default", &ALL_SCOPES).await;
+        self
+    }
+
+    /// The same, with its bundles in the folder that [`TestApp::stored`] gives.
+    pub(crate) async fn start_on_disk() -> Self {
+        Self::build(|_| (), BundleStore::open).set_up().await
     }
 
     /// As it is at its very first start: nobody has set it up.
@@ -129,6 +138,16 @@ impl TestApp {
     }
 
     fn start_empty_with(change: impl FnOnce(&mut Config)) -> Self {
+        let in_memory = |config: &StoreConfig, data_dir: &Path| {
+            BundleStore::in_memory(config, &data_dir.join("cache"))
+        };
+        Self::build(change, in_memory)
+    }
+
+    fn build(
+        change: impl FnOnce(&mut Config),
+        open_store: impl FnOnce(&StoreConfig, &Path) -> Result<BundleStore, StoreError>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config::default();
         config.store.min_free_bytes = 0;
@@ -141,7 +160,7 @@ impl TestApp {
             data_dir: folder.path().to_owned(),
             clock: clock.clone(),
             registry: Registry::in_memory(now).unwrap(),
-            bundles: BundleStore::in_memory(&config.store, &folder.path().join("cache")).unwrap(),
+            bundles: open_store(&config.store, folder.path()).unwrap(),
             runner: Arc::new(Runner::new(&config.runner).unwrap()),
             trust: Arc::new(match config.signing.trust_bundle.as_str() {
                 "" => TrustBundle::none(),
@@ -155,6 +174,11 @@ impl TestApp {
         };
         let key = keys::generate().unwrap();
         Self { app: Arc::new(app), clock, key, token: String::new(), _folder: folder }
+    }
+
+    /// Where bundles are, if they are on disk.
+    pub(crate) fn stored(&self) -> PathBuf {
+        self.app.data_dir.join("store")
     }
 
     pub(crate) async fn add_operator(&self, name: &str) {
@@ -236,14 +260,30 @@ impl TestApp {
         assert!(published.status.is_success(), "{}", published.text());
         let manifest: Value = serde_json::from_slice(&bundle.manifest_json()).unwrap();
         let grants = manifest.get("capabilities").cloned().unwrap_or(json!([]));
-        let body =
-            json!({"name": manifest["name"], "version": manifest["version"], "grants": grants});
+        self.install_published(manifest["name"].as_str().unwrap(), grants).await
+    }
+
+    /// Installs the newest version of an extension and enables it; gives the install's id.
+    pub(crate) async fn install_published(&self, name: &str, grants: Value) -> String {
+        let body = json!({"name": name, "grants": grants});
         let installed = self.post("/api/v1/installs", body).await;
         assert_eq!(installed.status, StatusCode::CREATED, "{}", installed.text());
         let id = installed.json()["id"].as_str().unwrap().to_owned();
         let enabled = self.post(&format!("/api/v1/installs/{id}/enable"), json!({})).await;
         assert_eq!(enabled.status, StatusCode::OK, "{}", enabled.text());
         id
+    }
+
+    /// The content hash of a bundle.
+    pub(crate) fn content_hash(&self, bundle: &BundleBuilder) -> ContentHash {
+        bundle::read(&bundle.build()[..], &self.app.bundle_limits()).unwrap().content_hash
+    }
+
+    /// The address of a file below `ui/` of a bundle.
+    pub(crate) fn page_of(&self, bundle: &BundleBuilder, path: &str) -> String {
+        let manifest: Value = serde_json::from_slice(&bundle.manifest_json()).unwrap();
+        let name = manifest["name"].as_str().unwrap();
+        format!("/ext-ui/{name}/{}/{path}", self.content_hash(bundle))
     }
 
     /// Signs `ada` in through the page; gives the cookie.
@@ -257,6 +297,20 @@ impl TestApp {
             .await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text());
         answer.header("set-cookie").split(';').next().unwrap().to_owned()
+    }
+
+    /// The secret of an address that signs `ada` in.
+    pub(crate) fn sign_in_link(&self) -> String {
+        let name: OperatorName = "ada".parse().unwrap();
+        let ada = self.app.registry.live().operator(&name).cloned().unwrap();
+        let secret = self.app.create_sign_in_link(&ada, "/admin/extensions".to_owned());
+        secret.expose_secret().to_owned()
+    }
+
+    /// A new session of `ada` without the tenth of a second that a password costs; the cookie.
+    pub(crate) async fn session(&self) -> String {
+        let made = self.app.follow_sign_in_link(&self.sign_in_link()).await.unwrap();
+        format!("plugboard={}", made.0.cookie.expose_secret())
     }
 }
 
@@ -274,11 +328,6 @@ pub(crate) const ALL_SCOPES: [&str; 7] = [
 /// Whoever is on the host.
 pub(crate) fn local() -> Principal {
     Principal::Local { uid: 0 }
-}
-
-/// The audit name of [`local`].
-pub(crate) fn local_actor() -> Actor {
-    local().actor()
 }
 
 /// A DSSE envelope over an archive.
@@ -335,6 +384,7 @@ impl Call<'_> {
         self
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "callers make the value on the spot")]
     pub(crate) fn json(self, body: Value) -> Self {
         self.header("content-type", "application/json").body(body.to_string())
     }

@@ -1,0 +1,10 @@
+//! The program as a person or a pipeline uses it: arguments in, exit code out.
+
+mod host;
+mod json;
+mod offline;
+mod program;
+mod publishing;
+mod server;
+mod stopping;
+mod upgrading;

@@ -1,0 +1,142 @@
+//! The program under test, in a folder of its own.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The program of this build.
+pub(super) const PROGRAM: &str = env!("CARGO_BIN_EXE_plugboard");
+
+/// A folder to work in, with the sample extension in `hello/`.
+pub(super) struct Desk {
+    folder: TempDir,
+    variables: Vec<(String, String)>,
+}
+
+/// What a run of the program came to.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) code: Option<i32>,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+}
+
+impl Desk {
+    pub(super) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        copy(&sample(), &folder.path().join("hello"));
+        Self { folder, variables: Vec::new() }
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Sets a variable for every later run.
+    pub(super) fn set(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// The program with these words, in this folder, with no variables but ours.
+    pub(super) fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.args(line.split_whitespace()).current_dir(self.folder.path()).env_clear();
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Runs the program with nothing on standard input.
+    pub(super) fn run(&self, line: &str) -> Run {
+        Run::of(self.command(line).stdin(Stdio::null()).output().unwrap())
+    }
+
+    /// Runs the program and insists on success.
+    pub(super) fn ok(&self, line: &str) -> Run {
+        let run = self.run(line);
+        assert_eq!(run.code, Some(0), "plugboard {line}: {run:?}");
+        run
+    }
+
+    /// Runs the program with text on standard input.
+    pub(super) fn run_with_input(&self, line: &str, input: &str) -> Run {
+        let mut command = self.command(line);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // A program that ends before it reads is told by its exit code.
+        child.stdin.take().unwrap().write_all(input.as_bytes()).ok();
+        Run::of(child.wait_with_output().unwrap())
+    }
+
+    /// Copies the sample to `folder`, as another version that may ask for more.
+    pub(super) fn sample_as(&self, folder: &str, version: &str, capability: Option<&str>) {
+        let folder = self.path(folder);
+        copy(&sample(), &folder);
+        let file = folder.join("manifest.json");
+        let mut manifest: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        manifest["version"] = version.into();
+        let capabilities = manifest["capabilities"].as_array_mut().unwrap();
+        capabilities.extend(capability.map(Value::from));
+        fs::write(file, manifest.to_string()).unwrap();
+    }
+}
+
+impl Run {
+    fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// The one object that `--json` printed.
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+fn sample() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/hello/bundle")
+}
+
+/// Copies a folder; the copies have other times.
+pub(super) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::write(target, fs::read(entry.path()).unwrap()).unwrap();
+        }
+    }
+}
+
+/// Puts a word in the place of what differs between runs.
+pub(super) fn mask(object: &mut Value, fields: &[&str]) {
+    for field in fields {
+        let value = object.pointer_mut(field).unwrap_or_else(|| panic!("there is no {field}"));
+        *value = format!("[{}]", field.rsplit('/').next().unwrap()).into();
+    }
+}
+
+/// What an object looks like: its names, and the types of its values.
+pub(super) fn shape(object: &Value) -> Value {
+    match object {
+        Value::Null => Value::Null,
+        Value::Bool(_) => "bool".into(),
+        Value::Number(_) => "number".into(),
+        Value::String(_) => "string".into(),
+        // One stands for all.
+        Value::Array(values) => values.iter().take(1).map(shape).collect(),
+        Value::Object(members) => {
+            let named = |(name, value): (&String, &Value)| (name.clone(), shape(value));
+            members.iter().map(named).collect()
+        }
+    }
+}

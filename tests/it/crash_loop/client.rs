@@ -1,0 +1,230 @@
+//! A client that knows what it was told, and goes on where it was interrupted.
+
+use std::fs;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use plugboard::model::ContentHash;
+use plugboard::trust::keys::{self, GeneratedKey};
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+
+use super::appliance::{Appliance, DataFolder};
+use crate::support::bundle_builder::BundleBuilder;
+use crate::support::test_app::sign_with;
+
+/// The extension that is published, installed and upgraded.
+pub(super) const NAME: &str = "com.example.crash";
+const PASSWORD: &str = "four words nobody guesses";
+
+/// What the appliance acknowledged.
+#[derive(Debug, Default, PartialEq, Eq, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each call is acknowledged or not")]
+pub(super) struct Story {
+    pub(super) set_up: bool,
+    pub(super) trusted: bool,
+    pub(super) published: bool,
+    pub(super) quarantined: bool,
+    pub(super) installed: bool,
+    pub(super) enabled: bool,
+    pub(super) published_next: bool,
+    pub(super) upgraded: bool,
+}
+
+impl Story {
+    pub(super) fn complete() -> Self {
+        Self {
+            set_up: true,
+            trusted: true,
+            published: true,
+            quarantined: true,
+            installed: true,
+            enabled: true,
+            published_next: true,
+            upgraded: true,
+        }
+    }
+}
+
+/// A bundle of the client.
+pub(super) struct Upload {
+    pub(super) archive: Vec<u8>,
+    signature: Option<Vec<u8>>,
+    pub(super) hash: ContentHash,
+    pub(super) page: String,
+}
+
+pub(super) struct Client {
+    http: reqwest::Client,
+    key: GeneratedKey,
+    token: String,
+    setup_token: Option<String>,
+    /// The id that the acknowledged install answered with.
+    pub(super) install: String,
+    pub(super) story: Story,
+    pub(super) first: Upload,
+    pub(super) next: Upload,
+    pub(super) unsigned: Upload,
+}
+
+/// What went wrong with a call.
+type Problem = String;
+
+impl Client {
+    pub(super) fn new() -> Self {
+        // Another test of this process may have been first.
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let http = reqwest::Client::builder().timeout(Duration::from_mins(1));
+        let key = keys::generate().unwrap();
+        Self {
+            http: http.no_proxy().build().unwrap(),
+            first: Upload::new(NAME, "1.0.0", Some(&key)),
+            next: Upload::new(NAME, "1.1.0", Some(&key)),
+            unsigned: Upload::new("com.example.unsigned", "1.0.0", None),
+            key,
+            token: String::new(),
+            setup_token: None,
+            install: String::new(),
+            story: Story::default(),
+        }
+    }
+
+    /// Makes every call that was not acknowledged yet, until one breaks off.
+    pub(super) async fn go_on(&mut self, appliance: &Appliance) -> Result<(), Problem> {
+        if !self.story.set_up {
+            self.set_up(appliance).await?;
+            self.story.set_up = true;
+        }
+        if !self.story.trusted {
+            let key = json!({"name": "k", "scopes": [NAME], "public_key": self.key.public_pem});
+            self.post(appliance, "/api/v1/trust/keys", key).await?;
+            self.story.trusted = true;
+        }
+        if !self.story.published {
+            self.publish(appliance, &self.first, &[StatusCode::CREATED, StatusCode::OK]).await?;
+            self.story.published = true;
+        }
+        if !self.story.quarantined {
+            self.publish(appliance, &self.unsigned, &[StatusCode::ACCEPTED]).await?;
+            self.story.quarantined = true;
+        }
+        self.go_on_installing(appliance).await
+    }
+
+    async fn go_on_installing(&mut self, appliance: &Appliance) -> Result<(), Problem> {
+        if !self.story.installed {
+            let body = json!({"name": NAME, "version": "1.0.0"});
+            let install = self.post(appliance, "/api/v1/installs", body).await?;
+            install["id"].as_str().unwrap().clone_into(&mut self.install);
+            self.story.installed = true;
+        }
+        let path = format!("/api/v1/installs/{}", self.install);
+        if !self.story.enabled {
+            self.post(appliance, &format!("{path}/enable"), json!({})).await?;
+            self.story.enabled = true;
+        }
+        if !self.story.published_next {
+            self.publish(appliance, &self.next, &[StatusCode::CREATED, StatusCode::OK]).await?;
+            self.story.published_next = true;
+        }
+        if !self.story.upgraded {
+            let request = self.request(appliance, Method::PUT, &format!("{path}/version"));
+            expect(request.json(&json!({"version": "1.1.0"})), &[StatusCode::OK]).await?;
+            self.story.upgraded = true;
+        }
+        Ok(())
+    }
+
+    async fn set_up(&mut self, appliance: &Appliance) -> Result<(), Problem> {
+        let Some(token) = &self.setup_token else {
+            return Err("there is no setup token".to_owned());
+        };
+        let request = self.http.post(format!("{}/api/v1/setup", appliance.origin));
+        let body = json!({"operator": "ada", "password": PASSWORD});
+        let answer = expect(request.bearer_auth(token).json(&body), &[StatusCode::CREATED]).await?;
+        answer["token"].as_str().unwrap().clone_into(&mut self.token);
+        Ok(())
+    }
+
+    /// What a person does after a start: read the setup token, or, if set-up was
+    /// done and its answer lost, make a token on the host.
+    pub(super) async fn find_way_in(&mut self, appliance: &Appliance, folder: &DataFolder) {
+        if self.story.set_up {
+            return;
+        }
+        self.setup_token = read_setup_token(folder);
+        if let Err(problem) = self.set_up(appliance).await {
+            assert!(problem.contains("409") || problem.contains("no setup token"), "{problem}");
+            self.token = folder.make_token();
+        }
+        self.story.set_up = true;
+    }
+
+    /// The setup token of a first start.
+    pub(super) fn with_setup_token(&mut self, folder: &DataFolder) {
+        self.setup_token = read_setup_token(folder);
+    }
+
+    async fn publish(
+        &self,
+        appliance: &Appliance,
+        upload: &Upload,
+        statuses: &[StatusCode],
+    ) -> Result<Value, Problem> {
+        let mut request = self.request(appliance, Method::PUT, "/api/v1/bundles");
+        if let Some(signature) = &upload.signature {
+            request = request.header("plugboard-signature", STANDARD.encode(signature));
+        }
+        expect(request.body(upload.archive.clone()), statuses).await
+    }
+
+    async fn post(&self, appliance: &Appliance, path: &str, body: Value) -> Result<Value, Problem> {
+        let request = self.request(appliance, Method::POST, path);
+        expect(request.json(&body), &[StatusCode::OK, StatusCode::CREATED]).await
+    }
+
+    pub(super) async fn get(&self, appliance: &Appliance, path: &str) -> (StatusCode, Vec<u8>) {
+        let response = self.request(appliance, Method::GET, path).send().await.unwrap();
+        let status = response.status();
+        (status, response.bytes().await.unwrap().to_vec())
+    }
+
+    fn request(&self, appliance: &Appliance, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", appliance.origin));
+        request.bearer_auth(&self.token)
+    }
+}
+
+async fn expect(request: RequestBuilder, statuses: &[StatusCode]) -> Result<Value, Problem> {
+    let response = request.send().await.map_err(|error| error.to_string())?;
+    let status = response.status();
+    let text = response.text().await.map_err(|error| error.to_string())?;
+    if statuses.contains(&status) {
+        return serde_json::from_str(&text).map_err(|error| error.to_string());
+    }
+    Err(format!("{status}: {text}"))
+}
+
+fn read_setup_token(folder: &DataFolder) -> Option<String> {
+    let token = fs::read_to_string(folder.path("setup-token")).ok()?;
+    Some(token.trim().to_owned())
+}
+
+impl Upload {
+    fn new(name: &str, version: &str, key: Option<&GeneratedKey>) -> Self {
+        let root = env!("CARGO_MANIFEST_DIR");
+        let component = fs::read(format!("{root}/examples/hello/bundle/dist/main.wasm")).unwrap();
+        let page = format!("<h1>{name} {version}</h1>");
+        let archive = BundleBuilder::new(name, version)
+            .manifest("runtime", "wasm-component@1".into())
+            .capabilities(&["cap:context.read", "cap:log.emit", "cap:user.read"])
+            .component(component)
+            .endpoint("GET", "/greeting")
+            .page(&page)
+            .build();
+        let hash = ContentHash::of(&archive);
+        let signature = key.map(|key| sign_with(key, &archive));
+        Self { archive, signature, hash, page }
+    }
+}
