@@ -251,7 +251,14 @@ fn the_export_decides_the_world() {
 fn an_incoming_handler_must_be_one() {
     let export = r#"(instance $i) (export "wasi:http/incoming-handler@0.2.3" (instance $i))"#;
 
+    let without_request = r#"(component
+        (core module $m (func (export "h"))) (core instance $m (instantiate $m))
+        (func $h (canon lift (core func $m "h")))
+        (instance $i (export "handle" (func $h)))
+        (export "wasi:http/incoming-handler@0.2.3" (instance $i)))"#;
+
     assert_eq!(code(&in_wat(&format!("(component {export})"))), "export_mismatch");
+    assert_eq!(code(&in_wat(without_request)), "export_mismatch");
 }
 
 #[test]

@@ -147,3 +147,16 @@ fn a_bundle_that_would_be_refused_is_not_made() {
     sparse("zeros", (256 << 20) + 1);
     assert_eq!(problems(&folder), ["zeros file_too_large"]);
 }
+
+#[test]
+fn a_file_that_changes_while_it_is_packed_is_noticed() {
+    let folder = folder(&[("a", b"four")]);
+    for size in [3, 5] {
+        let path = "a".parse().unwrap();
+        let file = SourceFile { source: folder.path().join("a"), path, size };
+
+        let outcome = write_archive(&[file], &mut HashingWriter::new(&mut io::sink()));
+
+        assert!(matches!(outcome, Err(PackError::Changed { .. })), "{size}");
+    }
+}
