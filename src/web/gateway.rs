@@ -86,7 +86,7 @@ async fn proxy(
 }
 
 /// A POST may name another method in the query or at the top of a JSON body
-/// (interop.md 5.2). The marker is removed; GET drops the body.
+/// (docs/API.md, "Calls"). The marker is removed; GET drops the body.
 async fn apply_override(app: &App, request: Request) -> Result<(Request, Call), ApiError> {
     let (sent_query, method) = (query(&request), request.method().clone());
     if method != Method::POST {
