@@ -122,6 +122,20 @@ async fn settings_must_fit_the_manifest() {
 }
 
 #[tokio::test]
+async fn a_pattern_of_a_settings_schema_cannot_keep_the_appliance_busy() {
+    let app = TestApp::start().await;
+    let schema =
+        json!({"type": "object", "properties": {"s": {"type": "string", "pattern": "^(a+)+$"}}});
+    let id = app.install(&version("1.0.0").manifest("settings", schema)).await;
+    let text = format!("{}!", "a".repeat(5_000));
+
+    let answer = put(&app, &format!("/api/v1/installs/{id}/settings"), json!({"s": text})).await;
+
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(answer.code(), "invalid_settings");
+}
+
+#[tokio::test]
 async fn uninstalling_leaves_the_bundle_published() {
     let app = TestApp::start().await;
     let id = app.install(&version("1.0.0")).await;

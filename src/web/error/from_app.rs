@@ -205,7 +205,6 @@ impl From<ConfigureError> for ApiError {
             ConfigureError::Invalid(problems) => {
                 Self::client(UNPROCESSABLE, "invalid_settings", detail).extra("problems", problems)
             }
-            ConfigureError::Schema(_) => Self::internal(error),
             ConfigureError::Install(error) => error.into(),
         }
     }
