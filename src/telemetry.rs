@@ -4,23 +4,26 @@
 //! This module only sets them up; events and measurements come from the code
 //! they are about.
 
-mod escape;
+mod human;
+mod line_writer;
 mod metrics;
 
-pub use metrics::Metrics;
+pub use line_writer::LogFlush;
+pub use metrics::{Metrics, RouteMetrics};
 
 use std::io::{self, IsTerminal};
 
 use tracing::Subscriber;
 use tracing_subscriber::{
     EnvFilter,
-    field::MakeExt,
     filter::ParseError,
-    fmt::{self, MakeWriter, format},
+    fmt::{self, MakeWriter},
     util::{SubscriberInitExt, TryInitError},
 };
 
 use crate::config::{Environment, LogFormat, TelemetryConfig};
+use human::{HumanFields, Utc};
+use line_writer::LineWriter;
 
 /// Why log lines cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +32,8 @@ pub enum TelemetryError {
     Filter(#[from] ParseError),
     #[error("logging was set up before")]
     Twice(#[from] TryInitError),
+    #[error("no thread could be started to write them")]
+    Thread(#[from] io::Error),
 }
 
 /// Sends log lines to standard error, from now on and for the whole process.
@@ -37,6 +42,21 @@ pub fn init(config: &TelemetryConfig, environment: &Environment) -> Result<(), T
     let color = io::stderr().is_terminal() && !environment.no_color();
     subscriber(config, color, io::stderr)?.try_init()?;
     Ok(())
+}
+
+/// The same for a server, whose many lines are written together; see
+/// [`line_writer`]. On a terminal each is written at once, for whoever watches.
+pub fn init_server(
+    config: &TelemetryConfig,
+    environment: &Environment,
+) -> Result<Option<LogFlush>, TelemetryError> {
+    if io::stderr().is_terminal() {
+        init(config, environment)?;
+        return Ok(None);
+    }
+    let (writer, flush) = LineWriter::start(io::stderr())?;
+    subscriber(config, false, writer)?.try_init()?;
+    Ok(Some(flush))
 }
 
 fn subscriber<W>(
@@ -54,8 +74,7 @@ where
             Box::new(lines.json().flatten_event(true).with_span_list(false).finish())
         }
         LogFormat::Human => {
-            let fields = format::debug_fn(escape::write_field).delimited(" ");
-            Box::new(lines.with_ansi(color).fmt_fields(fields).finish())
+            Box::new(lines.with_ansi(color).with_timer(Utc).fmt_fields(HumanFields).finish())
         }
     })
 }

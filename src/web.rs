@@ -26,11 +26,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 
 use crate::app::App;
 use error::ApiError;
-use headers::FixedHeaders;
+use middleware::Passage;
 
 /// Builds the router from the table: a route that is not in it does not exist.
 pub fn router(app: Arc<App>) -> Router {
@@ -43,7 +43,7 @@ pub fn ext_ui_router(app: Arc<App>) -> Router {
 }
 
 fn build(app: Arc<App>, table: Vec<routes::Route>) -> Router {
-    let fixed = Arc::new(FixedHeaders::new(&app));
+    let passage = Arc::new(Passage::new(Arc::clone(&app), &table));
     let mut router = Router::new();
     for route in table {
         let access = route.access;
@@ -53,9 +53,7 @@ fn build(app: Arc<App>, table: Vec<routes::Route>) -> Router {
     router
         .fallback(|| async { ApiError::not_found("there is nothing at this address") })
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
-        .layer(from_fn(middleware::finish_errors))
-        .layer(from_fn_with_state(fixed, middleware::set_headers))
-        .layer(from_fn_with_state(Arc::clone(&app), middleware::log_request))
+        .layer(from_fn_with_state(passage, middleware::pass))
         .with_state(app)
 }
 

@@ -60,7 +60,8 @@ pub(super) async fn run(args: DemoArgs, context: &Context) -> Result<Exit, Failu
     "warn".clone_into(&mut config.telemetry.log_level);
     // A machine with a nearly full disk can show a demo, too.
     config.store.min_free_bytes = 64 * 1024 * 1024;
-    telemetry::init(&config.telemetry, environment).context("cannot write logs")?;
+    let _log =
+        telemetry::init_server(&config.telemetry, environment).context("cannot write logs")?;
     let signals = Signals::listen()?;
     let bound = match bind(&config).await {
         Ok(bound) => bound,

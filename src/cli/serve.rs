@@ -56,7 +56,8 @@ pub(super) async fn run(args: ServeArgs, context: &Context) -> Result<Exit, Fail
     let Context { environment, output } = context;
     let settings = args.settings.with_data_dir(args.data_dir.as_deref());
     let loaded = settings.with("server.listen", args.listen).load(environment)?;
-    telemetry::init(&loaded.config.telemetry, environment).context("cannot write logs")?;
+    let _log = telemetry::init_server(&loaded.config.telemetry, environment)
+        .context("cannot write logs")?;
     for notice in &loaded.notices {
         tracing::warn!("{notice}");
     }

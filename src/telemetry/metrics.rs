@@ -1,6 +1,6 @@
 //! The numbers at `/metrics`, as OpenMetrics text.
 
-use std::{fs, time::Duration};
+use std::{fs, sync::OnceLock, time::Duration};
 
 use jiff::Timestamp;
 use prometheus_client::{
@@ -32,6 +32,15 @@ struct Answered {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Route {
     route: String,
+}
+
+/// The numbers of one route, looked up once and not per request.
+#[derive(Debug)]
+pub struct RouteMetrics {
+    route: String,
+    /// By class of status; a series begins with its first request.
+    requests: [OnceLock<Counter>; STATUS_CLASSES.len()],
+    latency: OnceLock<Histogram>,
 }
 
 /// The names every Prometheus dashboard knows.
@@ -72,12 +81,18 @@ impl Metrics {
         Self { registry, requests, latency, process, started }
     }
 
-    /// Counts one request. `route` is the pattern and not the path: there are few of them.
-    pub fn observe_request(&self, route: &str, status: u16, duration: Duration) {
-        let route = route.to_owned();
-        let answered = Answered { route: route.clone(), status: status_class(status) };
-        self.requests.get_or_create(&answered).inc();
-        self.latency.get_or_create(&Route { route }).observe(duration.as_secs_f64());
+    /// Counts one request of a route.
+    pub fn observe_request(&self, route: &RouteMetrics, status: u16, duration: Duration) {
+        let class = status_class(status);
+        let requests = route.requests[class].get_or_init(|| {
+            let (route, status) = (route.route.clone(), STATUS_CLASSES[class]);
+            self.requests.get_or_create(&Answered { route, status }).clone()
+        });
+        requests.inc();
+        let latency = route.latency.get_or_init(|| {
+            self.latency.get_or_create(&Route { route: route.route.clone() }).clone()
+        });
+        latency.observe(duration.as_secs_f64());
     }
 
     /// Everything, as text of the media type `application/openmetrics-text`.
@@ -97,13 +112,23 @@ fn histogram() -> Histogram {
     Histogram::new(LATENCY_STEPS)
 }
 
-fn status_class(status: u16) -> &'static str {
+impl RouteMetrics {
+    /// `route` is the pattern and not the path: there are few of them.
+    pub fn new(route: &str) -> Self {
+        Self { route: route.to_owned(), requests: Default::default(), latency: OnceLock::new() }
+    }
+}
+
+const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// The index in [`STATUS_CLASSES`].
+fn status_class(status: u16) -> usize {
     match status {
-        100..=199 => "1xx",
-        200..=299 => "2xx",
-        300..=399 => "3xx",
-        400..=499 => "4xx",
-        _ => "5xx",
+        100..=199 => 0,
+        200..=299 => 1,
+        300..=399 => 2,
+        400..=499 => 3,
+        _ => 4,
     }
 }
 
@@ -128,9 +153,10 @@ mod tests {
     fn encoded() -> String {
         let started: Timestamp = "2026-11-23T08:00:00Z".parse().unwrap();
         let metrics = Metrics::new(started);
-        metrics.observe_request("/api/ext/{name}/{*path}", 200, Duration::from_millis(3));
-        metrics.observe_request("/api/ext/{name}/{*path}", 204, Duration::from_millis(300));
-        metrics.observe_request("/api/ext/{name}/{*path}", 504, Duration::from_secs(40));
+        let route = RouteMetrics::new("/api/ext/{name}/{*path}");
+        metrics.observe_request(&route, 200, Duration::from_millis(3));
+        metrics.observe_request(&route, 204, Duration::from_millis(300));
+        metrics.observe_request(&route, 504, Duration::from_secs(40));
         metrics.encode(started + Duration::from_secs(90))
     }
 

@@ -83,51 +83,38 @@ fn is_relative(value: &HeaderValue) -> bool {
 pub(super) struct FixedHeaders {
     public_origin: String,
     ext_ui_origin: String,
-    admin_policy: HeaderValue,
-    tls: bool,
+    ext_ui: Fixed,
+    endpoint: Fixed,
+    admin: Fixed,
 }
+
+type Fixed = Vec<(HeaderName, HeaderValue)>;
 
 impl FixedHeaders {
     pub(super) fn new(app: &App) -> Self {
         let (public_origin, ext_ui_origin) = (app.public_origin(), app.ext_ui_origin());
-        let admin_policy = HeaderValue::try_from(admin_policy(&ext_ui_origin))
+        let policy = HeaderValue::try_from(admin_policy(&ext_ui_origin))
             .expect("an origin of the configuration is plain text");
-        Self { public_origin, ext_ui_origin, admin_policy, tls: app.config.server.tls.is_set() }
+        Self {
+            ext_ui: fixed(&EXT_UI),
+            endpoint: fixed(&ENDPOINT),
+            admin: admin(policy, app.config.server.tls.is_set()),
+            public_origin,
+            ext_ui_origin,
+        }
     }
 
     /// Sets them on an answer of `path`.
     pub(super) fn set(&self, path: &str, headers: &mut HeaderMap) {
-        let mut set = |name: HeaderName, value: &'static str| {
-            headers.insert(name, HeaderValue::from_static(value));
-        };
-        set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-        set(PERMISSIONS_POLICY, PERMISSIONS);
         if path.starts_with("/ext-ui/") {
-            // Without it `<script type=module>` does not load in an opaque origin.
-            set(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
-            set(CORP, "cross-origin");
-            set(ORIGIN_AGENT_CLUSTER, "?1");
-            set(header::REFERRER_POLICY, "no-referrer");
+            insert(headers, &self.ext_ui);
             if let Ok(policy) = HeaderValue::try_from(self.ext_ui_policy(path)) {
                 headers.insert(header::CONTENT_SECURITY_POLICY, policy);
             }
         } else if path.starts_with("/api/ext/") || path.starts_with("/api/ext-proxy/") {
-            // A guest's HTML, opened top-level, must not run in our origin.
-            set(header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'");
-            set(CORP, "same-origin");
-            set(header::REFERRER_POLICY, "no-referrer");
-            set(header::X_FRAME_OPTIONS, "DENY");
+            insert(headers, &self.endpoint);
         } else {
-            set(header::X_FRAME_OPTIONS, "DENY");
-            // Not `no-referrer`: from such a page Chromium sends `Origin: null`
-            // with a same-origin form, which the CSRF rule refuses.
-            set(header::REFERRER_POLICY, "same-origin");
-            set(CORP, "same-origin");
-            set(COOP, "same-origin");
-            if self.tls {
-                set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
-            }
-            headers.insert(header::CONTENT_SECURITY_POLICY, self.admin_policy.clone());
+            insert(headers, &self.admin);
             if !headers.contains_key(header::CACHE_CONTROL) {
                 headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             }
@@ -158,6 +145,57 @@ impl FixedHeaders {
              font-src {base} data:; media-src {base} blob:; connect-src 'none'; \
              frame-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors {admin}"
         )
+    }
+}
+
+/// On every answer.
+const ALL: [(HeaderName, &str); 2] =
+    [(header::X_CONTENT_TYPE_OPTIONS, "nosniff"), (PERMISSIONS_POLICY, PERMISSIONS)];
+
+const EXT_UI: [(HeaderName, &str); 4] = [
+    // Without it `<script type=module>` does not load in an opaque origin.
+    (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+    (CORP, "cross-origin"),
+    (ORIGIN_AGENT_CLUSTER, "?1"),
+    (header::REFERRER_POLICY, "no-referrer"),
+];
+
+const ENDPOINT: [(HeaderName, &str); 4] = [
+    // A guest's HTML, opened top-level, must not run in our origin.
+    (header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"),
+    (CORP, "same-origin"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+];
+
+const ADMIN: [(HeaderName, &str); 4] = [
+    (header::X_FRAME_OPTIONS, "DENY"),
+    // Not `no-referrer`: from such a page Chromium sends `Origin: null`
+    // with a same-origin form, which the CSRF rule refuses.
+    (header::REFERRER_POLICY, "same-origin"),
+    (CORP, "same-origin"),
+    (COOP, "same-origin"),
+];
+
+fn fixed(own: &[(HeaderName, &'static str)]) -> Fixed {
+    let pairs = ALL.into_iter().chain(own.iter().cloned());
+    pairs.map(|(name, value)| (name, HeaderValue::from_static(value))).collect()
+}
+
+fn admin(policy: HeaderValue, tls: bool) -> Fixed {
+    let mut headers = fixed(&ADMIN);
+    headers.push((header::CONTENT_SECURITY_POLICY, policy));
+    if tls {
+        let year = HeaderValue::from_static("max-age=31536000");
+        headers.push((header::STRICT_TRANSPORT_SECURITY, year));
+    }
+    headers
+}
+
+fn insert(headers: &mut HeaderMap, fixed: &Fixed) {
+    headers.reserve(fixed.len() + 4);
+    for (name, value) in fixed {
+        headers.insert(name, value.clone());
     }
 }
 

@@ -1,11 +1,13 @@
-//! What every request passes: its id, its log line, its errors, its headers.
+//! What every request passes: its id, its errors, its headers, its log line.
 
+use std::collections::HashMap;
+use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
@@ -13,7 +15,9 @@ use uuid::Uuid;
 
 use super::error::{ApiError, PendingError};
 use super::headers::FixedHeaders;
+use super::routes::Route;
 use crate::app::App;
+use crate::telemetry::RouteMetrics;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -28,43 +32,83 @@ pub(super) struct LoggedExtension {
     pub(super) tenant: String,
 }
 
-/// Gives the request its id and writes its one access line.
-///
-/// Query strings, cookies and credentials are never logged.
-pub(super) async fn log_request(
-    State(app): State<Arc<App>>,
+/// What passing needs, made once: one layer and not one per purpose, because
+/// each costs every request some allocations.
+pub(super) struct Passage {
+    app: Arc<App>,
+    fixed: FixedHeaders,
+    /// By pattern.
+    routes: HashMap<&'static str, RouteMetrics>,
+    unmatched: RouteMetrics,
+}
+
+impl Passage {
+    pub(super) fn new(app: Arc<App>, table: &[Route]) -> Self {
+        let metrics = |route: &Route| (route.path, RouteMetrics::new(route.path));
+        Self {
+            fixed: FixedHeaders::new(&app),
+            routes: table.iter().map(metrics).collect(),
+            unmatched: RouteMetrics::new("(none)"),
+            app,
+        }
+    }
+}
+
+/// Gives a request its id, writes its error in the form that the address's
+/// clients expect, sets the headers that every answer of the address carries,
+/// and writes its one access line.
+pub(super) async fn pass(
+    State(passage): State<Arc<Passage>>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let started = Instant::now();
     let id = request_id(&request);
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let matched = request.extensions().get::<MatchedPath>();
+    let route = matched.and_then(|matched| passage.routes.get(matched.as_str()));
+    let route = route.unwrap_or(&passage.unmatched);
     request.extensions_mut().insert(RequestId(id.clone()));
-    let mut response = next.run(request).await;
+
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let response =
+        answer.unwrap_or_else(|_| ApiError::internal("a handler panicked").into_response());
+    let mut response = finish_error(response, uri.path(), &id);
+    passage.fixed.set(uri.path(), response.headers_mut());
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }
+
     let elapsed = started.elapsed();
-    let route = response.extensions().get::<Matched>().map_or("(none)", |matched| &matched.0);
-    app.metrics.observe_request(route, response.status().as_u16(), elapsed);
+    passage.app.metrics.observe_request(route, response.status().as_u16(), elapsed);
+    log(&id, &method, uri.path(), &response, elapsed);
+    response
+}
+
+/// Query strings, cookies and credentials are never logged.
+fn log(id: &str, method: &Method, path: &str, response: &Response, elapsed: Duration) {
+    let (path, status) = (Printable(path), response.status().as_u16());
     let extension = response.extensions().get::<LoggedExtension>();
-    let status = response.status().as_u16();
-    let path = path.escape_debug().to_string();
     let (name, tenant) =
         extension.map(|logged| (logged.name.as_str(), logged.tenant.as_str())).unzip();
     let duration_ms = elapsed.as_secs_f64() * 1_000.0;
     tracing::info!(
         target: "access",
-        { request.id = id, http.method = %method, http.path = path, http.status = status,
+        { request.id = id, http.method = %method, http.path = %path, http.status = status,
           extension.name = name, tenant.id = tenant, duration_ms },
         "{method} {path} {status}",
     );
-    response
 }
 
-/// The pattern of the route that answered: the label of its metrics.
-#[derive(Clone)]
-struct Matched(Arc<str>);
+/// A path as it may stand in a line.
+struct Printable<'a>(&'a str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b'\\');
+        if self.0.bytes().all(plain) { f.write_str(self.0) } else { self.0.escape_debug().fmt(f) }
+    }
+}
 
 fn request_id(request: &Request) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
@@ -75,20 +119,12 @@ fn request_id(request: &Request) -> String {
     }
 }
 
-/// Writes errors in the form the address's clients expect, and turns a panic
-/// into one.
-pub(super) async fn finish_errors(request: Request, next: Next) -> Response {
-    let path = request.uri().path().to_owned();
-    let id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-    let matched = request.extensions().get::<MatchedPath>().map(|path| Arc::from(path.as_str()));
-    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-    let mut response =
-        answer.unwrap_or_else(|_| ApiError::internal("a handler panicked").into_response());
+fn finish_error(mut response: Response, path: &str, id: &str) -> Response {
     if let Some(error) = response.extensions().get::<PendingError>().and_then(PendingError::take) {
         let logged = response.extensions().get::<LoggedExtension>().cloned();
         // The router has named the methods on the answer that is replaced here.
         let allow = response.headers_mut().remove(header::ALLOW);
-        response = error.into_final_response(&path, &id);
+        response = error.into_final_response(path, id);
         if let Some(allow) = allow {
             response.headers_mut().entry(header::ALLOW).or_insert(allow);
         }
@@ -96,22 +132,18 @@ pub(super) async fn finish_errors(request: Request, next: Next) -> Response {
             response.extensions_mut().insert(logged);
         }
     } else if response.status() == StatusCode::METHOD_NOT_ALLOWED && response.headers().is_empty() {
-        response = ApiError::method_not_allowed().into_final_response(&path, &id);
-    }
-    if let Some(matched) = matched {
-        response.extensions_mut().insert(Matched(matched));
+        response = ApiError::method_not_allowed().into_final_response(path, id);
     }
     response
 }
 
-/// Sets the headers that every answer of an address carries, whatever its status.
-pub(super) async fn set_headers(
-    State(fixed): State<Arc<FixedHeaders>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let path = request.uri().path().to_owned();
-    let mut response = next.run(request).await;
-    fixed.set(&path, response.headers_mut());
-    response
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_cannot_forge_a_log_line() {
+        assert_eq!(Printable("/api/a-b_c%20d").to_string(), "/api/a-b_c%20d");
+        assert_eq!(Printable("/a\n\"b\u{1b}").to_string(), "/a\\n\\\"b\\u{1b}");
+    }
 }

@@ -5,6 +5,8 @@
 //! spellings that others read differently; here everything with two readings is
 //! refused. What passes, it reads as we do.
 
+use memchr::{memchr, memchr_iter};
+
 /// What follows a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
@@ -32,7 +34,7 @@ pub(super) enum BadHead {
 /// Where the head ends in `bytes`, if it does. `scanned` bytes have been looked
 /// at by an earlier call.
 pub(super) fn end(bytes: &[u8], scanned: usize) -> Result<Option<usize>, BadHead> {
-    for (at, _) in bytes.iter().enumerate().skip(scanned).filter(|(_, byte)| **byte == b'\n') {
+    for at in memchr_iter(b'\n', &bytes[scanned..]).map(|at| at + scanned) {
         // A bare line feed ends a line for some and is a part of it for others.
         if !bytes[..at].ends_with(b"\r") {
             return Err(BadHead::LineEnd);
@@ -47,14 +49,13 @@ pub(super) fn end(bytes: &[u8], scanned: usize) -> Result<Option<usize>, BadHead
 /// Checks a whole head, with the empty line at its end.
 pub(super) fn check(head: &[u8]) -> Result<Framing, BadHead> {
     let lines = head.strip_suffix(b"\r\n\r\n").ok_or(BadHead::LineEnd)?;
-    let mut lines = lines.split(|byte| *byte == b'\n').map(|line| match line.strip_suffix(b"\r") {
-        Some(line) => line,
-        None => line,
-    });
-    let is_1_1 = check_request_line(lines.next().unwrap_or_default())?;
+    let (first, mut rest) = cut_line(lines);
+    let is_1_1 = check_request_line(first)?;
     let mut found = Found::default();
-    for line in lines {
+    while let Some(lines) = rest {
+        let (line, after) = cut_line(lines);
         found.add(line)?;
+        rest = after;
     }
     // One host for everybody on the way: with two, each picks its own.
     if found.hosts > 1 || (is_1_1 && found.hosts == 0) {
@@ -66,6 +67,15 @@ pub(super) fn check(head: &[u8]) -> Result<Framing, BadHead> {
         // A length beside chunks is the classic disagreement.
         (_, true) => Err(BadHead::BodyLength),
     }
+}
+
+/// The first line without its end, and the lines after it if there are any.
+fn cut_line(lines: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let (line, rest) = match memchr(b'\n', lines) {
+        Some(at) => (&lines[..at], Some(&lines[at + 1..])),
+        None => (lines, None),
+    };
+    (line.strip_suffix(b"\r").unwrap_or(line), rest)
 }
 
 /// Whether the version is 1.1; method and target are the library's to judge.
@@ -95,14 +105,14 @@ struct Found {
 
 impl Found {
     fn add(&mut self, line: &[u8]) -> Result<(), BadHead> {
-        let colon = line.iter().position(|byte| *byte == b':').ok_or(BadHead::HeaderLine)?;
+        let colon = memchr(b':', line).ok_or(BadHead::HeaderLine)?;
         let (name, value) = (&line[..colon], &line[colon + 1..]);
         // Also refuses a space before the colon, and a continued line, which begins with one.
         if name.is_empty() || !name.iter().copied().all(is_name_byte) {
             return Err(BadHead::HeaderLine);
         }
         // A tab is the only control character a value may have.
-        if value.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
+        if value.iter().any(|byte| (*byte < b' ' && *byte != b'\t') || *byte == 0x7f) {
             return Err(BadHead::HeaderLine);
         }
         if name.eq_ignore_ascii_case(b"host") {
@@ -133,9 +143,25 @@ impl Found {
 }
 
 /// The characters of a token (RFC 9110, 5.6.2).
-fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+const fn is_name_byte(byte: u8) -> bool {
+    NAME_BYTES[byte as usize]
 }
+
+/// By byte: every header of every request is looked at.
+const NAME_BYTES: [bool; 256] = {
+    let (mut bytes, others) = ([false; 256], b"!#$%&'*+-.^_`|~");
+    let mut byte = 0_u8;
+    while byte < 128 {
+        bytes[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < others.len() {
+        bytes[others[at] as usize] = true;
+        at += 1;
+    }
+    bytes
+};
 
 #[cfg(test)]
 mod tests {
