@@ -54,14 +54,9 @@ impl Visit for Line<'_> {
         if field.name() == "message" {
             return self.put(field, |out| out.write_str(value));
         }
-        let is_plain = |b: u8| matches!(b, b' '..=b'~') && !matches!(b, b'"' | b'\\');
-        if value.bytes().all(is_plain) {
-            // What `Debug` makes of it.
-            return self.put(field, |out| {
-                out.0.write_char('"')?;
-                out.0.write_str(value)?;
-                out.0.write_char('"')
-            });
+        let is_plain = |b: u8| matches!(b, b'!'..=b'~') && !matches!(b, b'"' | b'\\' | b'=');
+        if !value.is_empty() && value.bytes().all(is_plain) {
+            return self.put(field, |out| out.0.write_str(value));
         }
         self.record_debug(field, &value);
     }

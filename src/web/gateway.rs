@@ -253,6 +253,9 @@ fn guest_path(uri_path: &str) -> Result<String, ApiError> {
         )
     };
     let rest = uri_path.splitn(5, '/').nth(4).unwrap_or_default();
+    if is_plain(rest) {
+        return Ok(format!("/{rest}"));
+    }
     let upper = rest.to_ascii_uppercase();
     if ["%2F", "%5C", "%00", "%25", "%3F", "%23"].iter().any(|coded| upper.contains(coded)) {
         return Err(malformed());
@@ -268,6 +271,12 @@ fn guest_path(uri_path: &str) -> Result<String, ApiError> {
         return Err(malformed());
     }
     Ok(format!("/{decoded}"))
+}
+
+/// Whether a path can mean one thing only: what nearly every call has.
+fn is_plain(rest: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'~');
+    rest.bytes().all(plain) && !rest.starts_with('/') && !rest.contains("//")
 }
 
 impl From<DispatchError> for ApiError {
@@ -290,6 +299,7 @@ mod tests {
             assert!(guest_path(&format!("/api/ext/x/{path}")).is_err(), "{path}");
         }
         assert_eq!(guest_path("/api/ext/x/a%20b/c").unwrap(), "/a b/c");
+        assert_eq!(guest_path("/api/ext/x/a-b/c_d/").unwrap(), "/a-b/c_d/");
         assert_eq!(guest_path("/api/ext/x").unwrap(), "/");
         assert_eq!(guest_path("/api/ext/x/").unwrap(), "/");
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
@@ -11,7 +12,6 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use uuid::Uuid;
 
 use super::error::{ApiError, PendingError};
 use super::headers::FixedHeaders;
@@ -40,6 +40,7 @@ pub(super) struct Passage {
     /// By pattern.
     routes: HashMap<&'static str, RouteMetrics>,
     unmatched: RouteMetrics,
+    ids: RequestIds,
 }
 
 impl Passage {
@@ -49,6 +50,7 @@ impl Passage {
             fixed: FixedHeaders::new(&app),
             routes: table.iter().map(metrics).collect(),
             unmatched: RouteMetrics::new("(none)"),
+            ids: RequestIds::new(),
             app,
         }
     }
@@ -63,7 +65,7 @@ pub(super) async fn pass(
     next: Next,
 ) -> Response {
     let started = Instant::now();
-    let id = request_id(&request);
+    let id = passage.ids.id_of(&request);
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let matched = request.extensions().get::<MatchedPath>();
     let route = matched.and_then(|matched| passage.routes.get(matched.as_str()));
@@ -110,12 +112,34 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
-fn request_id(request: &Request) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
-    let sent = request.headers().get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
-    match sent {
-        Some(id) if (1..=64).contains(&id.len()) && id.bytes().all(plain) => id.to_owned(),
-        _ => Uuid::new_v4().simple().to_string(),
+/// Makes ids that nobody can guess and that do not repeat, without asking the
+/// system for randomness each time: a keyed hash of a counter.
+struct RequestIds {
+    key: [u8; 32],
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    fn new() -> Self {
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).expect("the system has randomness, as tokens need it too");
+        Self { key, next: AtomicU64::new(0) }
+    }
+
+    /// The client's own id if it is plain, else a new one of 32 hex digits.
+    fn id_of(&self, request: &Request) -> String {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+        let sent = request.headers().get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
+        match sent {
+            Some(id) if (1..=64).contains(&id.len()) && id.bytes().all(plain) => id.to_owned(),
+            _ => self.make(),
+        }
+    }
+
+    fn make(&self) -> String {
+        let count = self.next.fetch_add(1, Ordering::Relaxed);
+        let hash = blake3::keyed_hash(&self.key, &count.to_le_bytes());
+        hex::encode(&hash.as_bytes()[..16])
     }
 }
 
@@ -140,6 +164,16 @@ fn finish_error(mut response: Response, path: &str, id: &str) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn request_ids_do_not_repeat_and_are_not_those_of_another_appliance() {
+        let (one, other) = (RequestIds::new(), RequestIds::new());
+        let ids = [one.make(), one.make(), other.make(), other.make()];
+
+        let distinct: std::collections::HashSet<_> = ids.iter().collect();
+        assert_eq!(distinct.len(), 4);
+        assert!(ids.iter().all(|id| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit())));
+    }
 
     #[test]
     fn a_path_cannot_forge_a_log_line() {

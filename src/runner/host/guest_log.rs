@@ -96,11 +96,11 @@ impl GuestLog {
                 tracing::event!(
                     target: "extension",
                     tracing::Level::$level,
-                    tenant.id = %self.context.tenant,
-                    extension.name = %self.context.extension,
+                    tenant.id = self.context.tenant.as_str(),
+                    extension.name = self.context.extension.as_str(),
                     extension.version = %self.context.version,
                     install.id = %self.context.install,
-                    request.id = %self.context.request_id,
+                    request.id = self.context.request_id.as_str(),
                     source = source.as_str(),
                     "{line}"
                 )
