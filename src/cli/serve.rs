@@ -14,6 +14,7 @@ use super::interrupt::Signals;
 use super::settings_args::SettingsArgs;
 use crate::app::App;
 use crate::app::clock::{Clock, SystemClock};
+use crate::app::rate_limits::RateLimits;
 use crate::app::sign_in::{Passwords, SignInLimits, SignInLinks};
 use crate::config::Config;
 use crate::registry::{Registry, uploads};
@@ -161,6 +162,7 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         passwords: Passwords::new(),
         sign_in_limits: SignInLimits::default(),
         sign_in_links: SignInLinks::default(),
+        rate_limits: RateLimits::new(&config.uploads),
         config: Arc::new(config),
     };
     Ok(Arc::new(app))
