@@ -255,7 +255,7 @@ fn these_routes_are_public() {
 fn the_route_table_is_this() {
     let rows: Vec<_> = table()
         .iter()
-        .map(|route| format!("{:<7}{:<46}{:?}", route.method, route.path, route.access))
+        .map(|route| format!("{:<6} {:<45} {:?}", route.method, route.path, route.access))
         .collect();
 
     insta::assert_snapshot!(rows.join("\n"), @r"
@@ -285,6 +285,14 @@ fn the_route_table_is_this() {
     POST   /api/v1/installs/{id}/disable                 Scope(InstallWrite)
     PUT    /api/v1/installs/{id}/version                 Scope(InstallWrite)
     PUT    /api/v1/installs/{id}/settings                Scope(InstallWrite)
+    GET    /api/v1/limits                                Scope(BundlePublish)
+    OPTIONS /api/v1/uploads                               Scope(BundlePublish)
+    GET    /api/v1/uploads                               Scope(BundlePublish)
+    POST   /api/v1/uploads                               Scope(BundlePublish)
+    GET    /api/v1/uploads/{id}                          Scope(BundlePublish)
+    PATCH  /api/v1/uploads/{id}                          Scope(BundlePublish)
+    DELETE /api/v1/uploads/{id}                          Scope(BundlePublish)
+    POST   /api/v1/uploads/{id}/publish                  Scope(BundlePublish)
     GET    /api/v1/quarantine                            Scope(BundlePublish)
     GET    /api/v1/quarantine/{hash}                     Scope(BundlePublish)
     DELETE /api/v1/quarantine/{hash}                     Scope(TrustWrite)
