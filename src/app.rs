@@ -10,10 +10,12 @@ pub mod configure;
 pub mod dispatch;
 pub mod extensions;
 pub mod install;
+pub mod limits;
 pub mod operators;
 mod origins;
 pub mod publish;
 pub mod quarantine;
+pub mod rate_limits;
 pub mod readiness;
 pub mod setup;
 pub mod sign_in;
@@ -23,6 +25,7 @@ pub mod tokens;
 pub mod trust;
 pub mod upgrade;
 pub mod upload;
+pub mod uploads;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -53,6 +56,7 @@ pub struct App {
     pub passwords: sign_in::Passwords,
     pub sign_in_limits: sign_in::SignInLimits,
     pub sign_in_links: sign_in::SignInLinks,
+    pub rate_limits: rate_limits::RateLimits,
 }
 
 /// The caller may not do this.

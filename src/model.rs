@@ -20,6 +20,7 @@ mod scope;
 mod tenant;
 mod token;
 mod trusted_key;
+mod upload;
 
 pub use asset_path::{AssetPath, InvalidAssetPath};
 pub use audit_event::{Actor, AuditAction, AuditEvent};
@@ -38,3 +39,4 @@ pub use scope::{InvalidScope, Scope, ScopeKind};
 pub use tenant::{InvalidTenantId, Tenant, TenantId};
 pub use token::{Token, TokenId};
 pub use trusted_key::{InvalidKeyId, KeyId, KeyStatus, NameGlob, TrustedKey};
+pub use upload::{InvalidUploadId, Upload, UploadId};

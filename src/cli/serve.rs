@@ -14,9 +14,10 @@ use super::interrupt::Signals;
 use super::settings_args::SettingsArgs;
 use crate::app::App;
 use crate::app::clock::{Clock, SystemClock};
+use crate::app::rate_limits::RateLimits;
 use crate::app::sign_in::{Passwords, SignInLimits, SignInLinks};
 use crate::config::Config;
-use crate::registry::Registry;
+use crate::registry::{Registry, uploads};
 use crate::runner::Runner;
 use crate::store::BundleStore;
 use crate::telemetry::{self, Metrics};
@@ -137,6 +138,14 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
     let bundles = BundleStore::open(&config.store, &data_dir)
         .context("cannot open the bundle store")
         .map_err(unfinished)?;
+    let uploads = registry
+        .read_blocking(uploads::list_all)
+        .context("cannot read the uploads")
+        .map_err(unfinished)?;
+    bundles
+        .restore_uploads(&uploads)
+        .context("cannot take over the uploads")
+        .map_err(unfinished)?;
     let runner =
         Runner::new(&config.runner).context("cannot start the runner").map_err(unfinished)?;
     let trust = match config.signing.trust_bundle.as_str() {
@@ -154,6 +163,7 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         passwords: Passwords::new(),
         sign_in_limits: SignInLimits::default(),
         sign_in_links: SignInLinks::default(),
+        rate_limits: RateLimits::new(&config.uploads),
         config: Arc::new(config),
     };
     Ok(Arc::new(app))

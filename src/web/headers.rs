@@ -3,6 +3,7 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use super::api::uploads::tus;
 use crate::app::App;
 
 /// Request headers that reach a guest; `x-ext-*` do too. Cookie, Authorization
@@ -115,6 +116,10 @@ impl FixedHeaders {
             insert(headers, &self.endpoint);
         } else {
             insert(headers, &self.admin);
+            if path.starts_with("/api/v1/uploads") {
+                // The protocol wants its version on every answer, refusals included.
+                headers.insert(tus::RESUMABLE, HeaderValue::from_static(tus::VERSION));
+            }
             if !headers.contains_key(header::CACHE_CONTROL) {
                 headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             }

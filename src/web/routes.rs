@@ -9,8 +9,8 @@ use super::access::Access::{
     self, Always, Endpoint, Metrics, OperatorStepUp, Page, Public, Scope, ScopeStepUp,
 };
 use super::api::{
-    bundles, extensions, installs, operators, quarantine, schema, setup, tenants, tokens,
-    trust_keys,
+    bundles, extensions, installs, limits, operators, quarantine, schema, setup, tenants, tokens,
+    trust_keys, uploads,
 };
 use super::ext_ui::show_asset;
 use super::pages;
@@ -37,7 +37,9 @@ where
         "GET" => MethodFilter::GET,
         "POST" => MethodFilter::POST,
         "PUT" => MethodFilter::PUT,
+        "PATCH" => MethodFilter::PATCH,
         "DELETE" => MethodFilter::DELETE,
+        "OPTIONS" => MethodFilter::OPTIONS,
         _ => return Route { method, path, access, handler: any(handler) },
     };
     Route { method, path, access, handler: on(filter, handler) }
@@ -48,6 +50,7 @@ pub fn table() -> Vec<Route> {
     let mut table = serving();
     table.extend(ext_ui());
     table.extend(publishing());
+    table.extend(uploading());
     table.extend(administration());
     table.extend(pages());
     table
@@ -114,6 +117,24 @@ fn publishing() -> Vec<Route> {
             "/api/v1/installs/{id}/settings",
             Scope(InstallWrite),
             installs::change_settings,
+        ),
+    ]
+}
+
+fn uploading() -> Vec<Route> {
+    vec![
+        route("GET", "/api/v1/limits", Scope(BundlePublish), limits::show_limits),
+        route("OPTIONS", "/api/v1/uploads", Scope(BundlePublish), uploads::describe_uploads),
+        route("GET", "/api/v1/uploads", Scope(BundlePublish), uploads::list_uploads),
+        route("POST", "/api/v1/uploads", Scope(BundlePublish), uploads::create_upload),
+        route("GET", "/api/v1/uploads/{id}", Scope(BundlePublish), uploads::get_upload),
+        route("PATCH", "/api/v1/uploads/{id}", Scope(BundlePublish), uploads::append_upload),
+        route("DELETE", "/api/v1/uploads/{id}", Scope(BundlePublish), uploads::abort_upload),
+        route(
+            "POST",
+            "/api/v1/uploads/{id}/publish",
+            Scope(BundlePublish),
+            uploads::publish_upload,
         ),
     ]
 }
