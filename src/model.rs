@@ -17,6 +17,7 @@ mod operator;
 mod principal;
 mod quarantine;
 mod scope;
+mod star_version;
 mod tenant;
 mod token;
 mod trusted_key;
@@ -30,11 +31,14 @@ pub use extension_name::{ExtensionName, InvalidExtensionName};
 pub use extension_version::{ExtensionVersion, Signer, TargetWorld};
 pub use file_entry::{FileDigest, FileEntry, media_type};
 pub use install::{Install, InstallId, PreviousVersion};
-pub use manifest::{Manifest, ManifestProblem, ManifestProblems, ManifestWarning, Ui, UiHook};
+pub use manifest::{
+    Manifest, ManifestProblem, ManifestProblems, ManifestWarning, ReadManifest, Ui, UiHook,
+};
 pub use operator::{Operator, OperatorName, Session};
 pub use principal::Principal;
 pub use quarantine::{Approval, Quarantined};
 pub use scope::{InvalidScope, Scope, ScopeKind};
+pub use star_version::{InvalidStarVersion, StarVersion};
 pub use tenant::{InvalidTenantId, Tenant, TenantId};
 pub use token::{Token, TokenId};
 pub use trusted_key::{InvalidKeyId, KeyId, KeyStatus, NameGlob, TrustedKey};

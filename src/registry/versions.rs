@@ -3,7 +3,7 @@
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 use semver::Version;
 
-use crate::model::{ContentHash, ExtensionName, ExtensionVersion};
+use crate::model::{ContentHash, ExtensionName, ExtensionVersion, StarVersion};
 
 use super::txn::{decode, encode};
 use super::{ReadTables, RegistryError, WriteTxn};
@@ -44,6 +44,32 @@ pub fn insert(txn: &WriteTxn, version: &ExtensionVersion) -> Result<Insertion, R
     rows.insert(key, encode(&VERSIONS, version)?.as_slice())?;
     txn.table(HASHES)?.insert(version.content_hash.as_bytes(), key)?;
     Ok(Insertion::Created)
+}
+
+/// Inserts a bundle whose manifest says `X.Y.*` at the next free patch, and
+/// writes into `version` what it became. Equal bytes keep the number they have.
+pub fn insert_at_star(
+    txn: &WriteTxn,
+    version: &mut ExtensionVersion,
+    star: StarVersion,
+) -> Result<Insertion, RegistryError> {
+    if let Some(known) = get_by_hash(txn, &version.content_hash)? {
+        *version = known;
+        return Ok(Insertion::Unchanged);
+    }
+    let Some(number) = next_of(txn, &version.name, star)? else { return Ok(Insertion::Taken) };
+    version.version = number.clone();
+    version.manifest.version = number;
+    insert(txn, version)
+}
+
+/// The version that `X.Y.*` stands for when the next bundle says so.
+pub fn next_of(
+    txn: &impl ReadTables,
+    name: &ExtensionName,
+    star: StarVersion,
+) -> Result<Option<Version>, RegistryError> {
+    Ok(star.next(numbers_of(txn, name)?))
 }
 
 /// One version.
@@ -100,8 +126,13 @@ pub fn highest(
     txn: &impl ReadTables,
     name: &ExtensionName,
 ) -> Result<Option<Version>, RegistryError> {
+    Ok(numbers_of(txn, name)?.into_iter().max())
+}
+
+/// The version numbers of one extension, in no particular order.
+fn numbers_of(txn: &impl ReadTables, name: &ExtensionName) -> Result<Vec<Version>, RegistryError> {
     let rows = txn.rows(VERSIONS)?;
-    let mut highest = None;
+    let mut numbers = Vec::new();
     for row in rows.range((name.as_str(), "")..)? {
         let (key, _) = row?;
         let (row_name, number) = key.value();
@@ -109,9 +140,9 @@ pub fn highest(
             break;
         }
         // Read from the key: decoding whole file tables for a number would be slow.
-        highest = highest.max(Version::parse(number).ok());
+        numbers.extend(Version::parse(number));
     }
-    Ok(highest)
+    Ok(numbers)
 }
 
 #[cfg(test)]
@@ -179,5 +210,28 @@ mod tests {
         assert_eq!(highest, Some(Version::new(1, 10, 0)));
         assert_eq!(numbers, ["1.10.0", "1.10.0-rc.1", "1.9.0"]);
         assert_eq!(registry.read_blocking(list).unwrap().len(), 5);
+    }
+
+    #[test]
+    fn a_star_takes_the_next_patch_and_equal_bytes_keep_theirs() {
+        let registry = registry();
+        let star = StarVersion { major: 1, minor: 2 };
+        let mut first = version("hello", "1.2.0", "a");
+        let mut second = version("hello", "1.2.0", "b");
+        let mut again = version("hello", "1.2.0", "a");
+
+        let insertions = registry
+            .write_blocking(|txn| {
+                insert(txn, &version("hello", "1.2.6", "c"))?;
+                insert(txn, &version("hello", "1.2.9-rc.1", "d"))?;
+                Ok([&mut first, &mut second, &mut again]
+                    .map(|row| insert_at_star(txn, row, star).unwrap()))
+            })
+            .unwrap();
+
+        assert_eq!(insertions, [Insertion::Created, Insertion::Created, Insertion::Unchanged]);
+        let numbers = [&first, &second, &again].map(|row| row.version.to_string());
+        assert_eq!(numbers, ["1.2.7", "1.2.8", "1.2.7"]);
+        assert_eq!(second.manifest.version, second.version);
     }
 }

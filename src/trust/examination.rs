@@ -3,21 +3,30 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 
+use semver::Version;
 use sha2::{Digest, Sha256};
 
 use super::report::{Check, CheckStatus, Finding, ReportedExtension, Rows};
 use super::statement::{Subject, manifest_sha256};
 use super::verification::{StagedUpload, reported};
 use crate::bundle::{self, ArchiveError, BundleContents, BundleLimits};
-use crate::model::{ContentHash, ExtensionVersion, Manifest, TargetWorld};
+use crate::model::{
+    ContentHash, ExtensionName, ExtensionVersion, Manifest, ManifestProblems, ReadManifest,
+    StarVersion, TargetWorld,
+};
 
 /// A bundle that is sound in itself.
 #[derive(Debug)]
 pub(super) struct Examined {
     pub(super) contents: BundleContents,
     pub(super) manifest: Manifest,
+    /// What the manifest says instead of a version, if it says `X.Y.*`.
+    pub(super) star: Option<StarVersion>,
     pub(super) world: Option<TargetWorld>,
 }
+
+/// Says which version `X.Y.*` stands for; `None` when that cannot be told.
+pub type ResolveStar<'a> = dyn Fn(&ExtensionName, StarVersion) -> Option<Version> + 'a;
 
 /// Why the examination ended early. The rows say more.
 pub(super) enum Stop {
@@ -32,6 +41,7 @@ impl Examined {
         Subject {
             name: self.manifest.name.clone(),
             version: self.manifest.version.clone(),
+            star: self.star,
             content_hash: self.contents.content_hash,
             size: self.contents.size,
             manifest_sha256: manifest_sha256(&self.contents.manifest),
@@ -44,13 +54,14 @@ impl Examined {
 pub(super) fn examine(
     upload: &StagedUpload,
     limits: &BundleLimits,
+    resolve: Option<&ResolveStar<'_>>,
     rows: &mut Rows,
 ) -> Result<Examined, Stop> {
     check_transport(upload, rows)?;
     let contents = read(upload, limits, rows)?;
-    let manifest = check_manifest(&contents, rows)?;
+    let (manifest, star) = check_manifest(&contents, resolve, rows)?;
     let world = check_component(&contents, &manifest, rows)?;
-    Ok(Examined { contents, manifest, world })
+    Ok(Examined { contents, manifest, star, world })
 }
 
 fn check_transport(upload: &StagedUpload, rows: &mut Rows) -> Result<(), Stop> {
@@ -122,17 +133,30 @@ fn check_integrity(upload: &StagedUpload, found: ContentHash, rows: &mut Rows) -
     Err(Stop::NotChecked)
 }
 
-fn check_manifest(contents: &BundleContents, rows: &mut Rows) -> Result<Manifest, Stop> {
-    match Manifest::parse(&contents.manifest) {
-        Ok((manifest, warnings)) => {
-            rows.pass(Check::Manifest, format!("{} {}", manifest.name, manifest.version));
+fn check_manifest(
+    contents: &BundleContents,
+    resolve: Option<&ResolveStar<'_>>,
+    rows: &mut Rows,
+) -> Result<(Manifest, Option<StarVersion>), Stop> {
+    match read_manifest(&contents.manifest, resolve) {
+        Ok(ReadManifest { mut manifest, star, warnings }) => {
+            let stands_for = star.map(|star| format!(", which {star} stands for"));
+            if let (Some(star), Some(resolve)) = (star, resolve) {
+                manifest.version = resolve(&manifest.name, star).ok_or_else(|| {
+                    rows.add(Check::Manifest, CheckStatus::Fail, unresolved(star));
+                    Stop::NotChecked
+                })?;
+            }
+            let Manifest { name, version, .. } = &manifest;
+            let stands_for = stands_for.unwrap_or_default();
+            rows.pass(Check::Manifest, format!("{name} {version}{stands_for}"));
             for warning in warnings {
                 let finding =
                     Finding::new(warning.code).found(located(&warning.path, &warning.message));
                 rows.add(Check::Manifest, CheckStatus::Warn, finding);
             }
             warn_of_missing_files(contents, &manifest, rows);
-            Ok(manifest)
+            Ok((manifest, star))
         }
         Err(problems) => {
             for problem in problems.0 {
@@ -143,6 +167,24 @@ fn check_manifest(contents: &BundleContents, rows: &mut Rows) -> Result<Manifest
             Err(Stop::Rejected(None))
         }
     }
+}
+
+fn read_manifest(
+    json: &[u8],
+    resolve: Option<&ResolveStar<'_>>,
+) -> Result<ReadManifest, ManifestProblems> {
+    if resolve.is_some() {
+        return Manifest::parse_with_star(json);
+    }
+    let (manifest, warnings) = Manifest::parse(json)?;
+    Ok(ReadManifest { manifest, star: None, warnings })
+}
+
+fn unresolved(star: StarVersion) -> Finding {
+    Finding::new("version_not_resolved")
+        .expected(format!("a free version for {star}"))
+        .found("the registry could not name one")
+        .hint("Send the bundle again, or write an exact version.")
 }
 
 /// Existing bundles name an entry that nothing ever read, so that a missing

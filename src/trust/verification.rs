@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use ed25519_dalek::VerifyingKey;
 
-use super::examination::{self, Examined, Stop};
+use super::examination::{self, Examined, ResolveStar, Stop};
 use super::key_ring::KeyRing;
 use super::policy::{Case, Decision, Facts};
 use super::report::{Check, CheckStatus, Report, ReportedExtension, Rows, Verdict};
 use super::signatures::{self, SignatureFact, Signed};
 use super::trust_bundle::TrustBundle;
 use crate::bundle::BundleLimits;
-use crate::model::{ContentHash, FileEntry, KeyId, Manifest, Signer, TargetWorld};
+use crate::model::{ContentHash, FileEntry, KeyId, Manifest, Signer, StarVersion, TargetWorld};
 
 /// A bundle received into a file of ours, hashed on the way. Nothing in it is trusted.
 #[derive(Clone, Debug)]
@@ -78,9 +78,31 @@ pub fn verify(
     facts: &Facts,
     limits: &BundleLimits,
 ) -> Verification {
+    verify_any(upload, trust, facts, limits, None)
+}
+
+/// The same, for a bundle whose manifest may say `X.Y.*` in place of a version.
+/// Its signatures must say so, too.
+pub fn verify_with_star(
+    upload: &StagedUpload,
+    trust: &TrustBundle,
+    facts: &Facts,
+    limits: &BundleLimits,
+    resolve: &ResolveStar<'_>,
+) -> Verification {
+    verify_any(upload, trust, facts, limits, Some(resolve))
+}
+
+fn verify_any(
+    upload: &StagedUpload,
+    trust: &TrustBundle,
+    facts: &Facts,
+    limits: &BundleLimits,
+    resolve: Option<&ResolveStar<'_>>,
+) -> Verification {
     let mut rows = Rows::default();
     let hash = upload.content_hash;
-    let examined = match examination::examine(upload, limits, &mut rows) {
+    let examined = match examination::examine(upload, limits, resolve, &mut rows) {
         Ok(examined) => examined,
         Err(Stop::Rejected(extension)) => {
             return Verification::Rejected(rows.into_report(Verdict::Rejected, hash, extension));
@@ -199,6 +221,11 @@ impl ExaminedBundle {
 
     pub fn manifest(&self) -> &Manifest {
         &self.examined.manifest
+    }
+
+    /// What the manifest says in place of a version, if it says `X.Y.*`.
+    pub fn star(&self) -> Option<StarVersion> {
+        self.examined.star
     }
 
     /// The manifest as it is in the bundle.

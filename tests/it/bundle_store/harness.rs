@@ -145,6 +145,7 @@ pub(super) fn subject(bundle: &VerifiedBundle) -> Subject {
     Subject {
         name: bundle.manifest().name.clone(),
         version: bundle.manifest().version.clone(),
+        star: bundle.star(),
         content_hash: bundle.content_hash(),
         size: bundle.size(),
         manifest_sha256: statement::manifest_sha256(bundle.manifest_json()),

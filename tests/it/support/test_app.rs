@@ -17,7 +17,8 @@ use plugboard::app::trust::TrustRequest;
 use plugboard::bundle::{self, BundleLimits};
 use plugboard::config::{Config, StoreConfig};
 use plugboard::model::{
-    ContentHash, Manifest, NameGlob, Operator, OperatorName, Principal, Scope, TenantId,
+    ContentHash, Manifest, NameGlob, Operator, OperatorName, Principal, ReadManifest, Scope,
+    TenantId,
 };
 use plugboard::registry::{Registry, operators};
 use plugboard::runner::Runner;
@@ -334,11 +335,13 @@ pub(crate) fn local() -> Principal {
 pub(crate) fn sign_with(key: &GeneratedKey, archive: &[u8]) -> Vec<u8> {
     let key = keys::parse_private(&key.private_pem).unwrap();
     let contents = bundle::read(archive, &BundleLimits::default()).unwrap();
-    let (manifest, _) = Manifest::parse(&contents.manifest).unwrap();
+    let ReadManifest { manifest, star, .. } =
+        Manifest::parse_with_star(&contents.manifest).unwrap();
     let component = contents.component.as_deref();
     let subject = Subject {
         name: manifest.name,
         version: manifest.version,
+        star,
         content_hash: contents.content_hash,
         size: contents.size,
         manifest_sha256: statement::manifest_sha256(&contents.manifest),
