@@ -23,6 +23,7 @@ pub mod tokens;
 pub mod trust;
 pub mod upgrade;
 pub mod upload;
+pub mod uploads;
 
 use std::{path::PathBuf, sync::Arc};
 

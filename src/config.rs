@@ -25,6 +25,7 @@ mod signing;
 mod store;
 mod telemetry;
 mod text;
+mod uploads;
 
 pub use auth::AuthConfig;
 pub use egress::{EgressConfig, EgressHost, EgressRule, InvalidEgressRule, Scheme};
@@ -43,6 +44,7 @@ pub use settings::Setting;
 pub use signing::{SigningConfig, SigningPolicy};
 pub use store::{S3Config, StoreConfig};
 pub use telemetry::{LogFormat, TelemetryConfig};
+pub use uploads::UploadsConfig;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -59,6 +61,8 @@ pub struct Config {
     pub registry: RegistryConfig,
     /// The bundle store and what a bundle may be.
     pub store: StoreConfig,
+    /// What one publisher may send, and how often.
+    pub uploads: UploadsConfig,
     /// Whose signatures count.
     pub signing: SigningConfig,
     /// How extensions run.

@@ -21,6 +21,7 @@ mod star_version;
 mod tenant;
 mod token;
 mod trusted_key;
+mod upload;
 
 pub use asset_path::{AssetPath, InvalidAssetPath};
 pub use audit_event::{Actor, AuditAction, AuditEvent};
@@ -42,3 +43,4 @@ pub use star_version::{InvalidStarVersion, StarVersion};
 pub use tenant::{InvalidTenantId, Tenant, TenantId};
 pub use token::{Token, TokenId};
 pub use trusted_key::{InvalidKeyId, KeyId, KeyStatus, NameGlob, TrustedKey};
+pub use upload::{InvalidUploadId, Upload, UploadId};

@@ -39,6 +39,7 @@ pub mod tokens;
 mod touches;
 pub mod trusted_keys;
 mod txn;
+pub mod uploads;
 pub mod versions;
 
 pub use error::RegistryError;

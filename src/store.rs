@@ -2,7 +2,7 @@
 //!
 //! `layout` names the keys, `backend` is the object store (`directory` what a
 //! local one leaves to us), `staging` receives uploads into `room` that is
-//! counted, `objects` puts and reads bundles, `quarantine` keeps those that
+//! counted, `uploads` keeps those that come in parts, `objects` puts and reads bundles, `quarantine` keeps those that
 //! wait, `sweep` removes what nobody refers to. `disk_cache` holds unpacked
 //! files, filled by `unpack`.
 //!
@@ -23,10 +23,12 @@ mod room;
 mod staging;
 mod sweep;
 mod unpack;
+mod uploads;
 
 pub use error::StoreError;
 pub use objects::AssetFile;
 pub use staging::{Staged, Staging};
+pub use uploads::{UploadHold, UploadWriter};
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -41,6 +43,7 @@ use self::layout::{Layout, Place};
 use self::per_bundle::PerBundle;
 use self::room::{DiskFloor, Room};
 use self::staging::StagingArea;
+use self::uploads::KeptUploads;
 use crate::config::StoreConfig;
 use crate::model::ContentHash;
 
@@ -58,6 +61,7 @@ struct Inner {
     backend: Backend,
     layout: Layout,
     staging: StagingArea,
+    uploads: Arc<KeptUploads>,
     room: Arc<Room>,
     floor: DiskFloor,
     cache: DiskCache,
@@ -75,8 +79,9 @@ struct Inner {
 impl BundleStore {
     /// Opens the store below `data_dir`: bundles in `store`, unpacked files in `cache`.
     ///
-    /// Removes what a crash left behind, uploads included: call it when this
-    /// process is known to be the only one, as after the registry was opened.
+    /// Removes what a crash left behind: call it when this process is known to
+    /// be the only one, as after the registry was opened, and then call
+    /// [`Self::restore_uploads`].
     pub fn open(config: &StoreConfig, data_dir: &Path) -> Result<Self, StoreError> {
         let layout = Layout::new(&config.base)?;
         let backend = Backend::directory(&data_dir.join("store"), &layout)?;
@@ -105,10 +110,12 @@ impl BundleStore {
         let room = Arc::new(Room::new(config.max_staged_bytes, in_use));
         let staging =
             StagingArea::new(staging, Arc::clone(&room), floor.clone(), config.max_bundle_bytes);
+        let uploads = Arc::new(KeptUploads::new(Arc::clone(&room)));
         let inner = Inner {
             backend,
             layout,
             staging,
+            uploads,
             room,
             floor,
             cache,

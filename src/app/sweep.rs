@@ -5,13 +5,25 @@ use std::collections::HashSet;
 use jiff::SignedDuration;
 
 use super::App;
-use super::quarantine::QuarantineError;
 use super::sign_in::seconds;
+use super::uploads::UploadError;
 use crate::model::{Actor, AuditAction};
 use crate::registry::{RegistryError, WriteTxn, audit, quarantine, sessions, versions};
+use crate::store::StoreError;
 
 /// How long an upload or an object that nobody refers to is left alone.
 const LEFTOVER_AGE: SignedDuration = SignedDuration::from_hours(24);
+
+/// Why something was not cleaned up; the next sweep tries again.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    #[error(transparent)]
+    Upload(#[from] UploadError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
 
 impl App {
     /// Writes the last-used times that are only in memory. Called once a minute.
@@ -19,8 +31,8 @@ impl App {
         self.registry.flush_touches().await
     }
 
-    /// Removes expired sessions, expired quarantined bundles, and left-over files.
-    pub async fn sweep(&self) -> Result<(), QuarantineError> {
+    /// Removes expired sessions, uploads and quarantined bundles, and left-over files.
+    pub async fn sweep(&self) -> Result<(), SweepError> {
         let now = self.clock.now();
         let auth = &self.config.auth;
         let (idle, absolute) = (seconds(auth.session_idle_s), seconds(auth.session_absolute_s));
@@ -41,6 +53,7 @@ impl App {
             self.registry.write(write).await?;
             self.bundles.remove_quarantined(&hash).await?;
         }
+        self.sweep_uploads().await?;
         self.bundles.sweep_staging(now - LEFTOVER_AGE).await?;
         let known = self.registry.read(|txn| {
             let versions = versions::list(txn)?.into_iter().map(|row| row.content_hash);

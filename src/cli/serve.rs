@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::app::clock::{Clock, SystemClock};
 use crate::app::sign_in::{Passwords, SignInLimits, SignInLinks};
 use crate::config::Config;
-use crate::registry::Registry;
+use crate::registry::{Registry, uploads};
 use crate::runner::Runner;
 use crate::store::BundleStore;
 use crate::telemetry::{self, Metrics};
@@ -135,6 +135,14 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
             .map_err(unfinished)?;
     let bundles = BundleStore::open(&config.store, &data_dir)
         .context("cannot open the bundle store")
+        .map_err(unfinished)?;
+    let uploads = registry
+        .read_blocking(uploads::list_all)
+        .context("cannot read the uploads")
+        .map_err(unfinished)?;
+    bundles
+        .restore_uploads(&uploads)
+        .context("cannot take over the uploads")
         .map_err(unfinished)?;
     let runner =
         Runner::new(&config.runner).context("cannot start the runner").map_err(unfinished)?;

@@ -72,6 +72,7 @@ impl Config {
         self.server.check(findings);
         self.auth.check(findings);
         self.store.check(findings);
+        self.uploads.check(&self.store, findings);
         self.runner.check(findings);
         self.ext_ui.check(&self.server, findings);
         self.telemetry.check(findings);

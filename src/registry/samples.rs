@@ -5,7 +5,8 @@ use serde_json::json;
 
 use crate::model::{
     Actor, AuditAction, AuditEvent, ContentHash, ExtensionVersion, Install, InstallId, KeyId,
-    KeyStatus, NameGlob, Operator, Quarantined, Session, TenantId, Token, TrustedKey,
+    KeyStatus, NameGlob, Operator, Quarantined, Session, TenantId, Token, TrustedKey, Upload,
+    UploadId,
 };
 
 use super::Registry;
@@ -124,6 +125,22 @@ pub(super) fn quarantined(content: &str, since: Timestamp) -> Quarantined {
         expires_at: at(since.as_second() + 100),
         published_by: "token aaaaaaaa".to_owned(),
         report: json!({}),
+    }
+}
+
+pub(super) fn upload(tenant: &str, length: u64) -> Upload {
+    Upload {
+        id: UploadId::random(),
+        tenant: tenant.parse().unwrap(),
+        owner: "token aaaaaaaa".to_owned(),
+        length,
+        offset: 0,
+        declared_hash: None,
+        filename: "hello.tar.zst".to_owned(),
+        created_at: at(0),
+        expires_at: at(1000),
+        finished: false,
+        report: None,
     }
 }
 

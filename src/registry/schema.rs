@@ -12,7 +12,7 @@ use redb::{Database, ReadableDatabase, TableDefinition, TableError, WriteTransac
 use super::storage::durable_write;
 use super::{
     RegistryError, approvals, audit, installs, operators, quarantine, sessions, setup, tenants,
-    tokens, trusted_keys, versions,
+    tokens, trusted_keys, uploads, versions,
 };
 
 /// Facts about the file itself.
@@ -24,7 +24,7 @@ const FORMAT: &str = "format";
 type Migration = fn(&WriteTransaction, Timestamp) -> Result<(), RegistryError>;
 
 /// The migration at index `n` makes format `n + 1`; format 0 is an empty file.
-const MIGRATIONS: &[Migration] = &[create_tables];
+const MIGRATIONS: &[Migration] = &[create_tables, add_uploads];
 
 /// The format this program reads and writes.
 pub const FORMAT_VERSION: u64 = MIGRATIONS.len() as u64;
@@ -91,6 +91,11 @@ fn create_tables(txn: &WriteTransaction, now: Timestamp) -> Result<(), RegistryE
     tenants::create_table(txn, now)
 }
 
+/// Format 2: uploads that arrive in parts.
+fn add_uploads(txn: &WriteTransaction, _now: Timestamp) -> Result<(), RegistryError> {
+    uploads::create_table(txn)
+}
+
 #[cfg(test)]
 mod tests {
     use redb::backends::InMemoryBackend;
@@ -115,7 +120,7 @@ mod tests {
     #[test]
     fn an_older_format_is_brought_forward_once() {
         let db = database();
-        create(&db, Timestamp::UNIX_EPOCH).unwrap();
+        migrate(&db, 0, &MIGRATIONS[..1], Timestamp::UNIX_EPOCH).unwrap();
         let migrations = [create_tables as Migration, write_note];
 
         migrate(&db, 1, &migrations, Timestamp::UNIX_EPOCH).unwrap();
@@ -128,9 +133,20 @@ mod tests {
     }
 
     #[test]
+    fn a_registry_of_format_1_gets_a_table_of_uploads() {
+        let db = database();
+        migrate(&db, 0, &MIGRATIONS[..1], Timestamp::UNIX_EPOCH).unwrap();
+
+        upgrade(&db, Path::new("r"), Timestamp::UNIX_EPOCH).unwrap();
+
+        assert_eq!(format(&db).unwrap(), Some(2));
+        assert_eq!(uploads::list_all(&db.begin_read().unwrap()).unwrap(), []);
+    }
+
+    #[test]
     fn a_migration_that_fails_leaves_the_old_format() {
         let db = database();
-        create(&db, Timestamp::UNIX_EPOCH).unwrap();
+        migrate(&db, 0, &MIGRATIONS[..1], Timestamp::UNIX_EPOCH).unwrap();
         let migrations = [create_tables as Migration, write_note, fail];
 
         assert!(migrate(&db, 1, &migrations, Timestamp::UNIX_EPOCH).is_err());
@@ -149,8 +165,8 @@ mod tests {
 
         let error = upgrade(&db, Path::new("r"), Timestamp::UNIX_EPOCH).unwrap_err();
 
-        assert!(matches!(error, RegistryError::NewerFormat { found: 7, supported: 1, .. }));
-        assert!(error.to_string().contains("format 7") && error.to_string().contains("up to 1"));
+        assert!(matches!(error, RegistryError::NewerFormat { found: 7, supported: 2, .. }));
+        assert!(error.to_string().contains("format 7") && error.to_string().contains("up to 2"));
     }
 
     #[test]

@@ -10,15 +10,14 @@ use std::path::{Path, PathBuf};
 
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
-use uuid::Uuid;
 
 use super::StoreError;
 use super::backend::Creation;
 use super::durable::{
-    create_dir_synced, create_private_dir, empty_dir, hash_all, remove_tree, sync_dir,
-    sync_file_and_name,
+    create_dir_synced, create_private_dir, hash_all, remove_tree, sync_dir, sync_file_and_name,
 };
 use super::layout::{Layout, Place};
+use super::staging::{remove_transient, transient_name};
 use crate::model::ContentHash;
 
 /// The folder, with all calls blocking.
@@ -33,7 +32,7 @@ impl Directory {
     /// Opens the store below `root` and removes what a crash left behind.
     ///
     /// No other process may use the folder: the uploads found in it are of a
-    /// process that is gone.
+    /// process that is gone. Those that come in parts stay: the registry knows which go on.
     pub(super) fn open(root: &Path, layout: &Layout) -> Result<Self, StoreError> {
         let io = StoreError::io("open its folder");
         create_private_dir(root).map_err(&io)?;
@@ -47,7 +46,7 @@ impl Directory {
         for key in [layout.staging(), layout.place(Place::Quarantine)] {
             directory.create_folders(&key).map_err(&io)?;
         }
-        empty_dir(&directory.staging).map_err(&io)?;
+        remove_transient(&directory.staging).map_err(&io)?;
         remove_leftovers(&directory.root).map_err(&io)?;
         Ok(directory)
     }
@@ -110,7 +109,7 @@ impl Directory {
     pub(super) fn remove_folder(&self, key: &Key) -> Result<(), StoreError> {
         let io = StoreError::io("remove a bundle");
         let folder = self.path(key)?;
-        let away = self.staging.join(Uuid::new_v4().to_string());
+        let away = self.staging.join(transient_name());
         match fs::rename(&folder, &away) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other.map_err(&io)?,

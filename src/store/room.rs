@@ -39,6 +39,12 @@ impl Room {
         Reservation { room: Arc::clone(room), bytes: 0 }
     }
 
+    /// A part of this size, also above the limit: for what is here already.
+    pub(super) fn reserve_at_any_rate(room: &Arc<Self>, bytes: u64) -> Reservation {
+        room.add(bytes);
+        Reservation { room: Arc::clone(room), bytes }
+    }
+
     /// Counts a bundle that is in quarantine from here on.
     ///
     /// It is not refused: its upload had the room, and gives it back in a moment.
@@ -81,8 +87,13 @@ impl DiskFloor {
     }
 
     pub(super) fn check(&self) -> Result<(), StoreError> {
+        self.check_for(0)
+    }
+
+    /// Whether the floor holds once `bytes` more are written.
+    pub(super) fn check_for(&self, bytes: u64) -> Result<(), StoreError> {
         let free = self.free_bytes()?;
-        if free < self.min_free_bytes {
+        if free < self.min_free_bytes.saturating_add(bytes) {
             return Err(StoreError::DiskFull { free, floor: self.min_free_bytes });
         }
         Ok(())

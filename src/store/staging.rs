@@ -1,7 +1,8 @@
-//! Receiving an upload: streamed to a file of ours, hashed on the way, capped.
+//! Receiving an upload in one request: streamed to a file of ours, hashed on the way, capped.
 
+use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +19,8 @@ use super::backend::blocking;
 use super::durable::remove_tree;
 use super::layout::ARCHIVE;
 use super::room::{DiskFloor, Reservation, Room};
-use crate::model::ContentHash;
+use super::uploads::{UploadHold, upload_of_folder};
+use crate::model::{ContentHash, UploadId};
 use crate::trust::StagedUpload;
 
 /// Uploads received at the same time: each holds a thread, and the rest of the
@@ -27,7 +29,7 @@ const MAX_UPLOADS: usize = 64;
 /// Chunks of one upload between the connection and the disk.
 const CHUNKS_IN_FLIGHT: usize = 16;
 /// How often a growing upload looks at the free disk space.
-const FLOOR_CHECK_BYTES: u64 = 16 * 1024 * 1024;
+pub(super) const FLOOR_CHECK_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The folder that uploads are received in.
 #[derive(Debug)]
@@ -49,7 +51,8 @@ pub struct Staging {
     max_bytes: u64,
 }
 
-/// A received upload: synced, hashed and, when this is dropped, removed.
+/// A received upload: synced and hashed. When this is dropped, what came in one
+/// request is removed; what came in parts is free for others to change.
 ///
 /// Keep it until the bundle has been put: storing gives the file a second name
 /// and leaves this one to us.
@@ -58,7 +61,13 @@ pub struct Staged {
     pub file: PathBuf,
     pub size: u64,
     pub content_hash: ContentHash,
-    _file: StagedFile,
+    _hold: Hold,
+}
+
+#[derive(Debug)]
+enum Hold {
+    Own { _file: StagedFile },
+    Kept { _hold: Arc<UploadHold> },
 }
 
 /// The file and its room. Its folder is its own, so that nothing else is in reach.
@@ -88,7 +97,7 @@ impl StagingArea {
         let uploads = Arc::clone(&self.uploads);
         let permit = uploads.acquire_owned().await.expect("the semaphore is never closed");
         let staged = StagedFile {
-            folder: self.folder.join(Uuid::new_v4().to_string()),
+            folder: self.folder.join(transient_name()),
             reserved: Room::reserve(&self.room),
         };
         let (floor, path) = (self.floor.clone(), staged.path());
@@ -100,12 +109,19 @@ impl StagingArea {
         Ok(Staging { staged, steps, writer, received: 0, max_bytes: self.max_bytes })
     }
 
-    /// Removes uploads begun before `older_than`.
-    pub(super) fn sweep(&self, older_than: Timestamp) -> Result<usize, StoreError> {
+    /// Removes uploads begun before `older_than`, but none of `kept`.
+    pub(super) fn sweep(
+        &self,
+        kept: &HashSet<UploadId>,
+        older_than: Timestamp,
+    ) -> Result<usize, StoreError> {
         let io = StoreError::io("sweep uploads");
         let mut removed = 0;
         for entry in fs::read_dir(&self.folder).map_err(&io)? {
             let entry = entry.map_err(&io)?;
+            if upload_of_folder(&entry.path()).is_some_and(|id| kept.contains(&id)) {
+                continue;
+            }
             let Ok(modified) = entry.metadata().and_then(|metadata| metadata.modified()) else {
                 continue; // It went meanwhile.
             };
@@ -134,7 +150,8 @@ impl Staging {
         self.send(Step::Finish).await?;
         let content_hash = self.join().await?;
         let file = self.staged.path();
-        Ok(Staged { file, size: self.received, content_hash, _file: self.staged })
+        let hold = Hold::Own { _file: self.staged };
+        Ok(Staged { file, size: self.received, content_hash, _hold: hold })
     }
 
     async fn send(&mut self, step: Step) -> Result<(), StoreError> {
@@ -152,6 +169,16 @@ impl Staging {
 }
 
 impl Staged {
+    /// An upload that came in parts.
+    pub(super) fn kept(
+        file: PathBuf,
+        size: u64,
+        content_hash: ContentHash,
+        hold: Arc<UploadHold>,
+    ) -> Self {
+        Self { file, size, content_hash, _hold: Hold::Kept { _hold: hold } }
+    }
+
     /// The upload as `trust::verify` takes it.
     pub fn upload(
         &self,
@@ -177,6 +204,26 @@ impl Drop for StagedFile {
             tracing::warn!(%error, "Could not remove an upload: {error}");
         }
     }
+}
+
+/// The name of a folder that no start keeps: uploads in parts have a bare UUID.
+pub(super) fn transient_name() -> String {
+    format!("once-{}", Uuid::new_v4())
+}
+
+/// Removes what requests of a process that is gone have left.
+pub(super) fn remove_transient(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if upload_of_folder(&path).is_some() {
+            continue;
+        }
+        match fs::symlink_metadata(&path)?.is_dir() {
+            true => remove_tree(&path)?,
+            false => fs::remove_file(&path)?,
+        }
+    }
+    Ok(())
 }
 
 fn given_up() -> StoreError {

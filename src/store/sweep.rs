@@ -13,10 +13,12 @@ use crate::model::ContentHash;
 impl BundleStore {
     /// Removes uploads begun before `older_than`; says how many.
     ///
-    /// One that still arrives is given up with them: nobody takes that long honestly.
+    /// One that still arrives is given up with them: nobody takes that long
+    /// honestly. Uploads in parts are not touched: they have a time of their own.
     pub async fn sweep_staging(&self, older_than: Timestamp) -> Result<usize, StoreError> {
         let inner = Arc::clone(&self.inner);
-        blocking("sweep uploads", move || inner.staging.sweep(older_than)).await
+        blocking("sweep uploads", move || inner.staging.sweep(&inner.uploads.ids(), older_than))
+            .await
     }
 
     /// Removes published bundles that are not `known` to the registry and were

@@ -1,6 +1,7 @@
 //! Every error that leaves the appliance, as RFC 9457 problem responses.
 
 mod from_app;
+mod from_uploads;
 
 use std::collections::BTreeMap;
 use std::error::Error;

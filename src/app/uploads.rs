@@ -1,0 +1,381 @@
+//! Uploads that arrive in parts: begun, continued, looked at and given up.
+//!
+//! What is acknowledged survives a power cut: bytes are synced before the offset
+//! that covers them is committed. An upload belongs to its tenant and owner; for
+//! everybody else it does not exist. [`finish`] turns one into a publish.
+
+mod finish;
+
+pub use finish::FinishError;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use jiff::SignedDuration;
+use sha2::{Digest, Sha256};
+use tokio::task::JoinError;
+
+use super::App;
+use crate::model::{ContentHash, Principal, ScopeKind, Upload, UploadId};
+use crate::registry::{RegistryError, WriteTxn, uploads, versions};
+use crate::store::{StoreError, UploadHold, UploadWriter};
+
+/// How many bytes may be lost to a power cut in the middle of a long part.
+const CHECKPOINT_BYTES: u64 = 16 * 1024 * 1024;
+/// Bytes of a file name that are kept.
+const MAX_FILENAME_BYTES: usize = 255;
+/// What a bundle may be called by its sender; nothing at all is fine, too.
+pub const CONTENT_TYPES: [&str; 5] = [
+    "application/zstd",
+    "application/octet-stream",
+    "application/x-tar",
+    "application/x-zstd",
+    "application/x-zstd-compressed-tar",
+];
+
+/// What is said about a bundle before it is sent.
+#[derive(Clone, Debug, Default)]
+pub struct NewUpload {
+    /// Its bytes, all of them.
+    pub length: u64,
+    /// Its hash. One that is published already needs no bytes.
+    pub declared_hash: Option<ContentHash>,
+    /// The name of its file, for people.
+    pub filename: String,
+    /// Its media type; one of [`CONTENT_TYPES`] or nothing.
+    pub content_type: Option<String>,
+}
+
+/// Why an upload did not begin, go on or end.
+#[derive(Debug, thiserror::Error)]
+pub enum UploadError {
+    /// There is none, it has expired, or it is somebody else's.
+    #[error("there is no upload {0}")]
+    Unknown(UploadId),
+    /// Two at once would mix their bytes.
+    #[error("another request is changing the upload {0}")]
+    Busy(UploadId),
+    #[error("the upload is at byte {found}, and the part begins at byte {sent}")]
+    OffsetMismatch { sent: u64, found: u64 },
+    /// The part was damaged on its way; nothing of it was kept.
+    #[error("the part does not have the SHA-256 that was sent with it")]
+    ChecksumMismatch,
+    #[error("the bundle was said to have {length} bytes, and at least {received} were sent")]
+    Overrun { length: u64, received: u64 },
+    #[error("a bundle of no bytes cannot be sent")]
+    Empty,
+    #[error("a bundle is not {0}")]
+    ContentType(String),
+    #[error("{unfinished} uploads of yours are unfinished; {limit} are allowed")]
+    TooMany { limit: u32, unfinished: u32 },
+    #[error(
+        "your unfinished uploads hold {held} bytes; {limit} are allowed with this one's {length}"
+    )]
+    TooManyBytes { limit: u64, held: u64, length: u64 },
+    /// The sender went away or sent something malformed. What arrived is kept.
+    #[error("the part broke off at byte {offset}: {reason}")]
+    Broken { offset: u64, reason: String },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error("the upload was cancelled")]
+    Cancelled(#[from] JoinError),
+}
+
+/// What the limits say of a new upload, decided in the commit that would add it.
+enum Admission {
+    Added,
+    TooMany { unfinished: u32 },
+    TooManyBytes { held: u64 },
+}
+
+impl App {
+    /// Begins an upload. Of a bundle that is published already it is finished at once.
+    pub async fn begin_upload(
+        &self,
+        principal: &Principal,
+        new: NewUpload,
+    ) -> Result<Upload, UploadError> {
+        self.check_new(&new)?;
+        let now = self.clock.now();
+        let seconds = i64::try_from(self.config.uploads.expire_after_s).unwrap_or(i64::MAX);
+        let mut upload = Upload {
+            id: UploadId::random(),
+            tenant: principal.tenant(),
+            owner: principal.actor().to_string(),
+            length: new.length,
+            offset: 0,
+            declared_hash: new.declared_hash,
+            filename: shown_name(&new.filename),
+            created_at: now,
+            expires_at: now + SignedDuration::from_secs(seconds),
+            finished: false,
+            report: None,
+        };
+        if let Some(hash) = new.declared_hash
+            && self.is_published_for(principal, hash).await?
+        {
+            upload.finished = true;
+            upload.offset = upload.length;
+            let row = upload.clone();
+            self.registry.write(move |txn| uploads::put(txn, &row)).await?;
+            return Ok(upload);
+        }
+        self.bundles.reserve_upload(upload.id, upload.length).await?;
+        let added = self.add_upload(&upload).await;
+        if added.is_err() {
+            // The room goes back; there is no file yet.
+            if let Some(hold) = self.bundles.hold_upload(upload.id) {
+                self.bundles.remove_upload(&hold).await?;
+            }
+        }
+        added.map(|()| upload)
+    }
+
+    fn check_new(&self, new: &NewUpload) -> Result<(), UploadError> {
+        let (limit, received) = (self.config.store.max_bundle_bytes, new.length);
+        if received > limit {
+            return Err(StoreError::TooLarge { limit, received }.into());
+        }
+        if received == 0 {
+            return Err(UploadError::Empty);
+        }
+        match &new.content_type {
+            Some(sent) if !sent.is_empty() && !CONTENT_TYPES.contains(&sent.as_str()) => {
+                Err(UploadError::ContentType(sent.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a bundle is published under a name that the caller may publish.
+    async fn is_published_for(
+        &self,
+        principal: &Principal,
+        hash: ContentHash,
+    ) -> Result<bool, UploadError> {
+        let known = self.registry.read(move |txn| versions::get_by_hash(txn, &hash)).await?;
+        let allowed = |name| principal.allows(ScopeKind::BundlePublish, Some(name));
+        Ok(known.is_some_and(|version| allowed(&version.name)))
+    }
+
+    /// Counting and adding is one commit: two requests at once cannot both be the last.
+    async fn add_upload(&self, upload: &Upload) -> Result<(), UploadError> {
+        let limits = &self.config.uploads;
+        let (limit, limit_bytes) = (limits.max_unfinished, limits.max_unfinished_bytes);
+        let row = upload.clone();
+        let add = move |txn: &WriteTxn| {
+            let others = uploads::list(txn, &row.tenant)?;
+            let mine = others.iter().filter(|other| {
+                other.owner == row.owner && !other.finished && !other.is_expired(row.created_at)
+            });
+            let (count, held) =
+                mine.fold((0_u32, 0_u64), |(n, held), each| (n + 1, held + each.length));
+            if count >= limit {
+                return Ok(Admission::TooMany { unfinished: count });
+            }
+            if held.saturating_add(row.length) > limit_bytes {
+                return Ok(Admission::TooManyBytes { held });
+            }
+            uploads::put(txn, &row)?;
+            Ok(Admission::Added)
+        };
+        match self.registry.write(add).await? {
+            Admission::Added => Ok(()),
+            Admission::TooMany { unfinished } => Err(UploadError::TooMany { limit, unfinished }),
+            Admission::TooManyBytes { held } => {
+                let length = upload.length;
+                Err(UploadError::TooManyBytes { limit: limit_bytes, held, length })
+            }
+        }
+    }
+
+    /// Adds a part that begins at `offset`. With a checksum all of it is taken, or nothing.
+    ///
+    /// What arrived of a part that broke off is kept, also when the caller stops
+    /// waiting: the next part begins where this one ended.
+    pub async fn append_upload<E: std::fmt::Display + Send + 'static>(
+        self: &Arc<Self>,
+        principal: &Principal,
+        id: UploadId,
+        offset: u64,
+        body: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
+        checksum: Option<[u8; 32]>,
+    ) -> Result<Upload, UploadError> {
+        let (upload, hold) = self.hold_own_upload(principal, id).await?;
+        if offset != upload.offset {
+            return Err(UploadError::OffsetMismatch { sent: offset, found: upload.offset });
+        }
+        if upload.is_complete() {
+            // Its file may have become the bundle of a publish that was cut off.
+            return Ok(upload);
+        }
+        let app = Arc::clone(self);
+        // A task of its own: a handler is dropped when its client goes away, and
+        // what arrived until then is worth keeping.
+        tokio::spawn(async move {
+            let part = Part { app: &app, hold: &hold, upload, checksum };
+            part.receive(Box::pin(body)).await
+        })
+        .await?
+    }
+
+    /// An upload of the caller; `None` when it has none with this id.
+    pub async fn get_upload(
+        &self,
+        principal: &Principal,
+        id: UploadId,
+    ) -> Result<Option<Upload>, UploadError> {
+        let (tenant, owner) = (principal.tenant(), principal.actor().to_string());
+        let row = self.registry.read(move |txn| uploads::get(txn, &tenant, &id)).await?;
+        let now = self.clock.now();
+        Ok(row.filter(|upload| upload.owner == owner && !upload.is_expired(now)))
+    }
+
+    /// The uploads of the caller, the oldest first.
+    pub async fn list_uploads(&self, principal: &Principal) -> Result<Vec<Upload>, UploadError> {
+        let (tenant, owner) = (principal.tenant(), principal.actor().to_string());
+        let mut list = self.registry.read(move |txn| uploads::list(txn, &tenant)).await?;
+        let now = self.clock.now();
+        list.retain(|upload| upload.owner == owner && !upload.is_expired(now));
+        Ok(list)
+    }
+
+    /// Gives an upload up; false when the caller has none with this id.
+    pub async fn abort_upload(
+        &self,
+        principal: &Principal,
+        id: UploadId,
+    ) -> Result<bool, UploadError> {
+        let (upload, hold) = match self.hold_own_upload(principal, id).await {
+            Err(UploadError::Unknown(_)) => return Ok(false),
+            other => other?,
+        };
+        self.remove_upload(&upload, &hold).await?;
+        Ok(true)
+    }
+
+    /// Removes the row, then the bytes: a crash between the two leaves what a start removes.
+    async fn remove_upload(
+        &self,
+        upload: &Upload,
+        hold: &Arc<UploadHold>,
+    ) -> Result<(), UploadError> {
+        let (tenant, id) = (upload.tenant.clone(), upload.id);
+        self.registry.write(move |txn| uploads::remove(txn, &tenant, &id)).await?;
+        Ok(self.bundles.remove_upload(hold).await?)
+    }
+
+    /// An upload of the caller as it is while nobody else can change it.
+    async fn hold_own_upload(
+        &self,
+        principal: &Principal,
+        id: UploadId,
+    ) -> Result<(Upload, Arc<UploadHold>), UploadError> {
+        // Asked before, so that a stranger cannot keep the owner out.
+        self.get_upload(principal, id).await?.ok_or(UploadError::Unknown(id))?;
+        let hold = self.bundles.hold_upload(id).ok_or(UploadError::Busy(id))?;
+        let upload = self.get_upload(principal, id).await?.ok_or(UploadError::Unknown(id))?;
+        Ok((upload, hold))
+    }
+
+    /// Removes the uploads whose time is over; says how many.
+    pub(crate) async fn sweep_uploads(&self) -> Result<usize, UploadError> {
+        let now = self.clock.now();
+        let mut removed = 0;
+        for upload in self.registry.read(uploads::list_all).await? {
+            // One that is being changed is left to the next time.
+            if upload.is_expired(now)
+                && let Some(hold) = self.bundles.hold_upload(upload.id)
+            {
+                self.remove_upload(&upload, &hold).await?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// One part on its way in.
+struct Part<'a> {
+    app: &'a App,
+    hold: &'a Arc<UploadHold>,
+    upload: Upload,
+    checksum: Option<[u8; 32]>,
+}
+
+impl Part<'_> {
+    async fn receive<E: std::fmt::Display>(
+        mut self,
+        mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
+    ) -> Result<Upload, UploadError> {
+        let begin = self.upload.offset;
+        let mut writer = self.app.bundles.append_upload(self.hold, begin).await?;
+        let mut received = begin;
+        let mut hasher = self.checksum.map(|expected| (Sha256::new(), expected));
+        while let Some(chunk) = body.next().await {
+            let chunk = match chunk {
+                Ok(chunk) => chunk,
+                Err(error) => return self.broken(writer, received, error.to_string()).await,
+            };
+            let end = received + chunk.len() as u64;
+            if end > self.upload.length {
+                let length = self.upload.length;
+                return Err(UploadError::Overrun { length, received: end });
+            }
+            writer.write(&chunk).await?;
+            if let Some((hasher, _)) = &mut hasher {
+                hasher.update(&chunk);
+            }
+            received = end;
+            if hasher.is_none() && received - self.upload.offset >= CHECKPOINT_BYTES {
+                self.acknowledge(&mut writer, received).await?;
+            }
+        }
+        if let Some((hasher, expected)) = hasher
+            && <[u8; 32]>::from(hasher.finalize()) != expected
+        {
+            return Err(UploadError::ChecksumMismatch);
+        }
+        self.acknowledge(&mut writer, received).await?;
+        Ok(self.upload)
+    }
+
+    /// Without a checksum every byte that arrived counts; with one none does.
+    async fn broken(
+        mut self,
+        mut writer: UploadWriter,
+        received: u64,
+        reason: String,
+    ) -> Result<Upload, UploadError> {
+        if self.checksum.is_none() {
+            self.acknowledge(&mut writer, received).await?;
+        }
+        Err(UploadError::Broken { offset: self.upload.offset, reason })
+    }
+
+    async fn acknowledge(
+        &mut self,
+        writer: &mut UploadWriter,
+        offset: u64,
+    ) -> Result<(), UploadError> {
+        writer.sync().await?;
+        let (tenant, id) = (self.upload.tenant.clone(), self.upload.id);
+        let write = move |txn: &WriteTxn| uploads::set_offset(txn, &tenant, &id, offset);
+        let moved = self.app.registry.write(write).await?;
+        self.upload = moved.ok_or(UploadError::Unknown(id))?;
+        Ok(())
+    }
+}
+
+/// The last part of a path, without what would break a line on a terminal or a page.
+fn shown_name(filename: &str) -> String {
+    let name = filename.rsplit(['/', '\\']).next().unwrap_or_default();
+    let mut shown: String = name.chars().filter(|letter| !letter.is_control()).collect();
+    while shown.len() > MAX_FILENAME_BYTES {
+        shown.pop();
+    }
+    shown
+}

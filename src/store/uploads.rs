@@ -1,0 +1,261 @@
+//! Uploads that arrive in parts: bytes that stay here between requests and starts.
+//!
+//! How far an upload is stands in the registry and not in the length of its
+//! file: what lies behind that offset was never promised to anyone, and is cut
+//! off before the next byte is written.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::fs::File;
+use tokio::io::AsyncWriteExt;
+
+use super::backend::blocking;
+use super::durable::{create_private_dir, hash_all, remove_tree, sync_dir};
+use super::layout::ARCHIVE;
+use super::room::{DiskFloor, Reservation, Room};
+use super::staging::{FLOOR_CHECK_BYTES, Staged};
+use super::{BundleStore, StoreError};
+use crate::model::{ContentHash, Upload, UploadId};
+
+const RECEIVING: &str = "receive an upload";
+/// Bytes handed to the disk at once.
+const WRITE_BYTES: usize = 1024 * 1024;
+
+/// What the store knows of the uploads that it keeps.
+#[derive(Debug)]
+pub(super) struct KeptUploads {
+    kept: Mutex<HashMap<UploadId, Kept>>,
+    room: Arc<Room>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// Room for the whole length, so that an upload that was begun can end.
+    reserved: Option<Reservation>,
+    is_held: bool,
+}
+
+/// The right to change one upload. While it lives, nobody else has it.
+#[derive(Debug)]
+pub struct UploadHold {
+    uploads: Arc<KeptUploads>,
+    folder: PathBuf,
+    id: UploadId,
+}
+
+/// Writes the next bytes of an upload.
+///
+/// Let it run to its end: a dropped write may still reach the file later. Nobody
+/// is promised such a byte, but it could lie where the next writer's byte belongs.
+#[derive(Debug)]
+pub struct UploadWriter {
+    file: File,
+    floor: DiskFloor,
+    folder: PathBuf,
+    unchecked: u64,
+    is_new: bool,
+    _hold: Arc<UploadHold>,
+}
+
+impl KeptUploads {
+    pub(super) fn new(room: Arc<Room>) -> Self {
+        Self { kept: Mutex::default(), room }
+    }
+
+    /// The uploads whose files the sweep must leave alone.
+    pub(super) fn ids(&self) -> HashSet<UploadId> {
+        self.lock().keys().copied().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<UploadId, Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reserve(&self, id: UploadId, length: u64) -> Result<(), StoreError> {
+        let mut reserved = Room::reserve(&self.room);
+        reserved.grow(length)?;
+        self.lock().entry(id).or_default().reserved = Some(reserved);
+        Ok(())
+    }
+}
+
+impl BundleStore {
+    /// Keeps room for the whole of a new upload, or refuses it before a byte was sent.
+    pub async fn reserve_upload(&self, id: UploadId, length: u64) -> Result<(), StoreError> {
+        let floor = self.inner.floor.clone();
+        blocking(RECEIVING, move || floor.check_for(length)).await?;
+        self.inner.uploads.reserve(id, length)
+    }
+
+    /// Takes over what the registry knows of uploads; says how many strangers were removed.
+    ///
+    /// Call it once at start, before anything is received: whatever else is in
+    /// the staging folder belongs to a process that is gone.
+    pub fn restore_uploads(&self, uploads: &[Upload]) -> Result<usize, StoreError> {
+        for upload in uploads.iter().filter(|upload| !upload.finished) {
+            // They had their room, and keep it also when the limit has been lowered.
+            self.inner.uploads.lock().entry(upload.id).or_default().reserved =
+                Some(Room::reserve_at_any_rate(&self.inner.room, upload.length));
+        }
+        let kept = self.inner.uploads.ids();
+        let io = StoreError::io("open its folder");
+        let mut removed = 0;
+        for entry in fs::read_dir(self.inner.staging.folder()).map_err(&io)? {
+            let entry = entry.map_err(&io)?;
+            if upload_of_folder(&entry.path()).is_some_and(|id| !kept.contains(&id)) {
+                remove_tree(&entry.path()).map_err(&io)?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// The right to change an upload; `None` while somebody else has it.
+    pub fn hold_upload(&self, id: UploadId) -> Option<Arc<UploadHold>> {
+        let mut kept = self.inner.uploads.lock();
+        let entry = kept.entry(id).or_default();
+        if entry.is_held {
+            return None;
+        }
+        entry.is_held = true;
+        let uploads = Arc::clone(&self.inner.uploads);
+        let folder = self.inner.staging.folder().join(id.to_string());
+        Some(Arc::new(UploadHold { uploads, folder, id }))
+    }
+
+    /// Goes on with an upload at `offset`, where all that was promised ends.
+    pub async fn append_upload(
+        &self,
+        hold: &Arc<UploadHold>,
+        offset: u64,
+    ) -> Result<UploadWriter, StoreError> {
+        let (floor, folder) = (self.inner.floor.clone(), hold.folder.clone());
+        let open = move || {
+            floor.check()?;
+            open_at(&folder, offset).map(|file| (file, floor, folder))
+        };
+        let (file, floor, folder) = blocking(RECEIVING, open).await?;
+        let mut file = File::from_std(file);
+        file.set_max_buf_size(WRITE_BYTES);
+        let is_new = offset == 0;
+        Ok(UploadWriter { file, floor, folder, unchecked: 0, is_new, _hold: Arc::clone(hold) })
+    }
+
+    /// The whole of an upload, hashed. It stays when this is dropped: see [`Self::remove_upload`].
+    pub async fn finish_upload(
+        &self,
+        hold: &Arc<UploadHold>,
+        length: u64,
+    ) -> Result<Staged, StoreError> {
+        let file = hold.folder.join(ARCHIVE);
+        let hold = Arc::clone(hold);
+        blocking("read an upload", move || {
+            let io = StoreError::io("read an upload");
+            let (size, digest) = fs::File::open(&file).and_then(hash_all).map_err(&io)?;
+            if size < length {
+                return Err(lost(hold.id, length, size));
+            }
+            Ok(Staged::kept(file, size, ContentHash::from(digest), hold))
+        })
+        .await
+    }
+
+    /// Removes the bytes of an upload and gives its room back. None there is no error.
+    pub async fn remove_upload(&self, hold: &Arc<UploadHold>) -> Result<(), StoreError> {
+        let folder = hold.folder.clone();
+        blocking("remove an upload", move || {
+            remove_tree(&folder).map_err(StoreError::io("remove an upload"))
+        })
+        .await?;
+        if let Some(kept) = self.inner.uploads.lock().get_mut(&hold.id) {
+            kept.reserved = None;
+        }
+        Ok(())
+    }
+}
+
+impl UploadWriter {
+    /// Takes the next bytes. They are promised to nobody before [`Self::sync`].
+    pub async fn write(&mut self, chunk: &Bytes) -> Result<(), StoreError> {
+        self.file.write_all(chunk).await.map_err(StoreError::io(RECEIVING))?;
+        crate::fail_point!("uploads.receiving");
+        self.unchecked += chunk.len() as u64;
+        if self.unchecked >= FLOOR_CHECK_BYTES {
+            self.unchecked = 0;
+            let floor = self.floor.clone();
+            blocking(RECEIVING, move || floor.check()).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes durable what was written.
+    pub async fn sync(&mut self) -> Result<(), StoreError> {
+        let io = StoreError::io(RECEIVING);
+        self.file.flush().await.map_err(&io)?;
+        self.file.sync_all().await.map_err(&io)?;
+        if self.is_new {
+            self.is_new = false;
+            let folder = self.folder.clone();
+            blocking(RECEIVING, move || sync_names(&folder).map_err(StoreError::io(RECEIVING)))
+                .await?;
+        }
+        crate::fail_point!("uploads.synced");
+        Ok(())
+    }
+}
+
+impl Drop for UploadHold {
+    fn drop(&mut self) {
+        let mut kept = self.uploads.lock();
+        if let Some(entry) = kept.get_mut(&self.id) {
+            entry.is_held = false;
+            if entry.reserved.is_none() {
+                kept.remove(&self.id);
+            }
+        }
+    }
+}
+
+/// The upload that a folder of the staging area is for. Those of single requests have other names.
+pub(super) fn upload_of_folder(folder: &Path) -> Option<UploadId> {
+    folder.file_name()?.to_str()?.parse().ok()
+}
+
+fn open_at(folder: &Path, offset: u64) -> Result<fs::File, StoreError> {
+    let io = StoreError::io(RECEIVING);
+    if offset == 0 {
+        create_private_dir(folder).map_err(&io)?;
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(offset == 0)
+        .truncate(false)
+        .mode(0o600)
+        .open(folder.join(ARCHIVE))
+        .map_err(&io)?;
+    let length = file.metadata().map_err(&io)?.len();
+    if length < offset {
+        let id = upload_of_folder(folder).expect("the folder is named after the upload");
+        return Err(lost(id, offset, length));
+    }
+    file.set_len(offset).map_err(&io)?;
+    file.seek(SeekFrom::Start(offset)).map_err(&io)?;
+    Ok(file)
+}
+
+/// A new file and its folder have names that a power cut could take.
+fn sync_names(folder: &Path) -> io::Result<()> {
+    sync_dir(folder)?;
+    folder.parent().map_or(Ok(()), sync_dir)
+}
+
+fn lost(id: UploadId, promised: u64, found: u64) -> StoreError {
+    let problem = format!("{promised} bytes were received and {found} are there");
+    StoreError::integrity(format!("_staging/{id}/{ARCHIVE}"), problem)
+}

@@ -1,0 +1,85 @@
+//! What can happen to an upload in parts, as HTTP.
+
+use axum::http::{HeaderName, StatusCode};
+
+use super::ApiError;
+use crate::app::uploads::{CONTENT_TYPES, FinishError, UploadError};
+
+const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
+
+impl From<UploadError> for ApiError {
+    fn from(error: UploadError) -> Self {
+        let detail = error.to_string();
+        match error {
+            UploadError::Unknown(_) => {
+                Self::not_found(detail).hint("begin a new one: unfinished uploads expire")
+            }
+            UploadError::Busy(_) => Self::client(StatusCode::LOCKED, "upload_busy", detail)
+                .retry_after(1)
+                .hint("send one part after the other"),
+            UploadError::OffsetMismatch { found, .. } => {
+                Self::client(StatusCode::CONFLICT, "offset_mismatch", detail)
+                    .header(OFFSET, &found.to_string())
+                    .hint("ask for the offset with HEAD, and go on from there")
+                    .extra("offset", found)
+            }
+            UploadError::ChecksumMismatch => Self::client(checksum_mismatch(), CHECKSUM, detail)
+                .hint("send the part again from the same offset"),
+            UploadError::Overrun { length, received } => {
+                Self::client(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+                    .extra("limit_bytes", length)
+                    .extra("received_bytes", received)
+            }
+            UploadError::Empty => Self::malformed(detail),
+            UploadError::ContentType(_) => {
+                Self::client(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
+                    .hint(format!("send one of {}", CONTENT_TYPES.join(", ")))
+            }
+            UploadError::TooMany { limit, unfinished } => {
+                Self::client(StatusCode::TOO_MANY_REQUESTS, "too_many_uploads", detail)
+                    .hint("finish or abort one: `plugboard uploads list`")
+                    .extra("limit", limit)
+                    .extra("unfinished", unfinished)
+            }
+            UploadError::TooManyBytes { limit, held, length } => {
+                Self::client(StatusCode::TOO_MANY_REQUESTS, "too_many_upload_bytes", detail)
+                    .hint("finish or abort one: `plugboard uploads list`")
+                    .extra("limit_bytes", limit)
+                    .extra("held_bytes", held)
+                    .extra("received_bytes", length)
+            }
+            UploadError::Broken { offset, .. } => {
+                Self::malformed(detail).header(OFFSET, &offset.to_string()).extra("offset", offset)
+            }
+            UploadError::Store(error) => error.into(),
+            UploadError::Registry(cause) => Self::internal(cause),
+            UploadError::Cancelled(cause) => Self::internal(cause),
+        }
+    }
+}
+
+impl From<FinishError> for ApiError {
+    fn from(error: FinishError) -> Self {
+        let detail = error.to_string();
+        match error {
+            FinishError::Incomplete { offset, length } => {
+                Self::client(StatusCode::CONFLICT, "upload_incomplete", detail)
+                    .header(OFFSET, &offset.to_string())
+                    .hint("send the rest with PATCH first")
+                    .extra("offset", offset)
+                    .extra("length", length)
+            }
+            FinishError::Gone(_) => Self::client(StatusCode::GONE, "gone", detail)
+                .hint("send the bundle again with a new upload"),
+            FinishError::Upload(error) => error.into(),
+            FinishError::Publish(error) => error.into(),
+        }
+    }
+}
+
+const CHECKSUM: &str = "checksum_mismatch";
+
+/// A status of the tus protocol that HTTP itself does not have.
+fn checksum_mismatch() -> StatusCode {
+    StatusCode::from_u16(460).expect("460 is within the range of status codes")
+}
