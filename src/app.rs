@@ -8,6 +8,7 @@ pub mod clock;
 pub mod compile;
 pub mod configure;
 pub mod dispatch;
+pub mod ensure_installed;
 pub mod extensions;
 pub mod install;
 pub mod operators;
@@ -54,6 +55,7 @@ pub struct App {
     pub passwords: sign_in::Passwords,
     pub sign_in_limits: sign_in::SignInLimits,
     pub sign_in_links: sign_in::SignInLinks,
+    pub upload_addresses: uploads::UploadAddresses,
 }
 
 /// The caller may not do this.

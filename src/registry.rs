@@ -20,6 +20,7 @@ use crate::model::{Session, Token, TokenId};
 
 pub mod approvals;
 pub mod audit;
+pub mod awaited;
 mod error;
 mod file;
 pub mod installs;

@@ -68,6 +68,16 @@ impl App {
         principal: &Principal,
         request: InstallRequest,
     ) -> Result<Installed, InstallError> {
+        self.install_as(principal, request, false).await
+    }
+
+    /// [`App::install`], enabled from the start if the component is ready to run.
+    pub(crate) async fn install_as(
+        &self,
+        principal: &Principal,
+        request: InstallRequest,
+        enabled: bool,
+    ) -> Result<Installed, InstallError> {
         check_allowed(principal, ScopeKind::InstallWrite, &request.name)?;
         let version = self.find_version(&request.name, request.version.as_ref()).await?;
         version.manifest.check_grants(&request.grants).map_err(InstallError::GrantNotRequested)?;
@@ -78,7 +88,7 @@ impl App {
             name: version.name.clone(),
             version: version.version.clone(),
             content_hash: version.content_hash,
-            enabled: false,
+            enabled,
             grants: request.grants,
             settings: serde_json::Map::new(),
             previous: None,

@@ -8,15 +8,37 @@ use tokio::task::{JoinError, spawn_blocking};
 use super::{App, Denied, check_allowed};
 use crate::fail_point;
 use crate::model::{
-    AuditAction, ContentHash, ExtensionName, ExtensionVersion, Principal, Quarantined, ScopeKind,
+    AuditAction, ContentHash, ExtensionName, ExtensionVersion, Manifest, ManifestProblem,
+    Principal, Quarantined, ScopeKind, StarVersion,
 };
 use crate::registry::versions::{self, Insertion};
-use crate::registry::{RegistryError, WriteTxn, approvals, audit, quarantine};
+use crate::registry::{ReadTables, RegistryError, WriteTxn, approvals, audit, quarantine};
 use crate::store::{Staged, StoreError};
 use crate::trust::{
     self, Facts, QuarantinedBundle, RegistryFacts, Report, StagedUpload, Verification,
     VerifiedBundle,
 };
+
+/// What comes with a bundle, and what the route it came by allows.
+#[derive(Debug, Default)]
+pub struct Terms {
+    /// DSSE envelopes, as raw JSON.
+    pub signatures: Vec<Vec<u8>>,
+    /// What the sender says the hash is.
+    pub expected_hash: Option<ContentHash>,
+    /// What the sender says the manifest is: JSON, compared with the bundle's own.
+    pub manifest: Option<Vec<u8>>,
+    pub stars: Stars,
+}
+
+/// What to do with a manifest that says `X.Y.*` in place of a version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stars {
+    #[default]
+    Refuse,
+    /// Give it the next free patch, or the version that the same bytes have.
+    NextPatch,
+}
 
 /// What publishing did.
 #[derive(Debug)]
@@ -39,6 +61,12 @@ pub enum PublishError {
     /// Versions are immutable.
     #[error("{name} {version} is already published with other content")]
     VersionTaken { name: ExtensionName, version: semver::Version },
+    /// The sender meant another bundle than it sent.
+    #[error("the manifest that was sent with the bundle is not the bundle's own")]
+    ManifestMismatch,
+    /// What was sent as a manifest is no JSON.
+    #[error("the manifest that was sent with the bundle cannot be read: {}", .0.message)]
+    ManifestText(ManifestProblem),
     /// The caller may not publish this name.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -66,10 +94,24 @@ impl App {
         signatures: Vec<Vec<u8>>,
         expected_hash: Option<ContentHash>,
     ) -> Result<Published, PublishError> {
-        let upload = staged.upload(expected_hash, signatures);
+        let terms = Terms { signatures, expected_hash, ..Terms::default() };
+        self.publish_on(principal, staged, terms).await
+    }
+
+    /// [`App::publish`] on other terms.
+    pub async fn publish_on(
+        &self,
+        principal: &Principal,
+        staged: Staged,
+        terms: Terms,
+    ) -> Result<Published, PublishError> {
+        let upload = staged.upload(terms.expected_hash, terms.signatures);
         fail_point!("publish.received");
-        let verification = self.verify(upload).await?;
+        let verification = self.verify(upload, terms.stars).await?;
         fail_point!("publish.verified");
+        if let Some(manifest) = &terms.manifest {
+            check_manifest(&verification, manifest)?;
+        }
         // `staged` lives until here and beyond: dropping it removes what was refused.
         let published = self.settle(principal, verification).await;
         drop(staged);
@@ -103,13 +145,30 @@ impl App {
     }
 
     /// Hashing, decompressing and parsing keep a core busy: not on an async thread.
-    pub(crate) async fn verify(&self, upload: StagedUpload) -> Result<Verification, PublishError> {
+    pub(crate) async fn verify(
+        &self,
+        upload: StagedUpload,
+        stars: Stars,
+    ) -> Result<Verification, PublishError> {
         let started = Instant::now();
         let hash = upload.content_hash;
         let facts = self.facts(hash).await?;
         let (trust, limits) = (Arc::clone(&self.trust), self.bundle_limits());
-        let verification =
-            spawn_blocking(move || trust::verify(&upload, &trust, &facts, &limits)).await?;
+        let registry = self.registry.clone();
+        let verify = move || match stars {
+            Stars::Refuse => trust::verify(&upload, &trust, &facts, &limits),
+            Stars::NextPatch => {
+                let resolve = |name: &ExtensionName, star| {
+                    let found = registry.read_blocking(|txn| stands_for(txn, &hash, name, star));
+                    found.unwrap_or_else(|error| {
+                        tracing::error!(%error, "Could not tell what {star} stands for: {error}");
+                        None
+                    })
+                };
+                trust::verify_with_star(&upload, &trust, &facts, &limits, &resolve)
+            }
+        };
+        let verification = spawn_blocking(verify).await?;
         tracing::info!(
             bundle.hash = %hash,
             verdict = %verification.report().verdict,
@@ -132,6 +191,9 @@ impl App {
     /// Refuses a taken version before anything is stored, so that a refused
     /// upload leaves no object.
     async fn check_not_taken(&self, bundle: &VerifiedBundle) -> Result<(), PublishError> {
+        if bundle.star().is_some() {
+            return Ok(()); // It moves on to the next number.
+        }
         let (name, number) = (bundle.manifest().name.clone(), bundle.manifest().version.clone());
         let row = {
             let (name, number) = (name.clone(), number.clone());
@@ -160,7 +222,7 @@ impl App {
         );
         fail_point!("publish.stored");
         let version = self.version_of(principal, &bundle);
-        let insertion = self.insert_version(principal, &version).await?;
+        let (insertion, version) = self.insert_version(principal, version, bundle.star()).await?;
         fail_point!("publish.registered");
         let version = Arc::new(version);
         if insertion == Insertion::Taken {
@@ -187,20 +249,26 @@ impl App {
     async fn insert_version(
         &self,
         principal: &Principal,
-        version: &ExtensionVersion,
-    ) -> Result<Insertion, PublishError> {
-        let subject = format!("{} {}", version.name, version.version);
-        let event = self.event(principal.actor(), AuditAction::BundlePublished, None, subject);
-        let row = version.clone();
+        mut version: ExtensionVersion,
+        star: Option<StarVersion>,
+    ) -> Result<(Insertion, ExtensionVersion), PublishError> {
+        let actor = principal.actor();
+        let mut event = self.event(actor, AuditAction::BundlePublished, None, String::new());
         let write = move |txn: &WriteTxn| {
-            let insertion = versions::insert(txn, &row)?;
+            let insertion = match star {
+                None => versions::insert(txn, &version)?,
+                // Its number is settled here: another bundle may have taken the one it was
+                // verified with.
+                Some(star) => versions::insert_at_star(txn, &mut version, star)?,
+            };
             if insertion == Insertion::Created {
+                event.subject = format!("{} {}", version.name, version.version);
                 audit::append(txn, &event)?;
             }
             if insertion != Insertion::Taken {
-                quarantine::remove(txn, &row.content_hash)?;
+                quarantine::remove(txn, &version.content_hash)?;
             }
-            Ok(insertion)
+            Ok((insertion, version))
         };
         Ok(self.registry.write(write).await?)
     }
@@ -256,6 +324,34 @@ impl App {
         };
         self.registry.write(write).await?;
         Ok(Published::Quarantined { entry, report: bundle.report().clone() })
+    }
+}
+
+/// Holds what the sender says the manifest is against what it is.
+fn check_manifest(verification: &Verification, said: &[u8]) -> Result<(), PublishError> {
+    let manifest = match verification {
+        Verification::Verified(bundle) => bundle.manifest_json(),
+        Verification::Quarantined(bundle) => bundle.manifest_json(),
+        // The report says what is wrong with it.
+        Verification::Rejected(_) | Verification::NotChecked(_) => return Ok(()),
+    };
+    match Manifest::is_same_json(manifest, said) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(PublishError::ManifestMismatch),
+        Err(problem) => Err(PublishError::ManifestText(problem)),
+    }
+}
+
+/// The version that the bytes have, or else the next that is free.
+fn stands_for(
+    txn: &impl ReadTables,
+    hash: &ContentHash,
+    name: &ExtensionName,
+    star: StarVersion,
+) -> Result<Option<semver::Version>, RegistryError> {
+    match versions::get_by_hash(txn, hash)? {
+        Some(known) => Ok(Some(known.version)),
+        None => versions::next_of(txn, name, star),
     }
 }
 

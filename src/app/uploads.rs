@@ -4,8 +4,12 @@
 //! that covers them is committed. An upload belongs to its tenant and owner; for
 //! everybody else it does not exist. [`finish`] turns one into a publish.
 
+mod address;
+mod finalize;
 mod finish;
 
+pub use address::{ADDRESS_LIFE, AddressError, UploadAddress, UploadAddresses};
+pub use finalize::{FinalizeError, FinalizeRequest};
 pub use finish::FinishError;
 
 use std::sync::Arc;

@@ -15,6 +15,7 @@ use super::settings_args::SettingsArgs;
 use crate::app::App;
 use crate::app::clock::{Clock, SystemClock};
 use crate::app::sign_in::{Passwords, SignInLimits, SignInLinks};
+use crate::app::uploads::UploadAddresses;
 use crate::config::Config;
 use crate::registry::{Registry, uploads};
 use crate::runner::Runner;
@@ -161,6 +162,7 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         passwords: Passwords::new(),
         sign_in_limits: SignInLimits::default(),
         sign_in_links: SignInLinks::default(),
+        upload_addresses: UploadAddresses::new(),
         config: Arc::new(config),
     };
     Ok(Arc::new(app))

@@ -12,6 +12,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use super::compat::{Family, family_of};
 use super::pages;
 
 /// An error response: what the client may know, and what only the log may know.
@@ -28,11 +29,14 @@ pub struct ApiError {
 }
 
 /// In which form the clients of an address expect its errors.
+#[derive(Clone, Copy)]
 enum Shape {
     Problem,
     /// `/api/ext*`: also `error` and `requestId` (docs/API.md, "Errors").
     Gateway,
     Page,
+    /// What existing clients know (docs/API.md, "Existing clients").
+    Compat(Family),
 }
 
 #[derive(Serialize)]
@@ -179,12 +183,17 @@ impl ApiError {
                 chain(&**cause),
             );
         }
-        let mut response = match shape_of(path) {
+        let shape = shape_of(path);
+        let mut response = match shape {
             Shape::Page => pages::failure::render(&self, request_id),
             Shape::Problem => self.problem(request_id, false),
             Shape::Gateway => self.problem(request_id, true),
+            Shape::Compat(family) => family.write(&self),
         };
-        *response.status_mut() = self.status;
+        *response.status_mut() = match shape {
+            Shape::Compat(family) => family.status_of(&self),
+            Shape::Page | Shape::Problem | Shape::Gateway => self.status,
+        };
         for (name, value) in &self.headers {
             response.headers_mut().insert(name.clone(), value.clone());
         }
@@ -223,7 +232,9 @@ fn gateway_word(code: &'static str) -> &'static str {
 }
 
 fn shape_of(path: &str) -> Shape {
-    if path.starts_with("/api/ext/") || path.starts_with("/api/ext-proxy/") {
+    if let Some(family) = family_of(path) {
+        Shape::Compat(family)
+    } else if path.starts_with("/api/ext/") || path.starts_with("/api/ext-proxy/") {
         Shape::Gateway
     } else if path.starts_with("/api/")
         || path.starts_with("/ext-ui/")

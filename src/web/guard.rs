@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::access::Access;
+use super::compat::signed_address;
 use super::cookie;
 use super::error::ApiError;
 use super::server::Peer;
@@ -58,6 +59,12 @@ pub(super) async fn enforce(
 /// A Bearer token, else the admin socket, else a session.
 fn authenticate(app: &App, access: Access, request: &Request) -> Result<Caller, ApiError> {
     let headers = request.headers();
+    if access == Access::SignedAddress {
+        return signed_address::open(app, request).map(Caller::Known);
+    }
+    if matches!(access, Access::ApiKey(_)) {
+        return api_key(app, headers);
+    }
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         // The setup route's Bearer is the setup token; the handler checks it.
         if access == Access::Always {
@@ -100,6 +107,33 @@ fn bearer(app: &App, headers: &HeaderMap, value: &str) -> Result<Caller, ApiErro
     }
 }
 
+/// A token as existing clients send it. Their `x-alga-admin` has no effect.
+fn api_key(app: &App, headers: &HeaderMap) -> Result<Caller, ApiError> {
+    let Some(key) = headers.get("x-api-key") else {
+        return match headers.get(header::AUTHORIZATION) {
+            Some(value) => bearer(app, headers, value.to_str().unwrap_or_default()),
+            None => Ok(Caller::Anonymous),
+        };
+    };
+    let token = key.to_str().ok().and_then(|key| app.authenticate_token(key.trim()));
+    match token {
+        Some(token) => Ok(Caller::Known(Principal::Token(token))),
+        None => Err(ApiError::unauthenticated("the token is unknown, revoked or expired")),
+    }
+}
+
+/// A tenant is only ever the token's: a client that means another must hear of it.
+fn check_tenant(caller: &Caller, headers: &HeaderMap) -> Result<(), ApiError> {
+    let own = known(caller)?.tenant();
+    let mut named = headers.get_all("x-tenant-id").iter();
+    if named.all(|named| named == own.as_str()) {
+        return Ok(());
+    }
+    let detail = format!("`x-tenant-id` names another tenant than this token's, {own}");
+    Err(ApiError::client(StatusCode::FORBIDDEN, "TENANT_MISMATCH", detail)
+        .hint("leave the header out, or use a token of that tenant"))
+}
+
 /// The first rule against forged requests (docs/SECURITY.md, "Operators"). `same-site`
 /// is not enough: another port on this host is same-site and may serve an
 /// attacker's page.
@@ -129,6 +163,12 @@ fn token_fits(access: Access, headers: &HeaderMap, cookie: &str) -> bool {
 fn check(app: &App, access: Access, caller: &Caller, request: &Request) -> Result<(), ApiError> {
     match access {
         Access::Always | Access::Public | Access::Endpoint => Ok(()),
+        // Authenticating it was all.
+        Access::SignedAddress => known(caller).map(drop),
+        Access::ApiKey(kind) => {
+            check_scope(caller, kind)?;
+            check_tenant(caller, request.headers())
+        }
         Access::Scope(kind) => check_scope(caller, kind),
         Access::ScopeStepUp(kind) => {
             check_scope(caller, kind)?;

@@ -6,7 +6,8 @@ use axum::handler::Handler;
 use axum::routing::{MethodFilter, MethodRouter, any, on};
 
 use super::access::Access::{
-    self, Always, Endpoint, Metrics, OperatorStepUp, Page, Public, Scope, ScopeStepUp,
+    self, Always, ApiKey, Endpoint, Metrics, OperatorStepUp, Page, Public, Scope, ScopeStepUp,
+    SignedAddress,
 };
 use super::api::{
     bundles, extensions, installs, operators, quarantine, schema, setup, tenants, tokens,
@@ -14,7 +15,7 @@ use super::api::{
 };
 use super::ext_ui::show_asset;
 use super::pages;
-use super::{gateway, health, static_files};
+use super::{compat, gateway, health, static_files};
 use crate::app::App;
 use crate::model::ScopeKind::{BundlePublish, InstallRead, InstallWrite, TokenWrite, TrustWrite};
 
@@ -48,6 +49,7 @@ pub fn table() -> Vec<Route> {
     let mut table = serving();
     table.extend(ext_ui());
     table.extend(publishing());
+    table.extend(compatibility());
     table.extend(administration());
     table.extend(pages());
     table
@@ -115,6 +117,35 @@ fn publishing() -> Vec<Route> {
             Scope(InstallWrite),
             installs::change_settings,
         ),
+    ]
+}
+
+/// What existing clients call (docs/API.md, "Existing clients").
+fn compatibility() -> Vec<Route> {
+    vec![
+        route("POST", "/api/ext-bundles/upload-proxy", ApiKey(BundlePublish), compat::proxy_bundle),
+        route("POST", "/api/ext-bundles/finalize", ApiKey(BundlePublish), compat::finalize_bundle),
+        route("POST", "/api/ext-bundles/abort", ApiKey(BundlePublish), compat::abort_bundle),
+        route(
+            "POST",
+            "/api/ext-bundles/initiate-upload",
+            ApiKey(BundlePublish),
+            compat::initiate_bundle,
+        ),
+        route("PUT", "/api/ext-bundles/uploads/{id}", SignedAddress, compat::send_bundle),
+        route(
+            "POST",
+            "/api/v1/extensions/install",
+            ApiKey(InstallWrite),
+            compat::install_extension,
+        ),
+        route(
+            "POST",
+            "/api/v1/extensions/uninstall",
+            ApiKey(InstallWrite),
+            compat::uninstall_extension,
+        ),
+        route("POST", "/api/v1/extensions/update", ApiKey(InstallWrite), compat::update_extension),
     ]
 }
 

@@ -99,6 +99,11 @@ impl From<PublishError> for ApiError {
                 Self::client(StatusCode::CONFLICT, "version_taken", detail)
                     .hint("raise the version in manifest.json; a published version never changes")
             }
+            PublishError::ManifestMismatch => {
+                Self::client(StatusCode::BAD_REQUEST, "manifest_mismatch", detail)
+                    .hint("send the manifest that is in the bundle, or none")
+            }
+            PublishError::ManifestText(_) => Self::malformed(detail),
             PublishError::Denied(denied) => denied.into(),
             PublishError::Store(error) => error.into(),
             PublishError::Registry(cause) => Self::internal(cause),

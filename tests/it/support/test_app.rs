@@ -14,6 +14,7 @@ use plugboard::app::clock::Clock;
 use plugboard::app::sign_in::{Passwords, SignInLimits, SignInLinks};
 use plugboard::app::tokens::TokenRequest;
 use plugboard::app::trust::TrustRequest;
+use plugboard::app::uploads::UploadAddresses;
 use plugboard::bundle::{self, BundleLimits};
 use plugboard::config::{Config, StoreConfig};
 use plugboard::model::{
@@ -171,6 +172,7 @@ impl TestApp {
             passwords: Passwords::new(),
             sign_in_limits: SignInLimits::default(),
             sign_in_links: SignInLinks::default(),
+            upload_addresses: UploadAddresses::new(),
             config: Arc::new(config),
         };
         let key = keys::generate().unwrap();
