@@ -11,10 +11,12 @@ pub mod dispatch;
 pub mod ensure_installed;
 pub mod extensions;
 pub mod install;
+pub mod limits;
 pub mod operators;
 mod origins;
 pub mod publish;
 pub mod quarantine;
+pub mod rate_limits;
 pub mod readiness;
 pub mod setup;
 pub mod sign_in;
@@ -56,6 +58,7 @@ pub struct App {
     pub sign_in_limits: sign_in::SignInLimits,
     pub sign_in_links: sign_in::SignInLinks,
     pub upload_addresses: uploads::UploadAddresses,
+    pub rate_limits: rate_limits::RateLimits,
 }
 
 /// The caller may not do this.

@@ -139,6 +139,11 @@ impl BundleStore {
         blocking("write to its folder", move || backend::probe(inner.staging.folder())).await
     }
 
+    /// Bytes that uploads and quarantined bundles hold together.
+    pub fn staged_bytes(&self) -> u64 {
+        self.inner.room.in_use()
+    }
+
     /// Bytes free on the disk of the store.
     pub async fn free_bytes(&self) -> Result<u64, StoreError> {
         let floor = self.inner.floor.clone();

@@ -2,11 +2,12 @@
 //!
 //! What is acknowledged survives a power cut: bytes are synced before the offset
 //! that covers them is committed. An upload belongs to its tenant and owner; for
-//! everybody else it does not exist. [`finish`] turns one into a publish.
+//! everybody else it does not exist. `part` receives, `finish` publishes.
 
 mod address;
 mod finalize;
 mod finish;
+mod part;
 
 pub use address::{ADDRESS_LIFE, AddressError, UploadAddress, UploadAddresses};
 pub use finalize::{FinalizeError, FinalizeRequest};
@@ -15,18 +16,16 @@ pub use finish::FinishError;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::Stream;
 use jiff::SignedDuration;
-use sha2::{Digest, Sha256};
 use tokio::task::JoinError;
 
 use super::App;
 use crate::model::{ContentHash, Principal, ScopeKind, Upload, UploadId};
 use crate::registry::{RegistryError, WriteTxn, uploads, versions};
-use crate::store::{StoreError, UploadHold, UploadWriter};
+use crate::store::{StoreError, UploadHold};
+use part::Part;
 
-/// How many bytes may be lost to a power cut in the middle of a long part.
-const CHECKPOINT_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes of a file name that are kept.
 const MAX_FILENAME_BYTES: usize = 255;
 /// What a bundle may be called by its sender; nothing at all is fine, too.
@@ -299,78 +298,6 @@ impl App {
             }
         }
         Ok(removed)
-    }
-}
-
-/// One part on its way in.
-struct Part<'a> {
-    app: &'a App,
-    hold: &'a Arc<UploadHold>,
-    upload: Upload,
-    checksum: Option<[u8; 32]>,
-}
-
-impl Part<'_> {
-    async fn receive<E: std::fmt::Display>(
-        mut self,
-        mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
-    ) -> Result<Upload, UploadError> {
-        let begin = self.upload.offset;
-        let mut writer = self.app.bundles.append_upload(self.hold, begin).await?;
-        let mut received = begin;
-        let mut hasher = self.checksum.map(|expected| (Sha256::new(), expected));
-        while let Some(chunk) = body.next().await {
-            let chunk = match chunk {
-                Ok(chunk) => chunk,
-                Err(error) => return self.broken(writer, received, error.to_string()).await,
-            };
-            let end = received + chunk.len() as u64;
-            if end > self.upload.length {
-                let length = self.upload.length;
-                return Err(UploadError::Overrun { length, received: end });
-            }
-            writer.write(&chunk).await?;
-            if let Some((hasher, _)) = &mut hasher {
-                hasher.update(&chunk);
-            }
-            received = end;
-            if hasher.is_none() && received - self.upload.offset >= CHECKPOINT_BYTES {
-                self.acknowledge(&mut writer, received).await?;
-            }
-        }
-        if let Some((hasher, expected)) = hasher
-            && <[u8; 32]>::from(hasher.finalize()) != expected
-        {
-            return Err(UploadError::ChecksumMismatch);
-        }
-        self.acknowledge(&mut writer, received).await?;
-        Ok(self.upload)
-    }
-
-    /// Without a checksum every byte that arrived counts; with one none does.
-    async fn broken(
-        mut self,
-        mut writer: UploadWriter,
-        received: u64,
-        reason: String,
-    ) -> Result<Upload, UploadError> {
-        if self.checksum.is_none() {
-            self.acknowledge(&mut writer, received).await?;
-        }
-        Err(UploadError::Broken { offset: self.upload.offset, reason })
-    }
-
-    async fn acknowledge(
-        &mut self,
-        writer: &mut UploadWriter,
-        offset: u64,
-    ) -> Result<(), UploadError> {
-        writer.sync().await?;
-        let (tenant, id) = (self.upload.tenant.clone(), self.upload.id);
-        let write = move |txn: &WriteTxn| uploads::set_offset(txn, &tenant, &id, offset);
-        let moved = self.app.registry.write(write).await?;
-        self.upload = moved.ok_or(UploadError::Unknown(id))?;
-        Ok(())
     }
 }
 

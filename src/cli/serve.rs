@@ -14,6 +14,7 @@ use super::interrupt::Signals;
 use super::settings_args::SettingsArgs;
 use crate::app::App;
 use crate::app::clock::{Clock, SystemClock};
+use crate::app::rate_limits::RateLimits;
 use crate::app::sign_in::{Passwords, SignInLimits, SignInLinks};
 use crate::app::uploads::UploadAddresses;
 use crate::config::Config;
@@ -163,6 +164,7 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         sign_in_limits: SignInLimits::default(),
         sign_in_links: SignInLinks::default(),
         upload_addresses: UploadAddresses::new(),
+        rate_limits: RateLimits::new(&config.uploads),
         config: Arc::new(config),
     };
     Ok(Arc::new(app))

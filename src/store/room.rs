@@ -52,6 +52,10 @@ impl Room {
         self.in_use.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    pub(super) fn in_use(&self) -> u64 {
+        self.in_use.load(Ordering::Relaxed)
+    }
+
     pub(super) fn give_back(&self, bytes: u64) {
         self.in_use.fetch_sub(bytes, Ordering::Relaxed);
     }

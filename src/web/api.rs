@@ -3,6 +3,7 @@
 pub(super) mod bundles;
 pub(super) mod extensions;
 pub(super) mod installs;
+pub(super) mod limits;
 pub(super) mod operators;
 pub(super) mod quarantine;
 pub(super) mod schema;
@@ -10,3 +11,4 @@ pub(super) mod setup;
 pub(super) mod tenants;
 pub(super) mod tokens;
 pub(super) mod trust_keys;
+pub(super) mod uploads;

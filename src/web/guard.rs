@@ -11,9 +11,10 @@ use super::access::Access;
 use super::compat::signed_address;
 use super::cookie;
 use super::error::ApiError;
-use super::server::Peer;
+use super::server::{Peer, client_ip};
 use crate::app::App;
 use crate::app::dispatch::Caller;
+use crate::app::rate_limits::{RateLimited, Rated};
 use crate::app::sign_in::csrf_token_fits;
 use crate::model::{Principal, ScopeKind};
 
@@ -45,6 +46,9 @@ pub(super) async fn enforce(
         return error.into_response();
     }
     if let Caller::Known(principal) = &caller {
+        if let Err(limited) = check_rate(&app, access, principal, &request) {
+            return ApiError::from(limited).into_response();
+        }
         if let Principal::Operator(_) = principal
             && let Some(cookie) = cookie::session(request.headers(), app.is_secure())
         {
@@ -54,6 +58,32 @@ pub(super) async fn enforce(
     }
     request.extensions_mut().insert(caller);
     next.run(request).await
+}
+
+/// Counts a request that sends a bundle: by the access column and not in each
+/// handler, so that a new way to publish cannot be forgotten.
+fn check_rate(
+    app: &App,
+    access: Access,
+    principal: &Principal,
+    request: &Request,
+) -> Result<(), RateLimited> {
+    let is_page = access == Access::Page && request.uri().path() == "/admin/upload";
+    let sends_bundles = [
+        Access::Scope(ScopeKind::BundlePublish),
+        Access::ApiKey(ScopeKind::BundlePublish),
+        Access::SignedAddress,
+    ];
+    let is_publishing = sends_bundles.contains(&access) || is_page;
+    let rated = match *request.method() {
+        Method::POST | Method::PUT if is_publishing => Rated::Publish,
+        Method::PATCH if is_publishing => Rated::Part,
+        _ => return Ok(()),
+    };
+    let peer = request.extensions().get::<Peer>();
+    let trusted = &app.config.server.trusted_proxies;
+    let address = peer.and_then(|peer| client_ip(peer, request.headers(), trusted));
+    app.check_rate(rated, principal, address)
 }
 
 /// A Bearer token, else the admin socket, else a session.

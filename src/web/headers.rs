@@ -3,6 +3,7 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use super::api::uploads::tus;
 use crate::app::App;
 
 /// Request headers that reach a guest; `x-ext-*` do too. Cookie, Authorization
@@ -124,6 +125,10 @@ impl FixedHeaders {
             set(header::REFERRER_POLICY, "same-origin");
             set(CORP, "same-origin");
             set(COOP, "same-origin");
+            if path.starts_with("/api/v1/uploads") {
+                // The protocol wants its version on every answer, refusals included.
+                set(tus::RESUMABLE, tus::VERSION);
+            }
             if self.tls {
                 set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
             }

@@ -10,8 +10,8 @@ use super::access::Access::{
     SignedAddress,
 };
 use super::api::{
-    bundles, extensions, installs, operators, quarantine, schema, setup, tenants, tokens,
-    trust_keys,
+    bundles, extensions, installs, limits, operators, quarantine, schema, setup, tenants, tokens,
+    trust_keys, uploads,
 };
 use super::ext_ui::show_asset;
 use super::pages;
@@ -38,7 +38,9 @@ where
         "GET" => MethodFilter::GET,
         "POST" => MethodFilter::POST,
         "PUT" => MethodFilter::PUT,
+        "PATCH" => MethodFilter::PATCH,
         "DELETE" => MethodFilter::DELETE,
+        "OPTIONS" => MethodFilter::OPTIONS,
         _ => return Route { method, path, access, handler: any(handler) },
     };
     Route { method, path, access, handler: on(filter, handler) }
@@ -50,6 +52,7 @@ pub fn table() -> Vec<Route> {
     table.extend(ext_ui());
     table.extend(publishing());
     table.extend(compatibility());
+    table.extend(uploading());
     table.extend(administration());
     table.extend(pages());
     table
@@ -146,6 +149,24 @@ fn compatibility() -> Vec<Route> {
             compat::uninstall_extension,
         ),
         route("POST", "/api/v1/extensions/update", ApiKey(InstallWrite), compat::update_extension),
+    ]
+}
+
+fn uploading() -> Vec<Route> {
+    vec![
+        route("GET", "/api/v1/limits", Scope(BundlePublish), limits::show_limits),
+        route("OPTIONS", "/api/v1/uploads", Scope(BundlePublish), uploads::describe_uploads),
+        route("GET", "/api/v1/uploads", Scope(BundlePublish), uploads::list_uploads),
+        route("POST", "/api/v1/uploads", Scope(BundlePublish), uploads::create_upload),
+        route("GET", "/api/v1/uploads/{id}", Scope(BundlePublish), uploads::get_upload),
+        route("PATCH", "/api/v1/uploads/{id}", Scope(BundlePublish), uploads::append_upload),
+        route("DELETE", "/api/v1/uploads/{id}", Scope(BundlePublish), uploads::abort_upload),
+        route(
+            "POST",
+            "/api/v1/uploads/{id}/publish",
+            Scope(BundlePublish),
+            uploads::publish_upload,
+        ),
     ]
 }
 

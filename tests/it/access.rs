@@ -43,7 +43,7 @@ fn class_of(method: &Method, answer: &Answer) -> Class {
 /// The table: what `credential` gets at a route.
 fn expected(path: &str, access: Access, method: &Method, credential: Credential) -> Class {
     use Credential::{BadToken, Local, Nothing};
-    let is_safe = matches!(*method, Method::GET | Method::HEAD);
+    let is_safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     match (access, credential) {
         // There is nothing to set up a second time.
         (Access::Always, _) if path == "/setup" && is_safe => Class::SignIn,

@@ -7,3 +7,4 @@ mod staging;
 mod stored;
 mod sweeping;
 mod tampering;
+mod uploads;

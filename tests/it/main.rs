@@ -28,3 +28,4 @@ mod setup;
 mod sign_in;
 mod signatures;
 mod support;
+mod uploads;

@@ -147,28 +147,26 @@ impl PublishResponse {
     }
 }
 
-fn header_signatures(headers: &HeaderMap) -> Result<Vec<Vec<u8>>, ApiError> {
+/// The envelopes in the header lines of a request.
+pub(super) fn header_signatures(headers: &HeaderMap) -> Result<Vec<Vec<u8>>, ApiError> {
     let lines: Vec<_> = headers.get_all(SIGNATURE_HEADER).iter().collect();
     check_count(lines.len())?;
-    let decode = |line: &&http::HeaderValue| {
-        let bytes = line.as_bytes();
-        if bytes.len() > MAX_SIGNATURE_LINE_BYTES {
-            let found = Some(bytes.len() as u64);
-            return Err(ApiError::too_large(
-                "Plugboard-Signature",
-                MAX_SIGNATURE_LINE_BYTES as u64,
-                found,
-            ));
-        }
-        STANDARD.decode(bytes).or_else(|_| URL_SAFE.decode(bytes)).map_err(|_| {
-            ApiError::malformed("Plugboard-Signature is not base64")
-                .hint("send `base64 -w0 < bundle.dsse.json`")
-        })
-    };
-    lines.iter().map(decode).collect()
+    lines.iter().map(|line| decode_signature("Plugboard-Signature", line.as_bytes())).collect()
 }
 
-fn check_count(count: usize) -> Result<(), ApiError> {
+/// An envelope in base64; `what` is where it was found.
+pub(super) fn decode_signature(what: &str, base64: &[u8]) -> Result<Vec<u8>, ApiError> {
+    if base64.len() > MAX_SIGNATURE_LINE_BYTES {
+        let found = Some(base64.len() as u64);
+        return Err(ApiError::too_large(what, MAX_SIGNATURE_LINE_BYTES as u64, found));
+    }
+    STANDARD.decode(base64).or_else(|_| URL_SAFE.decode(base64)).map_err(|_| {
+        ApiError::malformed(format!("{what} is not base64"))
+            .hint("send `base64 -w0 < bundle.dsse.json`")
+    })
+}
+
+pub(super) fn check_count(count: usize) -> Result<(), ApiError> {
     if count > MAX_SIGNATURES {
         let detail = format!("{count} signatures were sent; {MAX_SIGNATURES} are allowed");
         return Err(ApiError::malformed(detail));

@@ -1,8 +1,9 @@
-//! What can happen to an upload in parts, as HTTP.
+//! What can happen to an upload in parts and to who sends too often, as HTTP.
 
 use axum::http::{HeaderName, StatusCode};
 
 use super::ApiError;
+use crate::app::rate_limits::RateLimited;
 use crate::app::uploads::{CONTENT_TYPES, FinishError, UploadError};
 
 const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
@@ -74,6 +75,16 @@ impl From<FinishError> for ApiError {
             FinishError::Upload(error) => error.into(),
             FinishError::Publish(error) => error.into(),
         }
+    }
+}
+
+impl From<RateLimited> for ApiError {
+    fn from(error: RateLimited) -> Self {
+        let detail = error.to_string();
+        Self::client(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)
+            .retry_after(error.retry_after_s)
+            .hint(format!("wait {} seconds", error.retry_after_s))
+            .extra("limit_per_minute", error.limit_per_minute)
     }
 }
 

@@ -11,6 +11,7 @@ use http_body_util::BodyExt;
 use jiff::Timestamp;
 use plugboard::app::App;
 use plugboard::app::clock::Clock;
+use plugboard::app::rate_limits::RateLimits;
 use plugboard::app::sign_in::{Passwords, SignInLimits, SignInLinks};
 use plugboard::app::tokens::TokenRequest;
 use plugboard::app::trust::TrustRequest;
@@ -173,6 +174,7 @@ impl TestApp {
             sign_in_limits: SignInLimits::default(),
             sign_in_links: SignInLinks::default(),
             upload_addresses: UploadAddresses::new(),
+            rate_limits: RateLimits::new(&config.uploads),
             config: Arc::new(config),
         };
         let key = keys::generate().unwrap();
@@ -213,6 +215,11 @@ impl TestApp {
         let request = TokenRequest { name: "tests".to_owned(), tenant, scopes, days: None };
         let created = self.app.create_token(&local(), request).await.unwrap();
         created.secret.expose_secret().to_owned()
+    }
+
+    /// Whom the test's token stands for.
+    pub(crate) fn principal(&self) -> Principal {
+        Principal::Token(self.app.authenticate_token(&self.token).unwrap())
     }
 
     /// A DSSE envelope by the test's key.

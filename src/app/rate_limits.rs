@@ -1,0 +1,187 @@
+//! How often somebody may send a bundle or a part of one.
+//!
+//! The generic cell rate algorithm: for each caller one number, the time at
+//! which the caller would be even if requests came evenly spaced. Nobody may be
+//! more than a minute ahead of it, so a minute's worth can come at once. The
+//! time is the application's own, so that tests need not wait: `governor` would
+//! bring a clock and a dozen crates for these sixty lines.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::App;
+use crate::config::UploadsConfig;
+use crate::model::{Principal, TenantId};
+
+const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+/// Callers remembered at most; those that are even again are forgotten first.
+const MAX_REMEMBERED: usize = 10_000;
+
+/// What a request counts as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rated {
+    /// It sends, begins or publishes a bundle.
+    Publish,
+    /// It sends a part of an upload.
+    Part,
+}
+
+/// The caller sends too often.
+#[derive(Debug, thiserror::Error)]
+#[error("{whose} may send {limit_per_minute} {what} a minute")]
+pub struct RateLimited {
+    pub whose: &'static str,
+    pub what: &'static str,
+    pub limit_per_minute: u32,
+    pub retry_after_s: u64,
+}
+
+/// The limits, and who is how far.
+pub struct RateLimits {
+    publishes: Rate<(TenantId, String)>,
+    publishes_of_address: Rate<IpAddr>,
+    parts: Rate<(TenantId, String)>,
+}
+
+struct Rate<K> {
+    per_minute: u32,
+    even_at: Mutex<HashMap<K, Timestamp>>,
+}
+
+impl RateLimits {
+    /// The limits of the configuration, with nobody near them.
+    pub fn new(config: &UploadsConfig) -> Self {
+        Self {
+            publishes: Rate::new(config.publishes_per_minute),
+            publishes_of_address: Rate::new(config.publishes_per_minute_per_address),
+            parts: Rate::new(config.parts_per_minute),
+        }
+    }
+}
+
+impl App {
+    /// Counts a request, or refuses it.
+    pub fn check_rate(
+        &self,
+        rated: Rated,
+        principal: &Principal,
+        address: Option<IpAddr>,
+    ) -> Result<(), RateLimited> {
+        let (limits, now) = (&self.rate_limits, self.clock.now());
+        let caller = (principal.tenant(), principal.actor().to_string());
+        let refusal = |whose, what, rate: u32, wait: SignedDuration| RateLimited {
+            whose,
+            what,
+            limit_per_minute: rate,
+            retry_after_s: wait.as_secs().unsigned_abs() + 1,
+        };
+        match rated {
+            Rated::Part => limits.parts.count(caller, now).map_err(|wait| {
+                refusal("one caller", "parts of uploads", limits.parts.per_minute, wait)
+            }),
+            Rated::Publish => {
+                if let Some(address) = address {
+                    let rate = &limits.publishes_of_address;
+                    rate.count(counted_as(address), now)
+                        .map_err(|wait| refusal("one address", "bundles", rate.per_minute, wait))?;
+                }
+                limits.publishes.count(caller, now).map_err(|wait| {
+                    refusal("one caller", "bundles", limits.publishes.per_minute, wait)
+                })
+            }
+        }
+    }
+}
+
+impl<K: Eq + Hash + Clone> Rate<K> {
+    fn new(per_minute: u32) -> Self {
+        Self { per_minute: per_minute.max(1), even_at: Mutex::default() }
+    }
+
+    /// Counts one; or says how long to wait until one more is allowed.
+    fn count(&self, key: K, now: Timestamp) -> Result<(), SignedDuration> {
+        let mut even_at = self.even_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let interval = MINUTE / i32::try_from(self.per_minute).unwrap_or(i32::MAX);
+        let even = even_at.get(&key).map_or(now, |even| (*even).max(now));
+        let next = even + interval;
+        let ahead = next.duration_since(now);
+        if ahead > MINUTE {
+            return Err(ahead - MINUTE);
+        }
+        if even_at.len() >= MAX_REMEMBERED {
+            even_at.retain(|_, even| *even > now);
+            let nearest = even_at.iter().min_by_key(|(_, even)| **even).map(|(key, _)| key.clone());
+            if let Some(nearest) = nearest.filter(|_| even_at.len() >= MAX_REMEMBERED) {
+                even_at.remove(&nearest);
+            }
+        }
+        even_at.insert(key, next);
+        Ok(())
+    }
+}
+
+/// One household has a whole IPv6 /64: its addresses count as one.
+fn counted_as(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.into(),
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millisecond: i64) -> Timestamp {
+        Timestamp::from_millisecond(millisecond).unwrap()
+    }
+
+    #[test]
+    fn a_minutes_worth_may_come_at_once_and_then_one_at_a_time() {
+        let rate = Rate::new(6);
+        for _ in 0..6 {
+            rate.count("ada", at(0)).unwrap();
+        }
+
+        assert_eq!(rate.count("ada", at(0)), Err(SignedDuration::from_secs(10)));
+        assert_eq!(rate.count("ada", at(9_000)), Err(SignedDuration::from_secs(1)));
+        assert_eq!(rate.count("ada", at(10_000)), Ok(()));
+        assert!(rate.count("ada", at(10_000)).is_err());
+        assert_eq!(rate.count("bob", at(0)), Ok(()));
+    }
+
+    #[test]
+    fn who_was_refused_does_not_wait_longer_for_it() {
+        let rate = Rate::new(1);
+        rate.count("ada", at(0)).unwrap();
+        for _ in 0..10 {
+            rate.count("ada", at(1)).unwrap_err();
+        }
+
+        assert_eq!(rate.count("ada", at(60_000)), Ok(()));
+    }
+
+    #[test]
+    fn a_crowd_is_not_remembered_for_ever() {
+        let rate = Rate::new(60);
+        for caller in 0..MAX_REMEMBERED + 10 {
+            rate.count(caller, at(0)).unwrap();
+        }
+
+        assert!(rate.even_at.lock().unwrap().len() <= MAX_REMEMBERED);
+    }
+
+    #[test]
+    fn a_household_is_one_address() {
+        let [one, other]: [IpAddr; 2] =
+            ["2001:db8::1", "2001:db8::2:3"].map(|text| text.parse().unwrap());
+
+        assert_eq!(counted_as(one), counted_as(other));
+        let mapped: IpAddr = "::ffff:192.0.2.1".parse().unwrap();
+        assert_eq!(counted_as(mapped), IpAddr::from([192, 0, 2, 1]));
+    }
+}
