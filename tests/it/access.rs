@@ -48,6 +48,13 @@ fn expected(path: &str, access: Access, method: &Method, credential: Credential)
         // There is nothing to set up a second time.
         (Access::Always, _) if path == "/setup" && is_safe => Class::SignIn,
         (Access::Public, BadToken(_)) => Class::Unauthenticated,
+        // No address of the walk is signed, and no credential helps.
+        (Access::SignedAddress, _) => Class::Forbidden,
+        // Tokens only: these clients are no browsers and not on the host.
+        (Access::ApiKey(_), credential) => match credential {
+            Credential::Token(scopes) => class_of_token(access, scopes),
+            _ => Class::Unauthenticated,
+        },
         // Forms of people without a session: only a page of ours may send them.
         (Access::Always | Access::Public, _) => {
             let is_form = !is_safe && ["/setup", "/sign-in"].contains(&path);
@@ -64,11 +71,15 @@ fn expected(path: &str, access: Access, method: &Method, credential: Credential)
 
 fn class_of_token(access: Access, scopes: &[ScopeKind]) -> Class {
     let needed = match access {
-        Access::Scope(kind) | Access::ScopeStepUp(kind) => kind,
+        Access::Scope(kind) | Access::ScopeStepUp(kind) | Access::ApiKey(kind) => kind,
         Access::Endpoint => ScopeKind::ExtInvoke,
         Access::Metrics => ScopeKind::MetricsRead,
         // What no token may do.
-        Access::Always | Access::Public | Access::OperatorStepUp | Access::Page => {
+        Access::Always
+        | Access::Public
+        | Access::OperatorStepUp
+        | Access::SignedAddress
+        | Access::Page => {
             return Class::Forbidden;
         }
     };
@@ -88,8 +99,10 @@ fn class_of_session(access: Access, is_safe: bool, session: Credential) -> Class
     }
 }
 
-fn path_is_for_machines(path: &str) -> bool {
-    path.starts_with("/api/") || path.starts_with("/ext-ui/")
+/// Whether errors are problems there: existing clients know other shapes.
+fn path_is_for_machines(path: &str, access: Access) -> bool {
+    let is_compatible = matches!(access, Access::ApiKey(_) | Access::SignedAddress);
+    !is_compatible && (path.starts_with("/api/") || path.starts_with("/ext-ui/"))
 }
 
 /// The methods to try on a row.
@@ -124,7 +137,8 @@ async fn every_route_answers_every_kind_of_credential_as_the_table_says() {
                 let wanted = expected(route.path, route.access, &method, credential);
                 walked += 1;
                 let is_problem = answer.header("content-type") == "application/problem+json";
-                let is_plain = path_is_for_machines(route.path) && answer.status.is_client_error();
+                let is_plain = path_is_for_machines(route.path, route.access)
+                    && answer.status.is_client_error();
                 if found != wanted || is_plain && !is_problem {
                     let Route { path, access, .. } = route;
                     let status = answer.status;

@@ -7,6 +7,7 @@ mod architecture;
 mod browser;
 mod bundle_store;
 mod cli;
+mod compat;
 mod components;
 mod config;
 #[cfg(feature = "fail-points")]

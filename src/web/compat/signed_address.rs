@@ -38,7 +38,7 @@ pub(in crate::web) fn open(app: &App, request: &Request) -> Result<Principal, Ap
     if headers.get(header::IF_NONE_MATCH) != Some(&HeaderValue::from_static("*")) {
         return Err(refused("this address goes with the header `if-none-match: *`"));
     }
-    let (address, signature) = read(request).ok_or_else(|| AddressError::Forged.into())?;
+    let (address, signature) = read(request).ok_or(AddressError::Forged)?;
     let target = target(request.method(), request.uri().path());
     Ok(app.open_upload_address(&target, &address, &signature)?)
 }
@@ -49,7 +49,7 @@ pub(in crate::web) async fn send_bundle(
     principal: Principal,
     request: Request,
 ) -> Result<StatusCode, ApiError> {
-    let (address, _) = read(&request).ok_or_else(|| AddressError::Forged.into())?;
+    let (address, _) = read(&request).ok_or(AddressError::Forged)?;
     let UploadAddress { upload: id, length, declared_hash, .. } = address;
     check_length(request.headers(), length)?;
     let checksum = declared_hash.map(|hash| *hash.as_bytes());
