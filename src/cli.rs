@@ -36,6 +36,7 @@ mod token;
 mod trust;
 mod uninstall;
 mod upgrade;
+mod uploads;
 mod verify;
 
 use std::process::ExitCode;
@@ -92,6 +93,7 @@ enum Command {
     Upgrade(upgrade::UpgradeArgs),
     Uninstall(uninstall::UninstallArgs),
     Quarantine(quarantine::QuarantineArgs),
+    Uploads(uploads::UploadsArgs),
     Trust(trust::TrustArgs),
     Operator(operator::OperatorArgs),
     Token(token::TokenArgs),
@@ -156,6 +158,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Upgrade(args) => upgrade::run(args, context).await,
         Command::Uninstall(args) => uninstall::run(&args, context).await,
         Command::Quarantine(args) => quarantine::run(args, context).await,
+        Command::Uploads(args) => uploads::run(args, context).await,
         Command::Trust(args) => trust::run(args, context).await,
         Command::Operator(args) => operator::run(args, context).await,
         Command::Token(args) => token::run(args, context).await,

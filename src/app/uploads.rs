@@ -160,8 +160,8 @@ impl App {
         hash: ContentHash,
     ) -> Result<bool, UploadError> {
         let known = self.registry.read(move |txn| versions::get_by_hash(txn, &hash)).await?;
-        let allowed = |name| principal.allows(ScopeKind::BundlePublish, Some(name));
-        Ok(known.is_some_and(|version| allowed(&version.name)))
+        Ok(known
+            .is_some_and(|version| principal.allows(ScopeKind::BundlePublish, Some(&version.name))))
     }
 
     /// Counting and adding is one commit: two requests at once cannot both be the last.

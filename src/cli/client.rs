@@ -128,6 +128,31 @@ impl Client {
         read(status, &bytes)
     }
 
+    /// Streams a body with some headers and reads a JSON answer; for a running server.
+    pub async fn send_streamed<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, String)],
+        body: Body,
+    ) -> Result<T, Failure> {
+        let http = self.server()?;
+        let mut request = http.request(method, path).timeout(ANSWER_TIMEOUT);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let (status, bytes) = http.send(request.body(body)).await?;
+        read(status, &bytes)
+    }
+
+    fn server(&self) -> Result<&Http, Failure> {
+        match &self.transport {
+            Transport::Http(http) => Ok(http),
+            Transport::Local(_) => Err(Failure::usage("publishing needs a running server")
+                .hint("start one with `plugboard serve`")),
+        }
+    }
+
     /// Streams a bundle to `PUT /api/v1/bundles`.
     pub async fn put_bundle<T: DeserializeOwned>(
         &self,
@@ -135,10 +160,7 @@ impl Client {
         size: u64,
         signatures: &[String],
     ) -> Result<T, Failure> {
-        let Transport::Http(http) = &self.transport else {
-            return Err(Failure::usage("publishing needs a running server")
-                .hint("start one with `plugboard serve`"));
-        };
+        let http = self.server()?;
         // Without a limit in time: how fast the way there is nobody knows.
         let mut request = http
             .request(Method::PUT, "/api/v1/bundles")

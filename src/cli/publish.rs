@@ -1,6 +1,7 @@
 //! `plugboard publish`: from a folder or a bundle to an extension that runs.
 
 mod patience;
+mod resumable;
 mod rollout;
 mod source;
 mod upload;
@@ -25,7 +26,8 @@ use rollout::RolledOut;
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "Publishes a folder or a bundle, and perhaps installs and enables it. Doing the same \
-again changes nothing. Ends with 3 when the bundle is quarantined: a person must decide.
+again changes nothing. A bundle above 8 MiB is sent in parts and goes on where it was after a \
+broken connection or a restart. Ends with 3 when the bundle is quarantined: a person must decide.
 
 Examples:
   plugboard publish my-extension --key acme.key --install --enable

@@ -32,8 +32,14 @@ const CREATION: [Point; 5] = [
 /// Twice at set-up, then once per call.
 const COMMITS: [Point; 3] =
     [("registry.before_commit", 9), ("registry.after_commit", 9), ("registry.after_swap", 9)];
-const RECEIVING: [Point; 4] =
-    [("store.receiving", 3), ("store.staged", 3), ("publish.received", 3), ("publish.verified", 3)];
+const RECEIVING: [Point; 6] = [
+    ("store.receiving", 2),
+    ("store.staged", 2),
+    ("uploads.receiving", 2),
+    ("uploads.synced", 2),
+    ("publish.received", 3),
+    ("publish.verified", 3),
+];
 const STORING: [Point; 4] = [
     ("store.archive_renamed", 2),
     ("store.manifest_put", 2),
@@ -140,7 +146,7 @@ async fn kill_once(point: &str, visit: u32) {
     }
 
     let appliance = Appliance::start(&folder);
-    check::nothing_is_left_over(&folder, &case);
+    check::nothing_is_left_over(&folder, client.upload.as_deref(), &case);
     client.find_way_in(&appliance, &folder).await;
     check::what_was_told_is_true(&client, &appliance, &folder, &case).await;
     let repeated = client.go_on(&appliance).await;
@@ -148,5 +154,5 @@ async fn kill_once(point: &str, visit: u32) {
     assert_eq!(client.story, Story::complete(), "{case}");
     check::what_was_told_is_true(&client, &appliance, &folder, &case).await;
     appliance.stop();
-    check::nothing_is_left_over(&folder, &case);
+    check::nothing_is_left_over(&folder, None, &case);
 }

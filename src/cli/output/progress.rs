@@ -54,6 +54,15 @@ impl Progress {
         }
     }
 
+    /// Notes how much is done in all: after a break less than was seen before.
+    pub(in crate::cli) fn move_to(&self, done: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(done);
+        } else if let Ok(mut plain) = self.plain.lock() {
+            plain.done = done;
+        }
+    }
+
     /// Removes the bar: the result says the rest.
     pub(in crate::cli) fn finish(&self) {
         if let Some(bar) = &self.bar {

@@ -2,7 +2,11 @@
 
 use std::fs::File;
 use std::io::{BufReader, Seek, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
 
 use super::PublishArgs;
 use crate::bundle;
@@ -13,6 +17,10 @@ use crate::cli::output::{Output, size};
 use crate::cli::pack::{counted, note_left_out, refused};
 use crate::cli::sign::{read_key, sign_archive};
 use crate::cli::verify::read_signatures;
+use crate::model::ContentHash;
+
+/// Bytes hashed at a time.
+const HASH_BYTES: usize = 128 * 1024;
 
 /// A bundle, ready to be sent, perhaps more than once.
 pub(super) struct Source {
@@ -30,6 +38,41 @@ impl Source {
         let mut archive = self.archive.try_clone()?;
         archive.rewind()?;
         Ok(archive)
+    }
+
+    /// Some bytes of it. By place and not from where the file was read to: a part
+    /// whose connection broke may still be on its way through another task.
+    pub(super) async fn part(&self, begin: u64, end: u64) -> Result<Bytes, Failure> {
+        let archive = self.archive.try_clone()?;
+        blocking(move || {
+            let mut part = vec![0; usize::try_from(end - begin).map_err(Failure::unfinished)?];
+            archive.read_exact_at(&mut part, begin)?;
+            Ok(part.into())
+        })
+        .await
+    }
+
+    /// What the server tells the file by, next to its hash.
+    pub(super) fn file_name(&self) -> &str {
+        self.title.rsplit('/').find(|name| !name.is_empty()).unwrap_or_default()
+    }
+
+    /// The address of the bundle.
+    pub(super) async fn content_hash(&self) -> Result<ContentHash, Failure> {
+        let archive = self.archive.try_clone()?;
+        blocking(move || {
+            let (mut hasher, mut buffer, mut offset) = (Sha256::new(), vec![0; HASH_BYTES], 0);
+            loop {
+                match archive.read_at(&mut buffer, offset)? {
+                    0 => return Ok(ContentHash::from(<[u8; 32]>::from(hasher.finalize()))),
+                    read => {
+                        hasher.update(&buffer[..read]);
+                        offset += read as u64;
+                    }
+                }
+            }
+        })
+        .await
     }
 }
 

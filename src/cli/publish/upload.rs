@@ -10,20 +10,24 @@ use reqwest::Body;
 use tokio_util::io::ReaderStream;
 
 use super::PublishAnswer;
+use super::resumable::{self, PART_BYTES};
 use super::source::Source;
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, Progress};
 
 /// Bytes read and sent at a time.
-const CHUNK_BYTES: usize = 64 * 1024;
+pub(super) const CHUNK_BYTES: usize = 64 * 1024;
 
-/// Sends the bundle once.
+/// Sends the bundle: a large one in parts, a small one in one request, once.
 pub(super) async fn send(
     client: &Client,
     source: &Source,
     output: Output,
 ) -> Result<PublishAnswer, Failure> {
+    if source.size > PART_BYTES {
+        return resumable::send(client, source, output).await;
+    }
     let archive = tokio::fs::File::from_std(source.archive()?);
     let progress =
         Arc::new(Progress::start(output, &format!("Sending {}", source.title), source.size));

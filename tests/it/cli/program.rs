@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -24,6 +24,9 @@ pub(super) struct Run {
     pub(super) stdout: String,
     pub(super) stderr: String,
 }
+
+/// A run of the program that has not ended.
+pub(super) struct Begun(Child);
 
 impl Desk {
     pub(super) fn new() -> Self {
@@ -61,6 +64,13 @@ impl Desk {
         run
     }
 
+    /// Begins to run the program.
+    pub(super) fn begin(&self, line: &str) -> Begun {
+        let mut command = self.command(line);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Begun(command.spawn().unwrap())
+    }
+
     /// Runs the program with text on standard input.
     pub(super) fn run_with_input(&self, line: &str, input: &str) -> Run {
         let mut command = self.command(line);
@@ -81,6 +91,18 @@ impl Desk {
         let capabilities = manifest["capabilities"].as_array_mut().unwrap();
         capabilities.extend(capability.map(Value::from));
         fs::write(file, manifest.to_string()).unwrap();
+    }
+}
+
+impl Begun {
+    /// Waits for its end.
+    pub(super) fn end(self) -> Run {
+        Run::of(self.0.wait_with_output().unwrap())
+    }
+
+    pub(super) fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
     }
 }
 

@@ -51,6 +51,15 @@ impl Server {
         std::mem::replace(&mut self.desk, Desk::new())
     }
 
+    /// Kills it as a power cut would, and starts it again on the same folder.
+    pub(super) fn restart(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let (child, first_line) = spawn(&self.desk);
+        self.child = child;
+        self.url = first_line.trim().trim_end_matches('/').to_owned();
+    }
+
     /// Calls an endpoint of an extension: status and body.
     pub(super) fn get(&self, path: &str) -> (u16, String) {
         // The client has TLS in it, which wants to know whose.

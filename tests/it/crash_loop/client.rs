@@ -62,6 +62,10 @@ pub(super) struct Client {
     setup_token: Option<String>,
     /// The id that the acknowledged install answered with.
     pub(super) install: String,
+    /// The id of the upload in parts that was begun.
+    pub(super) upload: Option<String>,
+    /// How many bytes of it were acknowledged.
+    arrived: usize,
     pub(super) story: Story,
     pub(super) first: Upload,
     pub(super) next: Upload,
@@ -86,6 +90,8 @@ impl Client {
             token: String::new(),
             setup_token: None,
             install: String::new(),
+            upload: None,
+            arrived: 0,
             story: Story::default(),
         }
     }
@@ -125,7 +131,7 @@ impl Client {
             self.story.enabled = true;
         }
         if !self.story.published_next {
-            self.publish(appliance, &self.next, &[StatusCode::CREATED, StatusCode::OK]).await?;
+            self.publish_in_parts(appliance).await?;
             self.story.published_next = true;
         }
         if !self.story.upgraded {
@@ -179,6 +185,43 @@ impl Client {
         expect(request.body(upload.archive.clone()), statuses).await
     }
 
+    /// Sends the next version in two parts, from where the appliance is.
+    async fn publish_in_parts(&mut self, appliance: &Appliance) -> Result<(), Problem> {
+        let length = self.next.archive.len();
+        let tus = |method, path: &str| {
+            self.request(appliance, method, path).header("tus-resumable", "1.0.0")
+        };
+        let id = match &self.upload {
+            Some(id) => id.clone(),
+            None => {
+                let request = tus(Method::POST, "/api/v1/uploads").header("upload-length", length);
+                let created = expect(request, &[StatusCode::CREATED]).await?;
+                created["id"].as_str().unwrap().to_owned()
+            }
+        };
+        let path = format!("/api/v1/uploads/{id}");
+        let row = expect(tus(Method::GET, &path), &[StatusCode::OK]).await?;
+        let mut offset = usize::try_from(row["offset"].as_u64().unwrap()).unwrap();
+        assert!(offset >= self.arrived, "{offset} of {} acknowledged bytes are left", self.arrived);
+        self.upload = Some(id);
+        for end in [length / 2, length] {
+            if offset < end {
+                let request = self
+                    .request(appliance, Method::PATCH, &path)
+                    .header("tus-resumable", "1.0.0")
+                    .header("content-type", "application/offset+octet-stream")
+                    .header("upload-offset", offset)
+                    .body(self.next.archive[offset..end].to_vec());
+                expect(request, &[StatusCode::NO_CONTENT]).await?;
+                (offset, self.arrived) = (end, end);
+            }
+        }
+        let request = self.request(appliance, Method::POST, &format!("{path}/publish"));
+        let signature = self.next.signature.as_deref().unwrap();
+        let request = request.header("plugboard-signature", STANDARD.encode(signature));
+        expect(request, &[StatusCode::CREATED, StatusCode::OK]).await.map(|_| ())
+    }
+
     async fn post(&self, appliance: &Appliance, path: &str, body: Value) -> Result<Value, Problem> {
         let request = self.request(appliance, Method::POST, path);
         expect(request.json(&body), &[StatusCode::OK, StatusCode::CREATED]).await
@@ -201,6 +244,9 @@ async fn expect(request: RequestBuilder, statuses: &[StatusCode]) -> Result<Valu
     let status = response.status();
     let text = response.text().await.map_err(|error| error.to_string())?;
     if statuses.contains(&status) {
+        if text.is_empty() {
+            return Ok(Value::Null);
+        }
         return serde_json::from_str(&text).map_err(|error| error.to_string());
     }
     Err(format!("{status}: {text}"))
