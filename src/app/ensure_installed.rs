@@ -91,16 +91,25 @@ impl App {
     }
 
     /// The extension that a client means: its name, or the alias of an installed one.
-    pub fn find_name(&self, principal: &Principal, id: &str) -> Option<ExtensionName> {
+    ///
+    /// A name that is installed or published goes before an alias: nobody takes
+    /// over another's by choosing a publisher.
+    pub async fn find_name(
+        &self,
+        principal: &Principal,
+        id: &str,
+    ) -> Result<Option<ExtensionName>, RegistryError> {
         let live = self.registry.live();
         let by_alias = live.install_by_alias(&principal.tenant(), id);
-        match (id.parse(), by_alias) {
-            (Ok(name), Some(by_alias)) if live.install(&principal.tenant(), &name).is_none() => {
-                Some(by_alias.install.name.clone())
-            }
-            (Ok(name), _) => Some(name),
-            (Err(_), by_alias) => by_alias.map(|found| found.install.name.clone()),
+        let by_alias = by_alias.map(|found| found.install.name.clone());
+        let Ok(name) = id.parse::<ExtensionName>() else { return Ok(by_alias) };
+        let Some(by_alias) = by_alias else { return Ok(Some(name)) };
+        if live.install(&principal.tenant(), &name).is_some() {
+            return Ok(Some(name));
         }
+        let asked = name.clone();
+        let published = self.registry.read(move |txn| versions::highest(txn, &asked)).await?;
+        Ok(Some(if published.is_some() { name } else { by_alias }))
     }
 
     async fn move_install(

@@ -51,9 +51,9 @@ pub fn table() -> Vec<Route> {
     let mut table = serving();
     table.extend(ext_ui());
     table.extend(publishing());
-    table.extend(compatibility());
     table.extend(uploading());
     table.extend(administration());
+    table.extend(compatibility());
     table.extend(pages());
     table
 }
@@ -123,35 +123,6 @@ fn publishing() -> Vec<Route> {
     ]
 }
 
-/// What existing clients call (docs/API.md, "Existing clients").
-fn compatibility() -> Vec<Route> {
-    vec![
-        route("POST", "/api/ext-bundles/upload-proxy", ApiKey(BundlePublish), compat::proxy_bundle),
-        route("POST", "/api/ext-bundles/finalize", ApiKey(BundlePublish), compat::finalize_bundle),
-        route("POST", "/api/ext-bundles/abort", ApiKey(BundlePublish), compat::abort_bundle),
-        route(
-            "POST",
-            "/api/ext-bundles/initiate-upload",
-            ApiKey(BundlePublish),
-            compat::initiate_bundle,
-        ),
-        route("PUT", "/api/ext-bundles/uploads/{id}", SignedAddress, compat::send_bundle),
-        route(
-            "POST",
-            "/api/v1/extensions/install",
-            ApiKey(InstallWrite),
-            compat::install_extension,
-        ),
-        route(
-            "POST",
-            "/api/v1/extensions/uninstall",
-            ApiKey(InstallWrite),
-            compat::uninstall_extension,
-        ),
-        route("POST", "/api/v1/extensions/update", ApiKey(InstallWrite), compat::update_extension),
-    ]
-}
-
 fn uploading() -> Vec<Route> {
     vec![
         route("GET", "/api/v1/limits", Scope(BundlePublish), limits::show_limits),
@@ -218,6 +189,35 @@ fn administration() -> Vec<Route> {
         ),
         route("GET", "/api/v1/tenants", OperatorStepUp, tenants::list_tenants),
         route("POST", "/api/v1/tenants", OperatorStepUp, tenants::create_tenant),
+    ]
+}
+
+/// What existing clients call (docs/API.md, "Existing clients").
+fn compatibility() -> Vec<Route> {
+    vec![
+        route("POST", "/api/ext-bundles/upload-proxy", ApiKey(BundlePublish), compat::proxy_bundle),
+        route("POST", "/api/ext-bundles/finalize", ApiKey(BundlePublish), compat::finalize_bundle),
+        route("POST", "/api/ext-bundles/abort", ApiKey(BundlePublish), compat::abort_bundle),
+        route(
+            "POST",
+            "/api/ext-bundles/initiate-upload",
+            ApiKey(BundlePublish),
+            compat::initiate_bundle,
+        ),
+        route("PUT", "/api/ext-bundles/uploads/{id}", SignedAddress, compat::send_bundle),
+        route(
+            "POST",
+            "/api/v1/extensions/install",
+            ApiKey(InstallWrite),
+            compat::install_extension,
+        ),
+        route(
+            "POST",
+            "/api/v1/extensions/uninstall",
+            ApiKey(InstallWrite),
+            compat::uninstall_extension,
+        ),
+        route("POST", "/api/v1/extensions/update", ApiKey(InstallWrite), compat::update_extension),
     ]
 }
 

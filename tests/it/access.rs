@@ -299,6 +299,14 @@ fn the_route_table_is_this() {
     POST   /api/v1/installs/{id}/disable                 Scope(InstallWrite)
     PUT    /api/v1/installs/{id}/version                 Scope(InstallWrite)
     PUT    /api/v1/installs/{id}/settings                Scope(InstallWrite)
+    GET    /api/v1/limits                                Scope(BundlePublish)
+    OPTIONS/api/v1/uploads                               Scope(BundlePublish)
+    GET    /api/v1/uploads                               Scope(BundlePublish)
+    POST   /api/v1/uploads                               Scope(BundlePublish)
+    GET    /api/v1/uploads/{id}                          Scope(BundlePublish)
+    PATCH  /api/v1/uploads/{id}                          Scope(BundlePublish)
+    DELETE /api/v1/uploads/{id}                          Scope(BundlePublish)
+    POST   /api/v1/uploads/{id}/publish                  Scope(BundlePublish)
     GET    /api/v1/quarantine                            Scope(BundlePublish)
     GET    /api/v1/quarantine/{hash}                     Scope(BundlePublish)
     DELETE /api/v1/quarantine/{hash}                     Scope(TrustWrite)
@@ -315,6 +323,14 @@ fn the_route_table_is_this() {
     PUT    /api/v1/operators/{name}/password             OperatorStepUp
     GET    /api/v1/tenants                               OperatorStepUp
     POST   /api/v1/tenants                               OperatorStepUp
+    POST   /api/ext-bundles/upload-proxy                 ApiKey(BundlePublish)
+    POST   /api/ext-bundles/finalize                     ApiKey(BundlePublish)
+    POST   /api/ext-bundles/abort                        ApiKey(BundlePublish)
+    POST   /api/ext-bundles/initiate-upload              ApiKey(BundlePublish)
+    PUT    /api/ext-bundles/uploads/{id}                 SignedAddress
+    POST   /api/v1/extensions/install                    ApiKey(InstallWrite)
+    POST   /api/v1/extensions/uninstall                  ApiKey(InstallWrite)
+    POST   /api/v1/extensions/update                     ApiKey(InstallWrite)
     GET    /                                             Public
     GET    /setup                                        Always
     POST   /setup                                        Always

@@ -22,7 +22,7 @@ pub(in crate::web) async fn install_extension(
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let body = JsonObject::read(body).await?;
     let (id, version) = (body.required_text("registryId")?, body.required_text("version")?);
-    let name = name_of(&app, &principal, id)?;
+    let name = name_of(&app, &principal, id).await?;
     let install = app.ensure_installed(&principal, &name, version).await?;
     let data = json!({
         "registryId": id,
@@ -42,7 +42,7 @@ pub(in crate::web) async fn uninstall_extension(
 ) -> Result<Json<Value>, ApiError> {
     let body = JsonObject::read(body).await?;
     let id = body.required_text("registryId")?;
-    let name = name_of(&app, &principal, id)?;
+    let name = name_of(&app, &principal, id).await?;
     app.ensure_uninstalled(&principal, &name).await?;
     let data = json!({ "registryId": id, "success": true, "message": "Uninstalled" });
     Ok(Json(json!({ "data": data })))
@@ -56,7 +56,7 @@ pub(in crate::web) async fn update_extension(
 ) -> Result<Json<Value>, ApiError> {
     let body = JsonObject::read(body).await?;
     let (id, version) = (body.required_text("registryId")?, body.required_text("version")?);
-    let name = name_of(&app, &principal, id)?;
+    let name = name_of(&app, &principal, id).await?;
     let install = app.ensure_updated(&principal, &name, version).await?;
     let data = json!({
         "registryId": id,
@@ -67,8 +67,8 @@ pub(in crate::web) async fn update_extension(
     Ok(Json(json!({ "data": data })))
 }
 
-fn name_of(app: &App, principal: &Principal, id: &str) -> Result<ExtensionName, ApiError> {
-    let found = app.find_name(principal, id.trim());
+async fn name_of(app: &App, principal: &Principal, id: &str) -> Result<ExtensionName, ApiError> {
+    let found = app.find_name(principal, id.trim()).await?;
     found.ok_or_else(|| {
         ApiError::malformed("`registryId` must be the name of an extension, as `com.example.hello`")
     })

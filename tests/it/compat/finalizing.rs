@@ -223,8 +223,8 @@ async fn many_who_finalize_one_version_at_once_have_one_winner() {
     let mut keys = Vec::new();
     for n in 0..32 {
         // Half of them have the same bytes.
-        let bundle = hello("1.0.0").page(if n % 2 == 0 { "same" } else { &"other".repeat(n) });
-        keys.push(send(&app, &bundle.build()).await);
+        let page = if n % 2 == 0 { "same".to_owned() } else { format!("other {n}") };
+        keys.push(send(&app, &hello("1.0.0").page(&page).build()).await);
     }
 
     let calls = keys.iter().map(|key| app.post(FINALIZE, json!({ "key": key })));

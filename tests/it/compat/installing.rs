@@ -151,6 +151,21 @@ async fn an_alias_names_an_installed_extension() {
 }
 
 #[tokio::test]
+async fn a_published_name_goes_before_the_alias_of_another() {
+    let app = trusting().await;
+    published(&app, &hello("1.0.0")).await;
+    install(&app, "1.0.0").await;
+    published(&app, &BundleBuilder::new("example.com.example.hello", "2.0.0")).await;
+
+    let name = json!({ "registryId": "example.com.example.hello", "version": "2.0.0" });
+    let answer = call(&app, "install", name).await;
+
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
+    let installs = app.get("/api/v1/installs").await.json();
+    assert_eq!(installs["installs"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
 async fn uninstalling_keeps_the_bundle_and_is_no_error_twice() {
     let app = trusting().await;
     published(&app, &hello("1.0.0")).await;
