@@ -2,7 +2,7 @@
 //!
 //! `layout` names the keys, `backend` is the object store (`directory` what a
 //! local one leaves to us), `staging` receives uploads into `room` that is
-//! counted, `objects` puts and reads bundles, `quarantine` keeps those that
+//! counted, `objects` puts and reads bundles (`mend` replaces damaged ones), `quarantine` keeps those that
 //! wait, `sweep` removes what nobody refers to. `disk_cache` holds unpacked
 //! files, filled by `unpack`.
 //!
@@ -16,6 +16,7 @@ mod disk_cache;
 mod durable;
 mod error;
 mod layout;
+mod mend;
 mod objects;
 mod per_bundle;
 mod quarantine;
@@ -25,7 +26,7 @@ mod sweep;
 mod unpack;
 
 pub use error::StoreError;
-pub use objects::AssetFile;
+pub use objects::{AssetFile, Kept};
 pub use staging::{Staged, Staging};
 
 use std::collections::{HashMap, HashSet};

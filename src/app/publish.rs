@@ -103,13 +103,16 @@ impl App {
     }
 
     /// Hashing, decompressing and parsing keep a core busy: not on an async thread.
+    ///
+    /// The facts are read after the bundle: they depend on the name in it, and an
+    /// approval or a revoked key of the meantime counts.
     pub(crate) async fn verify(&self, upload: StagedUpload) -> Result<Verification, PublishError> {
         let started = Instant::now();
-        let hash = upload.content_hash;
-        let facts = self.facts(hash).await?;
-        let (trust, limits) = (Arc::clone(&self.trust), self.bundle_limits());
-        let verification =
-            spawn_blocking(move || trust::verify(&upload, &trust, &facts, &limits)).await?;
+        let (hash, limits) = (upload.content_hash, self.bundle_limits());
+        let examination = spawn_blocking(move || trust::examine(&upload, &limits)).await?;
+        let facts = self.facts(hash, examination.name().cloned()).await?;
+        let trust = Arc::clone(&self.trust);
+        let verification = spawn_blocking(move || examination.decide(&trust, &facts)).await?;
         tracing::info!(
             bundle.hash = %hash,
             verdict = %verification.report().verdict,
@@ -119,13 +122,20 @@ impl App {
         Ok(verification)
     }
 
-    async fn facts(&self, hash: ContentHash) -> Result<Facts, PublishError> {
-        let approval = self.registry.read(move |txn| approvals::get(txn, &hash)).await?;
+    async fn facts(
+        &self,
+        hash: ContentHash,
+        name: Option<ExtensionName>,
+    ) -> Result<Facts, PublishError> {
+        let read = self.registry.read(move |txn| {
+            let highest = name.map(|name| versions::highest(txn, &name)).transpose()?.flatten();
+            Ok(RegistryFacts { highest_version: highest, approval: approvals::get(txn, &hash)? })
+        });
         Ok(Facts {
             now: self.clock.now(),
             policy: self.config.signing.policy,
             keys: self.registry.live().trusted_keys().iter().map(|key| (**key).clone()).collect(),
-            registry: Some(RegistryFacts { highest_version: None, approval }),
+            registry: Some(read.await?),
         })
     }
 
@@ -152,7 +162,7 @@ impl App {
     ) -> Result<Published, PublishError> {
         self.check_not_taken(&bundle).await?;
         let started = Instant::now();
-        self.bundles.put(&bundle).await?;
+        let kept = self.bundles.put(&bundle).await?;
         tracing::info!(
             bundle.hash = %bundle.content_hash(),
             duration_ms = duration_ms(started),
@@ -160,7 +170,7 @@ impl App {
         );
         fail_point!("publish.stored");
         let version = self.version_of(principal, &bundle);
-        let insertion = self.insert_version(principal, &version).await?;
+        let insertion = self.insert_version(principal, &version, kept.mended).await?;
         fail_point!("publish.registered");
         let version = Arc::new(version);
         if insertion == Insertion::Taken {
@@ -188,11 +198,25 @@ impl App {
         &self,
         principal: &Principal,
         version: &ExtensionVersion,
+        mended: Vec<String>,
     ) -> Result<Insertion, PublishError> {
         let subject = format!("{} {}", version.name, version.version);
+        let mended = (!mended.is_empty()).then(|| {
+            let action = AuditAction::BundleMended;
+            let mut event = self.event(principal.actor(), action, None, subject.clone());
+            event.detail = Some(mended.join(", "));
+            tracing::warn!(
+                bundle.hash = %version.content_hash,
+                "Replaced damaged objects of {subject}: {}", mended.join(", "),
+            );
+            event
+        });
         let event = self.event(principal.actor(), AuditAction::BundlePublished, None, subject);
         let row = version.clone();
         let write = move |txn: &WriteTxn| {
+            if let Some(event) = &mended {
+                audit::append(txn, event)?;
+            }
             let insertion = versions::insert(txn, &row)?;
             if insertion == Insertion::Created {
                 audit::append(txn, &event)?;

@@ -20,6 +20,7 @@ pub(super) struct Examined {
 }
 
 /// Why the examination ended early. The rows say more.
+#[derive(Debug)]
 pub(super) enum Stop {
     Rejected(Option<ReportedExtension>),
     /// Our file or our disk, and not the bundle, is at fault.
