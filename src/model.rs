@@ -33,7 +33,7 @@ pub use extension_version::{ExtensionVersion, Signer, TargetWorld};
 pub use file_entry::{FileDigest, FileEntry, media_type};
 pub use install::{Install, InstallId, PreviousVersion};
 pub use manifest::{
-    Manifest, ManifestProblem, ManifestProblems, ManifestWarning, ReadManifest, Ui, UiHook,
+    Manifest, ManifestProblem, ManifestProblems, ManifestWarning, ReadManifest, Stars, Ui, UiHook,
 };
 pub use operator::{Operator, OperatorName, Session};
 pub use principal::Principal;

@@ -2,7 +2,8 @@
 //!
 //! `layout` names the keys, `backend` is the object store (`directory` what a
 //! local one leaves to us), `staging` receives uploads into `room` that is
-//! counted, `uploads` keeps those that come in parts, `objects` puts and reads bundles, `quarantine` keeps those that
+//! counted, `uploads` keeps those that come in parts, `objects` puts and reads
+//! bundles (`mend` replaces damaged ones), `quarantine` keeps those that
 //! wait, `sweep` removes what nobody refers to. `disk_cache` holds unpacked
 //! files, filled by `unpack`.
 //!
@@ -16,6 +17,7 @@ mod disk_cache;
 mod durable;
 mod error;
 mod layout;
+mod mend;
 mod objects;
 mod per_bundle;
 mod quarantine;
@@ -26,7 +28,7 @@ mod unpack;
 mod uploads;
 
 pub use error::StoreError;
-pub use objects::AssetFile;
+pub use objects::{AssetFile, Kept};
 pub use staging::{Staged, Staging};
 pub use uploads::{UploadHold, UploadWriter};
 

@@ -1,7 +1,7 @@
 //! Who may publish what: the only way from an upload to a bundle that may run.
 //!
-//! [`verify`], with [`verify_with_star`], is the one constructor of
-//! [`VerifiedBundle`] and [`QuarantinedBundle`]. `examination` looks at the bytes, `signatures` at who
+//! [`verify`], in two steps [`examine`] and [`Examination::decide`], is the one
+//! constructor of [`VerifiedBundle`] and [`QuarantinedBundle`]. `examination` looks at the bytes, `signatures` at who
 //! signed them (`envelope` and `statement` are the format, `foreign` names the
 //! formats of others), `key_ring` at whose keys count, and `policy` decides.
 //! `report` is what it says to people and machines.
@@ -22,11 +22,10 @@ mod strict_json;
 mod trust_bundle;
 mod verification;
 
-pub use examination::ResolveStar;
 pub use policy::{Facts, RegistryFacts};
 pub use report::{Check, CheckResult, CheckStatus, Report, ReportedExtension, Verdict};
 pub use trust_bundle::{TrustBundle, TrustBundleError, TrustBundleStatus};
 pub use verification::{
-    ExaminedBundle, QuarantinedBundle, StagedUpload, Verification, VerifiedBundle, verify,
-    verify_with_star,
+    Examination, ExaminedBundle, QuarantinedBundle, StagedUpload, Verification, VerifiedBundle,
+    examine, verify,
 };

@@ -9,10 +9,10 @@ use super::{App, Denied, check_allowed};
 use crate::fail_point;
 use crate::model::{
     AuditAction, ContentHash, ExtensionName, ExtensionVersion, Manifest, ManifestProblem,
-    Principal, Quarantined, ScopeKind, StarVersion,
+    Principal, Quarantined, ScopeKind, StarVersion, Stars,
 };
 use crate::registry::versions::{self, Insertion};
-use crate::registry::{ReadTables, RegistryError, WriteTxn, approvals, audit, quarantine};
+use crate::registry::{RegistryError, WriteTxn, approvals, audit, quarantine};
 use crate::store::{Staged, StoreError};
 use crate::trust::{
     self, Facts, QuarantinedBundle, RegistryFacts, Report, StagedUpload, Verification,
@@ -28,16 +28,9 @@ pub struct Terms {
     pub expected_hash: Option<ContentHash>,
     /// What the sender says the manifest is: JSON, compared with the bundle's own.
     pub manifest: Option<Vec<u8>>,
+    /// Whether a manifest may say `X.Y.*`: it gets the next free patch, or the
+    /// version that the same bytes have.
     pub stars: Stars,
-}
-
-/// What to do with a manifest that says `X.Y.*` in place of a version.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Stars {
-    #[default]
-    Refuse,
-    /// Give it the next free patch, or the version that the same bytes have.
-    NextPatch,
 }
 
 /// What publishing did.
@@ -145,30 +138,30 @@ impl App {
     }
 
     /// Hashing, decompressing and parsing keep a core busy: not on an async thread.
+    ///
+    /// The facts are read after the bundle: they depend on the name in it, and an
+    /// approval or a revoked key of the meantime counts.
     pub(crate) async fn verify(
         &self,
         upload: StagedUpload,
         stars: Stars,
     ) -> Result<Verification, PublishError> {
         let started = Instant::now();
-        let hash = upload.content_hash;
-        let facts = self.facts(hash).await?;
-        let (trust, limits) = (Arc::clone(&self.trust), self.bundle_limits());
-        let registry = self.registry.clone();
-        let verify = move || match stars {
-            Stars::Refuse => trust::verify(&upload, &trust, &facts, &limits),
-            Stars::NextPatch => {
-                let resolve = |name: &ExtensionName, star| {
-                    let found = registry.read_blocking(|txn| stands_for(txn, &hash, name, star));
-                    found.unwrap_or_else(|error| {
-                        tracing::error!(%error, "Could not tell what {star} stands for: {error}");
-                        None
-                    })
-                };
-                trust::verify_with_star(&upload, &trust, &facts, &limits, &resolve)
+        let (hash, limits) = (upload.content_hash, self.bundle_limits());
+        let examine = move || trust::examine(&upload, &limits, stars);
+        let mut examination = spawn_blocking(examine).await?;
+        let name = examination.name().cloned();
+        if let (Some(name), Some(star)) = (name.clone(), examination.star()) {
+            let stands_for =
+                self.registry.read(move |txn| versions::stands_for(txn, &hash, &name, star));
+            // With no number left it stays the first, and is refused as taken.
+            if let Some(version) = stands_for.await? {
+                examination.stand_for(version);
             }
-        };
-        let verification = spawn_blocking(verify).await?;
+        }
+        let facts = self.facts(hash, name).await?;
+        let trust = Arc::clone(&self.trust);
+        let verification = spawn_blocking(move || examination.decide(&trust, &facts)).await?;
         tracing::info!(
             bundle.hash = %hash,
             verdict = %verification.report().verdict,
@@ -178,13 +171,20 @@ impl App {
         Ok(verification)
     }
 
-    async fn facts(&self, hash: ContentHash) -> Result<Facts, PublishError> {
-        let approval = self.registry.read(move |txn| approvals::get(txn, &hash)).await?;
+    async fn facts(
+        &self,
+        hash: ContentHash,
+        name: Option<ExtensionName>,
+    ) -> Result<Facts, PublishError> {
+        let read = self.registry.read(move |txn| {
+            let highest = name.map(|name| versions::highest(txn, &name)).transpose()?.flatten();
+            Ok(RegistryFacts { highest_version: highest, approval: approvals::get(txn, &hash)? })
+        });
         Ok(Facts {
             now: self.clock.now(),
             policy: self.config.signing.policy,
             keys: self.registry.live().trusted_keys().iter().map(|key| (**key).clone()).collect(),
-            registry: Some(RegistryFacts { highest_version: None, approval }),
+            registry: Some(read.await?),
         })
     }
 
@@ -214,7 +214,7 @@ impl App {
     ) -> Result<Published, PublishError> {
         self.check_not_taken(&bundle).await?;
         let started = Instant::now();
-        self.bundles.put(&bundle).await?;
+        let kept = self.bundles.put(&bundle).await?;
         tracing::info!(
             bundle.hash = %bundle.content_hash(),
             duration_ms = duration_ms(started),
@@ -222,7 +222,8 @@ impl App {
         );
         fail_point!("publish.stored");
         let version = self.version_of(principal, &bundle);
-        let (insertion, version) = self.insert_version(principal, version, bundle.star()).await?;
+        let (insertion, version) =
+            self.insert_version(principal, version, bundle.star(), kept.mended).await?;
         fail_point!("publish.registered");
         let version = Arc::new(version);
         if insertion == Insertion::Taken {
@@ -251,10 +252,24 @@ impl App {
         principal: &Principal,
         mut version: ExtensionVersion,
         star: Option<StarVersion>,
+        mended: Vec<String>,
     ) -> Result<(Insertion, ExtensionVersion), PublishError> {
-        let actor = principal.actor();
-        let mut event = self.event(actor, AuditAction::BundlePublished, None, String::new());
+        let subject = format!("{} {}", version.name, version.version);
+        let mended = (!mended.is_empty()).then(|| {
+            let action = AuditAction::BundleMended;
+            let mut event = self.event(principal.actor(), action, None, subject.clone());
+            event.detail = Some(mended.join(", "));
+            tracing::warn!(
+                bundle.hash = %version.content_hash,
+                "Replaced damaged objects of {subject}: {}", mended.join(", "),
+            );
+            event
+        });
+        let mut event = self.event(principal.actor(), AuditAction::BundlePublished, None, subject);
         let write = move |txn: &WriteTxn| {
+            if let Some(event) = &mended {
+                audit::append(txn, event)?;
+            }
             let insertion = match star {
                 None => versions::insert(txn, &version)?,
                 // Its number is settled here: another bundle may have taken the one it was
@@ -339,19 +354,6 @@ fn check_manifest(verification: &Verification, said: &[u8]) -> Result<(), Publis
         Ok(true) => Ok(()),
         Ok(false) => Err(PublishError::ManifestMismatch),
         Err(problem) => Err(PublishError::ManifestText(problem)),
-    }
-}
-
-/// The version that the bytes have, or else the next that is free.
-fn stands_for(
-    txn: &impl ReadTables,
-    hash: &ContentHash,
-    name: &ExtensionName,
-    star: StarVersion,
-) -> Result<Option<semver::Version>, RegistryError> {
-    match versions::get_by_hash(txn, hash)? {
-        Some(known) => Ok(Some(known.version)),
-        None => versions::next_of(txn, name, star),
     }
 }
 

@@ -15,7 +15,7 @@ use super::files::{NewFile, cannot_read, read_text};
 use super::interrupt::blocking;
 use super::output::Output;
 use crate::bundle::{self, BundleLimits};
-use crate::model::{Manifest, ReadManifest};
+use crate::model::{Manifest, ReadManifest, Stars};
 use crate::trust::keys;
 use crate::trust::statement::{self, Subject};
 
@@ -118,7 +118,7 @@ pub(super) fn sign_archive(archive: impl Read, key: &SigningKey) -> anyhow::Resu
     let contents =
         bundle::read(archive, &BundleLimits::default()).context("the bundle is not well formed")?;
     // The routes of existing clients take `X.Y.*`; the statement then says it, too.
-    let ReadManifest { manifest, star, .. } = Manifest::parse_with_star(&contents.manifest)
+    let ReadManifest { manifest, star, .. } = Manifest::read(&contents.manifest, Stars::Allowed)
         .context("the bundle's manifest is refused")?;
     let inspected = contents.component.as_deref().map(bundle::inspect).transpose();
     let facts = inspected.context("the bundle's component is refused")?;

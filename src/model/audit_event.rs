@@ -42,6 +42,8 @@ pub enum AuditAction {
     BundleQuarantined,
     BundleRejected,
     BundleApproved,
+    /// Stored objects that were damaged have their content again.
+    BundleMended,
     SignatureAttached,
     QuarantineDeleted,
     Installed,

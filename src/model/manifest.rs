@@ -87,8 +87,9 @@ pub struct ReadManifest {
 }
 
 /// Whether a manifest's version may be `X.Y.*`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stars {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stars {
+    #[default]
     Refused,
     Allowed,
 }
@@ -120,15 +121,14 @@ pub struct ManifestWarning {
 impl Manifest {
     /// Parses and checks the bytes of a `manifest.json`; finds everything that is wrong at once.
     pub fn parse(json: &[u8]) -> Result<(Self, Vec<ManifestWarning>), ManifestProblems> {
-        let read = parse::parse(json, Stars::Refused)?;
+        let read = Self::read(json, Stars::Refused)?;
         Ok((read.manifest, read.warnings))
     }
 
-    /// The same, for a manifest whose version may be `X.Y.*`.
-    ///
-    /// Its `version` is the first of that line until the caller puts the number in.
-    pub fn parse_with_star(json: &[u8]) -> Result<ReadManifest, ManifestProblems> {
-        parse::parse(json, Stars::Allowed)
+    /// The same, for a manifest whose version may be `X.Y.*`. Its `version` is then
+    /// the first of that line, until it is known which one it stands for.
+    pub fn read(json: &[u8], stars: Stars) -> Result<ReadManifest, ManifestProblems> {
+        parse::parse(json, stars)
     }
 
     /// Whether two texts are the same JSON; an error when `other` is none.

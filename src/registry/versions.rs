@@ -63,8 +63,21 @@ pub fn insert_at_star(
     insert(txn, version)
 }
 
-/// The version that `X.Y.*` stands for when the next bundle says so.
-pub fn next_of(
+/// The version that `X.Y.*` stands for: that of the same bytes, or the next that is free.
+pub fn stands_for(
+    txn: &impl ReadTables,
+    hash: &ContentHash,
+    name: &ExtensionName,
+    star: StarVersion,
+) -> Result<Option<Version>, RegistryError> {
+    match get_by_hash(txn, hash)? {
+        Some(known) => Ok(Some(known.version)),
+        None => next_of(txn, name, star),
+    }
+}
+
+/// The next free patch of a line.
+fn next_of(
     txn: &impl ReadTables,
     name: &ExtensionName,
     star: StarVersion,

@@ -201,6 +201,14 @@ impl Backend {
         Ok((objects.into_iter().map(|meta| meta.location).collect(), newest))
     }
 
+    /// Removes one object. None there is no error.
+    pub(super) async fn remove(&self, key: &Key) -> Result<(), StoreError> {
+        match self.objects.delete(key).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(StoreError::object("remove an object", error)),
+        }
+    }
+
     /// Removes all objects below `folder`. None there is no error.
     pub(super) async fn remove_folder(&self, folder: &Key) -> Result<(), StoreError> {
         if let Some(directory) = self.directory.clone() {
@@ -208,10 +216,7 @@ impl Backend {
             return blocking("remove a bundle", move || directory.remove_folder(&folder)).await;
         }
         for key in self.objects_below(folder).await?.0 {
-            match self.objects.delete(&key).await {
-                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => return Err(StoreError::object("remove a bundle", error)),
-            }
+            self.remove(&key).await?;
         }
         Ok(())
     }

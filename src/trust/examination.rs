@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 
-use semver::Version;
 use sha2::{Digest, Sha256};
 
 use super::report::{Check, CheckStatus, Finding, ReportedExtension, Rows};
@@ -11,8 +10,7 @@ use super::statement::{Subject, manifest_sha256};
 use super::verification::{StagedUpload, reported};
 use crate::bundle::{self, ArchiveError, BundleContents, BundleLimits};
 use crate::model::{
-    ContentHash, ExtensionName, ExtensionVersion, Manifest, ManifestProblems, ReadManifest,
-    StarVersion, TargetWorld,
+    ContentHash, ExtensionVersion, Manifest, ReadManifest, StarVersion, Stars, TargetWorld,
 };
 
 /// A bundle that is sound in itself.
@@ -25,10 +23,8 @@ pub(super) struct Examined {
     pub(super) world: Option<TargetWorld>,
 }
 
-/// Says which version `X.Y.*` stands for; `None` when that cannot be told.
-pub type ResolveStar<'a> = dyn Fn(&ExtensionName, StarVersion) -> Option<Version> + 'a;
-
 /// Why the examination ended early. The rows say more.
+#[derive(Debug)]
 pub(super) enum Stop {
     Rejected(Option<ReportedExtension>),
     /// Our file or our disk, and not the bundle, is at fault.
@@ -54,12 +50,12 @@ impl Examined {
 pub(super) fn examine(
     upload: &StagedUpload,
     limits: &BundleLimits,
-    resolve: Option<&ResolveStar<'_>>,
+    stars: Stars,
     rows: &mut Rows,
 ) -> Result<Examined, Stop> {
     check_transport(upload, rows)?;
     let contents = read(upload, limits, rows)?;
-    let (manifest, star) = check_manifest(&contents, resolve, rows)?;
+    let (manifest, star) = check_manifest(&contents, stars, rows)?;
     let world = check_component(&contents, &manifest, rows)?;
     Ok(Examined { contents, manifest, star, world })
 }
@@ -135,21 +131,13 @@ fn check_integrity(upload: &StagedUpload, found: ContentHash, rows: &mut Rows) -
 
 fn check_manifest(
     contents: &BundleContents,
-    resolve: Option<&ResolveStar<'_>>,
+    stars: Stars,
     rows: &mut Rows,
 ) -> Result<(Manifest, Option<StarVersion>), Stop> {
-    match read_manifest(&contents.manifest, resolve) {
-        Ok(ReadManifest { mut manifest, star, warnings }) => {
-            let stands_for = star.map(|star| format!(", which {star} stands for"));
-            if let (Some(star), Some(resolve)) = (star, resolve) {
-                manifest.version = resolve(&manifest.name, star).ok_or_else(|| {
-                    rows.add(Check::Manifest, CheckStatus::Fail, unresolved(star));
-                    Stop::NotChecked
-                })?;
-            }
-            let Manifest { name, version, .. } = &manifest;
-            let stands_for = stands_for.unwrap_or_default();
-            rows.pass(Check::Manifest, format!("{name} {version}{stands_for}"));
+    match Manifest::read(&contents.manifest, stars) {
+        Ok(ReadManifest { manifest, star, warnings }) => {
+            let stated = star.map_or_else(|| manifest.version.to_string(), |star| star.to_string());
+            rows.pass(Check::Manifest, format!("{} {stated}", manifest.name));
             for warning in warnings {
                 let finding =
                     Finding::new(warning.code).found(located(&warning.path, &warning.message));
@@ -167,24 +155,6 @@ fn check_manifest(
             Err(Stop::Rejected(None))
         }
     }
-}
-
-fn read_manifest(
-    json: &[u8],
-    resolve: Option<&ResolveStar<'_>>,
-) -> Result<ReadManifest, ManifestProblems> {
-    if resolve.is_some() {
-        return Manifest::parse_with_star(json);
-    }
-    let (manifest, warnings) = Manifest::parse(json)?;
-    Ok(ReadManifest { manifest, star: None, warnings })
-}
-
-fn unresolved(star: StarVersion) -> Finding {
-    Finding::new("version_not_resolved")
-        .expected(format!("a free version for {star}"))
-        .found("the registry could not name one")
-        .hint("Send the bundle again, or write an exact version.")
 }
 
 /// Existing bundles name an entry that nothing ever read, so that a missing

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{FinishError, UploadError};
 use crate::app::App;
-use crate::app::publish::{Published, Stars, Terms};
-use crate::model::{ContentHash, ExtensionVersion, Principal, Quarantined, UploadId};
+use crate::app::publish::{Published, Terms};
+use crate::model::{ContentHash, ExtensionVersion, Principal, Quarantined, Stars, UploadId};
 use crate::registry::{RegistryError, WriteTxn, awaited};
 use crate::trust::Report;
 
@@ -50,7 +50,7 @@ impl App {
     ) -> Result<Arc<ExtensionVersion>, FinalizeError> {
         let FinalizeRequest { upload, declared_hash, manifest, signatures } = request;
         let terms =
-            Terms { signatures, expected_hash: declared_hash, manifest, stars: Stars::NextPatch };
+            Terms { signatures, expected_hash: declared_hash, manifest, stars: Stars::Allowed };
         match self.finish_upload_on(principal, upload, terms).await? {
             Published::Registered { version, created, .. } => {
                 let awaited = self.stop_waiting(principal, version.content_hash).await?;

@@ -2,7 +2,7 @@
 
 use axum::http::{Method, StatusCode};
 use plugboard::bundle::{self, BundleLimits};
-use plugboard::model::Manifest;
+use plugboard::model::{Manifest, Stars};
 use plugboard::trust::keys::{self, GeneratedKey};
 use plugboard::trust::statement::{self, Subject};
 use serde_json::json;
@@ -113,7 +113,7 @@ async fn a_signature_says_the_star_and_not_the_number() {
 /// An envelope whose statement says a number, or a star.
 fn sign_as(key: &GeneratedKey, archive: &[u8], star: Option<&str>) -> Vec<u8> {
     let contents = bundle::read(archive, &BundleLimits::default()).unwrap();
-    let manifest = Manifest::parse_with_star(&contents.manifest).unwrap().manifest;
+    let manifest = Manifest::read(&contents.manifest, Stars::Allowed).unwrap().manifest;
     let subject = Subject {
         name: manifest.name,
         version: manifest.version,

@@ -19,7 +19,7 @@ use plugboard::app::uploads::UploadAddresses;
 use plugboard::bundle::{self, BundleLimits};
 use plugboard::config::{Config, StoreConfig};
 use plugboard::model::{
-    ContentHash, Manifest, NameGlob, Operator, OperatorName, Principal, ReadManifest, Scope,
+    ContentHash, Manifest, NameGlob, Operator, OperatorName, Principal, ReadManifest, Scope, Stars,
     TenantId,
 };
 use plugboard::registry::{Registry, operators};
@@ -345,7 +345,7 @@ pub(crate) fn sign_with(key: &GeneratedKey, archive: &[u8]) -> Vec<u8> {
     let key = keys::parse_private(&key.private_pem).unwrap();
     let contents = bundle::read(archive, &BundleLimits::default()).unwrap();
     let ReadManifest { manifest, star, .. } =
-        Manifest::parse_with_star(&contents.manifest).unwrap();
+        Manifest::read(&contents.manifest, Stars::Allowed).unwrap();
     let component = contents.component.as_deref();
     let subject = Subject {
         name: manifest.name,
