@@ -1,6 +1,8 @@
 //! What a person sees in Chromium: sign in, upload, install, open, and what the
 //! frame of an extension cannot do.
 
+mod uploading;
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

@@ -1,7 +1,7 @@
 //! Choosing a bundle and its signatures: `/admin/upload`.
 
 use super::show::{chrome, page, publish_command, upload_limit};
-use super::{CheckRow, InstallForm, NextStep, Outcome, OutcomePage, Remedy};
+use super::{CheckMark, CheckRow, InstallForm, NextStep, Outcome, OutcomePage, Remedy};
 use crate::app::App;
 use crate::app::publish::{PublishError, Published};
 use crate::app::sign_in::csrf_fits;
@@ -29,6 +29,8 @@ pub struct UploadPage {
     pub publish_command: String,
     /// The largest bundle.
     pub upload_limit: ByteSize,
+    /// The same for the script, which refuses a larger one before it is sent.
+    pub upload_limit_bytes: u64,
 }
 
 /// `/admin/upload`
@@ -38,6 +40,7 @@ pub(in crate::web) async fn show_upload(State(app): State<Arc<App>>, who: Signed
         errors: FormErrors::none(),
         publish_command: publish_command(&app),
         upload_limit: upload_limit(&app),
+        upload_limit_bytes: app.config.store.max_bundle_bytes,
     })
 }
 

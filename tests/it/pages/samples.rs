@@ -187,6 +187,7 @@ fn uploads() -> Vec<Sample> {
         errors,
         publish_command: PUBLISH.to_owned(),
         upload_limit: ByteSize::new(200 << 20),
+        upload_limit_bytes: 209_715_200,
     };
     let page = |outcome, checks, next, remedies| OutcomePage {
         chrome: chrome("upload"),
