@@ -129,7 +129,7 @@ async fn a_version_nobody_knows_is_the_one_just_published_by_the_same_token() {
 }
 
 #[tokio::test]
-async fn a_component_that_cannot_run_is_not_installed() {
+async fn a_version_that_is_not_published_is_not_installed() {
     let app = trusting().await;
 
     let answer = install(&app, "1.0.0").await;
