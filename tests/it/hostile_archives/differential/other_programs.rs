@@ -14,7 +14,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use super::{Listing, damage, damaged, ours};
-use crate::hostile_archives::{MANIFEST, entries, pax, paths};
+use crate::hostile_archives::{MANIFEST, entries, paths, pax};
 use crate::support::raw_tar::{RawHeader, RawTar, zstd};
 
 /// What one program says of one archive.
