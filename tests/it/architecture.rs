@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 
 /// Every module, lowest first, with the modules it may use.
@@ -148,7 +147,8 @@ struct Lengths(Vec<(usize, String)>);
 
 impl Lengths {
     fn add(&mut self, signature: &syn::Signature, block: &syn::Block) {
-        let (from, to) = (signature.span().start().line, block.span().end().line);
+        let from = signature.fn_token.span.start().line;
+        let to = block.brace_token.span.close().end().line;
         self.0.push((to - from + 1, signature.ident.to_string()));
     }
 }
