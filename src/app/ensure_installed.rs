@@ -54,9 +54,10 @@ impl App {
         }
         self.prepare(&version).await.map_err(InstallError::Compile)?;
         let (name, grants) = (version.name.clone(), asked_grants(&version));
-        let request = InstallRequest { name, version: Some(version.version), grants };
+        let version = Some(version.version);
+        let request = InstallRequest { name, version, grants, enabled: true };
         let (Installed::Created(install) | Installed::Unchanged(install)) =
-            self.install_as(principal, request, true).await?;
+            self.install(principal, request).await?;
         Ok(install)
     }
 

@@ -21,6 +21,8 @@ pub struct InstallRequest {
     /// `None`: the highest published version that is no pre-release.
     pub version: Option<Version>,
     pub grants: BTreeSet<Capability>,
+    /// Whether it runs at once. The caller has seen that its component can.
+    pub enabled: bool,
 }
 
 /// What installing found.
@@ -60,23 +62,13 @@ fn list(capabilities: &[Capability]) -> String {
 }
 
 impl App {
-    /// Installs a published version for the caller's tenant, disabled.
+    /// Installs a published version for the caller's tenant.
     ///
     /// One commit: it is there with its grants, or it is not.
     pub async fn install(
         &self,
         principal: &Principal,
         request: InstallRequest,
-    ) -> Result<Installed, InstallError> {
-        self.install_as(principal, request, false).await
-    }
-
-    /// [`App::install`], enabled from the start if the component is ready to run.
-    pub(crate) async fn install_as(
-        &self,
-        principal: &Principal,
-        request: InstallRequest,
-        enabled: bool,
     ) -> Result<Installed, InstallError> {
         check_allowed(principal, ScopeKind::InstallWrite, &request.name)?;
         let version = self.find_version(&request.name, request.version.as_ref()).await?;
@@ -88,7 +80,7 @@ impl App {
             name: version.name.clone(),
             version: version.version.clone(),
             content_hash: version.content_hash,
-            enabled,
+            enabled: request.enabled,
             grants: request.grants,
             settings: serde_json::Map::new(),
             previous: None,

@@ -161,18 +161,11 @@ fn check_manifest(
 /// file is no refusal; the page would answer 404 and its author should know.
 fn warn_of_missing_files(contents: &BundleContents, manifest: &Manifest, rows: &mut Rows) {
     let has = |path: &str| contents.files.iter().any(|file| file.path.as_str() == path);
-    if let Some(ui) = &manifest.ui {
-        let entry = format!("ui/{}", ui.entry);
-        if !has(&entry) {
-            let finding = Finding::new("ui_entry_missing")
-                .expected(format!("a file {entry}, as the manifest says"))
-                .found("no such file");
-            rows.add(Check::Manifest, CheckStatus::Warn, finding);
-        }
-    }
-    if let Some(icon) = manifest.icon.as_ref().filter(|icon| !has(icon.as_str())) {
-        let finding = Finding::new("icon_missing")
-            .expected(format!("a file {icon}, as the manifest says"))
+    let page = manifest.ui.as_ref().map(|ui| ("ui_entry_missing", format!("ui/{}", ui.entry)));
+    let icon = manifest.icon.as_ref().map(|icon| ("icon_missing", icon.to_string()));
+    for (code, file) in page.into_iter().chain(icon).filter(|(_, file)| !has(file)) {
+        let finding = Finding::new(code)
+            .expected(format!("a file {file}, as the manifest says"))
             .found("no such file");
         rows.add(Check::Manifest, CheckStatus::Warn, finding);
     }

@@ -12,7 +12,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::compat::{Family, family_of};
+use super::compat::{Family, family_of, status_of};
 use super::pages;
 
 /// An error response: what the client may know, and what only the log may know.
@@ -191,7 +191,7 @@ impl ApiError {
             Shape::Compat(family) => family.write(&self),
         };
         *response.status_mut() = match shape {
-            Shape::Compat(family) => family.status_of(&self),
+            Shape::Compat(_) => status_of(&self),
             Shape::Page | Shape::Problem | Shape::Gateway => self.status,
         };
         for (name, value) in &self.headers {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::access::Access;
-use super::compat::signed_address;
+use super::compat::{api_key, signed_address};
 use super::cookie;
 use super::error::ApiError;
 use super::server::{Peer, client_ip};
@@ -93,7 +93,7 @@ fn authenticate(app: &App, access: Access, request: &Request) -> Result<Caller, 
         return signed_address::open(app, request).map(Caller::Known);
     }
     if matches!(access, Access::ApiKey(_)) {
-        return api_key(app, headers);
+        return api_key::authenticate(app, headers);
     }
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         // The setup route's Bearer is the setup token; the handler checks it.
@@ -124,7 +124,7 @@ fn authenticate(app: &App, access: Access, request: &Request) -> Result<Caller, 
     Ok(Caller::Known(Principal::Operator(session)))
 }
 
-fn bearer(app: &App, headers: &HeaderMap, value: &str) -> Result<Caller, ApiError> {
+pub(super) fn bearer(app: &App, headers: &HeaderMap, value: &str) -> Result<Caller, ApiError> {
     // A token typed into an address bar ends up in histories and logs.
     let navigating = headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
     let token = value
@@ -135,33 +135,6 @@ fn bearer(app: &App, headers: &HeaderMap, value: &str) -> Result<Caller, ApiErro
         Some(token) => Ok(Caller::Known(Principal::Token(token))),
         None => Err(ApiError::unauthenticated("the token is unknown, revoked or expired")),
     }
-}
-
-/// A token as existing clients send it. Their `x-alga-admin` has no effect.
-fn api_key(app: &App, headers: &HeaderMap) -> Result<Caller, ApiError> {
-    let Some(key) = headers.get("x-api-key") else {
-        return match headers.get(header::AUTHORIZATION) {
-            Some(value) => bearer(app, headers, value.to_str().unwrap_or_default()),
-            None => Ok(Caller::Anonymous),
-        };
-    };
-    let token = key.to_str().ok().and_then(|key| app.authenticate_token(key.trim()));
-    match token {
-        Some(token) => Ok(Caller::Known(Principal::Token(token))),
-        None => Err(ApiError::unauthenticated("the token is unknown, revoked or expired")),
-    }
-}
-
-/// A tenant is only ever the token's: a client that means another must hear of it.
-fn check_tenant(caller: &Caller, headers: &HeaderMap) -> Result<(), ApiError> {
-    let own = known(caller)?.tenant();
-    let mut named = headers.get_all("x-tenant-id").iter();
-    if named.all(|named| named == own.as_str()) {
-        return Ok(());
-    }
-    let detail = format!("`x-tenant-id` names another tenant than this token's, {own}");
-    Err(ApiError::client(StatusCode::FORBIDDEN, "TENANT_MISMATCH", detail)
-        .hint("leave the header out, or use a token of that tenant"))
 }
 
 /// The first rule against forged requests (docs/SECURITY.md, "Operators"). `same-site`
@@ -197,7 +170,7 @@ fn check(app: &App, access: Access, caller: &Caller, request: &Request) -> Resul
         Access::SignedAddress => known(caller).map(drop),
         Access::ApiKey(kind) => {
             check_scope(caller, kind)?;
-            check_tenant(caller, request.headers())
+            api_key::check_tenant(known(caller)?, request.headers())
         }
         Access::Scope(kind) => check_scope(caller, kind),
         Access::ScopeStepUp(kind) => {

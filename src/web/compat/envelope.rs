@@ -35,15 +35,31 @@ pub(in crate::web) fn family_of(path: &str) -> Option<Family> {
     }
 }
 
-impl Family {
-    /// The status of an error: what storage does wrong is a plain 500 here.
-    pub(in crate::web) fn status_of(self, error: &ApiError) -> StatusCode {
-        match error.code {
-            "storage_unavailable" | "integrity" => StatusCode::INTERNAL_SERVER_ERROR,
-            _ => error.status,
+/// The status of an error: what storage does wrong is a plain 500 here.
+pub(in crate::web) fn status_of(error: &ApiError) -> StatusCode {
+    match error.code {
+        "storage_unavailable" | "integrity" => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => error.status,
+    }
+}
+
+/// Numbers and reports, for the client's mistakes only.
+fn details_of(error: &ApiError) -> Option<Value> {
+    if status_of(error).is_server_error() {
+        return None;
+    }
+    let mut extra = error.extra.iter();
+    match extra.find(|(name, _)| *name == "details") {
+        Some((_, details)) => Some(details.clone()),
+        None if error.extra.is_empty() => None,
+        None => {
+            let member = |(name, value): &(&str, Value)| ((*name).to_owned(), value.clone());
+            Some(Value::Object(error.extra.iter().map(member).collect()))
         }
     }
+}
 
+impl Family {
     /// Writes an error, without its status and its headers.
     pub(in crate::web) fn write(self, error: &ApiError) -> Response {
         let code = self.code_of(error.code);
@@ -53,7 +69,7 @@ impl Family {
         };
         let mut inner = Map::new();
         inner.insert("code".to_owned(), code.as_ref().into());
-        inner.extend(self.details_of(error).map(|details| ("details".to_owned(), details)));
+        inner.extend(details_of(error).map(|details| ("details".to_owned(), details)));
         let body = if self == Self::Installs || code == ALREADY_EXISTS {
             inner.insert("message".to_owned(), text.into());
             let mut body = json!({ "error": inner });
@@ -67,7 +83,7 @@ impl Family {
         };
         let mut response = Json(body).into_response();
         if self == Self::UploadProxy
-            && let Ok(why) = HeaderValue::from_str(&why_of(&code, self.status_of(error)))
+            && let Ok(why) = HeaderValue::from_str(&why_of(&code, status_of(error)))
         {
             // What the route itself says replaces it.
             response.headers_mut().insert(WHY, why);
@@ -92,22 +108,6 @@ impl Family {
                 Self::Installs => "INTERNAL_ERROR".into(),
             },
             other => other.to_ascii_uppercase().into(),
-        }
-    }
-
-    /// Numbers and reports, for the client's mistakes only.
-    fn details_of(self, error: &ApiError) -> Option<Value> {
-        if self.status_of(error).is_server_error() {
-            return None;
-        }
-        let mut extra = error.extra.iter();
-        match extra.find(|(name, _)| *name == "details") {
-            Some((_, details)) => Some(details.clone()),
-            None if error.extra.is_empty() => None,
-            None => {
-                let member = |(name, value): &(&str, Value)| ((*name).to_owned(), value.clone());
-                Some(Value::Object(error.extra.iter().map(member).collect()))
-            }
         }
     }
 }
@@ -141,6 +141,6 @@ mod tests {
         let error = ApiError::internal("the disk is on fire").extra("limit_bytes", 1);
 
         assert_eq!(Family::Bundles.code_of(error.code), "INTERNAL_ERROR");
-        assert_eq!(Family::Bundles.details_of(&error), None);
+        assert_eq!(details_of(&error), None);
     }
 }

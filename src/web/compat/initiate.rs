@@ -45,14 +45,11 @@ pub(in crate::web) async fn initiate_bundle(
     if let Some(hash) = declared_hash {
         answer["declaredHash"] = hash.hex().into();
     }
-    match app.initiate_upload(&principal, new).await? {
-        Some(upload) => {
-            answer["upload"] = presigned(&app, &principal, &upload, declared_hash, headers)?;
-        }
-        None => {
-            answer["upload"] = Value::Null;
-            answer["exists"] = true.into();
-        }
+    if let Some(upload) = app.initiate_upload(&principal, new).await? {
+        answer["upload"] = presigned(&app, &principal, &upload, declared_hash, headers)?;
+    } else {
+        answer["upload"] = Value::Null;
+        answer["exists"] = true.into();
     }
     Ok(Json(answer))
 }

@@ -25,7 +25,6 @@ struct Run {
 fn client() -> PathBuf {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let files = ["package.json", "package-lock.json"];
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/alga");
     let lock = Sha256::digest(fs::read(source.join("package-lock.json")).unwrap());
     let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
@@ -34,7 +33,9 @@ fn client() -> PathBuf {
         let folder = tmp.join("alga-unfinished");
         let _absent = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
-        files.map(|file| fs::copy(source.join(file), folder.join(file)).unwrap());
+        for file in ["package.json", "package-lock.json"] {
+            fs::copy(source.join(file), folder.join(file)).unwrap();
+        }
         let args = ["ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"];
         let npm = Command::new("npm").args(args).current_dir(&folder).output();
         let npm = npm.expect("npm is needed, and the npm registry or a filled npm cache");
