@@ -2,12 +2,19 @@
 
 use std::sync::Arc;
 
+use jiff::SignedDuration;
+
 use super::{FinishError, UploadError};
 use crate::app::App;
 use crate::app::publish::{Published, Terms};
-use crate::model::{ContentHash, ExtensionVersion, Principal, Quarantined, Stars, UploadId};
-use crate::registry::{RegistryError, WriteTxn, awaited};
+use crate::model::{
+    ContentHash, ExtensionVersion, Principal, Quarantined, Stars, Upload, UploadId,
+};
+use crate::registry::{RegistryError, WriteTxn, awaited, uploads};
 use crate::trust::Report;
+
+/// How long a bundle that has arrived whole waits to be finalized.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
 
 /// What a sender says about an upload when all of it is here.
 #[derive(Debug)]
@@ -64,6 +71,20 @@ impl App {
                 Err(FinalizeError::Quarantined(Box::new(entry), Box::new(report)))
             }
         }
+    }
+
+    /// Lets a whole upload wait a little while only. These clients finalize at once
+    /// or send anew: what they leave behind must not stand in their way for a day.
+    pub async fn await_finalize(
+        &self,
+        principal: &Principal,
+        id: UploadId,
+    ) -> Result<(), UploadError> {
+        let (upload, _hold) = self.hold_own_upload(principal, id).await?;
+        let expires_at = upload.expires_at.min(self.clock.now() + PATIENCE);
+        let row = Upload { expires_at, ..upload };
+        self.registry.write(move |txn| uploads::put(txn, &row)).await?;
+        Ok(())
     }
 
     /// Whether the caller's tenant was told to wait for a bundle; it is told only once.

@@ -37,7 +37,10 @@ pub(super) async fn receive(
     let received = tokio::spawn(async move {
         let stream = body.into_data_stream();
         let refusal = match app.append_upload(&principal, id, 0, stream, checksum).await {
-            Ok(upload) if upload.is_complete() => return Ok(()),
+            Ok(upload) if upload.is_complete() => {
+                let waits = app.await_finalize(&principal, id).await;
+                return waits.map_err(|error| Unreceived::Other(error.into()));
+            }
             Ok(Upload { offset, length, .. }) => Unreceived::Length { said: length, found: offset },
             // These are about another request's bytes, which stay.
             Err(UploadError::OffsetMismatch { .. } | UploadError::Unknown(_)) => {

@@ -123,6 +123,22 @@ async fn a_body_that_breaks_off_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn bundles_that_were_never_finalized_are_in_the_way_for_a_quarter_of_an_hour() {
+    let app = trusting().await;
+    for _ in 0..4 {
+        assert_eq!(proxy(&app, "filename=a&size=3", "abc").await.status, StatusCode::OK);
+    }
+
+    let fifth = proxy(&app, "filename=a&size=3", "abc").await;
+    app.clock.advance(15 * 60);
+    let later = proxy(&app, "filename=a&size=3", "abc").await;
+
+    refused(&fifth, StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT");
+    assert_eq!(fifth.json()["details"]["limit"], 4);
+    assert_eq!(later.status, StatusCode::OK, "{}", later.text());
+}
+
+#[tokio::test]
 async fn storage_that_fails_is_a_500_that_says_nothing_of_it() {
     let app = TestApp::start_on_disk().await;
     let staging = app.stored().join("sha256/_staging");
