@@ -49,7 +49,7 @@ fn expected(path: &str, access: Access, method: &Method, credential: Credential)
         (Access::Always, _) if path == "/setup" && is_safe => Class::SignIn,
         (Access::Public, BadToken(_)) => Class::Unauthenticated,
         // No address of the walk is signed, and no credential helps.
-        (Access::SignedAddress, _) => Class::Forbidden,
+        (Access::SignedAddress, _) | (Access::Page, Local) => Class::Forbidden,
         // Tokens only: these clients are no browsers and not on the host.
         (Access::ApiKey(_), credential) => match credential {
             Credential::Token(scopes) => class_of_token(access, scopes),
@@ -63,7 +63,6 @@ fn expected(path: &str, access: Access, method: &Method, credential: Credential)
         (Access::Page, Nothing) if is_safe => Class::SignIn,
         (_, Nothing | BadToken(_)) => Class::Unauthenticated,
         (_, Credential::Token(scopes)) => class_of_token(access, scopes),
-        (Access::Page, Local) => Class::Forbidden,
         (_, Local) => Class::Allowed,
         (_, session) => class_of_session(access, is_safe, session),
     }
