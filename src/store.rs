@@ -30,7 +30,7 @@ mod uploads;
 pub use error::StoreError;
 pub use objects::{AssetFile, Kept};
 pub use staging::{Staged, Staging};
-pub use uploads::{UploadHold, UploadWriter};
+pub use uploads::{UploadHold, UploadRoom, UploadWriter};
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -112,12 +112,11 @@ impl BundleStore {
         let room = Arc::new(Room::new(config.max_staged_bytes, in_use));
         let staging =
             StagingArea::new(staging, Arc::clone(&room), floor.clone(), config.max_bundle_bytes);
-        let uploads = Arc::new(KeptUploads::new(Arc::clone(&room)));
         let inner = Inner {
             backend,
             layout,
             staging,
-            uploads,
+            uploads: Arc::default(),
             room,
             floor,
             cache,

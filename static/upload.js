@@ -24,6 +24,8 @@
     return `${unit ? bytes.toFixed(1) : bytes} ${units[unit]}`;
   };
 
+  const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
   const base64 = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 
   // What a person must know, as opposed to what another try may mend.
@@ -36,7 +38,8 @@
     }
   }
 
-  const isPassing = (status) => [423, 429].includes(status) || (status >= 502 && status <= 504);
+  const isPassing = (status, code) =>
+    status === 423 || code === "rate_limited" || (status >= 502 && status <= 504);
 
   // One request. `seen` hears of bytes on their way; `job.stop` ends it.
   const call = (job, method, path, { headers = {}, body, seen } = {}) =>
@@ -56,7 +59,7 @@
           // An empty answer, or a proxy's page.
         }
         if (request.status >= 200 && request.status < 300) resolve(answer);
-        else if (isPassing(request.status)) reject(new Error("the appliance is busy"));
+        else if (isPassing(request.status, answer?.code)) reject(new Error("the appliance is busy"));
         else reject(new Refusal(answer, request.status));
       });
       request.addEventListener("error", () => reject(new Error("the connection was lost")));
@@ -145,7 +148,8 @@
     job.row.resume.hidden = true;
     job.row.progress(null);
     job.row.remove.hidden = false;
-    job.row.remove.textContent = "Remove from the list";
+    job.row.remove.textContent = "Remove";
+    job.row.remove.setAttribute("aria-label", `Remove ${job.file.name}`);
   };
 
   const succeed = (job, answer) => {
@@ -160,8 +164,8 @@
 
   const fail = (job, refusal) => {
     job.row.say("");
-    const detail = refusal.message.charAt(0).toUpperCase() + refusal.message.slice(1);
-    job.row.tell("danger", `${detail}.`, refusal.hint && `What to do: ${refusal.hint}.`);
+    const advice = refusal.hint && `What to do: ${refusal.hint}.`;
+    job.row.tell("danger", `${capital(refusal.message)}.`, advice);
     if (refusal.problem?.report) job.row.check(refusal.problem.report);
     finish(job, "failed");
   };
@@ -260,7 +264,7 @@
           pause(job, `Paused at ${binary(job.offset)}: ${error.message}`);
           return;
         }
-        job.row.say(`${error.message}; going on in ${seconds} s`);
+        job.row.say(`${capital(error.message)}; going on in ${seconds} s`);
         await wait(seconds);
       }
     }
@@ -354,6 +358,7 @@
       complain(null);
       for (const [file, own] of envelopes) enqueue(file, own);
       form.reset();
+      queue.scrollIntoView({ block: "nearest" });
       work();
     },
     true,

@@ -2,9 +2,12 @@
 //!
 //! What is acknowledged survives a power cut: bytes are synced before the offset
 //! that covers them is committed. An upload belongs to its tenant and owner; for
-//! everybody else it does not exist. `part` receives, `finish` publishes.
+//! everybody else it does not exist. `admission` counts, `part` receives, `finish`
+//! publishes, and `finalize` as existing clients know it; `address` lets somebody
+//! else send.
 
 mod address;
+mod admission;
 mod finalize;
 mod finish;
 mod part;
@@ -22,7 +25,7 @@ use tokio::task::JoinError;
 
 use super::App;
 use crate::model::{ContentHash, Principal, ScopeKind, Upload, UploadId};
-use crate::registry::{RegistryError, WriteTxn, uploads, versions};
+use crate::registry::{RegistryError, uploads, versions};
 use crate::store::{StoreError, UploadHold};
 use part::Part;
 
@@ -59,6 +62,9 @@ pub enum UploadError {
     /// Two at once would mix their bytes.
     #[error("another request is changing the upload {0}")]
     Busy(UploadId),
+    /// Somebody removed its file.
+    #[error("the bytes of the upload {0} are lost")]
+    Lost(UploadId),
     #[error("the upload is at byte {found}, and the part begins at byte {sent}")]
     OffsetMismatch { sent: u64, found: u64 },
     /// The part was damaged on its way; nothing of it was kept.
@@ -85,13 +91,6 @@ pub enum UploadError {
     Registry(#[from] RegistryError),
     #[error("the upload was cancelled")]
     Cancelled(#[from] JoinError),
-}
-
-/// What the limits say of a new upload, decided in the commit that would add it.
-enum Admission {
-    Added,
-    TooMany { unfinished: u32 },
-    TooManyBytes { held: u64 },
 }
 
 impl App {
@@ -122,19 +121,13 @@ impl App {
         {
             upload.finished = true;
             upload.offset = upload.length;
-            let row = upload.clone();
-            self.registry.write(move |txn| uploads::put(txn, &row)).await?;
+            self.admit(&upload).await?;
             return Ok(upload);
         }
-        self.bundles.reserve_upload(upload.id, upload.length).await?;
-        let added = self.add_upload(&upload).await;
-        if added.is_err() {
-            // The room goes back; there is no file yet.
-            if let Some(hold) = self.bundles.hold_upload(upload.id) {
-                self.bundles.remove_upload(&hold).await?;
-            }
-        }
-        added.map(|()| upload)
+        let room = self.bundles.reserve_upload(upload.id, upload.length).await?;
+        self.admit(&upload).await?;
+        room.keep();
+        Ok(upload)
     }
 
     fn check_new(&self, new: &NewUpload) -> Result<(), UploadError> {
@@ -164,37 +157,6 @@ impl App {
             .is_some_and(|version| principal.allows(ScopeKind::BundlePublish, Some(&version.name))))
     }
 
-    /// Counting and adding is one commit: two requests at once cannot both be the last.
-    async fn add_upload(&self, upload: &Upload) -> Result<(), UploadError> {
-        let limits = &self.config.uploads;
-        let (limit, limit_bytes) = (limits.max_unfinished, limits.max_unfinished_bytes);
-        let row = upload.clone();
-        let add = move |txn: &WriteTxn| {
-            let others = uploads::list(txn, &row.tenant)?;
-            let mine = others.iter().filter(|other| {
-                other.owner == row.owner && !other.finished && !other.is_expired(row.created_at)
-            });
-            let (count, held) =
-                mine.fold((0_u32, 0_u64), |(n, held), each| (n + 1, held + each.length));
-            if count >= limit {
-                return Ok(Admission::TooMany { unfinished: count });
-            }
-            if held.saturating_add(row.length) > limit_bytes {
-                return Ok(Admission::TooManyBytes { held });
-            }
-            uploads::put(txn, &row)?;
-            Ok(Admission::Added)
-        };
-        match self.registry.write(add).await? {
-            Admission::Added => Ok(()),
-            Admission::TooMany { unfinished } => Err(UploadError::TooMany { limit, unfinished }),
-            Admission::TooManyBytes { held } => {
-                let length = upload.length;
-                Err(UploadError::TooManyBytes { limit: limit_bytes, held, length })
-            }
-        }
-    }
-
     /// Adds a part that begins at `offset`. With a checksum all of it is taken, or nothing.
     ///
     /// What arrived of a part that broke off is kept, also when the caller stops
@@ -211,16 +173,15 @@ impl App {
         if offset != upload.offset {
             return Err(UploadError::OffsetMismatch { sent: offset, found: upload.offset });
         }
-        if upload.is_complete() {
-            // Its file may have become the bundle of a publish that was cut off.
-            return Ok(upload);
-        }
         let app = Arc::clone(self);
         // A task of its own: a handler is dropped when its client goes away, and
         // what arrived until then is worth keeping.
         tokio::spawn(async move {
-            let part = Part { app: &app, hold: &hold, upload, checksum };
-            part.receive(Box::pin(body)).await
+            let part = Part { app: &app, hold: &hold, upload: upload.clone(), checksum };
+            match part.receive(Box::pin(body)).await {
+                Err(UploadError::Store(error)) => Err(app.or_lost(&upload, &hold, error).await?),
+                other => other,
+            }
         })
         .await?
     }
@@ -269,6 +230,21 @@ impl App {
         let (tenant, id) = (upload.tenant.clone(), upload.id);
         self.registry.write(move |txn| uploads::remove(txn, &tenant, &id)).await?;
         Ok(self.bundles.remove_upload(hold).await?)
+    }
+
+    /// What a failure of the store means. An upload without its bytes is removed:
+    /// its sender can only begin again.
+    async fn or_lost(
+        &self,
+        upload: &Upload,
+        hold: &Arc<UploadHold>,
+        error: StoreError,
+    ) -> Result<UploadError, UploadError> {
+        if !matches!(error, StoreError::Integrity { .. }) {
+            return Ok(error.into());
+        }
+        self.remove_upload(upload, hold).await?;
+        Ok(UploadError::Lost(upload.id))
     }
 
     /// An upload of the caller as it is while nobody else can change it.

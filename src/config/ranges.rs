@@ -44,6 +44,7 @@ const RANGES: &[(&str, u64, u64)] = &[
     ("uploads.max_unfinished", 1, 10_000),
     ("uploads.max_unfinished_bytes", KIB, ANY),
     ("uploads.expire_after_s", 60, 30 * DAY_S),
+    ("uploads.part_idle_timeout_ms", 1, HOUR_MS),
     ("uploads.publishes_per_minute", 1, 1_000_000),
     ("uploads.publishes_per_minute_per_address", 1, 1_000_000),
     ("uploads.parts_per_minute", 1, 1_000_000),

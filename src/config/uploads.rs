@@ -15,6 +15,8 @@ pub struct UploadsConfig {
     pub max_unfinished_bytes: u64,
     /// Seconds after which an upload that was not published is removed.
     pub expire_after_s: u64,
+    /// Milliseconds without a byte after which a part counts as broken off.
+    pub part_idle_timeout_ms: u64,
     /// Bundles one caller may send in a minute.
     pub publishes_per_minute: u32,
     /// Bundles one address, an IPv6 /64 counted as one, may send in a minute.
@@ -29,6 +31,7 @@ impl Default for UploadsConfig {
             max_unfinished: 4,
             max_unfinished_bytes: 1024 * 1024 * 1024,
             expire_after_s: 24 * 60 * 60,
+            part_idle_timeout_ms: 20_000,
             publishes_per_minute: 300,
             publishes_per_minute_per_address: 1200,
             parts_per_minute: 6000,

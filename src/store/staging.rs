@@ -218,9 +218,10 @@ pub(super) fn remove_transient(folder: &Path) -> io::Result<()> {
         if upload_of_folder(&path).is_some() {
             continue;
         }
-        match fs::symlink_metadata(&path)?.is_dir() {
-            true => remove_tree(&path)?,
-            false => fs::remove_file(&path)?,
+        if fs::symlink_metadata(&path)?.is_dir() {
+            remove_tree(&path)?;
+        } else {
+            fs::remove_file(&path)?;
         }
     }
     Ok(())

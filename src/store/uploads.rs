@@ -28,10 +28,9 @@ const RECEIVING: &str = "receive an upload";
 const WRITE_BYTES: usize = 1024 * 1024;
 
 /// What the store knows of the uploads that it keeps.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct KeptUploads {
     kept: Mutex<HashMap<UploadId, Kept>>,
-    room: Arc<Room>,
 }
 
 #[derive(Debug, Default)]
@@ -39,6 +38,14 @@ struct Kept {
     /// Room for the whole length, so that an upload that was begun can end.
     reserved: Option<Reservation>,
     is_held: bool,
+}
+
+/// Room for an upload that is about to begin. Dropped, it goes back.
+#[derive(Debug)]
+pub struct UploadRoom {
+    uploads: Arc<KeptUploads>,
+    id: UploadId,
+    reserved: Reservation,
 }
 
 /// The right to change one upload. While it lives, nobody else has it.
@@ -64,10 +71,6 @@ pub struct UploadWriter {
 }
 
 impl KeptUploads {
-    pub(super) fn new(room: Arc<Room>) -> Self {
-        Self { kept: Mutex::default(), room }
-    }
-
     /// The uploads whose files the sweep must leave alone.
     pub(super) fn ids(&self) -> HashSet<UploadId> {
         self.lock().keys().copied().collect()
@@ -77,20 +80,23 @@ impl KeptUploads {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn reserve(&self, id: UploadId, length: u64) -> Result<(), StoreError> {
-        let mut reserved = Room::reserve(&self.room);
-        reserved.grow(length)?;
+    fn keep(&self, id: UploadId, reserved: Reservation) {
         self.lock().entry(id).or_default().reserved = Some(reserved);
-        Ok(())
     }
 }
 
 impl BundleStore {
     /// Keeps room for the whole of a new upload, or refuses it before a byte was sent.
-    pub async fn reserve_upload(&self, id: UploadId, length: u64) -> Result<(), StoreError> {
+    pub async fn reserve_upload(
+        &self,
+        id: UploadId,
+        length: u64,
+    ) -> Result<UploadRoom, StoreError> {
         let floor = self.inner.floor.clone();
         blocking(RECEIVING, move || floor.check_for(length)).await?;
-        self.inner.uploads.reserve(id, length)
+        let mut reserved = Room::reserve(&self.inner.room);
+        reserved.grow(length)?;
+        Ok(UploadRoom { uploads: Arc::clone(&self.inner.uploads), id, reserved })
     }
 
     /// Takes over what the registry knows of uploads; says how many strangers were removed.
@@ -100,8 +106,8 @@ impl BundleStore {
     pub fn restore_uploads(&self, uploads: &[Upload]) -> Result<usize, StoreError> {
         for upload in uploads.iter().filter(|upload| !upload.finished) {
             // They had their room, and keep it also when the limit has been lowered.
-            self.inner.uploads.lock().entry(upload.id).or_default().reserved =
-                Some(Room::reserve_at_any_rate(&self.inner.room, upload.length));
+            let reserved = Room::reserve_at_any_rate(&self.inner.room, upload.length);
+            self.inner.uploads.keep(upload.id, reserved);
         }
         let kept = self.inner.uploads.ids();
         let io = StoreError::io("open its folder");
@@ -135,10 +141,10 @@ impl BundleStore {
         hold: &Arc<UploadHold>,
         offset: u64,
     ) -> Result<UploadWriter, StoreError> {
-        let (floor, folder) = (self.inner.floor.clone(), hold.folder.clone());
+        let (floor, folder, id) = (self.inner.floor.clone(), hold.folder.clone(), hold.id);
         let open = move || {
             floor.check()?;
-            open_at(&folder, offset).map(|file| (file, floor, folder))
+            open_at(&folder, id, offset).map(|file| (file, floor, folder))
         };
         let (file, floor, folder) = blocking(RECEIVING, open).await?;
         let mut file = File::from_std(file);
@@ -157,7 +163,9 @@ impl BundleStore {
         let hold = Arc::clone(hold);
         blocking("read an upload", move || {
             let io = StoreError::io("read an upload");
-            let (size, digest) = fs::File::open(&file).and_then(hash_all).map_err(&io)?;
+            let opened =
+                fs::File::open(&file).map_err(|error| missing(error, hold.id, length, &io));
+            let (size, digest) = hash_all(opened?).map_err(&io)?;
             if size < length {
                 return Err(lost(hold.id, length, size));
             }
@@ -177,6 +185,13 @@ impl BundleStore {
             kept.reserved = None;
         }
         Ok(())
+    }
+}
+
+impl UploadRoom {
+    /// The upload has begun: the room is its own until it is removed.
+    pub fn keep(self) {
+        self.uploads.keep(self.id, self.reserved);
     }
 }
 
@@ -227,7 +242,7 @@ pub(super) fn upload_of_folder(folder: &Path) -> Option<UploadId> {
     folder.file_name()?.to_str()?.parse().ok()
 }
 
-fn open_at(folder: &Path, offset: u64) -> Result<fs::File, StoreError> {
+fn open_at(folder: &Path, id: UploadId, offset: u64) -> Result<fs::File, StoreError> {
     let io = StoreError::io(RECEIVING);
     if offset == 0 {
         create_private_dir(folder).map_err(&io)?;
@@ -238,10 +253,9 @@ fn open_at(folder: &Path, offset: u64) -> Result<fs::File, StoreError> {
         .truncate(false)
         .mode(0o600)
         .open(folder.join(ARCHIVE))
-        .map_err(&io)?;
+        .map_err(|error| missing(error, id, offset, &io))?;
     let length = file.metadata().map_err(&io)?.len();
     if length < offset {
-        let id = upload_of_folder(folder).expect("the folder is named after the upload");
         return Err(lost(id, offset, length));
     }
     file.set_len(offset).map_err(&io)?;
@@ -253,6 +267,16 @@ fn open_at(folder: &Path, offset: u64) -> Result<fs::File, StoreError> {
 fn sync_names(folder: &Path) -> io::Result<()> {
     sync_dir(folder)?;
     folder.parent().map_or(Ok(()), sync_dir)
+}
+
+/// A file that was promised and is not there is lost, and no fault of the disk.
+fn missing(
+    error: io::Error,
+    id: UploadId,
+    promised: u64,
+    otherwise: impl Fn(io::Error) -> StoreError,
+) -> StoreError {
+    if error.kind() == io::ErrorKind::NotFound { lost(id, promised, 0) } else { otherwise(error) }
 }
 
 fn lost(id: UploadId, promised: u64, found: u64) -> StoreError {

@@ -52,8 +52,10 @@ impl App {
             let Upload { offset, length, .. } = upload;
             return Err(FinishError::Incomplete { offset, length });
         }
-        let staged = self.bundles.finish_upload(&hold, upload.length).await;
-        let staged = staged.map_err(UploadError::Store)?;
+        let staged = match self.bundles.finish_upload(&hold, upload.length).await {
+            Err(error) => return Err(self.or_lost(&upload, &hold, error).await?.into()),
+            Ok(staged) => staged,
+        };
         // Whichever of the two is wrong is the one that the verification must see.
         let expected = [terms.expected_hash, upload.declared_hash].into_iter().flatten();
         terms.expected_hash =

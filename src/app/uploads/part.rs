@@ -1,10 +1,13 @@
 //! Receiving one part: written, synced, and only then acknowledged.
 
+use std::fmt::Display;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use sha2::{Digest, Sha256};
+use tokio::time::timeout;
 
 use super::UploadError;
 use crate::app::App;
@@ -26,18 +29,21 @@ pub(super) struct Part<'a> {
 
 impl Part<'_> {
     /// Receives the part to its end, or to where it breaks off.
-    pub(super) async fn receive<E: std::fmt::Display>(
+    pub(super) async fn receive<E: Display>(
         mut self,
         mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     ) -> Result<Upload, UploadError> {
+        if self.upload.is_complete() {
+            return self.nothing_more(body).await;
+        }
         let begin = self.upload.offset;
         let mut writer = self.app.bundles.append_upload(self.hold, begin).await?;
         let mut received = begin;
         let mut hasher = self.checksum.map(|expected| (Sha256::new(), expected));
-        while let Some(chunk) = body.next().await {
+        while let Some(chunk) = next(&mut body, self.patience()).await {
             let chunk = match chunk {
                 Ok(chunk) => chunk,
-                Err(error) => return self.broken(writer, received, error.to_string()).await,
+                Err(reason) => return self.broken(writer, received, reason).await,
             };
             let end = received + chunk.len() as u64;
             if end > self.upload.length {
@@ -60,6 +66,26 @@ impl Part<'_> {
         }
         self.acknowledge(&mut writer, received).await?;
         Ok(self.upload)
+    }
+
+    /// A whole upload is not opened again: its file may have become the bundle of a
+    /// publish that was cut off.
+    async fn nothing_more<E: Display>(
+        self,
+        mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
+    ) -> Result<Upload, UploadError> {
+        while let Some(Ok(chunk)) = next(&mut body, self.patience()).await {
+            if !chunk.is_empty() {
+                let length = self.upload.length;
+                return Err(UploadError::Overrun { length, received: length + chunk.len() as u64 });
+            }
+        }
+        Ok(self.upload)
+    }
+
+    /// A connection can be dead without anybody saying so, and its sender back on another.
+    fn patience(&self) -> Duration {
+        Duration::from_millis(self.app.config.uploads.part_idle_timeout_ms)
     }
 
     /// Without a checksum every byte that arrived counts; with one none does.
@@ -86,5 +112,16 @@ impl Part<'_> {
         let moved = self.app.registry.write(write).await?;
         self.upload = moved.ok_or(UploadError::Unknown(id))?;
         Ok(())
+    }
+}
+
+/// The next bytes, or why there will be none; `None` at the end.
+async fn next<E: Display>(
+    body: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin),
+    patience: Duration,
+) -> Option<Result<Bytes, String>> {
+    match timeout(patience, body.next()).await {
+        Ok(chunk) => chunk.map(|chunk| chunk.map_err(|error| error.to_string())),
+        Err(_) => Some(Err(format!("nothing came for {} ms", patience.as_millis()))),
     }
 }

@@ -160,14 +160,15 @@ impl Sending<'_> {
     fn may_go_on(&mut self, failure: &Failure) -> bool {
         let Some(refusal) = failure.refusal() else { return failure.exit == Exit::Unfinished };
         match (refusal.status, refusal.code.as_str()) {
-            // It expired, or somebody gave it up. What begins anew goes on from nothing.
-            (404, _) if self.id.is_some() => {
+            // It expired, was given up or lost its bytes. What begins anew begins at nothing.
+            (404 | 410, _) if self.id.is_some() => {
                 self.id = None;
                 self.offset = 0;
                 true
             }
             (409, code) => ["offset_mismatch", "upload_incomplete"].contains(&code),
-            (423, _) | (429, "rate_limited") | (502..=504, _) => true,
+            (429, code) => code == "rate_limited",
+            (423 | 502..=504, _) => true,
             _ => false,
         }
     }

@@ -182,9 +182,10 @@ pub(crate) async fn abort_upload(
     _: Tus,
     Path(id): Path<UploadId>,
 ) -> Result<StatusCode, ApiError> {
-    match app.abort_upload(&principal, id).await? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(UploadError::Unknown(id).into()),
+    if app.abort_upload(&principal, id).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(UploadError::Unknown(id).into())
     }
 }
 

@@ -18,6 +18,8 @@ impl From<UploadError> for ApiError {
             UploadError::Busy(_) => Self::client(StatusCode::LOCKED, "upload_busy", detail)
                 .retry_after(1)
                 .hint("send one part after the other"),
+            UploadError::Lost(_) => Self::client(StatusCode::GONE, "gone", detail)
+                .hint("send the bundle again with a new upload"),
             UploadError::OffsetMismatch { found, .. } => {
                 Self::client(StatusCode::CONFLICT, "offset_mismatch", detail)
                     .header(OFFSET, &found.to_string())

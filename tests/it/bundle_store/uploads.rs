@@ -40,7 +40,7 @@ impl Bench {
 async fn an_upload_goes_on_after_a_start_and_what_was_not_promised_is_cut_off() {
     let bench = Bench::directory(&config());
     let upload = row(10, 5);
-    bench.store.reserve_upload(upload.id, 10).await.unwrap();
+    bench.store.reserve_upload(upload.id, 10).await.unwrap().keep();
     bench.append(upload.id, 0, "12345lost").await;
 
     let bench = bench.reopened();
@@ -60,7 +60,7 @@ async fn a_start_removes_uploads_without_a_row() {
     let bench = Bench::directory(&config());
     let (known, stranger) = (row(10, 5), row(10, 5));
     for upload in [&known, &stranger] {
-        bench.store.reserve_upload(upload.id, 10).await.unwrap();
+        bench.store.reserve_upload(upload.id, 10).await.unwrap().keep();
         bench.append(upload.id, 0, "12345").await;
     }
 
@@ -76,7 +76,7 @@ async fn a_start_removes_uploads_without_a_row() {
 async fn an_upload_whose_bytes_are_gone_is_not_continued() {
     for bench in Bench::each() {
         let upload = row(10, 5);
-        bench.store.reserve_upload(upload.id, 10).await.unwrap();
+        bench.store.reserve_upload(upload.id, 10).await.unwrap().keep();
         bench.append(upload.id, 0, "123").await;
         let hold = bench.store.hold_upload(upload.id).unwrap();
 
@@ -105,9 +105,11 @@ async fn one_caller_at_a_time_holds_an_upload() {
 async fn room_is_kept_for_all_of_an_upload_and_given_back_with_it() {
     let bench = Bench::directory(&StoreConfig { max_staged_bytes: 100, ..config() });
     let id = UploadId::random();
-    bench.store.reserve_upload(id, 60).await.unwrap();
+    bench.store.reserve_upload(id, 60).await.unwrap().keep();
     let refused = bench.store.reserve_upload(UploadId::random(), 41).await.err();
     assert!(matches!(refused, Some(StoreError::StagedFull { limit: 100, in_use: 60 })));
+    drop(bench.store.reserve_upload(UploadId::random(), 40).await.unwrap());
+    assert_eq!(bench.store.staged_bytes(), 60);
 
     bench.append(id, 0, "12345").await;
     let hold = bench.store.hold_upload(id).unwrap();
@@ -121,7 +123,7 @@ async fn room_is_kept_for_all_of_an_upload_and_given_back_with_it() {
 async fn the_sweep_leaves_kept_uploads_alone() {
     for bench in Bench::each() {
         let id = UploadId::random();
-        bench.store.reserve_upload(id, 10).await.unwrap();
+        bench.store.reserve_upload(id, 10).await.unwrap().keep();
         bench.append(id, 0, "12345").await;
 
         assert_eq!(bench.store.sweep_staging(Timestamp::MAX).await.unwrap(), 0);
@@ -133,7 +135,7 @@ async fn the_file_of_an_upload_is_its_owners_only() {
     use std::os::unix::fs::PermissionsExt;
     let bench = Bench::directory(&config());
     let id = UploadId::random();
-    bench.store.reserve_upload(id, 10).await.unwrap();
+    bench.store.reserve_upload(id, 10).await.unwrap().keep();
     bench.append(id, 0, "12345").await;
 
     let folder = bench.stored(&format!("_staging/{id}"));

@@ -72,7 +72,7 @@ async fn all_uploads_share_the_room_for_staged_bundles() {
 
 #[tokio::test]
 async fn no_upload_begins_that_would_end_below_the_floor_of_the_disk() {
-    let app = TestApp::start_with(|config| config.store.min_free_bytes = i64::MAX as u64).await;
+    let app = TestApp::start_with(|config| config.store.min_free_bytes = u64::MAX).await;
 
     let answer = app.creation(10).send().await;
 

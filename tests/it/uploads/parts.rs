@@ -8,7 +8,7 @@ use axum::http::{Method, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use sha2::{Digest, Sha256};
 
 use super::PART;
@@ -82,6 +82,20 @@ async fn a_part_beyond_the_length_is_refused_with_both_numbers() {
     }
 }
 
+#[tokio::test]
+async fn a_whole_upload_takes_no_more_bytes() {
+    let app = TestApp::start().await;
+    let path = app.send_whole(b"12345").await;
+    let unannounced = stream::iter([Ok::<_, io::Error>("6")]);
+
+    let more = app.part(&path, 5, Body::from_stream(unannounced)).send().await;
+    let nothing = app.part(&path, 5, "").send().await;
+
+    assert_eq!(more.status, StatusCode::PAYLOAD_TOO_LARGE, "{}", more.text());
+    assert_eq!((nothing.status, nothing.header("upload-offset")), (StatusCode::NO_CONTENT, "5"));
+    assert_eq!(app.offset(&path).await, "5");
+}
+
 fn cut_off() -> Body {
     let chunks = [Ok("678"), Err(io::Error::other("the cable"))];
     Body::from_stream(stream::iter(chunks))
@@ -98,6 +112,40 @@ async fn what_arrived_of_a_part_that_broke_off_is_kept() {
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     assert_eq!(answer.json()["offset"], 8);
     assert_eq!(app.offset(&path).await, "8");
+}
+
+#[tokio::test]
+async fn a_part_that_brings_nothing_for_too_long_has_broken_off() {
+    let app = TestApp::start_with(|config| config.uploads.part_idle_timeout_ms = 1).await;
+    let path = app.begin(10).await;
+    let dead = stream::iter([Ok::<_, io::Error>("12345")]).chain(stream::pending());
+
+    let answer = app.part(&path, 0, Body::from_stream(dead)).send().await;
+
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert!(answer.text().contains("nothing came for 1 ms"), "{}", answer.text());
+    assert_eq!(app.offset(&path).await, "5");
+}
+
+#[tokio::test]
+async fn an_upload_that_lost_its_bytes_is_gone_and_a_new_one_can_begin() {
+    let app = TestApp::start().await;
+    for at_the_end in [false, true] {
+        let path = app.begin(5).await;
+        app.part(&path, 0, if at_the_end { "12345" } else { "123" }).send().await;
+        let id = path.rsplit('/').next().unwrap();
+        std::fs::remove_dir_all(app.app.data_dir.join("cache/staging").join(id)).unwrap();
+
+        let answer = if at_the_end {
+            app.call(Method::POST, &format!("{path}/publish")).send().await
+        } else {
+            app.part(&path, 3, "45").send().await
+        };
+
+        assert_eq!((answer.status, answer.code()), (StatusCode::GONE, "gone".to_owned()));
+        assert_eq!(app.tus(Method::HEAD, &path).send().await.status, StatusCode::NOT_FOUND);
+        assert_eq!(app.app.bundles.staged_bytes(), 0);
+    }
 }
 
 #[tokio::test]

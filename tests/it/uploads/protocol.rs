@@ -33,7 +33,7 @@ async fn a_new_upload_has_an_address_an_offset_and_an_end() {
 
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
     assert_eq!(answer.header("upload-offset"), "0");
-    assert_eq!(answer.header("upload-expires"), "Tue, 22 Sep 2026 13:33:20 GMT");
+    assert_eq!(answer.header("upload-expires"), "Tue, 22 Sep 2026 14:13:20 GMT");
     let upload = app.get(answer.header("location")).await.json();
     assert_eq!(upload["filename"], "hello.tar.zst");
     assert_eq!(upload["declared_hash"], hash.to_string());

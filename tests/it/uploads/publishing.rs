@@ -151,6 +151,23 @@ async fn a_bundle_that_is_published_already_needs_no_bytes() {
 }
 
 #[tokio::test]
+async fn finished_uploads_are_forgotten_when_there_are_many() {
+    let app = TestApp::start().await;
+    app.publish(&reports()).await;
+    let line = metadata(&[("sha256", &app.content_hash(&reports()).hex())]);
+    let mut last = String::new();
+
+    for _ in 0..103 {
+        let answer = app.creation(10).header("upload-metadata", &line).send().await;
+        answer.header("location").clone_into(&mut last);
+    }
+
+    let list = app.get("/api/v1/uploads").await.json();
+    assert_eq!(list["uploads"].as_array().unwrap().len(), 100);
+    assert_eq!(app.get(&last).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_caller_who_may_not_publish_the_name_is_refused_and_nothing_is_kept() {
     let app = TestApp::start().await;
     let limited = app.make_token("default", &["bundle:publish:com.other.*"]).await;
