@@ -4,10 +4,12 @@
 //! takes who is asking and returns one enum of what can happen to the caller.
 
 pub mod assets;
+pub mod attachments;
 pub mod clock;
 pub mod compile;
 pub mod configure;
 pub mod dispatch;
+pub mod downloads;
 pub mod extensions;
 pub mod install;
 pub mod operators;
@@ -15,6 +17,7 @@ mod origins;
 pub mod publish;
 pub mod quarantine;
 pub mod readiness;
+pub mod removal;
 pub mod setup;
 pub mod sign_in;
 pub mod sweep;

@@ -4,6 +4,7 @@
 //! allowed is for `registry`, `trust` and `app` to say.
 
 mod asset_path;
+mod attachment;
 mod audit_event;
 mod capability;
 mod content_hash;
@@ -16,12 +17,14 @@ mod manifest;
 mod operator;
 mod principal;
 mod quarantine;
+mod removal;
 mod scope;
 mod tenant;
 mod token;
 mod trusted_key;
 
 pub use asset_path::{AssetPath, InvalidAssetPath};
+pub use attachment::{Attachment, AttachmentKind, UnknownAttachmentKind};
 pub use audit_event::{Actor, AuditAction, AuditEvent};
 pub use capability::{Capability, UnknownCapability};
 pub use content_hash::{ContentHash, InvalidContentHash};
@@ -34,6 +37,7 @@ pub use manifest::{Manifest, ManifestProblem, ManifestProblems, ManifestWarning,
 pub use operator::{Operator, OperatorName, Session};
 pub use principal::Principal;
 pub use quarantine::{Approval, Quarantined};
+pub use removal::{Tombstone, Yank};
 pub use scope::{InvalidScope, Scope, ScopeKind};
 pub use tenant::{InvalidTenantId, Tenant, TenantId};
 pub use token::{Token, TokenId};

@@ -8,7 +8,9 @@
 pub mod access;
 pub mod api;
 mod cache;
+mod conditional;
 mod cookie;
+mod digest;
 pub mod error;
 mod ext_ui;
 mod extract;

@@ -11,11 +11,11 @@ use crate::model::{
     AuditAction, ContentHash, ExtensionName, ExtensionVersion, Principal, Quarantined, ScopeKind,
 };
 use crate::registry::versions::{self, Insertion};
-use crate::registry::{RegistryError, WriteTxn, approvals, audit, quarantine};
+use crate::registry::{RegistryError, WriteTxn, approvals, audit, quarantine, removals};
 use crate::store::{Staged, StoreError};
 use crate::trust::{
-    self, Facts, QuarantinedBundle, RegistryFacts, Report, StagedUpload, Verification,
-    VerifiedBundle,
+    self, ExaminedBundle, Facts, QuarantinedBundle, RegistryFacts, Report, StagedUpload,
+    Verification, VerifiedBundle,
 };
 
 /// What publishing did.
@@ -39,6 +39,9 @@ pub enum PublishError {
     /// Versions are immutable.
     #[error("{name} {version} is already published with other content")]
     VersionTaken { name: ExtensionName, version: semver::Version },
+    /// The number of a removed version is not used again.
+    #[error("{name} {version} was removed; its number is not used again")]
+    VersionRemoved { name: ExtensionName, version: semver::Version },
     /// The caller may not publish this name.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -85,10 +88,12 @@ impl App {
         match verification {
             Verification::Verified(bundle) => {
                 check_allowed(principal, ScopeKind::BundlePublish, &bundle.manifest().name)?;
+                self.check_not_removed(&bundle).await?;
                 self.register(principal, *bundle).await
             }
             Verification::Quarantined(bundle) => {
                 check_allowed(principal, ScopeKind::BundlePublish, &bundle.manifest().name)?;
+                self.check_not_removed(&bundle).await?;
                 self.quarantine(principal, *bundle).await
             }
             Verification::Rejected(report) => {
@@ -139,6 +144,17 @@ impl App {
         })
     }
 
+    /// Refuses the number of a removed version, also for the quarantine: nobody
+    /// could ever approve it.
+    async fn check_not_removed(&self, bundle: &ExaminedBundle) -> Result<(), PublishError> {
+        let (name, version) = (bundle.manifest().name.clone(), bundle.manifest().version.clone());
+        let found = {
+            let (name, version) = (name.clone(), version.clone());
+            self.registry.read(move |txn| removals::get_tombstone(txn, &name, &version)).await?
+        };
+        found.map_or(Ok(()), |_| Err(PublishError::VersionRemoved { name, version }))
+    }
+
     /// Refuses a taken version before anything is stored, so that a refused
     /// upload leaves no object.
     async fn check_not_taken(&self, bundle: &VerifiedBundle) -> Result<(), PublishError> {
@@ -173,11 +189,15 @@ impl App {
         let insertion = self.insert_version(principal, &version, kept.mended).await?;
         fail_point!("publish.registered");
         let version = Arc::new(version);
-        if insertion == Insertion::Taken {
-            return Err(PublishError::VersionTaken {
-                name: version.name.clone(),
-                version: version.version.clone(),
-            });
+        let taken = (version.name.clone(), version.version.clone());
+        match (insertion, taken) {
+            (Insertion::Created | Insertion::Unchanged, _) => {}
+            (Insertion::Taken, (name, version)) => {
+                return Err(PublishError::VersionTaken { name, version });
+            }
+            (Insertion::Removed, (name, version)) => {
+                return Err(PublishError::VersionRemoved { name, version });
+            }
         }
         // The row is gone in the same commit; the kept copy is only waste.
         if let Err(error) = self.bundles.remove_quarantined(&version.content_hash).await {
@@ -221,7 +241,7 @@ impl App {
             if insertion == Insertion::Created {
                 audit::append(txn, &event)?;
             }
-            if insertion != Insertion::Taken {
+            if matches!(insertion, Insertion::Created | Insertion::Unchanged) {
                 quarantine::remove(txn, &row.content_hash)?;
             }
             Ok(insertion)

@@ -8,7 +8,7 @@ use super::App;
 use super::quarantine::QuarantineError;
 use super::sign_in::seconds;
 use crate::model::{Actor, AuditAction};
-use crate::registry::{RegistryError, WriteTxn, audit, quarantine, sessions, versions};
+use crate::registry::{RegistryError, WriteTxn, audit, quarantine, removals, sessions, versions};
 
 /// How long an upload or an object that nobody refers to is left alone.
 const LEFTOVER_AGE: SignedDuration = SignedDuration::from_hours(24);
@@ -42,9 +42,10 @@ impl App {
             self.bundles.remove_quarantined(&hash).await?;
         }
         self.bundles.sweep_staging(now - LEFTOVER_AGE).await?;
-        let known = self.registry.read(|txn| {
-            let versions = versions::list(txn)?.into_iter().map(|row| row.content_hash);
-            Ok(versions.collect::<HashSet<_>>())
+        let known = self.registry.read(move |txn| {
+            let mut known = removals::removed_after(txn, now - LEFTOVER_AGE)?;
+            known.extend(versions::list(txn)?.into_iter().map(|row| row.content_hash));
+            Ok(known.into_iter().collect::<HashSet<_>>())
         });
         self.bundles.sweep_orphans(&known.await?, now - LEFTOVER_AGE).await?;
         let waiting = self.registry.read(|txn| {

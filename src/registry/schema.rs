@@ -11,8 +11,8 @@ use redb::{Database, ReadableDatabase, TableDefinition, TableError, WriteTransac
 
 use super::storage::durable_write;
 use super::{
-    RegistryError, approvals, audit, installs, operators, quarantine, sessions, setup, tenants,
-    tokens, trusted_keys, versions,
+    RegistryError, approvals, attachments, audit, installs, operators, quarantine, removals,
+    sessions, setup, tenants, tokens, trusted_keys, versions,
 };
 
 /// Facts about the file itself.
@@ -24,7 +24,7 @@ const FORMAT: &str = "format";
 type Migration = fn(&WriteTransaction, Timestamp) -> Result<(), RegistryError>;
 
 /// The migration at index `n` makes format `n + 1`; format 0 is an empty file.
-const MIGRATIONS: &[Migration] = &[create_tables];
+const MIGRATIONS: &[Migration] = &[create_tables, add_attachments_and_removals];
 
 /// The format this program reads and writes.
 pub const FORMAT_VERSION: u64 = MIGRATIONS.len() as u64;
@@ -91,6 +91,12 @@ fn create_tables(txn: &WriteTransaction, now: Timestamp) -> Result<(), RegistryE
     tenants::create_table(txn, now)
 }
 
+/// Files beside bundles, yanked versions, and what is left of removed ones.
+fn add_attachments_and_removals(txn: &WriteTransaction, _: Timestamp) -> Result<(), RegistryError> {
+    attachments::create_table(txn)?;
+    removals::create_tables(txn)
+}
+
 #[cfg(test)]
 mod tests {
     use redb::backends::InMemoryBackend;
@@ -135,7 +141,7 @@ mod tests {
 
         assert!(migrate(&db, 1, &migrations, Timestamp::UNIX_EPOCH).is_err());
 
-        assert_eq!(format(&db).unwrap(), Some(1));
+        assert_eq!(format(&db).unwrap(), Some(FORMAT_VERSION));
         assert!(db.begin_read().unwrap().open_table(NOTES).is_err());
     }
 
@@ -144,13 +150,14 @@ mod tests {
         let db = database();
         create(&db, Timestamp::UNIX_EPOCH).unwrap();
         let txn = db.begin_write().unwrap();
-        txn.open_table(META).unwrap().insert(FORMAT, 7).unwrap();
+        txn.open_table(META).unwrap().insert(FORMAT, 77).unwrap();
         txn.commit().unwrap();
 
         let error = upgrade(&db, Path::new("r"), Timestamp::UNIX_EPOCH).unwrap_err();
 
-        assert!(matches!(error, RegistryError::NewerFormat { found: 7, supported: 1, .. }));
-        assert!(error.to_string().contains("format 7") && error.to_string().contains("up to 1"));
+        assert!(matches!(error, RegistryError::NewerFormat { found: 77, .. }));
+        let known = format!("up to {FORMAT_VERSION}");
+        assert!(error.to_string().contains("format 77") && error.to_string().contains(&known));
     }
 
     #[test]

@@ -255,7 +255,7 @@ fn these_routes_are_public() {
 fn the_route_table_is_this() {
     let rows: Vec<_> = table()
         .iter()
-        .map(|route| format!("{:<7}{:<46}{:?}", route.method, route.path, route.access))
+        .map(|route| format!("{:<7}{:<45} {:?}", route.method, route.path, route.access))
         .collect();
 
     insta::assert_snapshot!(rows.join("\n"), @r"
@@ -285,6 +285,18 @@ fn the_route_table_is_this() {
     POST   /api/v1/installs/{id}/disable                 Scope(InstallWrite)
     PUT    /api/v1/installs/{id}/version                 Scope(InstallWrite)
     PUT    /api/v1/installs/{id}/settings                Scope(InstallWrite)
+    DELETE /api/v1/extensions/{name}/versions/{version}  Scope(BundlePublish)
+    POST   /api/v1/extensions/{name}/versions/{version}/yank Scope(BundlePublish)
+    POST   /api/v1/extensions/{name}/versions/{version}/unyank Scope(BundlePublish)
+    GET    /api/v1/extensions/{name}/versions/{version}/bundle Scope(InstallRead)
+    GET    /api/v1/extensions/{name}/versions/{version}/manifest Scope(InstallRead)
+    GET    /api/v1/extensions/{name}/versions/{version}/signatures Scope(InstallRead)
+    POST   /api/v1/extensions/{name}/versions/{version}/signatures Scope(BundlePublish)
+    GET    /api/v1/extensions/{name}/versions/{version}/signatures/{id} Scope(InstallRead)
+    GET    /api/v1/extensions/{name}/versions/{version}/attachments Scope(InstallRead)
+    GET    /api/v1/extensions/{name}/versions/{version}/attachments/{kind} Scope(InstallRead)
+    PUT    /api/v1/extensions/{name}/versions/{version}/attachments/{kind} Scope(BundlePublish)
+    DELETE /api/v1/extensions/{name}/versions/{version}/attachments/{kind} Scope(BundlePublish)
     GET    /api/v1/quarantine                            Scope(BundlePublish)
     GET    /api/v1/quarantine/{hash}                     Scope(BundlePublish)
     DELETE /api/v1/quarantine/{hash}                     Scope(TrustWrite)
@@ -308,11 +320,19 @@ fn the_route_table_is_this() {
     POST   /sign-in                                      Public
     GET    /sign-in/{secret}                             Public
     POST   /sign-out                                     Page
+    GET    /admin/step-up                                Page
+    POST   /admin/step-up                                Page
     GET    /admin/extensions                             Page
     GET    /admin/extensions/{name}                      Page
     GET    /admin/extensions/{name}/versions             Page
     GET    /admin/extensions/{name}/settings             Page
     GET    /admin/extensions/{name}/files                Page
+    GET    /admin/extensions/{name}/versions/{version}/attachments Page
+    GET    /admin/extensions/{name}/versions/{version}/yank Page
+    POST   /admin/extensions/{name}/versions/{version}/yank Page
+    POST   /admin/extensions/{name}/versions/{version}/unyank Page
+    GET    /admin/extensions/{name}/versions/{version}/remove Page
+    POST   /admin/extensions/{name}/versions/{version}/remove Page
     GET    /admin/upload                                 Page
     POST   /admin/upload                                 Page
     POST   /admin/installs                               Page

@@ -4,6 +4,7 @@
 
 mod access;
 mod architecture;
+mod attachments;
 mod browser;
 mod bundle_store;
 mod cli;
@@ -11,6 +12,7 @@ mod components;
 mod config;
 #[cfg(feature = "fail-points")]
 mod crash_loop;
+mod downloads;
 mod examples;
 mod ext_ui;
 mod failures;
@@ -22,6 +24,7 @@ mod pages;
 mod publish;
 mod readme;
 mod registry_crashes;
+mod removal;
 mod runner;
 mod server;
 mod setup;

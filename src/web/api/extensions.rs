@@ -9,8 +9,10 @@ use semver::Version;
 use serde::Serialize;
 
 use crate::app::App;
+use crate::app::removal::Standings;
 use crate::model::{
     ContentHash, ExtensionName, ExtensionVersion, Principal, ScopeKind, Signer, TargetWorld,
+    Tombstone, Yank,
 };
 use crate::web::error::ApiError;
 use crate::web::extract::Path;
@@ -19,6 +21,9 @@ use crate::web::extract::Path;
 #[derive(Debug, Serialize)]
 pub(crate) struct ExtensionsResponse {
     pub versions: Vec<VersionSummary>,
+    /// Of one extension: the versions whose numbers are not used again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removed: Option<Vec<Tombstone>>,
 }
 
 /// A version without its file table and manifest.
@@ -31,10 +36,13 @@ pub(crate) struct VersionSummary {
     pub world: Option<TargetWorld>,
     pub signers: Vec<Signer>,
     pub published_at: Timestamp,
+    /// Present when nobody new may install it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yanked: Option<Yank>,
 }
 
-impl From<ExtensionVersion> for VersionSummary {
-    fn from(row: ExtensionVersion) -> Self {
+impl VersionSummary {
+    fn new(row: ExtensionVersion, yanked: Option<Yank>) -> Self {
         Self {
             name: row.name,
             version: row.version,
@@ -43,6 +51,7 @@ impl From<ExtensionVersion> for VersionSummary {
             world: row.world,
             signers: row.signers,
             published_at: row.published_at,
+            yanked,
         }
     }
 }
@@ -53,7 +62,13 @@ pub(crate) async fn list_extensions(
     principal: Principal,
 ) -> Result<Json<ExtensionsResponse>, ApiError> {
     let versions = app.list_versions(&principal).await?;
-    Ok(Json(ExtensionsResponse { versions: versions.into_iter().map(Into::into).collect() }))
+    let mut yanks = app.list_yanks().await?;
+    let summary = |row: ExtensionVersion| {
+        let yank = yanks.remove(&(row.name.clone(), row.version.clone()));
+        VersionSummary::new(row, yank)
+    };
+    let versions = versions.into_iter().map(summary).collect();
+    Ok(Json(ExtensionsResponse { versions, removed: None }))
 }
 
 /// The versions of one extension.
@@ -64,10 +79,16 @@ pub(crate) async fn get_extension(
 ) -> Result<Json<ExtensionsResponse>, ApiError> {
     check_readable(&principal, &name)?;
     let versions = app.list_versions_of(&name).await?;
-    if versions.is_empty() {
+    let Standings { mut yanks, removed } = app.standings_of(&name).await?;
+    if versions.is_empty() && removed.is_empty() {
         return Err(ApiError::not_found(format!("no version of {name} is published")));
     }
-    Ok(Json(ExtensionsResponse { versions: versions.into_iter().map(Into::into).collect() }))
+    let summary = |row: ExtensionVersion| {
+        let yank = yanks.remove(&row.version);
+        VersionSummary::new(row, yank)
+    };
+    let versions = versions.into_iter().map(summary).collect();
+    Ok(Json(ExtensionsResponse { versions, removed: Some(removed) }))
 }
 
 /// One version, whole.
