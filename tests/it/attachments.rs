@@ -171,6 +171,19 @@ async fn an_attachment_is_limited_in_size() {
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(answer.json()["limit_bytes"], 2_000);
     assert_eq!(put(&app, "sbom", sbom("1.6")).await.status, StatusCode::CREATED);
+    let large = [sbom("1.6"), vec![b' '; 2_000]].concat();
+    let form = send_form(&app, &[("bundle", &reports().build()), ("sbom", &large)]).await;
+    assert_eq!(form.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn a_readme_that_is_too_large_to_show_is_only_in_the_bundle() {
+    let app = TestApp::start_with(|config| config.store.max_attachment_bytes = 2_000).await;
+    let bundle = BundleBuilder::new("com.example.reports", "1.2.0");
+    app.publish(&bundle.page("x").file("README.md", "x".repeat(2_001))).await;
+
+    assert!(kinds(&app).await.is_empty());
+    assert_eq!(get(&app, "readme").await.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

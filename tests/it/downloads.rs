@@ -252,6 +252,21 @@ async fn a_signature_that_was_tampered_with_is_not_handed_out() {
     assert_eq!(app.get(&absent).await.status, StatusCode::NOT_FOUND);
 }
 
+#[tokio::test]
+async fn a_signature_in_the_place_of_another_is_not_handed_out() {
+    let app = published(&reports()).await;
+    let own = signatures(&app).await[0]["key_id"].as_str().unwrap().to_owned();
+    let other = sign_with(&keys::generate().unwrap(), &reports().build());
+    let folder = app.stored().join("sha256").join(app.content_hash(&reports()).hex());
+    let name = format!("signatures/{}.dsse.json", own.trim_start_matches("sha256:"));
+    std::fs::write(folder.join(name), other).unwrap();
+
+    let answer = app.get(&format!("{VERSION}/signatures/{own}")).await;
+
+    assert_eq!((answer.status, answer.code().as_str()), (StatusCode::BAD_GATEWAY, "integrity"));
+    assert_eq!(app.get(&format!("{VERSION}/signatures")).await.code(), "integrity");
+}
+
 async fn put_with(app: &TestApp, header: &str, value: &str) -> Answer {
     app.call(Method::PUT, "/api/v1/bundles")
         .header(header, value)

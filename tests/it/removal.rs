@@ -87,6 +87,9 @@ async fn a_version_that_is_installed_anywhere_is_not_removed() {
 
     assert_eq!((answer.status, answer.code().as_str()), (StatusCode::CONFLICT, "version_in_use"));
     assert!(answer.text().contains("1 tenant"), "{}", answer.text());
+    let page = "/admin/extensions/com.example.reports/versions/1.0.0/remove";
+    let question = app.call(Method::GET, page).session(&app.session().await).send().await.text();
+    assert!(question.contains("1 tenant must uninstall it first"), "{question}");
     assert_eq!(app.get(&path("1.0.0")).await.status, StatusCode::OK);
 }
 
@@ -163,6 +166,7 @@ async fn nobody_new_gets_a_yanked_version() {
     let list = app.get("/api/v1/extensions").await.json();
     assert_eq!(list["versions"][0]["yanked"]["reason"], "loses reports");
     assert_eq!(list["versions"][1].get("yanked"), None);
+    assert_eq!(app.get(&path("1.1.0")).await.json()["yanked"]["reason"], "loses reports");
 }
 
 #[tokio::test]

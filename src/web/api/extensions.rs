@@ -56,6 +56,16 @@ impl VersionSummary {
     }
 }
 
+/// A version whole, and how it stands.
+#[derive(Debug, Serialize)]
+pub(crate) struct VersionResponse {
+    #[serde(flatten)]
+    version: ExtensionVersion,
+    /// Present when nobody new may install it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    yanked: Option<Yank>,
+}
+
 /// Every published version.
 pub(crate) async fn list_extensions(
     State(app): State<Arc<App>>,
@@ -96,11 +106,13 @@ pub(crate) async fn get_extension_version(
     State(app): State<Arc<App>>,
     principal: Principal,
     Path((name, version)): Path<(ExtensionName, Version)>,
-) -> Result<Json<ExtensionVersion>, ApiError> {
+) -> Result<Json<VersionResponse>, ApiError> {
     check_readable(&principal, &name)?;
     let found = app.get_version(&name, &version).await?;
     let unknown = || ApiError::not_found(format!("{name} {version} is not published"));
-    found.map(Json).ok_or_else(unknown)
+    let row = found.ok_or_else(unknown)?;
+    let yanked = app.standings_of(&name).await?.yanks.remove(&version);
+    Ok(Json(VersionResponse { version: row, yanked }))
 }
 
 fn check_readable(principal: &Principal, name: &ExtensionName) -> Result<(), ApiError> {

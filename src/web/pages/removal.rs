@@ -61,7 +61,9 @@ pub(in crate::web) async fn confirm_remove(
 ) -> Answer {
     let row = app.published(&who.principal, ScopeKind::BundlePublish, &name, &version).await?;
     let attached = app.list_attachments(&row).await?.iter().filter(|a| a.path.is_none()).count();
-    page(&ConfirmPage::remove(chrome(&app, &who, "extensions"), &row, attached as u64))
+    let tenants = app.tenants_with(&name, &version).len() as u64;
+    let chrome = chrome(&app, &who, "extensions");
+    page(&ConfirmPage::remove(chrome, &row, attached as u64, tenants))
 }
 
 /// Removes, and shows what is left: a tombstone, or nothing.
@@ -104,14 +106,18 @@ impl ConfirmPage {
         }
     }
 
-    /// Asks before a version goes, with `attached` files beside it.
-    pub fn remove(chrome: Chrome, version: &ExtensionVersion, attached: u64) -> Self {
+    /// Asks before a version goes, which `tenants` have, with `attached` files beside it.
+    pub fn remove(chrome: Chrome, version: &ExtensionVersion, attached: u64, tenants: u64) -> Self {
         let (name, number) = (&version.name, &version.version);
         let files = version.files.len() as u64;
         let mut consequences = vec![
             format!("The bundle with {} is deleted after 24 hours.", counted(files, "file")),
             format!("The number {number} of {name} is never used again."),
         ];
+        if tenants > 0 {
+            let tenants = counted(tenants, "tenant");
+            consequences.insert(0, format!("It is refused: {tenants} must uninstall it first."));
+        }
         if attached > 0 {
             consequences.push(format!("{} beside it go too.", counted(attached, "attachment")));
         }
