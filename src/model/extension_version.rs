@@ -57,6 +57,8 @@ impl TargetWorld {
 }
 
 impl ExtensionVersion {
+    /// Where the manifest is.
+    pub const MANIFEST_PATH: &'static str = "manifest.json";
     /// The only path the runner executes.
     pub const COMPONENT_PATH: &'static str = "dist/main.wasm";
 
@@ -64,6 +66,11 @@ impl ExtensionVersion {
     pub fn file(&self, path: &AssetPath) -> Option<&FileEntry> {
         let index = self.files.binary_search_by(|file| file.path.cmp(path)).ok()?;
         self.files.get(index)
+    }
+
+    /// The row of the manifest, which every bundle has.
+    pub fn manifest_file(&self) -> Option<&FileEntry> {
+        self.files.iter().find(|file| file.path.as_str() == Self::MANIFEST_PATH)
     }
 
     /// The component's row, if the bundle has one.

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::backend::ObjectVersion;
 use super::layout::{Place, key_of_signature};
 use super::{BundleStore, StoreError};
-use crate::model::{AssetPath, ContentHash, ExtensionVersion, KeyId};
+use crate::model::{ContentHash, ExtensionVersion, KeyId};
 
 /// An archive up to this size is checked before its first byte leaves.
 const CHECKED_FIRST_BYTES: u64 = 1024 * 1024;
@@ -81,8 +81,7 @@ impl BundleStore {
     /// The manifest of `version` as it is in its bundle.
     pub async fn manifest(&self, version: &ExtensionVersion) -> Result<Bytes, StoreError> {
         let key = self.inner.layout.manifest(&version.content_hash);
-        let path: AssetPath = "manifest.json".parse().expect("a legal path");
-        match version.file(&path) {
+        match version.manifest_file() {
             Some(entry) => self.small_file(version, &key, entry).await,
             None => Err(StoreError::integrity(key, "it is not in the file table")),
         }

@@ -6,7 +6,7 @@ use super::report::{Check, CheckResult, CheckStatus, Finding};
 use super::signatures::{self, Signed};
 use super::statement::Subject;
 use super::trust_bundle::TrustBundle;
-use crate::model::{AssetPath, ExtensionVersion, KeyId};
+use crate::model::{ExtensionVersion, KeyId};
 
 /// A signature of a published version, as it stands today.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,10 +32,11 @@ pub fn examine_signature(
         let finding = Finding::new("statement_mismatch")
             .expected("a bundle with a manifest in its file table")
             .found("none");
-        failed(finding)
+        Box::new(failed(finding))
     })?;
     let ring = KeyRing::new(trust.keys().iter().chain(&facts.keys));
-    let found = signatures::examine(&[envelope.to_vec()], &ring, &subject).map_err(failed)?;
+    let found = signatures::examine(&[envelope.to_vec()], &ring, &subject)
+        .map_err(|finding| Box::new(failed(finding)))?;
     let standing = |fact: &signatures::SignatureFact| {
         let permitted = match &fact.signed {
             Signed::Known(id) => ring.permission(id, &version.name, facts.now).ok(),
@@ -51,19 +52,18 @@ pub fn examine_signature(
 }
 
 fn subject_of(version: &ExtensionVersion) -> Option<Subject> {
-    let manifest: AssetPath = "manifest.json".parse().ok()?;
     Some(Subject {
         name: version.name.clone(),
         version: version.version.clone(),
         content_hash: version.content_hash,
         size: version.size,
-        manifest_sha256: *version.file(&manifest)?.sha256.as_bytes(),
+        manifest_sha256: *version.manifest_file()?.sha256.as_bytes(),
         target_world: version.world,
     })
 }
 
-fn failed(finding: Finding) -> Box<CheckResult> {
+fn failed(finding: Finding) -> CheckResult {
     let Finding { code, expected, found, hint } = finding;
     let (check, status) = (Check::Signature, CheckStatus::Fail);
-    Box::new(CheckResult { check, status, code: code.into_owned(), expected, found, hint })
+    CheckResult { check, status, code: code.into_owned(), expected, found, hint }
 }
