@@ -26,6 +26,7 @@ pub mod tokens;
 pub mod trust;
 pub mod upgrade;
 pub mod upload;
+mod verification;
 
 use std::{path::PathBuf, sync::Arc};
 

@@ -9,7 +9,7 @@ use super::{App, Denied, check_allowed};
 use crate::model::{AuditAction, ExtensionName, ExtensionVersion, KeyId, Principal, ScopeKind};
 use crate::registry::{RegistryError, audit, versions};
 use crate::store::{ArchiveBytes, StoreError};
-use crate::trust::{self, CheckResult, Facts, PublishedSignature};
+use crate::trust::{self, CheckResult, PublishedSignature};
 
 /// The most signatures kept beside a bundle.
 const MAX_SIGNATURES: usize = 16;
@@ -96,7 +96,7 @@ impl App {
             key: format!("signatures/{key_id}"),
             problem: problem.to_owned(),
         };
-        let found = trust::examine_signature(&envelope, version, &self.trust, &self.key_facts())
+        let found = trust::examine_signature(&envelope, version, &self.trust, &self.facts(None))
             .map_err(|failed| damaged(failed.found.as_deref().unwrap_or("it does not verify")))?;
         let by_key = found.into_iter().find(|signature| signature.key_id == *key_id);
         let signature = by_key.ok_or_else(|| damaged("it is by another key"))?;
@@ -113,7 +113,7 @@ impl App {
         version: &ExtensionVersion,
         envelope: Bytes,
     ) -> Result<(Vec<PublishedSignature>, bool), DownloadError> {
-        let found = trust::examine_signature(&envelope, version, &self.trust, &self.key_facts())
+        let found = trust::examine_signature(&envelope, version, &self.trust, &self.facts(None))
             .map_err(DownloadError::BadSignature)?;
         let hash = version.content_hash;
         let kept = self.bundles.signature_keys(&hash).await?;
@@ -135,15 +135,5 @@ impl App {
             self.registry.write(move |txn| audit::append(txn, &event)).await?;
         }
         Ok((found, added))
-    }
-
-    /// What a signature is held against: the keys, and the time.
-    fn key_facts(&self) -> Facts {
-        Facts {
-            now: self.clock.now(),
-            policy: self.config.signing.policy,
-            keys: self.registry.live().trusted_keys().iter().map(|key| (**key).clone()).collect(),
-            registry: None,
-        }
     }
 }

@@ -9,8 +9,8 @@ use super::compile::CompileError;
 use super::{App, Denied, check_allowed};
 use crate::fail_point;
 use crate::model::{
-    AuditAction, Capability, ExtensionName, ExtensionVersion, Install, InstallId, Principal,
-    ScopeKind, Yank,
+    AuditAction, AuditEvent, Capability, ExtensionName, ExtensionVersion, Install, InstallId,
+    Principal, ScopeKind, Yank,
 };
 use crate::registry::{LiveInstall, RegistryError, WriteTxn, audit, installs, removals, versions};
 
@@ -73,6 +73,23 @@ enum Found {
     Yanked(Yank),
 }
 
+/// Inserts an install unless the tenant has the extension, or the version is yanked.
+fn insert_if_free(
+    txn: &WriteTxn,
+    install: Install,
+    event: &AuditEvent,
+) -> Result<Found, RegistryError> {
+    if let Some(row) = installs::get_by_name(txn, &install.tenant, &install.name)? {
+        return Ok(Found::Installed(row));
+    }
+    if let Some(yank) = removals::get_yank(txn, &install.name, &install.version)? {
+        return Ok(Found::Yanked(yank));
+    }
+    installs::insert(txn, &install)?;
+    audit::append(txn, event)?;
+    Ok(Found::Free(install))
+}
+
 impl App {
     /// Installs a published version for the caller's tenant, disabled.
     ///
@@ -107,18 +124,7 @@ impl App {
             subject,
         );
         fail_point!("install.begin");
-        let write = move |txn: &WriteTxn| {
-            if let Some(row) = installs::get_by_name(txn, &install.tenant, &install.name)? {
-                return Ok(Found::Installed(row));
-            }
-            if let Some(yank) = removals::get_yank(txn, &install.name, &install.version)? {
-                return Ok(Found::Yanked(yank));
-            }
-            installs::insert(txn, &install)?;
-            audit::append(txn, &event)?;
-            Ok(Found::Free(install))
-        };
-        let found = self.registry.write(write).await?;
+        let found = self.registry.write(move |txn| insert_if_free(txn, install, &event)).await?;
         fail_point!("install.committed");
         match found {
             Found::Free(install) => Ok(Installed::Created(install)),

@@ -3,20 +3,18 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::task::JoinError;
 
+use super::verification::duration_ms;
 use super::{App, Denied, check_allowed};
 use crate::fail_point;
 use crate::model::{
     AuditAction, ContentHash, ExtensionName, ExtensionVersion, Principal, Quarantined, ScopeKind,
 };
 use crate::registry::versions::{self, Insertion};
-use crate::registry::{RegistryError, WriteTxn, approvals, audit, quarantine, removals};
+use crate::registry::{RegistryError, WriteTxn, audit, quarantine, removals};
 use crate::store::{Staged, StoreError};
-use crate::trust::{
-    self, ExaminedBundle, Facts, QuarantinedBundle, RegistryFacts, Report, StagedUpload,
-    Verification, VerifiedBundle,
-};
+use crate::trust::{ExaminedBundle, QuarantinedBundle, Report, Verification, VerifiedBundle};
 
 /// What publishing did.
 #[derive(Debug)]
@@ -105,43 +103,6 @@ impl App {
             }
             Verification::NotChecked(report) => Err(PublishError::NotChecked(Box::new(report))),
         }
-    }
-
-    /// Hashing, decompressing and parsing keep a core busy: not on an async thread.
-    ///
-    /// The facts are read after the bundle: they depend on the name in it, and an
-    /// approval or a revoked key of the meantime counts.
-    pub(crate) async fn verify(&self, upload: StagedUpload) -> Result<Verification, PublishError> {
-        let started = Instant::now();
-        let (hash, limits) = (upload.content_hash, self.bundle_limits());
-        let examination = spawn_blocking(move || trust::examine(&upload, &limits)).await?;
-        let facts = self.facts(hash, examination.name().cloned()).await?;
-        let trust = Arc::clone(&self.trust);
-        let verification = spawn_blocking(move || examination.decide(&trust, &facts)).await?;
-        tracing::info!(
-            bundle.hash = %hash,
-            verdict = %verification.report().verdict,
-            duration_ms = duration_ms(started),
-            "Verified a bundle",
-        );
-        Ok(verification)
-    }
-
-    async fn facts(
-        &self,
-        hash: ContentHash,
-        name: Option<ExtensionName>,
-    ) -> Result<Facts, PublishError> {
-        let read = self.registry.read(move |txn| {
-            let highest = name.map(|name| versions::highest(txn, &name)).transpose()?.flatten();
-            Ok(RegistryFacts { highest_version: highest, approval: approvals::get(txn, &hash)? })
-        });
-        Ok(Facts {
-            now: self.clock.now(),
-            policy: self.config.signing.policy,
-            keys: self.registry.live().trusted_keys().iter().map(|key| (**key).clone()).collect(),
-            registry: Some(read.await?),
-        })
     }
 
     /// Refuses the number of a removed version, also for the quarantine: nobody
@@ -301,8 +262,4 @@ impl App {
         self.registry.write(write).await?;
         Ok(Published::Quarantined { entry, report: bundle.report().clone() })
     }
-}
-
-fn duration_ms(started: Instant) -> u64 {
-    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use semver::Version;
 
 use super::downloads::DownloadError;
 use super::{App, Denied};
 use crate::model::{
-    AuditAction, ExtensionName, Install, Principal, ScopeKind, TenantId, Tombstone, Yank,
+    AuditAction, ContentHash, ExtensionName, Install, Principal, ScopeKind, TenantId, Tombstone,
+    Yank,
 };
 use crate::registry::{RegistryError, WriteTxn, audit, installs, removals};
 
@@ -33,6 +34,32 @@ pub enum RemovalError {
 
 fn tenants(count: usize) -> String {
     if count == 1 { "1 tenant".to_owned() } else { format!("{count} tenants") }
+}
+
+/// How many installs have the bundle, or had it before an upgrade after
+/// `kept_since`. Where it is none, those that could go back to it for longer
+/// than that can do so no more.
+fn forget(
+    txn: &WriteTxn,
+    hash: &ContentHash,
+    kept_since: Timestamp,
+) -> Result<usize, RegistryError> {
+    let left_at = |install: &Install| {
+        let previous = install.previous.as_ref().filter(|row| row.content_hash == *hash);
+        previous.map(|previous| previous.replaced_at)
+    };
+    let all = installs::list_all(txn)?;
+    let in_use = |install: &&Install| {
+        install.content_hash == *hash || left_at(install).is_some_and(|at| at > kept_since)
+    };
+    let count = all.iter().filter(in_use).count();
+    if count == 0 {
+        for mut install in all.into_iter().filter(|install| left_at(install).is_some()) {
+            install.previous = None;
+            installs::put(txn, &install)?;
+        }
+    }
+    Ok(count)
 }
 
 /// How the versions of an extension stand, beside what they are.
@@ -123,32 +150,16 @@ impl App {
         let kept_since = now - SignedDuration::from_hours(hours.into());
         let buried = tombstone.clone();
         let write = move |txn: &WriteTxn| {
-            let hash = buried.content_hash;
-            let all = installs::list_all(txn)?;
-            let is_previous = |install: &Install| {
-                install.previous.as_ref().filter(|row| row.content_hash == hash).cloned()
-            };
-            let in_use = all.iter().filter(|install| {
-                let previous = is_previous(install);
-                install.content_hash == hash
-                    || previous.is_some_and(|previous| previous.replaced_at > kept_since)
-            });
-            let count = in_use.count();
-            if count > 0 {
-                return Ok(Err(count));
+            let count = forget(txn, &buried.content_hash, kept_since)?;
+            if count == 0 {
+                removals::bury(txn, &buried)?;
+                audit::append(txn, &event)?;
             }
-            // An install that could go back to it once can do so no more.
-            for mut install in all.into_iter().filter(|install| is_previous(install).is_some()) {
-                install.previous = None;
-                installs::put(txn, &install)?;
-            }
-            removals::bury(txn, &buried)?;
-            audit::append(txn, &event)?;
-            Ok(Ok(()))
+            Ok(count)
         };
         match self.registry.write(write).await? {
-            Ok(()) => Ok(tombstone),
-            Err(count) => {
+            0 => Ok(tombstone),
+            count => {
                 Err(RemovalError::InUse { name: name.clone(), version: version.clone(), count })
             }
         }
@@ -178,8 +189,8 @@ impl App {
     /// The tenants that a version is installed in, for the question before it goes.
     pub fn tenants_with(&self, name: &ExtensionName, version: &Version) -> Vec<TenantId> {
         let live = self.registry.live();
-        let has_it = |install: &Install| install.name == *name && install.version == *version;
-        let rows = live.installs().filter(|row| has_it(&row.install));
+        let in_use = |install: &Install| install.name == *name && install.version == *version;
+        let rows = live.installs().filter(|row| in_use(&row.install));
         rows.map(|row| row.install.tenant.clone()).collect()
     }
 }
