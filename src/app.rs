@@ -4,10 +4,12 @@
 //! takes who is asking and returns one enum of what can happen to the caller.
 
 pub mod assets;
+pub mod attachments;
 pub mod clock;
 pub mod compile;
 pub mod configure;
 pub mod dispatch;
+pub mod downloads;
 pub mod ensure_installed;
 pub mod extensions;
 pub mod install;
@@ -18,6 +20,7 @@ pub mod publish;
 pub mod quarantine;
 pub mod rate_limits;
 pub mod readiness;
+pub mod removal;
 pub mod setup;
 pub mod sign_in;
 pub mod sweep;
@@ -27,6 +30,7 @@ pub mod trust;
 pub mod upgrade;
 pub mod upload;
 pub mod uploads;
+mod verification;
 
 use std::{path::PathBuf, sync::Arc};
 

@@ -4,6 +4,7 @@
 //! allowed is for `registry`, `trust` and `app` to say.
 
 mod asset_path;
+mod attachment;
 mod audit_event;
 mod capability;
 mod content_hash;
@@ -16,6 +17,7 @@ mod manifest;
 mod operator;
 mod principal;
 mod quarantine;
+mod removal;
 mod scope;
 mod star_version;
 mod tenant;
@@ -24,6 +26,7 @@ mod trusted_key;
 mod upload;
 
 pub use asset_path::{AssetPath, InvalidAssetPath};
+pub use attachment::{Attachment, AttachmentKind, UnknownAttachmentKind};
 pub use audit_event::{Actor, AuditAction, AuditEvent};
 pub use capability::{Capability, UnknownCapability};
 pub use content_hash::{ContentHash, InvalidContentHash};
@@ -38,6 +41,7 @@ pub use manifest::{
 pub use operator::{Operator, OperatorName, Session};
 pub use principal::Principal;
 pub use quarantine::{Approval, Quarantined};
+pub use removal::{Tombstone, Yank};
 pub use scope::{InvalidScope, Scope, ScopeKind};
 pub use star_version::{InvalidStarVersion, StarVersion};
 pub use tenant::{InvalidTenantId, Tenant, TenantId};

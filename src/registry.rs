@@ -19,6 +19,7 @@ use tokio::task::spawn_blocking;
 use crate::model::{Session, Token, TokenId};
 
 pub mod approvals;
+pub mod attachments;
 pub mod audit;
 pub mod awaited;
 mod error;
@@ -27,6 +28,7 @@ pub mod installs;
 mod live;
 pub mod operators;
 pub mod quarantine;
+pub mod removals;
 #[cfg(test)]
 mod samples;
 mod schema;

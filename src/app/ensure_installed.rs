@@ -12,7 +12,7 @@ use super::{App, check_allowed};
 use crate::model::{
     Capability, ExtensionName, ExtensionVersion, Install, Principal, ScopeKind, StarVersion,
 };
-use crate::registry::{LiveInstall, RegistryError, versions};
+use crate::registry::{LiveInstall, RegistryError, removals, versions};
 
 /// How long "the version that you have just published" is one.
 const JUST_PUBLISHED: SignedDuration = SignedDuration::from_mins(15);
@@ -142,7 +142,12 @@ impl App {
         let (of, actor) = (name.clone(), principal.actor().to_string());
         let since = self.clock.now() - JUST_PUBLISHED;
         let found = self.registry.read(move |txn| {
-            let published = versions::list_of(txn, &of)?;
+            let mut published = versions::list_of(txn, &of)?;
+            if exact.is_err() {
+                // Whoever asks for a number gets it, or hears that it is yanked.
+                let yanked = removals::list_yanks_of(txn, &of)?;
+                published.retain(|row| yanked.iter().all(|yank| yank.version != row.version));
+            }
             let fits = |row: &&ExtensionVersion| match (&exact, &star) {
                 (Ok(exact), _) => row.version == *exact,
                 (_, Ok(star)) => star.matches(&row.version),

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::task::JoinError;
 
+use super::verification::duration_ms;
 use super::{App, Denied, check_allowed};
 use crate::fail_point;
 use crate::model::{
@@ -12,12 +13,9 @@ use crate::model::{
     Principal, Quarantined, ScopeKind, StarVersion, Stars,
 };
 use crate::registry::versions::{self, Insertion};
-use crate::registry::{RegistryError, WriteTxn, approvals, audit, quarantine};
+use crate::registry::{RegistryError, WriteTxn, audit, quarantine, removals};
 use crate::store::{Staged, StoreError};
-use crate::trust::{
-    self, Facts, QuarantinedBundle, RegistryFacts, Report, StagedUpload, Verification,
-    VerifiedBundle,
-};
+use crate::trust::{ExaminedBundle, QuarantinedBundle, Report, Verification, VerifiedBundle};
 
 /// What comes with a bundle, and what the route it came by allows.
 #[derive(Debug, Default)]
@@ -60,6 +58,9 @@ pub enum PublishError {
     /// What was sent as a manifest is no JSON.
     #[error("the manifest that was sent with the bundle cannot be read: {}", .0.message)]
     ManifestText(ManifestProblem),
+    /// The number of a removed version is not used again.
+    #[error("{name} {version} was removed; its number is not used again")]
+    VersionRemoved { name: ExtensionName, version: semver::Version },
     /// The caller may not publish this name.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -120,10 +121,12 @@ impl App {
         match verification {
             Verification::Verified(bundle) => {
                 check_allowed(principal, ScopeKind::BundlePublish, &bundle.manifest().name)?;
+                self.check_not_removed(&bundle).await?;
                 self.register(principal, *bundle).await
             }
             Verification::Quarantined(bundle) => {
                 check_allowed(principal, ScopeKind::BundlePublish, &bundle.manifest().name)?;
+                self.check_not_removed(&bundle).await?;
                 self.quarantine(principal, *bundle).await
             }
             Verification::Rejected(report) => {
@@ -137,55 +140,15 @@ impl App {
         }
     }
 
-    /// Hashing, decompressing and parsing keep a core busy: not on an async thread.
-    ///
-    /// The facts are read after the bundle: they depend on the name in it, and an
-    /// approval or a revoked key of the meantime counts.
-    pub(crate) async fn verify(
-        &self,
-        upload: StagedUpload,
-        stars: Stars,
-    ) -> Result<Verification, PublishError> {
-        let started = Instant::now();
-        let (hash, limits) = (upload.content_hash, self.bundle_limits());
-        let examine = move || trust::examine(&upload, &limits, stars);
-        let mut examination = spawn_blocking(examine).await?;
-        let name = examination.name().cloned();
-        if let (Some(name), Some(star)) = (name.clone(), examination.star()) {
-            let stands_for =
-                self.registry.read(move |txn| versions::stands_for(txn, &hash, &name, star));
-            // With no number left it stays the first, and is refused as taken.
-            if let Some(version) = stands_for.await? {
-                examination.stand_for(version);
-            }
-        }
-        let facts = self.facts(hash, name).await?;
-        let trust = Arc::clone(&self.trust);
-        let verification = spawn_blocking(move || examination.decide(&trust, &facts)).await?;
-        tracing::info!(
-            bundle.hash = %hash,
-            verdict = %verification.report().verdict,
-            duration_ms = duration_ms(started),
-            "Verified a bundle",
-        );
-        Ok(verification)
-    }
-
-    async fn facts(
-        &self,
-        hash: ContentHash,
-        name: Option<ExtensionName>,
-    ) -> Result<Facts, PublishError> {
-        let read = self.registry.read(move |txn| {
-            let highest = name.map(|name| versions::highest(txn, &name)).transpose()?.flatten();
-            Ok(RegistryFacts { highest_version: highest, approval: approvals::get(txn, &hash)? })
-        });
-        Ok(Facts {
-            now: self.clock.now(),
-            policy: self.config.signing.policy,
-            keys: self.registry.live().trusted_keys().iter().map(|key| (**key).clone()).collect(),
-            registry: Some(read.await?),
-        })
+    /// Refuses the number of a removed version, also for the quarantine: nobody
+    /// could ever approve it.
+    async fn check_not_removed(&self, bundle: &ExaminedBundle) -> Result<(), PublishError> {
+        let (name, version) = (bundle.manifest().name.clone(), bundle.manifest().version.clone());
+        let found = {
+            let (name, version) = (name.clone(), version.clone());
+            self.registry.read(move |txn| removals::get_tombstone(txn, &name, &version)).await?
+        };
+        found.map_or(Ok(()), |_| Err(PublishError::VersionRemoved { name, version }))
     }
 
     /// Refuses a taken version before anything is stored, so that a refused
@@ -226,11 +189,15 @@ impl App {
             self.insert_version(principal, version, bundle.star(), kept.mended).await?;
         fail_point!("publish.registered");
         let version = Arc::new(version);
-        if insertion == Insertion::Taken {
-            return Err(PublishError::VersionTaken {
-                name: version.name.clone(),
-                version: version.version.clone(),
-            });
+        let taken = (version.name.clone(), version.version.clone());
+        match (insertion, taken) {
+            (Insertion::Created | Insertion::Unchanged, _) => {}
+            (Insertion::Taken, (name, version)) => {
+                return Err(PublishError::VersionTaken { name, version });
+            }
+            (Insertion::Removed, (name, version)) => {
+                return Err(PublishError::VersionRemoved { name, version });
+            }
         }
         // The row is gone in the same commit; the kept copy is only waste.
         if let Err(error) = self.bundles.remove_quarantined(&version.content_hash).await {
@@ -280,7 +247,7 @@ impl App {
                 event.subject = format!("{} {}", version.name, version.version);
                 audit::append(txn, &event)?;
             }
-            if insertion != Insertion::Taken {
+            if matches!(insertion, Insertion::Created | Insertion::Unchanged) {
                 quarantine::remove(txn, &version.content_hash)?;
             }
             Ok((insertion, version))
@@ -292,6 +259,7 @@ impl App {
         ExtensionVersion {
             name: bundle.manifest().name.clone(),
             version: bundle.manifest().version.clone(),
+            star: bundle.star(),
             content_hash: bundle.content_hash(),
             size: bundle.size(),
             manifest: bundle.manifest().clone(),
@@ -355,8 +323,4 @@ fn check_manifest(verification: &Verification, said: &[u8]) -> Result<(), Publis
         Ok(false) => Err(PublishError::ManifestMismatch),
         Err(problem) => Err(PublishError::ManifestText(problem)),
     }
-}
-
-fn duration_ms(started: Instant) -> u64 {
-    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

@@ -3,10 +3,12 @@
 use std::{fmt, str::FromStr};
 
 use semver::Version;
+use serde::{Deserialize, Serialize};
 
 /// `X.Y.*`, as existing manifests have it. Only the compatibility routes take
 /// it, and give it a number when the bundle is registered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct StarVersion {
     pub major: u64,
     pub minor: u64,
@@ -47,6 +49,20 @@ impl FromStr for StarVersion {
         let first = Version::parse(&format!("{line}.0")).map_err(|_| InvalidStarVersion)?;
         let star = Self { major: first.major, minor: first.minor };
         if star.to_string() == text { Ok(star) } else { Err(InvalidStarVersion) }
+    }
+}
+
+impl TryFrom<String> for StarVersion {
+    type Error = InvalidStarVersion;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<StarVersion> for String {
+    fn from(star: StarVersion) -> Self {
+        star.to_string()
     }
 }
 

@@ -11,8 +11,8 @@ use redb::{Database, ReadableDatabase, TableDefinition, TableError, WriteTransac
 
 use super::storage::durable_write;
 use super::{
-    RegistryError, approvals, audit, awaited, installs, operators, quarantine, sessions, setup,
-    tenants, tokens, trusted_keys, uploads, versions,
+    RegistryError, approvals, attachments, audit, awaited, installs, operators, quarantine,
+    removals, sessions, setup, tenants, tokens, trusted_keys, uploads, versions,
 };
 
 /// Facts about the file itself.
@@ -24,7 +24,8 @@ const FORMAT: &str = "format";
 type Migration = fn(&WriteTransaction, Timestamp) -> Result<(), RegistryError>;
 
 /// The migration at index `n` makes format `n + 1`; format 0 is an empty file.
-const MIGRATIONS: &[Migration] = &[create_tables, add_uploads, add_awaited];
+const MIGRATIONS: &[Migration] =
+    &[create_tables, add_uploads, add_attachments_and_removals, add_awaited];
 
 /// The format this program reads and writes.
 pub const FORMAT_VERSION: u64 = MIGRATIONS.len() as u64;
@@ -96,7 +97,13 @@ fn add_uploads(txn: &WriteTransaction, _now: Timestamp) -> Result<(), RegistryEr
     uploads::create_table(txn)
 }
 
-/// Format 3: who waits for a bundle that is in quarantine.
+/// Format 3: files beside bundles, yanked versions, and what is left of removed ones.
+fn add_attachments_and_removals(txn: &WriteTransaction, _: Timestamp) -> Result<(), RegistryError> {
+    attachments::create_table(txn)?;
+    removals::create_tables(txn)
+}
+
+/// Format 4: who waits for a bundle that is in quarantine.
 fn add_awaited(txn: &WriteTransaction, _now: Timestamp) -> Result<(), RegistryError> {
     awaited::create_table(txn)
 }
@@ -156,7 +163,7 @@ mod tests {
 
         assert!(migrate(&db, 1, &migrations, Timestamp::UNIX_EPOCH).is_err());
 
-        assert_eq!(format(&db).unwrap(), Some(1));
+        assert_eq!(format(&db).unwrap(), Some(FORMAT_VERSION));
         assert!(db.begin_read().unwrap().open_table(NOTES).is_err());
     }
 
@@ -165,13 +172,14 @@ mod tests {
         let db = database();
         create(&db, Timestamp::UNIX_EPOCH).unwrap();
         let txn = db.begin_write().unwrap();
-        txn.open_table(META).unwrap().insert(FORMAT, 7).unwrap();
+        txn.open_table(META).unwrap().insert(FORMAT, 77).unwrap();
         txn.commit().unwrap();
 
         let error = upgrade(&db, Path::new("r"), Timestamp::UNIX_EPOCH).unwrap_err();
 
-        assert!(matches!(error, RegistryError::NewerFormat { found: 7, supported: 3, .. }));
-        assert!(error.to_string().contains("format 7") && error.to_string().contains("up to 3"));
+        assert!(matches!(error, RegistryError::NewerFormat { found: 77, .. }));
+        let known = format!("up to {FORMAT_VERSION}");
+        assert!(error.to_string().contains("format 77") && error.to_string().contains(&known));
     }
 
     #[test]

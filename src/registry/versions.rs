@@ -1,4 +1,5 @@
-//! Published versions, keyed by extension name and version number. They never change.
+//! Published versions, keyed by extension name and version number. They never change,
+//! and go only by [`removals::bury`].
 
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 use semver::Version;
@@ -6,7 +7,7 @@ use semver::Version;
 use crate::model::{ContentHash, ExtensionName, ExtensionVersion, StarVersion};
 
 use super::txn::{decode, encode};
-use super::{ReadTables, RegistryError, WriteTxn};
+use super::{ReadTables, RegistryError, WriteTxn, removals};
 
 /// `(name, version)` to a JSON [`ExtensionVersion`].
 const VERSIONS: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("versions");
@@ -23,6 +24,8 @@ pub enum Insertion {
     Unchanged,
     /// The version was there, with other content, which was kept.
     Taken,
+    /// The version was removed: its number is not used again, whatever the content.
+    Removed,
 }
 
 pub(super) fn create_tables(txn: &WriteTransaction) -> Result<(), RegistryError> {
@@ -35,6 +38,9 @@ pub(super) fn create_tables(txn: &WriteTransaction) -> Result<(), RegistryError>
 pub fn insert(txn: &WriteTxn, version: &ExtensionVersion) -> Result<Insertion, RegistryError> {
     let number = version.version.to_string();
     let key = (version.name.as_str(), number.as_str());
+    if removals::get_tombstone(txn, &version.name, &version.version)?.is_some() {
+        return Ok(Insertion::Removed);
+    }
     let mut rows = txn.table(VERSIONS)?;
     if let Some(row) = rows.get(key)? {
         let known: ExtensionVersion = decode(&VERSIONS, row.value())?;
@@ -44,6 +50,19 @@ pub fn insert(txn: &WriteTxn, version: &ExtensionVersion) -> Result<Insertion, R
     rows.insert(key, encode(&VERSIONS, version)?.as_slice())?;
     txn.table(HASHES)?.insert(version.content_hash.as_bytes(), key)?;
     Ok(Insertion::Created)
+}
+
+/// Takes a version out. What is left of it is for [`removals`] to keep.
+pub(super) fn remove(
+    txn: &WriteTxn,
+    name: &ExtensionName,
+    version: &Version,
+    hash: &ContentHash,
+) -> Result<(), RegistryError> {
+    let number = version.to_string();
+    txn.table(VERSIONS)?.remove((name.as_str(), number.as_str()))?;
+    txn.table(HASHES)?.remove(hash.as_bytes())?;
+    Ok(())
 }
 
 /// Inserts a bundle whose manifest says `X.Y.*` at the next free patch, and
@@ -76,13 +95,15 @@ pub fn stands_for(
     }
 }
 
-/// The next free patch of a line.
+/// The next free patch of a line. The number of a removed version is not free.
 fn next_of(
     txn: &impl ReadTables,
     name: &ExtensionName,
     star: StarVersion,
 ) -> Result<Option<Version>, RegistryError> {
-    Ok(star.next(numbers_of(txn, name)?))
+    let removed = removals::list_tombstones_of(txn, name)?;
+    let removed = removed.into_iter().map(|tombstone| tombstone.version);
+    Ok(star.next(numbers_of(txn, name)?.into_iter().chain(removed)))
 }
 
 /// One version.

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use object_store::memory::InMemory;
 use object_store::path::Path as Key;
@@ -134,6 +135,19 @@ impl Backend {
             return Err(StoreError::integrity(key.as_ref(), problem));
         }
         found.bytes().await.map_err(object)
+    }
+
+    /// The object `key`, which has `size` bytes, as it arrives.
+    pub(super) async fn stream(
+        &self,
+        key: &Key,
+        size: u64,
+    ) -> Result<(BoxStream<'static, Result<Bytes, StoreError>>, ObjectVersion), StoreError> {
+        let object = |error| StoreError::object("read an object", error);
+        let found = self.objects.get(key).await.map_err(object)?;
+        check_size(key, &found.meta, size)?;
+        let version = ObjectVersion::from(&found.meta);
+        Ok((found.into_stream().map_err(object).boxed(), version))
     }
 
     /// The object `key`, which has `size` bytes, as a file at its beginning.

@@ -111,9 +111,19 @@ impl BundleStore {
         let Some(entry) = version.component() else {
             return Err(StoreError::NotFound { key: key.to_string() });
         };
-        let problem = match self.inner.backend.get(&key, entry.size).await {
-            Ok(found) => match checked(&key, found, entry).await {
-                Ok(component) => return Ok(component),
+        self.small_file(version, &key, entry).await
+    }
+
+    /// A file of `version` that is also an object of its own, checked.
+    pub(super) async fn small_file(
+        &self,
+        version: &ExtensionVersion,
+        key: &Key,
+        entry: &FileEntry,
+    ) -> Result<Bytes, StoreError> {
+        let problem = match self.inner.backend.get(key, entry.size).await {
+            Ok(found) => match checked(key, found, entry).await {
+                Ok(content) => return Ok(content),
                 Err(problem) => problem,
             },
             Err(problem) => problem,
@@ -124,12 +134,12 @@ impl BundleStore {
         // The object is a convenience; the archive is the truth.
         tracing::warn!(
             bundle.hash = %version.content_hash,
-            "A stored component cannot be used, taking it from the archive: {problem}",
+            "A stored object cannot be used, taking it from the archive: {problem}",
         );
-        self.component_of_archive(version, entry.clone()).await
+        self.file_of_archive(version, entry.clone()).await
     }
 
-    async fn component_of_archive(
+    async fn file_of_archive(
         &self,
         version: &ExtensionVersion,
         entry: FileEntry,
@@ -219,7 +229,7 @@ impl BundleStore {
         .await
     }
 
-    fn check_not_known_broken(
+    pub(super) fn check_not_known_broken(
         &self,
         key: &Key,
         hash: ContentHash,
@@ -235,7 +245,7 @@ impl BundleStore {
 
 async fn checked(key: &Key, content: Bytes, entry: &FileEntry) -> Result<Bytes, StoreError> {
     let (key, expected) = (key.clone(), entry.sha256);
-    blocking("check a component", move || {
+    blocking("check an object", move || {
         let digest: [u8; 32] = Sha256::digest(&content).into();
         if digest == *expected.as_bytes() {
             return Ok(content);

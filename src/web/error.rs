@@ -1,6 +1,7 @@
 //! Every error that leaves the appliance, as RFC 9457 problem responses.
 
 mod from_app;
+mod from_keeping;
 mod from_uploads;
 
 use std::collections::BTreeMap;
@@ -126,7 +127,7 @@ impl ApiError {
     pub(super) fn step_up_required(minutes: u64) -> Self {
         let detail = format!("this needs a password entered within the last {minutes} minutes");
         Self::client(StatusCode::FORBIDDEN, "step_up_required", detail)
-            .hint("sign out and in again")
+            .hint("enter the password again at /admin/step-up")
     }
 
     pub(super) fn setup_required() -> Self {
@@ -185,7 +186,7 @@ impl ApiError {
         }
         let shape = shape_of(path);
         let mut response = match shape {
-            Shape::Page => pages::failure::render(&self, request_id),
+            Shape::Page => pages::failure::render(&self, path, request_id),
             Shape::Problem => self.problem(request_id, false),
             Shape::Gateway => self.problem(request_id, true),
             Shape::Compat(family) => family.write(&self),

@@ -10,8 +10,8 @@ use super::access::Access::{
     SignedAddress,
 };
 use super::api::{
-    bundles, extensions, installs, limits, operators, quarantine, schema, setup, tenants, tokens,
-    trust_keys, uploads,
+    attachments, bundles, downloads, extensions, installs, limits, operators, quarantine, removal,
+    schema, setup, tenants, tokens, trust_keys, uploads,
 };
 use super::ext_ui::show_asset;
 use super::pages;
@@ -52,6 +52,7 @@ pub fn table() -> Vec<Route> {
     table.extend(ext_ui());
     table.extend(publishing());
     table.extend(uploading());
+    table.extend(versions());
     table.extend(administration());
     table.extend(compatibility());
     table.extend(pages());
@@ -141,6 +142,33 @@ fn uploading() -> Vec<Route> {
     ]
 }
 
+/// What hangs on one published version.
+fn versions() -> Vec<Route> {
+    const ONE: &str = "/api/v1/extensions/{name}/versions/{version}";
+    const YANK: &str = "/api/v1/extensions/{name}/versions/{version}/yank";
+    const UNYANK: &str = "/api/v1/extensions/{name}/versions/{version}/unyank";
+    const BUNDLE: &str = "/api/v1/extensions/{name}/versions/{version}/bundle";
+    const MANIFEST: &str = "/api/v1/extensions/{name}/versions/{version}/manifest";
+    const SIGNATURES: &str = "/api/v1/extensions/{name}/versions/{version}/signatures";
+    const SIGNATURE: &str = "/api/v1/extensions/{name}/versions/{version}/signatures/{id}";
+    const ATTACHMENTS: &str = "/api/v1/extensions/{name}/versions/{version}/attachments";
+    const ATTACHMENT: &str = "/api/v1/extensions/{name}/versions/{version}/attachments/{kind}";
+    vec![
+        route("DELETE", ONE, Scope(BundlePublish), removal::remove_version),
+        route("POST", YANK, Scope(BundlePublish), removal::yank_version),
+        route("POST", UNYANK, Scope(BundlePublish), removal::unyank_version),
+        route("GET", BUNDLE, Scope(InstallRead), downloads::get_bundle),
+        route("GET", MANIFEST, Scope(InstallRead), downloads::get_manifest),
+        route("GET", SIGNATURES, Scope(InstallRead), downloads::list_signatures),
+        route("POST", SIGNATURES, Scope(BundlePublish), downloads::add_signature),
+        route("GET", SIGNATURE, Scope(InstallRead), downloads::get_signature),
+        route("GET", ATTACHMENTS, Scope(InstallRead), attachments::list_attachments),
+        route("GET", ATTACHMENT, Scope(InstallRead), attachments::get_attachment),
+        route("PUT", ATTACHMENT, Scope(BundlePublish), attachments::put_attachment),
+        route("DELETE", ATTACHMENT, Scope(BundlePublish), attachments::delete_attachment),
+    ]
+}
+
 fn administration() -> Vec<Route> {
     vec![
         route("GET", "/api/v1/quarantine", Scope(BundlePublish), quarantine::list_quarantined),
@@ -222,7 +250,14 @@ fn compatibility() -> Vec<Route> {
 }
 
 fn pages() -> Vec<Route> {
-    use pages::{extension, extensions, installs, open, setup, sign_in, upload};
+    use pages::{
+        attachments, extension, extensions, installs, open, removal, setup, sign_in, step_up,
+        upload,
+    };
+    const ATTACHMENTS: &str = "/admin/extensions/{name}/versions/{version}/attachments";
+    const YANK: &str = "/admin/extensions/{name}/versions/{version}/yank";
+    const UNYANK: &str = "/admin/extensions/{name}/versions/{version}/unyank";
+    const REMOVE: &str = "/admin/extensions/{name}/versions/{version}/remove";
     vec![
         route("GET", "/", Public, sign_in::show_start),
         route("GET", "/setup", Always, setup::show_setup),
@@ -231,11 +266,19 @@ fn pages() -> Vec<Route> {
         route("POST", "/sign-in", Public, sign_in::submit_sign_in),
         route("GET", "/sign-in/{secret}", Public, sign_in::follow_sign_in_link),
         route("POST", "/sign-out", Page, sign_in::submit_sign_out),
+        route("GET", "/admin/step-up", Page, step_up::show_step_up),
+        route("POST", "/admin/step-up", Page, step_up::submit_step_up),
         route("GET", "/admin/extensions", Page, extensions::show_extensions),
         route("GET", "/admin/extensions/{name}", Page, extension::show_extension),
         route("GET", "/admin/extensions/{name}/versions", Page, extension::show_extension_versions),
         route("GET", "/admin/extensions/{name}/settings", Page, extension::show_extension_settings),
         route("GET", "/admin/extensions/{name}/files", Page, extension::show_extension_files),
+        route("GET", ATTACHMENTS, Page, attachments::show_attachments),
+        route("GET", YANK, Page, removal::confirm_yank),
+        route("POST", YANK, Page, removal::submit_yank),
+        route("POST", UNYANK, Page, removal::submit_unyank),
+        route("GET", REMOVE, Page, removal::confirm_remove),
+        route("POST", REMOVE, Page, removal::submit_remove),
         route("GET", "/admin/upload", Page, upload::show_upload),
         route("POST", "/admin/upload", Page, upload::submit_upload),
         route("POST", "/admin/installs", Page, installs::submit_install),

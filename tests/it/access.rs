@@ -307,6 +307,18 @@ fn the_route_table_is_this() {
     PATCH  /api/v1/uploads/{id}                          Scope(BundlePublish)
     DELETE /api/v1/uploads/{id}                          Scope(BundlePublish)
     POST   /api/v1/uploads/{id}/publish                  Scope(BundlePublish)
+    DELETE /api/v1/extensions/{name}/versions/{version}  Scope(BundlePublish)
+    POST   /api/v1/extensions/{name}/versions/{version}/yank Scope(BundlePublish)
+    POST   /api/v1/extensions/{name}/versions/{version}/unyank Scope(BundlePublish)
+    GET    /api/v1/extensions/{name}/versions/{version}/bundle Scope(InstallRead)
+    GET    /api/v1/extensions/{name}/versions/{version}/manifest Scope(InstallRead)
+    GET    /api/v1/extensions/{name}/versions/{version}/signatures Scope(InstallRead)
+    POST   /api/v1/extensions/{name}/versions/{version}/signatures Scope(BundlePublish)
+    GET    /api/v1/extensions/{name}/versions/{version}/signatures/{id} Scope(InstallRead)
+    GET    /api/v1/extensions/{name}/versions/{version}/attachments Scope(InstallRead)
+    GET    /api/v1/extensions/{name}/versions/{version}/attachments/{kind} Scope(InstallRead)
+    PUT    /api/v1/extensions/{name}/versions/{version}/attachments/{kind} Scope(BundlePublish)
+    DELETE /api/v1/extensions/{name}/versions/{version}/attachments/{kind} Scope(BundlePublish)
     GET    /api/v1/quarantine                            Scope(BundlePublish)
     GET    /api/v1/quarantine/{hash}                     Scope(BundlePublish)
     DELETE /api/v1/quarantine/{hash}                     Scope(TrustWrite)
@@ -338,11 +350,19 @@ fn the_route_table_is_this() {
     POST   /sign-in                                      Public
     GET    /sign-in/{secret}                             Public
     POST   /sign-out                                     Page
+    GET    /admin/step-up                                Page
+    POST   /admin/step-up                                Page
     GET    /admin/extensions                             Page
     GET    /admin/extensions/{name}                      Page
     GET    /admin/extensions/{name}/versions             Page
     GET    /admin/extensions/{name}/settings             Page
     GET    /admin/extensions/{name}/files                Page
+    GET    /admin/extensions/{name}/versions/{version}/attachments Page
+    GET    /admin/extensions/{name}/versions/{version}/yank Page
+    POST   /admin/extensions/{name}/versions/{version}/yank Page
+    POST   /admin/extensions/{name}/versions/{version}/unyank Page
+    GET    /admin/extensions/{name}/versions/{version}/remove Page
+    POST   /admin/extensions/{name}/versions/{version}/remove Page
     GET    /admin/upload                                 Page
     POST   /admin/upload                                 Page
     POST   /admin/installs                               Page

@@ -78,6 +78,7 @@ impl App {
             Err(
                 PublishError::Rejected(_)
                 | PublishError::VersionTaken { .. }
+                | PublishError::VersionRemoved { .. }
                 | PublishError::ManifestMismatch
                 | PublishError::ManifestText(_)
                 | PublishError::Denied(_),

@@ -82,9 +82,10 @@ fn refusal(error: FinalizeError) -> ApiError {
             | FinishError::Gone(_)
             | FinishError::Upload(UploadError::Unknown(_)) => staging_not_found(),
             FinishError::Upload(error) => error.into(),
-            FinishError::Publish(PublishError::VersionTaken { name, version }) => {
-                already_exists(&name, &version)
-            }
+            FinishError::Publish(
+                PublishError::VersionTaken { name, version }
+                | PublishError::VersionRemoved { name, version },
+            ) => already_exists(&name, &version),
             FinishError::Publish(PublishError::Rejected(report)) => rejected(&report),
             FinishError::Publish(PublishError::ManifestMismatch) => {
                 let detail = "`manifestJson` is not the manifest that is in the bundle";

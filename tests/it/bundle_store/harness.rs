@@ -180,6 +180,7 @@ pub(super) fn version_of(bundle: &VerifiedBundle) -> ExtensionVersion {
     ExtensionVersion {
         name: manifest.name.clone(),
         version: manifest.version.clone(),
+        star: None,
         content_hash: bundle.content_hash(),
         size: bundle.size(),
         manifest,

@@ -111,6 +111,21 @@ async fn a_star_is_the_newest_version_of_its_line() {
 }
 
 #[tokio::test]
+async fn a_yanked_version_is_passed_over_and_refused_when_it_is_named() {
+    let app = trusting().await;
+    published(&app, &hello("1.2.0")).await;
+    published(&app, &hello("1.2.1")).await;
+    let path = format!("/api/v1/extensions/{NAME}/versions/1.2.1/yank");
+    app.post(&path, json!({ "reason": "broken" })).await;
+
+    let named = install(&app, "1.2.1").await;
+    let star = install(&app, "1.2.*").await;
+
+    refused(&named, StatusCode::CONFLICT, "VERSION_YANKED");
+    assert_eq!(star.json()["data"]["version"], "1.2.0", "{}", star.text());
+}
+
+#[tokio::test]
 async fn a_version_nobody_knows_is_the_one_just_published_by_the_same_token() {
     let app = trusting().await;
     let other = app.make_token("default", &["install:write"]).await;

@@ -110,6 +110,33 @@ async fn a_signature_says_the_star_and_not_the_number() {
     assert_eq!(literal.json()["version"], "1.2.0");
 }
 
+#[tokio::test]
+async fn a_signature_that_comes_later_says_the_star_too() {
+    let app = trusting().await;
+    published(&app, &star("a")).await;
+    let path = "/api/v1/extensions/com.example.hello/versions/1.2.0";
+    let envelope = app.sign(&star("a").build());
+
+    let added = app.call(Method::POST, &format!("{path}/signatures")).body(envelope).send().await;
+
+    assert!(added.status.is_success(), "{}", added.text());
+    assert_eq!(app.get(path).await.json()["star"], "1.2.*");
+}
+
+#[tokio::test]
+async fn the_number_of_a_removed_version_is_not_given_again() {
+    let app = trusting().await;
+    published(&app, &star("a")).await;
+    published(&app, &star("b")).await;
+    let path = "/api/v1/extensions/com.example.hello/versions/1.2.1";
+    let removed = app.call(Method::DELETE, path).send().await;
+    assert!(removed.status.is_success(), "{}", removed.text());
+
+    let version = published(&app, &star("c")).await;
+
+    assert_eq!(version, "1.2.2");
+}
+
 /// An envelope whose statement says a number, or a star.
 fn sign_as(key: &GeneratedKey, archive: &[u8], star: Option<&str>) -> Vec<u8> {
     let contents = bundle::read(archive, &BundleLimits::default()).unwrap();
