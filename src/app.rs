@@ -16,6 +16,7 @@ pub mod install;
 pub mod limits;
 pub mod operators;
 mod origins;
+mod own_installs;
 pub mod publish;
 pub mod quarantine;
 pub mod rate_limits;
