@@ -25,6 +25,7 @@
   };
 
   const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+  const sentence = (text) => capital(text) + (/[.!?]$/.test(text) ? "" : ".");
 
   const base64 = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 
@@ -109,8 +110,12 @@
         );
       },
       check: (report) => {
-        const list = part("checks");
-        list.replaceChildren(...report.checks.map(checkLine));
+        // What failed first, as on the page of a single bundle.
+        const order = Object.keys(WORDS);
+        const sorted = report.checks.toSorted(
+          (one, other) => order.indexOf(one.status) - order.indexOf(other.status),
+        );
+        part("checks").replaceChildren(...sorted.map(checkLine));
         part("report").hidden = false;
         part("report").open = report.verdict !== "verified";
       },
@@ -123,7 +128,8 @@
     };
   };
 
-  const WORDS = { pass: "passed", fail: "failed", warn: "warning", skipped: "skipped" };
+  // The words of `CheckMark` in `src/web/pages/checks.rs`, the worst first.
+  const WORDS = { fail: "failed", warn: "warning", pass: "passed", skipped: "skipped" };
 
   const checkLine = ({ check, status, found, hint }) => {
     const line = queue.querySelector("template[data-check]").content.firstElementChild.cloneNode(true);
@@ -139,7 +145,12 @@
   const FACTS = {
     created: ["good", (it) => `${it} is verified and published.`],
     unchanged: ["good", (it) => `${it} was published before, with the same content.`],
-    quarantined: ["attention", (it) => `${it} is quarantined: a person must decide.`],
+    quarantined: [
+      "attention",
+      (it) => `${it} is quarantined: a person must decide.`,
+      "Trust the key and upload it again, attach a signature, or approve exactly this bundle: " +
+        "`plugboard quarantine list` shows what waits.",
+    ],
   };
 
   const finish = (job, state) => {
@@ -153,10 +164,10 @@
   };
 
   const succeed = (job, answer) => {
-    const [tone, sentence] = FACTS[answer.outcome];
+    const [tone, fact, advice] = FACTS[answer.outcome];
     job.row.step("done");
     job.row.say(binary(job.file.size));
-    job.row.tell(tone, sentence(`${answer.name} ${answer.version}`));
+    job.row.tell(tone, fact(`${answer.name} ${answer.version}`), advice);
     job.row.check(answer.report);
     if (answer.outcome !== "quarantined") job.row.open(answer.name);
     finish(job, "done");
@@ -164,8 +175,7 @@
 
   const fail = (job, refusal) => {
     job.row.say("");
-    const advice = refusal.hint && `What to do: ${refusal.hint}.`;
-    job.row.tell("danger", `${capital(refusal.message)}.`, advice);
+    job.row.tell("danger", sentence(refusal.message), refusal.hint && sentence(refusal.hint));
     if (refusal.problem?.report) job.row.check(refusal.problem.report);
     finish(job, "failed");
   };

@@ -24,8 +24,10 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::output::{Output, Progress};
 use crate::model::{ContentHash, UploadId};
 
-/// Bundles above this are sent in parts of it: 8 MiB.
+/// Bundles above this are sent in parts, of this size where nothing breaks.
 pub(super) const PART_BYTES: u64 = 8 * 1024 * 1024;
+/// The smallest part: where everything breaks, small steps still get on.
+const MIN_PART_BYTES: u64 = 256 * 1024;
 /// The first pause after a failure, and the longest.
 const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(10)];
 /// Failures in a row, without a byte of progress, after which a person should know.
@@ -58,6 +60,9 @@ struct Sending<'a> {
     id: Option<UploadId>,
     /// How far the server was at last.
     offset: u64,
+    /// Half after a failure, twice after a success: a server that is killed has
+    /// lost the part that it was receiving.
+    part_bytes: u64,
 }
 
 /// Sends the bundle in parts until it is published, or until going on makes no sense.
@@ -69,7 +74,8 @@ pub(super) async fn send(
     let hash = source.content_hash().await?;
     let title = format!("Sending {}", source.title);
     let progress = Arc::new(Progress::start(output, &title, source.size));
-    let mut sending = Sending { client, source, hash, progress, id: None, offset: 0 };
+    let (id, offset, part_bytes) = (None, 0, PART_BYTES);
+    let mut sending = Sending { client, source, hash, progress, id, offset, part_bytes };
     let (mut failures, mut reached) = (0, 0);
     loop {
         let failure = match sending.attempt().await {
@@ -80,6 +86,7 @@ pub(super) async fn send(
             (failures, reached) = (0, sending.offset);
         }
         failures += 1;
+        sending.part_bytes = (sending.part_bytes / 2).max(MIN_PART_BYTES);
         if failures > MAX_FAILURES || !sending.may_go_on(&failure) {
             return Err(failure);
         }
@@ -105,8 +112,9 @@ impl Sending<'_> {
         self.reached(row.offset);
         let path = path_of(row.id);
         while self.offset < self.source.size {
-            let end = self.source.size.min(self.offset + PART_BYTES);
+            let end = self.source.size.min(self.offset + self.part_bytes);
             self.send_part(&path, end).await?;
+            self.part_bytes = (self.part_bytes * 2).min(PART_BYTES);
             self.reached(end);
         }
         let signatures = self.source.signatures.iter().map(|envelope| STANDARD.encode(envelope));

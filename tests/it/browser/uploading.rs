@@ -84,6 +84,19 @@ impl Stage {
         }
     }
 
+    /// Waits until more than some MiB of a file are sent.
+    async fn until_row_has_sent(&self, file: &str, mib: f64) {
+        let script = "const row = [...document.querySelectorAll('[data-rows] > li')]
+            .find((row) => row.innerText.includes(arguments[0]));
+            const state = row?.querySelector('[data-state]').textContent ?? '';
+            return state.includes('MiB of') && parseFloat(state) >= arguments[1]";
+        let begun = Instant::now();
+        while self.browser.execute(script, vec![json!(file), json!(mib)]).await.unwrap() != true {
+            assert!(begun.elapsed() < PATIENCE, "{file} does not get on");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     async fn press_in_row(&self, file: &str, button: &str) {
         let script = "[...document.querySelectorAll('[data-rows] > li')]
             .find((row) => row.innerText.includes(arguments[0]))
@@ -106,7 +119,7 @@ async fn several_bundles_are_sent_from_the_page_and_one_pauses_meanwhile() {
     let bundles = [stage.write_bundle("large", 12), stage.write_bundle("small", 0)];
     stage.set_network(SLOW).await;
     stage.upload_all(&bundles).await;
-    stage.until_row_says("large.tar.zst", "8.0 MiB of 12.0 MiB").await;
+    stage.until_row_has_sent("large.tar.zst", 8.0).await;
 
     stage.press_in_row("large.tar.zst", "pause").await;
 
@@ -130,13 +143,34 @@ async fn an_upload_goes_on_after_the_connection_was_lost() {
     let bundles = [stage.write_bundle("large", 12)];
     stage.set_network(SLOW).await;
     stage.upload_all(&bundles).await;
-    stage.until_row_says("large.tar.zst", "8.0 MiB of 12.0 MiB").await;
+    stage.until_row_has_sent("large.tar.zst", 8.0).await;
 
     stage.set_network(CUT).await;
 
-    stage.until_row_says("large.tar.zst", "the connection was lost; going on in 1 s").await;
+    stage.until_row_says("large.tar.zst", "The connection was lost; going on in").await;
     stage.set_network(FAST).await;
     stage.until_row_says("large.tar.zst", "is verified and published").await;
+    stage.browser.clone().close().await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dropped_files_land_in_the_field_of_their_kind() {
+    let stage = Stage::set().await;
+    stage.sign_in().await;
+    stage.go("/admin/upload").await;
+    let script = "const dropped = new DataTransfer();
+        for (const name of ['a.tar.zst', 'b.tar.zst', 'a.dsse.json']) {
+            dropped.items.add(new File(['x'], name));
+        }
+        document.querySelector('[data-drop]')
+            .dispatchEvent(new DragEvent('drop', { dataTransfer: dropped, cancelable: true }));
+        const names = (field) => [...document.querySelector(`input[name=${field}]`).files]
+            .map((file) => file.name);
+        return [names('bundle'), names('signature')];";
+
+    let fields = stage.browser.execute(script, vec![]).await.unwrap();
+
+    assert_eq!(fields, json!([["a.tar.zst", "b.tar.zst"], ["a.dsse.json"]]));
     stage.browser.clone().close().await.ok();
 }
 
@@ -152,6 +186,7 @@ async fn what_is_refused_says_why_and_the_others_go_on() {
 
     let bad = stage.until_row_says("bad.tar.zst", "The bundle is refused").await;
     assert!(bad.contains("not_zstd"), "{bad}");
+    assert!(bad.find("archive") < bad.find("integrity"), "what failed comes first: {bad}");
     stage.until_row_says("good.tar.zst", "is verified and published").await;
     stage.browser.clone().close().await.ok();
 }

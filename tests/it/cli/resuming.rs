@@ -16,7 +16,7 @@ const PART_BYTES: u64 = 8 * MIB;
 /// Request heads of a whole upload, and what was in buffers at a break.
 const OVERHEAD_BYTES: u64 = MIB / 4;
 /// How long the line may take to carry what is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Breaks in each test; `.ci/soak` has more.
 const BREAKS: u32 = 3;
 
@@ -78,13 +78,13 @@ fn a_large_bundle_arrives_at_a_server_that_is_killed_and_little_is_sent_twice() 
     line.hold_at(&places);
 
     let command = format!("publish large.tar.zst --url {} --json", line.url());
-    let publisher = server.desk.begin(&command);
+    let sender = server.desk.begin(&command);
     for _ in &places {
         line.wait_until_held();
         server.restart();
         line.go_on_to(&server.url);
     }
-    let published = publisher.end();
+    let published = sender.end();
 
     assert_eq!(published.code, Some(0), "{places:?}: {published:?}");
     assert_eq!(published.json()["outcome"], "created", "{places:?}");
@@ -100,9 +100,9 @@ fn a_publish_that_was_interrupted_is_gone_on_with_by_the_next_one() {
     let line = Line::to(&server.url);
     line.hold_at(&[12 * MIB]);
     let command = format!("publish large.tar.zst --url {} --json", line.url());
-    let publisher = server.desk.begin(&command);
+    let sender = server.desk.begin(&command);
     line.wait_until_held();
-    publisher.kill();
+    sender.kill();
     let listed = server.desk.ok("uploads list --json").json();
     assert_eq!(listed["uploads"][0]["filename"], "large.tar.zst");
     assert_eq!(listed["uploads"][0]["length"], size);
@@ -136,9 +136,9 @@ fn an_upload_can_be_listed_and_given_up() {
     let line = Line::to(&server.url);
     line.hold_at(&[MIB]);
     let command = format!("publish large.tar.zst --url {}", line.url());
-    let publisher = server.desk.begin(&command);
+    let sender = server.desk.begin(&command);
     line.wait_until_held();
-    publisher.kill();
+    sender.kill();
     line.go_on_to(&server.url);
     let listed = server.desk.ok("uploads list --json").json();
     let id = listed["uploads"][0]["id"].as_str().unwrap().to_owned();

@@ -57,7 +57,7 @@ impl Server {
         self.child.wait().unwrap();
         let (child, first_line) = spawn(&self.desk);
         self.child = child;
-        self.url = first_line.trim().trim_end_matches('/').to_owned();
+        first_line.trim().trim_end_matches('/').clone_into(&mut self.url);
     }
 
     /// Calls an endpoint of an extension: status and body.

@@ -191,13 +191,12 @@ impl Client {
         let tus = |method, path: &str| {
             self.request(appliance, method, path).header("tus-resumable", "1.0.0")
         };
-        let id = match &self.upload {
-            Some(id) => id.clone(),
-            None => {
-                let request = tus(Method::POST, "/api/v1/uploads").header("upload-length", length);
-                let created = expect(request, &[StatusCode::CREATED]).await?;
-                created["id"].as_str().unwrap().to_owned()
-            }
+        let id = if let Some(id) = &self.upload {
+            id.clone()
+        } else {
+            let request = tus(Method::POST, "/api/v1/uploads").header("upload-length", length);
+            let created = expect(request, &[StatusCode::CREATED]).await?;
+            created["id"].as_str().unwrap().to_owned()
         };
         let path = format!("/api/v1/uploads/{id}");
         let row = expect(tus(Method::GET, &path), &[StatusCode::OK]).await?;

@@ -69,7 +69,7 @@ async fn a_part_beyond_the_length_is_refused_with_both_numbers() {
     let app = TestApp::start().await;
     let path = app.begin(10).await;
     app.part(&path, 0, "12345").send().await;
-    let unannounced = stream::iter(["678", "90x"].map(|text| Ok::<_, io::Error>(text)));
+    let unannounced = stream::iter(["678", "90x"].map(Ok::<_, io::Error>));
 
     for body in [Body::from("67890x"), Body::from_stream(unannounced)] {
         let answer = app.part(&path, 5, body).send().await;

@@ -90,7 +90,7 @@ async fn headers_that_make_no_sense_are_refused() {
     let app = TestApp::start().await;
     let path = app.begin(10).await;
     let create = || app.tus(Method::POST, "/api/v1/uploads");
-    let patch = || app.tus(Method::PATCH, &path).header("content-type", PART);
+    let append = || app.tus(Method::PATCH, &path).header("content-type", PART);
 
     for call in [
         create(),
@@ -98,9 +98,9 @@ async fn headers_that_make_no_sense_are_refused() {
         create().header("upload-length", "-1"),
         app.creation(0),
         app.creation(10).header("upload-metadata", "sha256 YWJj"),
-        patch(),
-        patch().header("upload-offset", "x"),
-        patch().header("upload-offset", "0").header("upload-checksum", "sha1 YWJj"),
+        append(),
+        append().header("upload-offset", "x"),
+        append().header("upload-offset", "0").header("upload-checksum", "sha1 YWJj"),
     ] {
         let answer = call.send().await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.text());

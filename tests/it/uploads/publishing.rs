@@ -162,8 +162,8 @@ async fn finished_uploads_are_forgotten_when_there_are_many() {
         answer.header("location").clone_into(&mut last);
     }
 
-    let list = app.get("/api/v1/uploads").await.json();
-    assert_eq!(list["uploads"].as_array().unwrap().len(), 100);
+    let found = app.get("/api/v1/uploads").await.json();
+    assert_eq!(found["uploads"].as_array().unwrap().len(), 100);
     assert_eq!(app.get(&last).await.status, StatusCode::OK);
 }
 
