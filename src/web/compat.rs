@@ -1,10 +1,12 @@
 //! The routes of existing clients, which work unchanged (docs/API.md, "Existing clients").
 //!
 //! They translate to the same use cases as our own API. Only here are errors
-//! written in other shapes: `envelope` makes them of the same `ApiError`, and
-//! only here is a caller known by `api_key`. One
-//! file per route: `upload_proxy`, `finalize`, `abort`, `initiate` with the
-//! address it gives out in `signed_address`, and `installs`.
+//! written in other shapes: `envelope` makes them of the same `ApiError`; and
+//! only here is a caller known by its `api_key`. One file per route:
+//! `upload_proxy`, `finalize`, `abort`, `initiate` with the address it gives out
+//! in `signed_address`, and `installs`. They share how a body is read
+//! (`json_body`), how a bundle is received (`receiving`) and what an upload is
+//! called (`staging_key`).
 
 mod abort;
 pub(super) mod api_key;
