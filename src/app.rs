@@ -4,19 +4,24 @@
 //! takes who is asking and returns one enum of what can happen to the caller.
 
 pub mod assets;
+pub mod attachments;
 pub mod clock;
 pub mod compile;
 pub mod configure;
 pub mod dispatch;
+pub mod downloads;
+pub mod ensure_installed;
 pub mod extensions;
 pub mod install;
 pub mod limits;
 pub mod operators;
 mod origins;
+mod own_installs;
 pub mod publish;
 pub mod quarantine;
 pub mod rate_limits;
 pub mod readiness;
+pub mod removal;
 pub mod setup;
 pub mod sign_in;
 pub mod sweep;
@@ -26,6 +31,7 @@ pub mod trust;
 pub mod upgrade;
 pub mod upload;
 pub mod uploads;
+mod verification;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -56,6 +62,7 @@ pub struct App {
     pub passwords: sign_in::Passwords,
     pub sign_in_limits: sign_in::SignInLimits,
     pub sign_in_links: sign_in::SignInLinks,
+    pub upload_addresses: uploads::UploadAddresses,
     pub rate_limits: rate_limits::RateLimits,
 }
 

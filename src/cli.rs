@@ -13,6 +13,7 @@ mod configure;
 mod demo;
 mod disable;
 mod enable;
+mod exact_version;
 pub mod failure;
 mod files;
 mod grants;
@@ -28,6 +29,7 @@ mod pack;
 mod publish;
 mod quarantine;
 mod remote;
+mod remove;
 pub mod serve;
 mod settings_args;
 mod sign;
@@ -35,9 +37,11 @@ mod tenant;
 mod token;
 mod trust;
 mod uninstall;
+mod unyank;
 mod upgrade;
 mod uploads;
 mod verify;
+mod yank;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -92,6 +96,9 @@ enum Command {
     Configure(configure::ConfigureArgs),
     Upgrade(upgrade::UpgradeArgs),
     Uninstall(uninstall::UninstallArgs),
+    Yank(yank::YankArgs),
+    Unyank(unyank::UnyankArgs),
+    Remove(remove::RemoveArgs),
     Quarantine(quarantine::QuarantineArgs),
     Uploads(uploads::UploadsArgs),
     Trust(trust::TrustArgs),
@@ -157,6 +164,9 @@ async fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Configure(args) => configure::run(args, context).await,
         Command::Upgrade(args) => upgrade::run(args, context).await,
         Command::Uninstall(args) => uninstall::run(&args, context).await,
+        Command::Yank(args) => yank::run(&args, context).await,
+        Command::Unyank(args) => unyank::run(&args, context).await,
+        Command::Remove(args) => remove::run(&args, context).await,
         Command::Quarantine(args) => quarantine::run(args, context).await,
         Command::Uploads(args) => uploads::run(args, context).await,
         Command::Trust(args) => trust::run(args, context).await,

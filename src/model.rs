@@ -4,6 +4,7 @@
 //! allowed is for `registry`, `trust` and `app` to say.
 
 mod asset_path;
+mod attachment;
 mod audit_event;
 mod capability;
 mod content_hash;
@@ -16,13 +17,16 @@ mod manifest;
 mod operator;
 mod principal;
 mod quarantine;
+mod removal;
 mod scope;
+mod star_version;
 mod tenant;
 mod token;
 mod trusted_key;
 mod upload;
 
 pub use asset_path::{AssetPath, InvalidAssetPath};
+pub use attachment::{Attachment, AttachmentKind, UnknownAttachmentKind};
 pub use audit_event::{Actor, AuditAction, AuditEvent};
 pub use capability::{Capability, UnknownCapability};
 pub use content_hash::{ContentHash, InvalidContentHash};
@@ -31,11 +35,15 @@ pub use extension_name::{ExtensionName, InvalidExtensionName};
 pub use extension_version::{ExtensionVersion, Signer, TargetWorld};
 pub use file_entry::{FileDigest, FileEntry, media_type};
 pub use install::{Install, InstallId, PreviousVersion};
-pub use manifest::{Manifest, ManifestProblem, ManifestProblems, ManifestWarning, Ui, UiHook};
+pub use manifest::{
+    Manifest, ManifestProblem, ManifestProblems, ManifestWarning, ReadManifest, Stars, Ui, UiHook,
+};
 pub use operator::{Operator, OperatorName, Session};
 pub use principal::Principal;
 pub use quarantine::{Approval, Quarantined};
+pub use removal::{Tombstone, Yank};
 pub use scope::{InvalidScope, Scope, ScopeKind};
+pub use star_version::{InvalidStarVersion, StarVersion};
 pub use tenant::{InvalidTenantId, Tenant, TenantId};
 pub use token::{Token, TokenId};
 pub use trusted_key::{InvalidKeyId, KeyId, KeyStatus, NameGlob, TrustedKey};

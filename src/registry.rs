@@ -19,13 +19,16 @@ use tokio::task::spawn_blocking;
 use crate::model::{Session, Token, TokenId};
 
 pub mod approvals;
+pub mod attachments;
 pub mod audit;
+pub mod awaited;
 mod error;
 mod file;
 pub mod installs;
 mod live;
 pub mod operators;
 pub mod quarantine;
+pub mod removals;
 #[cfg(test)]
 mod samples;
 mod schema;

@@ -2,20 +2,25 @@
 //!
 //! `layout` names the keys, `backend` is the object store (`directory` what a
 //! local one leaves to us), `staging` receives uploads into `room` that is
-//! counted, `uploads` keeps those that come in parts, `objects` puts and reads bundles, `quarantine` keeps those that
-//! wait, `sweep` removes what nobody refers to. `disk_cache` holds unpacked
-//! files, filled by `unpack`.
+//! counted, `uploads` keeps those that come in parts, `objects` puts and reads
+//! bundles (`mend` replaces damaged objects, `download` hands bundles out as they
+//! are, `attachments` are files beside them), `quarantine` keeps those that wait,
+//! `sweep` removes what nobody refers to. `disk_cache` holds unpacked files,
+//! filled by `unpack`.
 //!
 //! What is stored is not trusted: every byte that leaves the store was held
 //! against a digest the caller got from the registry.
 
+mod attachments;
 mod backend;
 mod beneath;
 mod directory;
 mod disk_cache;
+mod download;
 mod durable;
 mod error;
 mod layout;
+mod mend;
 mod objects;
 mod per_bundle;
 mod quarantine;
@@ -25,8 +30,9 @@ mod sweep;
 mod unpack;
 mod uploads;
 
+pub use download::ArchiveBytes;
 pub use error::StoreError;
-pub use objects::AssetFile;
+pub use objects::{AssetFile, Kept};
 pub use staging::{Staged, Staging};
 pub use uploads::{UploadHold, UploadRoom, UploadWriter};
 

@@ -2,13 +2,16 @@
 //!
 //! `routes` is the one table of every route with who may call it; `guard`
 //! enforces that column. `gateway` and `ext_ui` serve extensions, `api` serves
-//! machines, `pages` serves people. `error` is the only place that turns errors
+//! machines, `compat` the clients that were there before, `pages` serves people. `error` is the only place that turns errors
 //! into HTTP.
 
 pub mod access;
 pub mod api;
 mod cache;
+mod compat;
+mod conditional;
 mod cookie;
+mod digest;
 pub mod error;
 mod ext_ui;
 mod extract;

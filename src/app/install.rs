@@ -1,7 +1,6 @@
 //! The life of an install: install, enable, disable, uninstall.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use semver::Version;
 
@@ -9,18 +8,20 @@ use super::compile::CompileError;
 use super::{App, Denied, check_allowed};
 use crate::fail_point;
 use crate::model::{
-    AuditAction, Capability, ExtensionName, ExtensionVersion, Install, InstallId, Principal,
-    ScopeKind,
+    AuditAction, AuditEvent, Capability, ExtensionName, ExtensionVersion, Install, InstallId,
+    Principal, ScopeKind, Yank,
 };
-use crate::registry::{LiveInstall, RegistryError, WriteTxn, audit, installs, versions};
+use crate::registry::{RegistryError, WriteTxn, audit, installs, removals, versions};
 
 /// What to install.
 #[derive(Clone, Debug)]
 pub struct InstallRequest {
     pub name: ExtensionName,
-    /// `None`: the highest published version that is no pre-release.
+    /// `None`: the highest published version that is neither a pre-release nor yanked.
     pub version: Option<Version>,
     pub grants: BTreeSet<Capability>,
+    /// Whether it runs at once. The caller has seen that its component can.
+    pub enabled: bool,
 }
 
 /// What installing found.
@@ -36,6 +37,9 @@ pub enum Installed {
 pub enum InstallError {
     #[error("{name} {} is not published", .version.as_ref().map_or("(any version)".to_owned(), ToString::to_string))]
     UnknownVersion { name: ExtensionName, version: Option<Version> },
+    /// Where it is installed it goes on; nobody new gets it.
+    #[error("{} {} is yanked{}", .0.name, .0.version, because(.0))]
+    Yanked(Box<Yank>),
     #[error("there is no install {0}")]
     UnknownInstall(String),
     #[error("{name} is already installed, at version {installed}")]
@@ -59,8 +63,36 @@ fn list(capabilities: &[Capability]) -> String {
     capabilities.iter().map(|capability| capability.as_str()).collect::<Vec<_>>().join(", ")
 }
 
+fn because(yank: &Yank) -> String {
+    yank.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default()
+}
+
+/// What the write of an install found.
+enum Found {
+    Free(Install),
+    Installed(Install),
+    Yanked(Yank),
+}
+
+/// Inserts an install unless the tenant has the extension, or the version is yanked.
+fn insert_if_free(
+    txn: &WriteTxn,
+    install: Install,
+    event: &AuditEvent,
+) -> Result<Found, RegistryError> {
+    if let Some(row) = installs::get_by_name(txn, &install.tenant, &install.name)? {
+        return Ok(Found::Installed(row));
+    }
+    if let Some(yank) = removals::get_yank(txn, &install.name, &install.version)? {
+        return Ok(Found::Yanked(yank));
+    }
+    installs::insert(txn, &install)?;
+    audit::append(txn, event)?;
+    Ok(Found::Free(install))
+}
+
 impl App {
-    /// Installs a published version for the caller's tenant, disabled.
+    /// Installs a published version for the caller's tenant.
     ///
     /// One commit: it is there with its grants, or it is not.
     pub async fn install(
@@ -78,7 +110,7 @@ impl App {
             name: version.name.clone(),
             version: version.version.clone(),
             content_hash: version.content_hash,
-            enabled: false,
+            enabled: request.enabled,
             grants: request.grants,
             settings: serde_json::Map::new(),
             previous: None,
@@ -93,27 +125,21 @@ impl App {
             subject,
         );
         fail_point!("install.begin");
-        let write = move |txn: &WriteTxn| {
-            if let Some(row) = installs::get_by_name(txn, &install.tenant, &install.name)? {
-                Ok(Err(row))
-            } else {
-                installs::insert(txn, &install)?;
-                audit::append(txn, &event)?;
-                Ok(Ok(install))
-            }
-        };
-        let outcome = self.registry.write(write).await?;
+        let found = self.registry.write(move |txn| insert_if_free(txn, install, &event)).await?;
         fail_point!("install.committed");
-        match outcome {
-            Ok(install) => Ok(Installed::Created(install)),
-            Err(row) if row.content_hash == version.content_hash => Ok(Installed::Unchanged(row)),
-            Err(row) => {
+        match found {
+            Found::Free(install) => Ok(Installed::Created(install)),
+            Found::Installed(row) if row.content_hash == version.content_hash => {
+                Ok(Installed::Unchanged(row))
+            }
+            Found::Installed(row) => {
                 Err(InstallError::AlreadyInstalled { name: row.name, installed: row.version })
             }
+            Found::Yanked(yank) => Err(InstallError::Yanked(Box::new(yank))),
         }
     }
 
-    /// The version asked for, or the highest that is no pre-release.
+    /// The version asked for, or the highest that is neither a pre-release nor yanked.
     pub(crate) async fn find_version(
         &self,
         name: &ExtensionName,
@@ -126,9 +152,14 @@ impl App {
                 if let Some(version) = asked {
                     versions::get(txn, &asked_name, &version)
                 } else {
+                    let yanks = removals::list_yanks_of(txn, &asked_name)?;
                     let all = versions::list_of(txn, &asked_name)?;
-                    let released = all.into_iter().filter(|row| row.version.pre.is_empty());
-                    Ok(released.max_by(|a, b| a.version.cmp(&b.version)))
+                    let is_offered = |row: &ExtensionVersion| {
+                        let yanked = yanks.iter().any(|yank| yank.version == row.version);
+                        row.version.pre.is_empty() && !yanked
+                    };
+                    let offered = all.into_iter().filter(is_offered);
+                    Ok(offered.max_by(|a, b| a.version.cmp(&b.version)))
                 }
             })
             .await?;
@@ -181,44 +212,6 @@ impl App {
         };
         self.registry.write(write).await?;
         Ok(())
-    }
-
-    /// The installs of the caller's tenant, by name.
-    pub fn list_installs(&self, principal: &Principal) -> Vec<Arc<LiveInstall>> {
-        let (live, tenant) = (self.registry.live(), principal.tenant());
-        let visible = |install: &Install| {
-            install.tenant == tenant
-                && principal.allows(ScopeKind::InstallRead, Some(&install.name))
-        };
-        let mut found: Vec<_> =
-            live.installs().filter(|row| visible(&row.install)).cloned().collect();
-        found.sort_by(|a, b| a.install.name.cmp(&b.install.name));
-        found
-    }
-
-    /// One install of the caller's tenant.
-    pub fn get_install(
-        &self,
-        principal: &Principal,
-        id: InstallId,
-    ) -> Result<Arc<LiveInstall>, InstallError> {
-        self.own_install(principal, ScopeKind::InstallRead, id)
-    }
-
-    /// An install of another tenant is as unknown as one that never was.
-    pub(crate) fn own_install(
-        &self,
-        principal: &Principal,
-        kind: ScopeKind,
-        id: InstallId,
-    ) -> Result<Arc<LiveInstall>, InstallError> {
-        let live = self.registry.live();
-        let install = live
-            .install_by_id(&id)
-            .filter(|row| row.install.tenant == principal.tenant())
-            .ok_or_else(|| InstallError::UnknownInstall(id.to_string()))?;
-        check_allowed(principal, kind, &install.install.name)?;
-        Ok(Arc::clone(install))
     }
 
     /// Changes one install in one commit with its audit event.

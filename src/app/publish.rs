@@ -3,20 +3,33 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::task::JoinError;
 
+use super::verification::duration_ms;
 use super::{App, Denied, check_allowed};
 use crate::fail_point;
 use crate::model::{
-    AuditAction, ContentHash, ExtensionName, ExtensionVersion, Principal, Quarantined, ScopeKind,
+    AuditAction, ContentHash, ExtensionName, ExtensionVersion, Manifest, ManifestProblem,
+    Principal, Quarantined, ScopeKind, StarVersion, Stars,
 };
 use crate::registry::versions::{self, Insertion};
-use crate::registry::{RegistryError, WriteTxn, approvals, audit, quarantine};
+use crate::registry::{RegistryError, WriteTxn, audit, quarantine, removals};
 use crate::store::{Staged, StoreError};
-use crate::trust::{
-    self, Facts, QuarantinedBundle, RegistryFacts, Report, StagedUpload, Verification,
-    VerifiedBundle,
-};
+use crate::trust::{ExaminedBundle, QuarantinedBundle, Report, Verification, VerifiedBundle};
+
+/// What comes with a bundle, and what the route it came by allows.
+#[derive(Debug, Default)]
+pub struct Terms {
+    /// DSSE envelopes, as raw JSON.
+    pub signatures: Vec<Vec<u8>>,
+    /// What the sender says the hash is.
+    pub expected_hash: Option<ContentHash>,
+    /// What the sender says the manifest is: JSON, compared with the bundle's own.
+    pub manifest: Option<Vec<u8>>,
+    /// Whether a manifest may say `X.Y.*`: it gets the next free patch, or the
+    /// version that the same bytes have.
+    pub stars: Stars,
+}
 
 /// What publishing did.
 #[derive(Debug)]
@@ -39,6 +52,15 @@ pub enum PublishError {
     /// Versions are immutable.
     #[error("{name} {version} is already published with other content")]
     VersionTaken { name: ExtensionName, version: semver::Version },
+    /// The sender meant another bundle than it sent.
+    #[error("the manifest that was sent with the bundle is not the bundle's own")]
+    ManifestMismatch,
+    /// What was sent as a manifest is no JSON.
+    #[error("the manifest that was sent with the bundle cannot be read: {}", .0.message)]
+    ManifestText(ManifestProblem),
+    /// The number of a removed version is not used again.
+    #[error("{name} {version} was removed; its number is not used again")]
+    VersionRemoved { name: ExtensionName, version: semver::Version },
     /// The caller may not publish this name.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -66,10 +88,24 @@ impl App {
         signatures: Vec<Vec<u8>>,
         expected_hash: Option<ContentHash>,
     ) -> Result<Published, PublishError> {
-        let upload = staged.upload(expected_hash, signatures);
+        let terms = Terms { signatures, expected_hash, ..Terms::default() };
+        self.publish_on(principal, staged, terms).await
+    }
+
+    /// [`App::publish`] on other terms.
+    pub async fn publish_on(
+        &self,
+        principal: &Principal,
+        staged: Staged,
+        terms: Terms,
+    ) -> Result<Published, PublishError> {
+        let upload = staged.upload(terms.expected_hash, terms.signatures);
         fail_point!("publish.received");
-        let verification = self.verify(upload).await?;
+        let verification = self.verify(upload, terms.stars).await?;
         fail_point!("publish.verified");
+        if let Some(manifest) = &terms.manifest {
+            check_manifest(&verification, manifest)?;
+        }
         // `staged` lives until here and beyond: dropping it removes what was refused.
         let published = self.settle(principal, verification).await;
         drop(staged);
@@ -85,10 +121,12 @@ impl App {
         match verification {
             Verification::Verified(bundle) => {
                 check_allowed(principal, ScopeKind::BundlePublish, &bundle.manifest().name)?;
+                self.check_not_removed(&bundle).await?;
                 self.register(principal, *bundle).await
             }
             Verification::Quarantined(bundle) => {
                 check_allowed(principal, ScopeKind::BundlePublish, &bundle.manifest().name)?;
+                self.check_not_removed(&bundle).await?;
                 self.quarantine(principal, *bundle).await
             }
             Verification::Rejected(report) => {
@@ -102,36 +140,23 @@ impl App {
         }
     }
 
-    /// Hashing, decompressing and parsing keep a core busy: not on an async thread.
-    pub(crate) async fn verify(&self, upload: StagedUpload) -> Result<Verification, PublishError> {
-        let started = Instant::now();
-        let hash = upload.content_hash;
-        let facts = self.facts(hash).await?;
-        let (trust, limits) = (Arc::clone(&self.trust), self.bundle_limits());
-        let verification =
-            spawn_blocking(move || trust::verify(&upload, &trust, &facts, &limits)).await?;
-        tracing::info!(
-            bundle.hash = %hash,
-            verdict = %verification.report().verdict,
-            duration_ms = duration_ms(started),
-            "Verified a bundle",
-        );
-        Ok(verification)
-    }
-
-    async fn facts(&self, hash: ContentHash) -> Result<Facts, PublishError> {
-        let approval = self.registry.read(move |txn| approvals::get(txn, &hash)).await?;
-        Ok(Facts {
-            now: self.clock.now(),
-            policy: self.config.signing.policy,
-            keys: self.registry.live().trusted_keys().iter().map(|key| (**key).clone()).collect(),
-            registry: Some(RegistryFacts { highest_version: None, approval }),
-        })
+    /// Refuses the number of a removed version, also for the quarantine: nobody
+    /// could ever approve it.
+    async fn check_not_removed(&self, bundle: &ExaminedBundle) -> Result<(), PublishError> {
+        let (name, version) = (bundle.manifest().name.clone(), bundle.manifest().version.clone());
+        let found = {
+            let (name, version) = (name.clone(), version.clone());
+            self.registry.read(move |txn| removals::get_tombstone(txn, &name, &version)).await?
+        };
+        found.map_or(Ok(()), |_| Err(PublishError::VersionRemoved { name, version }))
     }
 
     /// Refuses a taken version before anything is stored, so that a refused
     /// upload leaves no object.
     async fn check_not_taken(&self, bundle: &VerifiedBundle) -> Result<(), PublishError> {
+        if bundle.star().is_some() {
+            return Ok(()); // It moves on to the next number.
+        }
         let (name, number) = (bundle.manifest().name.clone(), bundle.manifest().version.clone());
         let row = {
             let (name, number) = (name.clone(), number.clone());
@@ -152,7 +177,7 @@ impl App {
     ) -> Result<Published, PublishError> {
         self.check_not_taken(&bundle).await?;
         let started = Instant::now();
-        self.bundles.put(&bundle).await?;
+        let kept = self.bundles.put(&bundle).await?;
         tracing::info!(
             bundle.hash = %bundle.content_hash(),
             duration_ms = duration_ms(started),
@@ -160,14 +185,19 @@ impl App {
         );
         fail_point!("publish.stored");
         let version = self.version_of(principal, &bundle);
-        let insertion = self.insert_version(principal, &version).await?;
+        let (insertion, version) =
+            self.insert_version(principal, version, bundle.star(), kept.mended).await?;
         fail_point!("publish.registered");
         let version = Arc::new(version);
-        if insertion == Insertion::Taken {
-            return Err(PublishError::VersionTaken {
-                name: version.name.clone(),
-                version: version.version.clone(),
-            });
+        let taken = (version.name.clone(), version.version.clone());
+        match (insertion, taken) {
+            (Insertion::Created | Insertion::Unchanged, _) => {}
+            (Insertion::Taken, (name, version)) => {
+                return Err(PublishError::VersionTaken { name, version });
+            }
+            (Insertion::Removed, (name, version)) => {
+                return Err(PublishError::VersionRemoved { name, version });
+            }
         }
         // The row is gone in the same commit; the kept copy is only waste.
         if let Err(error) = self.bundles.remove_quarantined(&version.content_hash).await {
@@ -187,20 +217,40 @@ impl App {
     async fn insert_version(
         &self,
         principal: &Principal,
-        version: &ExtensionVersion,
-    ) -> Result<Insertion, PublishError> {
+        mut version: ExtensionVersion,
+        star: Option<StarVersion>,
+        mended: Vec<String>,
+    ) -> Result<(Insertion, ExtensionVersion), PublishError> {
         let subject = format!("{} {}", version.name, version.version);
-        let event = self.event(principal.actor(), AuditAction::BundlePublished, None, subject);
-        let row = version.clone();
+        let mended = (!mended.is_empty()).then(|| {
+            let action = AuditAction::BundleMended;
+            let mut event = self.event(principal.actor(), action, None, subject.clone());
+            event.detail = Some(mended.join(", "));
+            tracing::warn!(
+                bundle.hash = %version.content_hash,
+                "Replaced damaged objects of {subject}: {}", mended.join(", "),
+            );
+            event
+        });
+        let mut event = self.event(principal.actor(), AuditAction::BundlePublished, None, subject);
         let write = move |txn: &WriteTxn| {
-            let insertion = versions::insert(txn, &row)?;
+            if let Some(event) = &mended {
+                audit::append(txn, event)?;
+            }
+            let insertion = match star {
+                None => versions::insert(txn, &version)?,
+                // Its number is settled here: another bundle may have taken the one it was
+                // verified with.
+                Some(star) => versions::insert_at_star(txn, &mut version, star)?,
+            };
             if insertion == Insertion::Created {
+                event.subject = format!("{} {}", version.name, version.version);
                 audit::append(txn, &event)?;
             }
-            if insertion != Insertion::Taken {
-                quarantine::remove(txn, &row.content_hash)?;
+            if matches!(insertion, Insertion::Created | Insertion::Unchanged) {
+                quarantine::remove(txn, &version.content_hash)?;
             }
-            Ok(insertion)
+            Ok((insertion, version))
         };
         Ok(self.registry.write(write).await?)
     }
@@ -209,6 +259,7 @@ impl App {
         ExtensionVersion {
             name: bundle.manifest().name.clone(),
             version: bundle.manifest().version.clone(),
+            star: bundle.star(),
             content_hash: bundle.content_hash(),
             size: bundle.size(),
             manifest: bundle.manifest().clone(),
@@ -259,6 +310,17 @@ impl App {
     }
 }
 
-fn duration_ms(started: Instant) -> u64 {
-    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
+/// Holds what the sender says the manifest is against what it is.
+fn check_manifest(verification: &Verification, said: &[u8]) -> Result<(), PublishError> {
+    let manifest = match verification {
+        Verification::Verified(bundle) => bundle.manifest_json(),
+        Verification::Quarantined(bundle) => bundle.manifest_json(),
+        // The report says what is wrong with it.
+        Verification::Rejected(_) | Verification::NotChecked(_) => return Ok(()),
+    };
+    match Manifest::is_same_json(manifest, said) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(PublishError::ManifestMismatch),
+        Err(problem) => Err(PublishError::ManifestText(problem)),
+    }
 }

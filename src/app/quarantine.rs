@@ -2,7 +2,7 @@
 
 use super::App;
 use super::publish::{PublishError, Published};
-use crate::model::{Approval, AuditAction, ContentHash, Principal, Quarantined};
+use crate::model::{Approval, AuditAction, ContentHash, Principal, Quarantined, Stars};
 use crate::registry::{RegistryError, WriteTxn, approvals, audit, quarantine};
 use crate::store::StoreError;
 
@@ -45,7 +45,8 @@ impl App {
     ) -> Result<Published, QuarantineError> {
         let row = self.get_quarantined(hash).await?;
         let upload = self.bundles.quarantined_upload(&hash, signatures).await?;
-        let verification = self.verify(upload).await?;
+        // Only a route that takes stars can have kept a bundle with one.
+        let verification = self.verify(upload, Stars::Allowed).await?;
         let subject = format!("{} {} {hash}", row.name, row.version);
         let event = self.event(principal.actor(), AuditAction::SignatureAttached, None, subject);
         let published = self.settle(principal, verification).await?;
@@ -83,7 +84,7 @@ impl App {
         };
         self.registry.write(write).await?;
         let upload = self.bundles.quarantined_upload(&hash, Vec::new()).await?;
-        let verification = self.verify(upload).await?;
+        let verification = self.verify(upload, Stars::Allowed).await?;
         Ok(self.settle(principal, verification).await?)
     }
 

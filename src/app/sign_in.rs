@@ -3,6 +3,7 @@
 mod limits;
 mod links;
 mod passwords;
+mod step_up;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -56,30 +57,55 @@ impl App {
         password: SecretString,
         address: Option<IpAddr>,
     ) -> Result<NewSession, SignInError> {
-        let now = self.clock.now();
         // A name that cannot exist takes the same way and the same time.
         let parsed: Option<OperatorName> = name.trim().to_ascii_lowercase().parse().ok();
         let key = parsed.clone().unwrap_or_else(|| "-".parse().expect("a legal name"));
-        self.sign_in_limits.begin(&key, address, now)?;
-        let live = self.registry.live();
-        let operator = parsed.as_ref().and_then(|name| live.operator(name)).cloned();
-        let hash = operator.as_ref().map(|operator| operator.password_hash.clone());
-        let fits = self.passwords.check(password, hash).await?;
-        let Some(operator) = operator.filter(|_| fits) else {
-            self.sign_in_limits.failed(&key, now);
-            let event = self.event(Actor::System, AuditAction::SignInFailed, None, key.as_str());
-            self.registry.write(move |txn| audit::append(txn, &event)).await?;
-            return Err(SignInError::Wrong);
-        };
-        self.sign_in_limits.succeeded(&key);
+        let known = parsed.and_then(|name| self.registry.live().operator(&name).cloned());
+        let operator = self.check_password(&key, known, password, address).await?;
         Ok(self.begin_session(&operator).await?)
     }
 
-    /// Makes a session for an operator who has just proved who they are.
+    /// Holds a password against that of `known`, as often as the limits allow;
+    /// nobody's takes as long and is wrong.
+    async fn check_password(
+        &self,
+        name: &OperatorName,
+        known: Option<Arc<Operator>>,
+        password: SecretString,
+        address: Option<IpAddr>,
+    ) -> Result<Arc<Operator>, SignInError> {
+        let now = self.clock.now();
+        self.sign_in_limits.begin(name, address, now)?;
+        let hash = known.as_ref().map(|operator| operator.password_hash.clone());
+        let fits = self.passwords.check(password, hash).await?;
+        let Some(operator) = known.filter(|_| fits) else {
+            self.sign_in_limits.failed(name, now);
+            let event = self.event(Actor::System, AuditAction::SignInFailed, None, name.as_str());
+            self.registry.write(move |txn| audit::append(txn, &event)).await?;
+            return Err(SignInError::Wrong);
+        };
+        self.sign_in_limits.succeeded(name);
+        Ok(operator)
+    }
+
+    /// Begins a session for an operator who has just proved who they are.
     pub(crate) async fn begin_session(
         &self,
         operator: &Operator,
     ) -> Result<NewSession, RegistryError> {
+        let made = self.new_session(operator);
+        let actor = Actor::Operator(operator.name.clone());
+        let event = self.event(actor, AuditAction::SignedIn, None, operator.name.as_str());
+        let row = made.session.clone();
+        let write = move |txn: &WriteTxn| {
+            sessions::insert(txn, &row)?;
+            audit::append(txn, &event)
+        };
+        self.registry.write(write).await?;
+        Ok(made)
+    }
+
+    fn new_session(&self, operator: &Operator) -> NewSession {
         let now = self.clock.now();
         let mut id = [0; 32];
         random(&mut id);
@@ -90,15 +116,7 @@ impl App {
             last_seen_at: now,
             authenticated_at: now,
         };
-        let actor = Actor::Operator(operator.name.clone());
-        let event = self.event(actor, AuditAction::SignedIn, None, operator.name.as_str());
-        let row = session.clone();
-        let write = move |txn: &WriteTxn| {
-            sessions::insert(txn, &row)?;
-            audit::append(txn, &event)
-        };
-        self.registry.write(write).await?;
-        Ok(NewSession { cookie: URL_SAFE_NO_PAD.encode(id).into(), session })
+        NewSession { cookie: URL_SAFE_NO_PAD.encode(id).into(), session }
     }
 
     /// The session behind a cookie, if it is known and not over.

@@ -8,7 +8,9 @@ use super::App;
 use super::sign_in::seconds;
 use super::uploads::UploadError;
 use crate::model::{Actor, AuditAction};
-use crate::registry::{RegistryError, WriteTxn, audit, quarantine, sessions, versions};
+use crate::registry::{
+    RegistryError, WriteTxn, audit, awaited, quarantine, removals, sessions, versions,
+};
 use crate::store::StoreError;
 
 /// How long an upload or an object that nobody refers to is left alone.
@@ -36,8 +38,10 @@ impl App {
         let now = self.clock.now();
         let auth = &self.config.auth;
         let (idle, absolute) = (seconds(auth.session_idle_s), seconds(auth.session_absolute_s));
-        let expire =
-            move |txn: &WriteTxn| sessions::remove_expired(txn, now - idle, now - absolute);
+        let expire = move |txn: &WriteTxn| {
+            awaited::remove_expired(txn, now)?;
+            sessions::remove_expired(txn, now - idle, now - absolute)
+        };
         self.registry.write(expire).await?;
         let expired = self.registry.read(move |txn| quarantine::expired(txn, now)).await?;
         for row in expired {
@@ -55,9 +59,10 @@ impl App {
         }
         self.sweep_uploads().await?;
         self.bundles.sweep_staging(now - LEFTOVER_AGE).await?;
-        let known = self.registry.read(|txn| {
-            let versions = versions::list(txn)?.into_iter().map(|row| row.content_hash);
-            Ok(versions.collect::<HashSet<_>>())
+        let known = self.registry.read(move |txn| {
+            let mut known = removals::removed_after(txn, now - LEFTOVER_AGE)?;
+            known.extend(versions::list(txn)?.into_iter().map(|row| row.content_hash));
+            Ok(known.into_iter().collect::<HashSet<_>>())
         });
         self.bundles.sweep_orphans(&known.await?, now - LEFTOVER_AGE).await?;
         let waiting = self.registry.read(|txn| {

@@ -8,13 +8,15 @@ use super::App;
 use super::install::InstallError;
 use crate::fail_point;
 use crate::model::{
-    AuditAction, Capability, Install, InstallId, PreviousVersion, Principal, ScopeKind,
+    AuditAction, Capability, ExtensionVersion, Install, InstallId, PreviousVersion, Principal,
+    ScopeKind,
 };
+use crate::registry::removals;
 
 /// Where to move an install.
 #[derive(Clone, Debug)]
 pub struct UpgradeRequest {
-    /// `None`: the highest published version that is no pre-release.
+    /// `None`: the highest published version that is neither a pre-release nor yanked.
     pub version: Option<Version>,
     /// `None`: what is granted now, as far as the new manifest asks for it.
     pub grants: Option<BTreeSet<Capability>>,
@@ -47,6 +49,9 @@ impl App {
         if current.content_hash == version.content_hash && current.grants == grants {
             return Ok(current.clone());
         }
+        if current.content_hash != version.content_hash {
+            self.check_not_yanked(&version).await?;
+        }
         if current.enabled {
             self.prepare(&version).await?;
         }
@@ -70,7 +75,16 @@ impl App {
         Ok(install)
     }
 
+    async fn check_not_yanked(&self, version: &ExtensionVersion) -> Result<(), InstallError> {
+        let (name, number) = (version.name.clone(), version.version.clone());
+        let yank = self.registry.read(move |txn| removals::get_yank(txn, &name, &number)).await?;
+        yank.map_or(Ok(()), |yank| Err(InstallError::Yanked(Box::new(yank))))
+    }
+
     /// Restores the version, with its grants, that the last upgrade replaced.
+    ///
+    /// Also when it was yanked meanwhile: it is no new use, and may be the only
+    /// one that works.
     pub async fn upgrade_back(
         &self,
         principal: &Principal,

@@ -3,12 +3,17 @@
 //! What is acknowledged survives a power cut: bytes are synced before the offset
 //! that covers them is committed. An upload belongs to its tenant and owner; for
 //! everybody else it does not exist. `admission` counts, `part` receives, `finish`
-//! publishes.
+//! publishes, and `finalize` as existing clients know it; `address` lets somebody
+//! else send.
 
+mod address;
 mod admission;
+mod finalize;
 mod finish;
 mod part;
 
+pub use address::{ADDRESS_LIFE, AddressError, UploadAddress, UploadAddresses};
+pub use finalize::{FinalizeError, FinalizeRequest};
 pub use finish::FinishError;
 
 use std::sync::Arc;

@@ -140,6 +140,7 @@ async fn install_sample(
         name: version.name.clone(),
         version: Some(version.version.clone()),
         grants: version.manifest.capabilities.iter().copied().collect::<BTreeSet<_>>(),
+        enabled: false,
     };
     let installed = app.install(principal, request).await.context("cannot install the sample")?;
     let (Installed::Created(install) | Installed::Unchanged(install)) = installed;

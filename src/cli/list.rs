@@ -11,7 +11,7 @@ use super::failure::{Exit, Failure};
 use super::installs;
 use super::output::{Output, size, table, time};
 use super::remote::{Offline, RemoteArgs};
-use crate::model::{ContentHash, ExtensionName, Install, Signer, TargetWorld};
+use crate::model::{ContentHash, ExtensionName, Install, Signer, TargetWorld, Yank};
 
 /// Lists published and installed extensions
 #[derive(Debug, clap::Args)]
@@ -41,6 +41,8 @@ struct VersionRow {
     world: Option<TargetWorld>,
     signers: Vec<Signer>,
     published_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    yanked: Option<Yank>,
 }
 
 /// Runs `plugboard list`.
@@ -66,22 +68,27 @@ fn cells(row: &VersionRow, installs: &[Install], output: Output) -> Vec<String> 
     let installed = installs
         .iter()
         .find(|install| install.name == row.name && install.content_hash == row.content_hash);
-    let status = installed
-        .map_or_else(|| "  published".to_owned(), |install| installs::status(output, install));
+    let status = match (installed, &row.yanked) {
+        (Some(install), None) => installs::status(output, install),
+        (Some(install), Some(_)) => format!("{}, yanked", installs::status(output, install)),
+        (None, None) => "  published".to_owned(),
+        (None, Some(_)) => "  yanked".to_owned(),
+    };
     let signers: Vec<_> = row.signers.iter().map(|signer| signer.name.as_str()).collect();
     let signed_by = if signers.is_empty() { "nobody".to_owned() } else { signers.join(", ") };
     let (name, version) = (row.name.to_string(), row.version.to_string());
     vec![name, version, status, signed_by, size(row.size), time(row.published_at)]
 }
 
-/// The highest published version that is no pre-release: what an install or
-/// upgrade without a version means.
+/// The highest published version that is neither a pre-release nor yanked: what
+/// an install or upgrade without a version means.
 pub(super) async fn highest(client: &Client, name: &ExtensionName) -> Result<Version, Failure> {
     let found: Versions = client.get(&format!("/api/v1/extensions/{name}")).await?;
-    let released = found.versions.into_iter().map(|row| row.version);
+    let offered = found.versions.into_iter().filter(|row| row.yanked.is_none());
+    let released = offered.map(|row| row.version);
     let highest = released.filter(|version| version.pre.is_empty()).max();
     highest.ok_or_else(|| {
-        Failure::refused(anyhow::anyhow!("{name} has only pre-releases"))
+        Failure::refused(anyhow::anyhow!("{name} has only pre-releases and yanked versions"))
             .hint(format!("name one, as {name}@1.0.0-beta.1"))
     })
 }

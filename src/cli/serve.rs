@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::app::clock::{Clock, SystemClock};
 use crate::app::rate_limits::RateLimits;
 use crate::app::sign_in::{Passwords, SignInLimits, SignInLinks};
+use crate::app::uploads::UploadAddresses;
 use crate::config::Config;
 use crate::registry::{Registry, uploads};
 use crate::runner::Runner;
@@ -163,6 +164,7 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         passwords: Passwords::new(),
         sign_in_limits: SignInLimits::default(),
         sign_in_links: SignInLinks::default(),
+        upload_addresses: UploadAddresses::new(),
         rate_limits: RateLimits::new(&config.uploads),
         config: Arc::new(config),
     };

@@ -15,7 +15,7 @@ use super::files::{NewFile, cannot_read, read_text};
 use super::interrupt::blocking;
 use super::output::Output;
 use crate::bundle::{self, BundleLimits};
-use crate::model::Manifest;
+use crate::model::{Manifest, ReadManifest, Stars};
 use crate::trust::keys;
 use crate::trust::statement::{self, Subject};
 
@@ -117,13 +117,15 @@ pub(super) fn read_key(file: &Path, output: Output) -> Result<SigningKey, Failur
 pub(super) fn sign_archive(archive: impl Read, key: &SigningKey) -> anyhow::Result<Signed> {
     let contents =
         bundle::read(archive, &BundleLimits::default()).context("the bundle is not well formed")?;
-    let (manifest, _) =
-        Manifest::parse(&contents.manifest).context("the bundle's manifest is refused")?;
+    // The routes of existing clients take `X.Y.*`; the statement then says it, too.
+    let ReadManifest { manifest, star, .. } = Manifest::read(&contents.manifest, Stars::Allowed)
+        .context("the bundle's manifest is refused")?;
     let inspected = contents.component.as_deref().map(bundle::inspect).transpose();
     let facts = inspected.context("the bundle's component is refused")?;
     let subject = Subject {
         name: manifest.name,
         version: manifest.version,
+        star,
         content_hash: contents.content_hash,
         size: contents.size,
         manifest_sha256: statement::manifest_sha256(&contents.manifest),

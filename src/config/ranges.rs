@@ -40,6 +40,7 @@ const RANGES: &[(&str, u64, u64)] = &[
     ("store.cache_bytes", MIB, ANY),
     ("store.max_staged_bytes", MIB, ANY),
     ("store.quarantine_days", 1, 3650),
+    ("store.max_attachment_bytes", KIB, 16 * MIB),
     ("store.min_free_bytes", 0, ANY),
     ("uploads.max_unfinished", 1, 10_000),
     ("uploads.max_unfinished_bytes", KIB, ANY),

@@ -28,6 +28,8 @@ pub struct StoreConfig {
     pub max_staged_bytes: u64,
     /// Days a quarantined bundle is kept.
     pub quarantine_days: u32,
+    /// Bytes of one attachment: an SBOM or a provenance beside a bundle.
+    pub max_attachment_bytes: u64,
     /// Uploads are refused when the disk has fewer bytes free.
     pub min_free_bytes: u64,
     /// An S3 store. Read and checked; no effect yet.
@@ -45,6 +47,7 @@ impl Default for StoreConfig {
             cache_bytes: 2 * 1024 * 1024 * 1024,
             max_staged_bytes: 5 * 1024 * 1024 * 1024,
             quarantine_days: 30,
+            max_attachment_bytes: 1024 * 1024,
             min_free_bytes: 1024 * 1024 * 1024,
             s3: S3Config::default(),
         }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use super::{AssetPath, ContentHash, ExtensionName, FileEntry, KeyId, Manifest};
+use super::{AssetPath, ContentHash, ExtensionName, FileEntry, KeyId, Manifest, StarVersion};
 
 /// What a component exports, and so which host it runs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -30,6 +30,10 @@ pub struct Signer {
 pub struct ExtensionVersion {
     pub name: ExtensionName,
     pub version: Version,
+    /// What the bundle's manifest says in place of the version, if it says `X.Y.*`:
+    /// its signatures say the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub star: Option<StarVersion>,
     pub content_hash: ContentHash,
     /// Bytes of the compressed archive.
     pub size: u64,
@@ -57,6 +61,8 @@ impl TargetWorld {
 }
 
 impl ExtensionVersion {
+    /// Where the manifest is.
+    pub const MANIFEST_PATH: &'static str = "manifest.json";
     /// The only path the runner executes.
     pub const COMPONENT_PATH: &'static str = "dist/main.wasm";
 
@@ -64,6 +70,11 @@ impl ExtensionVersion {
     pub fn file(&self, path: &AssetPath) -> Option<&FileEntry> {
         let index = self.files.binary_search_by(|file| file.path.cmp(path)).ok()?;
         self.files.get(index)
+    }
+
+    /// The row of the manifest, which every bundle has.
+    pub fn manifest_file(&self) -> Option<&FileEntry> {
+        self.files.iter().find(|file| file.path.as_str() == Self::MANIFEST_PATH)
     }
 
     /// The component's row, if the bundle has one.

@@ -23,7 +23,9 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{AssetPath, Capability, Endpoint, ExtensionName, ExtensionVersion, FileEntry};
+use super::{
+    AssetPath, Capability, Endpoint, ExtensionName, ExtensionVersion, FileEntry, StarVersion,
+};
 
 /// A manifest that has been checked. Made only by [`Manifest::parse`] and by
 /// reading back what the registry stored.
@@ -75,6 +77,23 @@ pub struct UiHook {
     pub label: String,
 }
 
+/// A manifest as it was read, before it is known which version a star stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadManifest {
+    pub manifest: Manifest,
+    /// What `version` says, where it is no version.
+    pub star: Option<StarVersion>,
+    pub warnings: Vec<ManifestWarning>,
+}
+
+/// Whether a manifest's version may be `X.Y.*`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stars {
+    #[default]
+    Refused,
+    Allowed,
+}
+
 /// One thing wrong with a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManifestProblem {
@@ -102,7 +121,20 @@ pub struct ManifestWarning {
 impl Manifest {
     /// Parses and checks the bytes of a `manifest.json`; finds everything that is wrong at once.
     pub fn parse(json: &[u8]) -> Result<(Self, Vec<ManifestWarning>), ManifestProblems> {
-        parse::parse(json)
+        let read = Self::read(json, Stars::Refused)?;
+        Ok((read.manifest, read.warnings))
+    }
+
+    /// The same, for a manifest whose version may be `X.Y.*`. Its `version` is then
+    /// the first of that line, until it is known which one it stands for.
+    pub fn read(json: &[u8], stars: Stars) -> Result<ReadManifest, ManifestProblems> {
+        parse::parse(json, stars)
+    }
+
+    /// Whether two texts are the same JSON; an error when `other` is none.
+    pub fn is_same_json(manifest: &[u8], other: &[u8]) -> Result<bool, ManifestProblem> {
+        let other = json::parse(other)?;
+        Ok(json::parse(manifest).is_ok_and(|manifest| manifest == other))
     }
 
     /// The manifest format as a JSON Schema.

@@ -11,8 +11,8 @@ use redb::{Database, ReadableDatabase, TableDefinition, TableError, WriteTransac
 
 use super::storage::durable_write;
 use super::{
-    RegistryError, approvals, audit, installs, operators, quarantine, sessions, setup, tenants,
-    tokens, trusted_keys, uploads, versions,
+    RegistryError, approvals, attachments, audit, awaited, installs, operators, quarantine,
+    removals, sessions, setup, tenants, tokens, trusted_keys, uploads, versions,
 };
 
 /// Facts about the file itself.
@@ -24,7 +24,8 @@ const FORMAT: &str = "format";
 type Migration = fn(&WriteTransaction, Timestamp) -> Result<(), RegistryError>;
 
 /// The migration at index `n` makes format `n + 1`; format 0 is an empty file.
-const MIGRATIONS: &[Migration] = &[create_tables, add_uploads];
+const MIGRATIONS: &[Migration] =
+    &[create_tables, add_uploads, add_attachments_and_removals, add_awaited];
 
 /// The format this program reads and writes.
 pub const FORMAT_VERSION: u64 = MIGRATIONS.len() as u64;
@@ -96,6 +97,17 @@ fn add_uploads(txn: &WriteTransaction, _now: Timestamp) -> Result<(), RegistryEr
     uploads::create_table(txn)
 }
 
+/// Format 3: files beside bundles, yanked versions, and what is left of removed ones.
+fn add_attachments_and_removals(txn: &WriteTransaction, _: Timestamp) -> Result<(), RegistryError> {
+    attachments::create_table(txn)?;
+    removals::create_tables(txn)
+}
+
+/// Format 4: who waits for a bundle that is in quarantine.
+fn add_awaited(txn: &WriteTransaction, _now: Timestamp) -> Result<(), RegistryError> {
+    awaited::create_table(txn)
+}
+
 #[cfg(test)]
 mod tests {
     use redb::backends::InMemoryBackend;
@@ -139,7 +151,7 @@ mod tests {
 
         upgrade(&db, Path::new("r"), Timestamp::UNIX_EPOCH).unwrap();
 
-        assert_eq!(format(&db).unwrap(), Some(2));
+        assert_eq!(format(&db).unwrap(), Some(FORMAT_VERSION));
         assert_eq!(uploads::list_all(&db.begin_read().unwrap()).unwrap(), []);
     }
 
@@ -160,13 +172,14 @@ mod tests {
         let db = database();
         create(&db, Timestamp::UNIX_EPOCH).unwrap();
         let txn = db.begin_write().unwrap();
-        txn.open_table(META).unwrap().insert(FORMAT, 7).unwrap();
+        txn.open_table(META).unwrap().insert(FORMAT, 77).unwrap();
         txn.commit().unwrap();
 
         let error = upgrade(&db, Path::new("r"), Timestamp::UNIX_EPOCH).unwrap_err();
 
-        assert!(matches!(error, RegistryError::NewerFormat { found: 7, supported: 2, .. }));
-        assert!(error.to_string().contains("format 7") && error.to_string().contains("up to 2"));
+        assert!(matches!(error, RegistryError::NewerFormat { found: 77, .. }));
+        let known = format!("up to {FORMAT_VERSION}");
+        assert!(error.to_string().contains("format 77") && error.to_string().contains(&known));
     }
 
     #[test]

@@ -1,12 +1,13 @@
-//! Published versions, keyed by extension name and version number. They never change.
+//! Published versions, keyed by extension name and version number. They never change,
+//! and go only by [`removals::bury`].
 
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 use semver::Version;
 
-use crate::model::{ContentHash, ExtensionName, ExtensionVersion};
+use crate::model::{ContentHash, ExtensionName, ExtensionVersion, StarVersion};
 
 use super::txn::{decode, encode};
-use super::{ReadTables, RegistryError, WriteTxn};
+use super::{ReadTables, RegistryError, WriteTxn, removals};
 
 /// `(name, version)` to a JSON [`ExtensionVersion`].
 const VERSIONS: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("versions");
@@ -23,6 +24,8 @@ pub enum Insertion {
     Unchanged,
     /// The version was there, with other content, which was kept.
     Taken,
+    /// The version was removed: its number is not used again, whatever the content.
+    Removed,
 }
 
 pub(super) fn create_tables(txn: &WriteTransaction) -> Result<(), RegistryError> {
@@ -35,6 +38,9 @@ pub(super) fn create_tables(txn: &WriteTransaction) -> Result<(), RegistryError>
 pub fn insert(txn: &WriteTxn, version: &ExtensionVersion) -> Result<Insertion, RegistryError> {
     let number = version.version.to_string();
     let key = (version.name.as_str(), number.as_str());
+    if removals::get_tombstone(txn, &version.name, &version.version)?.is_some() {
+        return Ok(Insertion::Removed);
+    }
     let mut rows = txn.table(VERSIONS)?;
     if let Some(row) = rows.get(key)? {
         let known: ExtensionVersion = decode(&VERSIONS, row.value())?;
@@ -44,6 +50,60 @@ pub fn insert(txn: &WriteTxn, version: &ExtensionVersion) -> Result<Insertion, R
     rows.insert(key, encode(&VERSIONS, version)?.as_slice())?;
     txn.table(HASHES)?.insert(version.content_hash.as_bytes(), key)?;
     Ok(Insertion::Created)
+}
+
+/// Takes a version out. What is left of it is for [`removals`] to keep.
+pub(super) fn remove(
+    txn: &WriteTxn,
+    name: &ExtensionName,
+    version: &Version,
+    hash: &ContentHash,
+) -> Result<(), RegistryError> {
+    let number = version.to_string();
+    txn.table(VERSIONS)?.remove((name.as_str(), number.as_str()))?;
+    txn.table(HASHES)?.remove(hash.as_bytes())?;
+    Ok(())
+}
+
+/// Inserts a bundle whose manifest says `X.Y.*` at the next free patch, and
+/// writes into `version` what it became. Equal bytes keep the number they have.
+pub fn insert_at_star(
+    txn: &WriteTxn,
+    version: &mut ExtensionVersion,
+    star: StarVersion,
+) -> Result<Insertion, RegistryError> {
+    if let Some(known) = get_by_hash(txn, &version.content_hash)? {
+        *version = known;
+        return Ok(Insertion::Unchanged);
+    }
+    let Some(number) = next_of(txn, &version.name, star)? else { return Ok(Insertion::Taken) };
+    version.version = number.clone();
+    version.manifest.version = number;
+    insert(txn, version)
+}
+
+/// The version that `X.Y.*` stands for: that of the same bytes, or the next that is free.
+pub fn stands_for(
+    txn: &impl ReadTables,
+    hash: &ContentHash,
+    name: &ExtensionName,
+    star: StarVersion,
+) -> Result<Option<Version>, RegistryError> {
+    match get_by_hash(txn, hash)? {
+        Some(known) => Ok(Some(known.version)),
+        None => next_of(txn, name, star),
+    }
+}
+
+/// The next free patch of a line. The number of a removed version is not free.
+fn next_of(
+    txn: &impl ReadTables,
+    name: &ExtensionName,
+    star: StarVersion,
+) -> Result<Option<Version>, RegistryError> {
+    let removed = removals::list_tombstones_of(txn, name)?;
+    let removed = removed.into_iter().map(|tombstone| tombstone.version);
+    Ok(star.next(numbers_of(txn, name)?.into_iter().chain(removed)))
 }
 
 /// One version.
@@ -100,8 +160,13 @@ pub fn highest(
     txn: &impl ReadTables,
     name: &ExtensionName,
 ) -> Result<Option<Version>, RegistryError> {
+    Ok(numbers_of(txn, name)?.into_iter().max())
+}
+
+/// The version numbers of one extension, in no particular order.
+fn numbers_of(txn: &impl ReadTables, name: &ExtensionName) -> Result<Vec<Version>, RegistryError> {
     let rows = txn.rows(VERSIONS)?;
-    let mut highest = None;
+    let mut numbers = Vec::new();
     for row in rows.range((name.as_str(), "")..)? {
         let (key, _) = row?;
         let (row_name, number) = key.value();
@@ -109,9 +174,9 @@ pub fn highest(
             break;
         }
         // Read from the key: decoding whole file tables for a number would be slow.
-        highest = highest.max(Version::parse(number).ok());
+        numbers.extend(Version::parse(number));
     }
-    Ok(highest)
+    Ok(numbers)
 }
 
 #[cfg(test)]
@@ -179,5 +244,28 @@ mod tests {
         assert_eq!(highest, Some(Version::new(1, 10, 0)));
         assert_eq!(numbers, ["1.10.0", "1.10.0-rc.1", "1.9.0"]);
         assert_eq!(registry.read_blocking(list).unwrap().len(), 5);
+    }
+
+    #[test]
+    fn a_star_takes_the_next_patch_and_equal_bytes_keep_theirs() {
+        let registry = registry();
+        let star = StarVersion { major: 1, minor: 2 };
+        let mut first = version("hello", "1.2.0", "a");
+        let mut second = version("hello", "1.2.0", "b");
+        let mut again = version("hello", "1.2.0", "a");
+
+        let insertions = registry
+            .write_blocking(|txn| {
+                insert(txn, &version("hello", "1.2.6", "c"))?;
+                insert(txn, &version("hello", "1.2.9-rc.1", "d"))?;
+                Ok([&mut first, &mut second, &mut again]
+                    .map(|row| insert_at_star(txn, row, star).unwrap()))
+            })
+            .unwrap();
+
+        assert_eq!(insertions, [Insertion::Created, Insertion::Created, Insertion::Unchanged]);
+        let numbers = [&first, &second, &again].map(|row| row.version.to_string());
+        assert_eq!(numbers, ["1.2.7", "1.2.8", "1.2.7"]);
+        assert_eq!(second.manifest.version, second.version);
     }
 }

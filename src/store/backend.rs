@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use object_store::memory::InMemory;
 use object_store::path::Path as Key;
@@ -136,6 +137,19 @@ impl Backend {
         found.bytes().await.map_err(object)
     }
 
+    /// The object `key`, which has `size` bytes, as it arrives.
+    pub(super) async fn stream(
+        &self,
+        key: &Key,
+        size: u64,
+    ) -> Result<(BoxStream<'static, Result<Bytes, StoreError>>, ObjectVersion), StoreError> {
+        let object = |error| StoreError::object("read an object", error);
+        let found = self.objects.get(key).await.map_err(object)?;
+        check_size(key, &found.meta, size)?;
+        let version = ObjectVersion::from(&found.meta);
+        Ok((found.into_stream().map_err(object).boxed(), version))
+    }
+
     /// The object `key`, which has `size` bytes, as a file at its beginning.
     ///
     /// An object that is no file yet becomes one without a name in `spool`.
@@ -201,6 +215,14 @@ impl Backend {
         Ok((objects.into_iter().map(|meta| meta.location).collect(), newest))
     }
 
+    /// Removes one object. None there is no error.
+    pub(super) async fn remove(&self, key: &Key) -> Result<(), StoreError> {
+        match self.objects.delete(key).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(StoreError::object("remove an object", error)),
+        }
+    }
+
     /// Removes all objects below `folder`. None there is no error.
     pub(super) async fn remove_folder(&self, folder: &Key) -> Result<(), StoreError> {
         if let Some(directory) = self.directory.clone() {
@@ -208,10 +230,7 @@ impl Backend {
             return blocking("remove a bundle", move || directory.remove_folder(&folder)).await;
         }
         for key in self.objects_below(folder).await?.0 {
-            match self.objects.delete(&key).await {
-                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => return Err(StoreError::object("remove a bundle", error)),
-            }
+            self.remove(&key).await?;
         }
         Ok(())
     }

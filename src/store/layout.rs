@@ -1,13 +1,13 @@
 //! Where things are: the only place that knows the names of keys.
 //!
 //! `<prefix>/<hex>/{bundle.tar.zst, manifest.json, entry.wasm, signatures/<key>.dsse.json}`
-//! for published bundles, the same below `_quarantine/` for those that wait, and
+//! for published bundles, with `attachments/<kind>.<digest>.json` beside, the same below `_quarantine/` for those that wait, and
 //! `_staging/<id>/bundle.tar.zst` for uploads.
 
 use object_store::path::Path as Key;
 
 use super::StoreError;
-use crate::model::{ContentHash, KeyId};
+use crate::model::{Attachment, ContentHash, KeyId};
 
 /// The prefix that stands when `store.base` names an endpoint and not a prefix.
 const DEFAULT_PREFIX: &str = "sha256";
@@ -86,6 +86,15 @@ impl Layout {
         join(&self.signatures(place, hash), &name)
     }
 
+    pub(super) fn attachments(&self, hash: &ContentHash) -> Key {
+        join(&self.bundle(Place::Published, hash), "attachments")
+    }
+
+    pub(super) fn attachment(&self, attachment: &Attachment) -> Key {
+        let Attachment { content_hash, kind, sha256, .. } = attachment;
+        join(&self.attachments(content_hash), &format!("{kind}.{sha256}.json"))
+    }
+
     fn below(&self, name: &str) -> Key {
         join(&self.prefix, name)
     }
@@ -94,6 +103,12 @@ impl Layout {
 /// The bundle whose folder has this name; `_staging`, `_quarantine` and strangers have none.
 pub(super) fn hash_of_folder(name: &str) -> Option<ContentHash> {
     format!("sha256:{name}").parse().ok()
+}
+
+/// The key id that an envelope is kept under, from its name.
+pub(super) fn key_of_signature(key: &Key) -> Option<KeyId> {
+    let digits = key.filename()?.strip_suffix(".dsse.json")?;
+    format!("sha256:{digits}").parse().ok()
 }
 
 /// `Key::parse`, never `Key::from`: the latter rewrites what it does not like

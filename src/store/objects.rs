@@ -8,7 +8,7 @@ use object_store::path::Path as Key;
 use sha2::{Digest, Sha256};
 use tokio::sync::OwnedMutexGuard;
 
-use super::backend::{Creation, ObjectVersion, blocking};
+use super::backend::{ObjectVersion, blocking};
 use super::layout::Place;
 use super::unpack::StoredArchive;
 use super::{BundleStore, StoreError};
@@ -26,54 +26,63 @@ pub struct AssetFile {
     pub size: u64,
 }
 
+/// A bundle that is stored whole.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// The keys of objects that were damaged and have their content again.
+    pub mended: Vec<String>,
+}
+
 impl BundleStore {
-    /// Stores a verified bundle. Storing it twice changes nothing.
+    /// Stores a verified bundle. Storing it twice changes nothing, but objects
+    /// of it that were damaged meanwhile are replaced.
     ///
     /// When this returns everything is durable, and only then may the registry
     /// name the bundle.
-    pub async fn put(&self, bundle: &VerifiedBundle) -> Result<(), StoreError> {
+    pub async fn put(&self, bundle: &VerifiedBundle) -> Result<Kept, StoreError> {
         let inner = &self.inner;
         let hash = bundle.content_hash();
         let _writing = inner.writing.lock(hash).await;
         inner.note_fresh(Place::Published, hash);
         inner.backend.create_folders(inner.layout.signatures(Place::Published, &hash)).await?;
         let key = inner.layout.archive(Place::Published, &hash);
-        let created = inner.backend.adopt(bundle.file(), &key, bundle.size(), hash).await?;
-        accept(&key, created)?;
+        let mut kept = Kept::default();
+        self.adopt_or_mend(&key, bundle, &mut kept.mended).await?;
         crate::fail_point!("store.archive_renamed");
 
         // Each waits for the disk, so they wait together.
-        tokio::try_join!(
+        let (manifest, component, ()) = tokio::try_join!(
             self.put_manifest(hash, bundle),
             self.put_component(hash, bundle),
             self.put_signatures(hash, bundle.signatures()),
         )?;
-        Ok(())
+        kept.mended.extend(manifest.into_iter().chain(component));
+        Ok(kept)
     }
 
     async fn put_manifest(
         &self,
         hash: ContentHash,
         bundle: &VerifiedBundle,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<String>, StoreError> {
         let key = self.inner.layout.manifest(&hash);
         let manifest = Bytes::copy_from_slice(bundle.manifest_json());
-        accept(&key, self.inner.backend.create(&key, manifest).await?)?;
+        let mended = self.create_or_mend(&key, manifest).await?;
         crate::fail_point!("store.manifest_put");
-        Ok(())
+        Ok(mended)
     }
 
     async fn put_component(
         &self,
         hash: ContentHash,
         bundle: &VerifiedBundle,
-    ) -> Result<(), StoreError> {
-        let Some(component) = bundle.component() else { return Ok(()) };
+    ) -> Result<Option<String>, StoreError> {
+        let Some(component) = bundle.component() else { return Ok(None) };
         let key = self.inner.layout.component(&hash);
         let component = Bytes::copy_from_slice(component);
-        accept(&key, self.inner.backend.create(&key, component).await?)?;
+        let mended = self.create_or_mend(&key, component).await?;
         crate::fail_point!("store.entry_put");
-        Ok(())
+        Ok(mended)
     }
 
     /// The first envelope of a key stays: a later one says the same of the same bundle.
@@ -102,9 +111,19 @@ impl BundleStore {
         let Some(entry) = version.component() else {
             return Err(StoreError::NotFound { key: key.to_string() });
         };
-        let problem = match self.inner.backend.get(&key, entry.size).await {
-            Ok(found) => match checked(&key, found, entry).await {
-                Ok(component) => return Ok(component),
+        self.small_file(version, &key, entry).await
+    }
+
+    /// A file of `version` that is also an object of its own, checked.
+    pub(super) async fn small_file(
+        &self,
+        version: &ExtensionVersion,
+        key: &Key,
+        entry: &FileEntry,
+    ) -> Result<Bytes, StoreError> {
+        let problem = match self.inner.backend.get(key, entry.size).await {
+            Ok(found) => match checked(key, found, entry).await {
+                Ok(content) => return Ok(content),
                 Err(problem) => problem,
             },
             Err(problem) => problem,
@@ -115,12 +134,12 @@ impl BundleStore {
         // The object is a convenience; the archive is the truth.
         tracing::warn!(
             bundle.hash = %version.content_hash,
-            "A stored component cannot be used, taking it from the archive: {problem}",
+            "A stored object cannot be used, taking it from the archive: {problem}",
         );
-        self.component_of_archive(version, entry.clone()).await
+        self.file_of_archive(version, entry.clone()).await
     }
 
-    async fn component_of_archive(
+    async fn file_of_archive(
         &self,
         version: &ExtensionVersion,
         entry: FileEntry,
@@ -210,7 +229,7 @@ impl BundleStore {
         .await
     }
 
-    fn check_not_known_broken(
+    pub(super) fn check_not_known_broken(
         &self,
         key: &Key,
         hash: ContentHash,
@@ -224,17 +243,9 @@ impl BundleStore {
     }
 }
 
-/// A bundle's own objects have one content; another one under the key is damage.
-fn accept(key: &Key, creation: Creation) -> Result<(), StoreError> {
-    match creation {
-        Creation::Created | Creation::Same => Ok(()),
-        Creation::Different => Err(StoreError::integrity(key.as_ref(), "it has another content")),
-    }
-}
-
 async fn checked(key: &Key, content: Bytes, entry: &FileEntry) -> Result<Bytes, StoreError> {
     let (key, expected) = (key.clone(), entry.sha256);
-    blocking("check a component", move || {
+    blocking("check an object", move || {
         let digest: [u8; 32] = Sha256::digest(&content).into();
         if digest == *expected.as_bytes() {
             return Ok(content);

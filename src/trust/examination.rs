@@ -9,17 +9,22 @@ use super::report::{Check, CheckStatus, Finding, ReportedExtension, Rows};
 use super::statement::{Subject, manifest_sha256};
 use super::verification::{StagedUpload, reported};
 use crate::bundle::{self, ArchiveError, BundleContents, BundleLimits};
-use crate::model::{ContentHash, ExtensionVersion, Manifest, TargetWorld};
+use crate::model::{
+    ContentHash, ExtensionVersion, Manifest, ReadManifest, StarVersion, Stars, TargetWorld,
+};
 
 /// A bundle that is sound in itself.
 #[derive(Debug)]
 pub(super) struct Examined {
     pub(super) contents: BundleContents,
     pub(super) manifest: Manifest,
+    /// What the manifest says instead of a version, if it says `X.Y.*`.
+    pub(super) star: Option<StarVersion>,
     pub(super) world: Option<TargetWorld>,
 }
 
 /// Why the examination ended early. The rows say more.
+#[derive(Debug)]
 pub(super) enum Stop {
     Rejected(Option<ReportedExtension>),
     /// Our file or our disk, and not the bundle, is at fault.
@@ -32,6 +37,7 @@ impl Examined {
         Subject {
             name: self.manifest.name.clone(),
             version: self.manifest.version.clone(),
+            star: self.star,
             content_hash: self.contents.content_hash,
             size: self.contents.size,
             manifest_sha256: manifest_sha256(&self.contents.manifest),
@@ -44,13 +50,14 @@ impl Examined {
 pub(super) fn examine(
     upload: &StagedUpload,
     limits: &BundleLimits,
+    stars: Stars,
     rows: &mut Rows,
 ) -> Result<Examined, Stop> {
     check_transport(upload, rows)?;
     let contents = read(upload, limits, rows)?;
-    let manifest = check_manifest(&contents, rows)?;
+    let (manifest, star) = check_manifest(&contents, stars, rows)?;
     let world = check_component(&contents, &manifest, rows)?;
-    Ok(Examined { contents, manifest, world })
+    Ok(Examined { contents, manifest, star, world })
 }
 
 fn check_transport(upload: &StagedUpload, rows: &mut Rows) -> Result<(), Stop> {
@@ -122,17 +129,22 @@ fn check_integrity(upload: &StagedUpload, found: ContentHash, rows: &mut Rows) -
     Err(Stop::NotChecked)
 }
 
-fn check_manifest(contents: &BundleContents, rows: &mut Rows) -> Result<Manifest, Stop> {
-    match Manifest::parse(&contents.manifest) {
-        Ok((manifest, warnings)) => {
-            rows.pass(Check::Manifest, format!("{} {}", manifest.name, manifest.version));
+fn check_manifest(
+    contents: &BundleContents,
+    stars: Stars,
+    rows: &mut Rows,
+) -> Result<(Manifest, Option<StarVersion>), Stop> {
+    match Manifest::read(&contents.manifest, stars) {
+        Ok(ReadManifest { manifest, star, warnings }) => {
+            let stated = star.map_or_else(|| manifest.version.to_string(), |star| star.to_string());
+            rows.pass(Check::Manifest, format!("{} {stated}", manifest.name));
             for warning in warnings {
                 let finding =
                     Finding::new(warning.code).found(located(&warning.path, &warning.message));
                 rows.add(Check::Manifest, CheckStatus::Warn, finding);
             }
             warn_of_missing_files(contents, &manifest, rows);
-            Ok(manifest)
+            Ok((manifest, star))
         }
         Err(problems) => {
             for problem in problems.0 {
@@ -149,18 +161,11 @@ fn check_manifest(contents: &BundleContents, rows: &mut Rows) -> Result<Manifest
 /// file is no refusal; the page would answer 404 and its author should know.
 fn warn_of_missing_files(contents: &BundleContents, manifest: &Manifest, rows: &mut Rows) {
     let has = |path: &str| contents.files.iter().any(|file| file.path.as_str() == path);
-    if let Some(ui) = &manifest.ui {
-        let entry = format!("ui/{}", ui.entry);
-        if !has(&entry) {
-            let finding = Finding::new("ui_entry_missing")
-                .expected(format!("a file {entry}, as the manifest says"))
-                .found("no such file");
-            rows.add(Check::Manifest, CheckStatus::Warn, finding);
-        }
-    }
-    if let Some(icon) = manifest.icon.as_ref().filter(|icon| !has(icon.as_str())) {
-        let finding = Finding::new("icon_missing")
-            .expected(format!("a file {icon}, as the manifest says"))
+    let page = manifest.ui.as_ref().map(|ui| ("ui_entry_missing", format!("ui/{}", ui.entry)));
+    let icon = manifest.icon.as_ref().map(|icon| ("icon_missing", icon.to_string()));
+    for (code, file) in page.into_iter().chain(icon).filter(|(_, file)| !has(file)) {
+        let finding = Finding::new(code)
+            .expected(format!("a file {file}, as the manifest says"))
             .found("no such file");
         rows.add(Check::Manifest, CheckStatus::Warn, finding);
     }

@@ -45,6 +45,7 @@ pub(super) fn bundle() -> Subject {
     Subject {
         name: "com.acme.demo".parse().unwrap(),
         version: "1.2.0".parse().unwrap(),
+        star: None,
         content_hash: ContentHash::of(b"bundle"),
         size: 6,
         manifest_sha256: [7; 32],

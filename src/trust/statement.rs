@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::envelope::{Envelope, pae};
 use super::report::Finding;
 use super::{keys, strict_json};
-use crate::model::{ContentHash, ExtensionName, TargetWorld};
+use crate::model::{ContentHash, ExtensionName, StarVersion, TargetWorld};
 
 /// The payload type of every statement.
 pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
@@ -28,6 +28,8 @@ pub const PREDICATE_TYPE: &str = "https://plugboard.dev/attestation/bundle/v1";
 pub struct Subject {
     pub name: ExtensionName,
     pub version: Version,
+    /// What the manifest says instead of `version`, if it says `X.Y.*`.
+    pub star: Option<StarVersion>,
     pub content_hash: ContentHash,
     /// Bytes of the compressed archive.
     pub size: u64,
@@ -104,14 +106,19 @@ pub fn manifest_sha256(manifest: &[u8]) -> [u8; 32] {
 impl Subject {
     /// What the statement calls the bundle.
     fn title(&self) -> String {
-        format!("{}@{}", self.name, self.version)
+        format!("{}@{}", self.name, self.stated_version())
+    }
+
+    /// The version as the manifest says it: signers do not know what a star will stand for.
+    fn stated_version(&self) -> String {
+        self.star.map_or_else(|| self.version.to_string(), |star| star.to_string())
     }
 }
 
 fn write(subject: &Subject, signer: &VerifyingKey) -> Vec<u8> {
     let predicate = PredicateJson {
         extension_id: subject.name.to_string(),
-        version: subject.version.to_string(),
+        version: subject.stated_version(),
         size: subject.size,
         manifest_sha256: Some(hex::encode(subject.manifest_sha256)),
         target_world: subject.target_world.map(|world| world.as_str().to_owned()),
@@ -161,7 +168,7 @@ fn compare(
     bundle: &Subject,
 ) -> Result<(), Finding> {
     let content_hash = bundle.content_hash.hex();
-    let (name, version) = (bundle.name.as_str(), bundle.version.to_string());
+    let (name, version) = (bundle.name.as_str(), bundle.stated_version());
     let (size, stated_size) = (bundle.size.to_string(), predicate.size.to_string());
     let manifest = hex::encode(bundle.manifest_sha256);
     let world = bundle.target_world.map_or("none", TargetWorld::as_str);

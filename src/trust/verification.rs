@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::VerifyingKey;
+use semver::Version;
 
 use super::examination::{self, Examined, Stop};
 use super::key_ring::KeyRing;
@@ -12,7 +13,9 @@ use super::report::{Check, CheckStatus, Report, ReportedExtension, Rows, Verdict
 use super::signatures::{self, SignatureFact, Signed};
 use super::trust_bundle::TrustBundle;
 use crate::bundle::BundleLimits;
-use crate::model::{ContentHash, FileEntry, KeyId, Manifest, Signer, TargetWorld};
+use crate::model::{
+    ContentHash, ExtensionName, FileEntry, KeyId, Manifest, Signer, StarVersion, Stars, TargetWorld,
+};
 
 /// A bundle received into a file of ours, hashed on the way. Nothing in it is trusted.
 #[derive(Clone, Debug)]
@@ -40,7 +43,7 @@ pub enum Verification {
 
 /// A bundle that may be stored, registered and run.
 ///
-/// [`verify`] is the only constructor, so a function that takes this type
+/// [`Examination::decide`] is the only constructor, so a function that takes this type
 /// cannot be handed anything unchecked, and "could not be checked" cannot be
 /// mistaken for "is fine".
 #[derive(Debug)]
@@ -67,47 +70,95 @@ pub struct ExaminedBundle {
     report: Report,
 }
 
-/// Verifies an upload. Reads and decompresses the whole archive: not for an
-/// async thread.
+/// An upload whose bytes have been looked at. Nothing is decided yet.
 ///
-/// The order of the checks is that of [`Check::ALL`]. One that fails ends the
-/// work, but a bundle that only lacks trusted signatures is read whole.
+/// What the decision depends on can be asked for here, once it is known which
+/// extension the bytes say they are.
+#[derive(Debug)]
+pub struct Examination {
+    upload: StagedUpload,
+    rows: Rows,
+    examined: Result<Examined, Stop>,
+}
+
+/// Verifies an upload, for a caller that knows the facts beforehand.
 pub fn verify(
     upload: &StagedUpload,
     trust: &TrustBundle,
     facts: &Facts,
     limits: &BundleLimits,
 ) -> Verification {
+    examine(upload, limits, Stars::Refused).decide(trust, facts)
+}
+
+/// The first half of [`verify`]: the checks `transport` to `component`. Reads
+/// and decompresses the whole archive: not for an async thread.
+pub fn examine(upload: &StagedUpload, limits: &BundleLimits, stars: Stars) -> Examination {
     let mut rows = Rows::default();
-    let hash = upload.content_hash;
-    let examined = match examination::examine(upload, limits, &mut rows) {
-        Ok(examined) => examined,
-        Err(Stop::Rejected(extension)) => {
-            return Verification::Rejected(rows.into_report(Verdict::Rejected, hash, extension));
+    let examined = examination::examine(upload, limits, stars, &mut rows);
+    Examination { upload: upload.clone(), rows, examined }
+}
+
+impl Examination {
+    /// The extension that the manifest names, if there is a sound one.
+    pub fn name(&self) -> Option<&ExtensionName> {
+        self.examined.as_ref().ok().map(|examined| &examined.manifest.name)
+    }
+
+    /// What the manifest says in place of a version, if it says `X.Y.*`.
+    pub fn star(&self) -> Option<StarVersion> {
+        self.examined.as_ref().ok().and_then(|examined| examined.star)
+    }
+
+    /// Says which version the star is. The signatures must say the star.
+    pub fn stand_for(&mut self, version: Version) {
+        if let Ok(examined) = &mut self.examined {
+            examined.manifest.version = version;
         }
-        Err(Stop::NotChecked) => {
-            return Verification::NotChecked(rows.into_report(Verdict::NotChecked, hash, None));
-        }
-    };
-    let extension = Some(reported(&examined.manifest));
-    let subject = examined.subject();
-    let ring = KeyRing::new(trust.keys().iter().chain(&facts.keys));
-    let signatures = match signatures::examine(&upload.signatures, &ring, &subject) {
-        Ok(signatures) => signatures,
-        Err(finding) => {
-            rows.add(Check::Signature, CheckStatus::Fail, finding);
-            return Verification::Rejected(rows.into_report(Verdict::Rejected, hash, extension));
-        }
-    };
-    let case = Case { bundle: &subject, signatures: &signatures, ring: &ring, trust, facts };
-    let decision = case.decide(&mut rows);
-    let bundle = |verdict| ExaminedBundle {
-        file: upload.file.clone(),
-        examined,
-        offered_keys: offered_keys(&signatures),
-        signatures: by_key(signatures),
-        report: rows.into_report(verdict, hash, extension),
-    };
+    }
+
+    /// The second half of [`verify`]: the checks `signature` to `policy`, and the verdict.
+    ///
+    /// The order of the checks is that of [`Check::ALL`]. One that fails ends
+    /// the work, but a bundle that only lacks trusted signatures is read whole.
+    pub fn decide(self, trust: &TrustBundle, facts: &Facts) -> Verification {
+        let Self { upload, mut rows, examined } = self;
+        let hash = upload.content_hash;
+        let examined = match examined {
+            Ok(examined) => examined,
+            Err(Stop::Rejected(extension)) => {
+                let report = rows.into_report(Verdict::Rejected, hash, extension);
+                return Verification::Rejected(report);
+            }
+            Err(Stop::NotChecked) => {
+                return Verification::NotChecked(rows.into_report(Verdict::NotChecked, hash, None));
+            }
+        };
+        let extension = Some(reported(&examined.manifest));
+        let subject = examined.subject();
+        let ring = KeyRing::new(trust.keys().iter().chain(&facts.keys));
+        let signatures = match signatures::examine(&upload.signatures, &ring, &subject) {
+            Ok(signatures) => signatures,
+            Err(finding) => {
+                rows.add(Check::Signature, CheckStatus::Fail, finding);
+                let report = rows.into_report(Verdict::Rejected, hash, extension);
+                return Verification::Rejected(report);
+            }
+        };
+        let case = Case { bundle: &subject, signatures: &signatures, ring: &ring, trust, facts };
+        let decision = case.decide(&mut rows);
+        let bundle = |verdict| ExaminedBundle {
+            file: upload.file,
+            examined,
+            offered_keys: offered_keys(&signatures),
+            signatures: by_key(signatures),
+            report: rows.into_report(verdict, hash, extension),
+        };
+        verdict(decision, bundle)
+    }
+}
+
+fn verdict(decision: Decision, bundle: impl FnOnce(Verdict) -> ExaminedBundle) -> Verification {
     match decision {
         Decision::Verified { signers, approved_because } => {
             let bundle = bundle(Verdict::Verified);
@@ -199,6 +250,11 @@ impl ExaminedBundle {
 
     pub fn manifest(&self) -> &Manifest {
         &self.examined.manifest
+    }
+
+    /// What the manifest says in place of a version, if it says `X.Y.*`.
+    pub fn star(&self) -> Option<StarVersion> {
+        self.examined.star
     }
 
     /// The manifest as it is in the bundle.

@@ -15,6 +15,11 @@ pub enum Access {
     ScopeStepUp(ScopeKind),
     /// A signed-in operator whose password is recent, or the admin socket. No token.
     OperatorStepUp,
+    /// A token with this scope, in `x-api-key` or as Bearer, of the tenant in
+    /// `x-tenant-id` if there is one. Nobody else, as existing clients know it.
+    ApiKey(ScopeKind),
+    /// Whoever has the address, which is signed and good for a while.
+    SignedAddress,
     /// A signed-in operator in a browser; everyone else is sent to sign in.
     Page,
     /// The declared endpoint of an extension says who; the gateway asks it.

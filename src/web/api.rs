@@ -1,11 +1,14 @@
 //! `/api/v1`: the JSON door for the command line, pipelines and scripts.
 
+pub(super) mod attachments;
 pub(super) mod bundles;
+pub(super) mod downloads;
 pub(super) mod extensions;
 pub(super) mod installs;
 pub(super) mod limits;
 pub(super) mod operators;
 pub(super) mod quarantine;
+pub(super) mod removal;
 pub(super) mod schema;
 pub(super) mod setup;
 pub(super) mod tenants;

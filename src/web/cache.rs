@@ -7,6 +7,8 @@ use axum::http::HeaderValue;
 pub(super) enum CachePolicy {
     /// The address names the content by its hash: it never changes.
     Immutable,
+    /// The same, for answers that not everybody may see: only the asker keeps it.
+    PrivateImmutable,
     /// Ask each time; a 304 is cheap.
     Revalidate,
 }
@@ -15,6 +17,7 @@ impl From<CachePolicy> for HeaderValue {
     fn from(policy: CachePolicy) -> Self {
         Self::from_static(match policy {
             CachePolicy::Immutable => "public, max-age=31536000, immutable",
+            CachePolicy::PrivateImmutable => "private, max-age=31536000, immutable",
             CachePolicy::Revalidate => "no-cache",
         })
     }

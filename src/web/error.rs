@@ -1,6 +1,7 @@
 //! Every error that leaves the appliance, as RFC 9457 problem responses.
 
 mod from_app;
+mod from_keeping;
 mod from_uploads;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use super::compat::{Family, family_of, status_of};
 use super::pages;
 
 /// An error response: what the client may know, and what only the log may know.
@@ -28,11 +30,14 @@ pub struct ApiError {
 }
 
 /// In which form the clients of an address expect its errors.
+#[derive(Clone, Copy)]
 enum Shape {
     Problem,
     /// `/api/ext*`: also `error` and `requestId` (docs/API.md, "Errors").
     Gateway,
     Page,
+    /// What existing clients know (docs/API.md, "Existing clients").
+    Compat(Family),
 }
 
 #[derive(Serialize)]
@@ -122,7 +127,7 @@ impl ApiError {
     pub(super) fn step_up_required(minutes: u64) -> Self {
         let detail = format!("this needs a password entered within the last {minutes} minutes");
         Self::client(StatusCode::FORBIDDEN, "step_up_required", detail)
-            .hint("sign out and in again")
+            .hint("enter the password again at /admin/step-up")
     }
 
     pub(super) fn setup_required() -> Self {
@@ -179,12 +184,17 @@ impl ApiError {
                 chain(&**cause),
             );
         }
-        let mut response = match shape_of(path) {
-            Shape::Page => pages::failure::render(&self, request_id),
+        let shape = shape_of(path);
+        let mut response = match shape {
+            Shape::Page => pages::failure::render(&self, path, request_id),
             Shape::Problem => self.problem(request_id, false),
             Shape::Gateway => self.problem(request_id, true),
+            Shape::Compat(family) => family.write(&self),
         };
-        *response.status_mut() = self.status;
+        *response.status_mut() = match shape {
+            Shape::Compat(_) => status_of(&self),
+            Shape::Page | Shape::Problem | Shape::Gateway => self.status,
+        };
         for (name, value) in &self.headers {
             response.headers_mut().insert(name.clone(), value.clone());
         }
@@ -223,7 +233,9 @@ fn gateway_word(code: &'static str) -> &'static str {
 }
 
 fn shape_of(path: &str) -> Shape {
-    if path.starts_with("/api/ext/") || path.starts_with("/api/ext-proxy/") {
+    if let Some(family) = family_of(path) {
+        Shape::Compat(family)
+    } else if path.starts_with("/api/ext/") || path.starts_with("/api/ext-proxy/") {
         Shape::Gateway
     } else if path.starts_with("/api/")
         || path.starts_with("/ext-ui/")

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{
     DefaultBodyLimit, FromRequest, FromRequestParts, Multipart, OptionalFromRequestParts, Request,
@@ -12,6 +12,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use serde::de::DeserializeOwned;
 
+use super::digest::DigestCheck;
 use super::error::ApiError;
 use super::guard::{SessionCookie, is_same_origin};
 use super::middleware;
@@ -21,7 +22,7 @@ use crate::app::sign_in::csrf_token_fits;
 use crate::model::{Principal, Session};
 
 /// The most bytes of a JSON or form body.
-const MAX_BODY_BYTES: usize = 256 * 1024;
+const MAX_BODY_BYTES: u64 = 256 * 1024;
 
 /// Path parameters, decoded.
 pub(super) struct Path<T>(pub(super) T);
@@ -154,21 +155,34 @@ async fn read_form(request: Request) -> Result<Vec<u8>, ApiError> {
 }
 
 async fn read_body(request: Request) -> Result<Bytes, ApiError> {
-    let limit = MAX_BODY_BYTES;
-    axum::body::to_bytes(request.into_body(), limit).await.map_err(|error| {
+    let (parts, body) = request.into_parts();
+    read_up_to(&parts, body, MAX_BODY_BYTES).await
+}
+
+/// A body of at most `limit` bytes that has the digests its sender gives.
+pub(super) async fn read_up_to(parts: &Parts, body: Body, limit: u64) -> Result<Bytes, ApiError> {
+    let digests = DigestCheck::of(&parts.headers)?;
+    let announced = http_body::Body::size_hint(&body).lower();
+    if announced > limit {
+        return Err(ApiError::too_large("the body", limit, Some(announced)));
+    }
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    let bytes = axum::body::to_bytes(body, most).await.map_err(|error| {
         let over = std::error::Error::source(&error)
             .is_some_and(<dyn std::error::Error + 'static>::is::<http_body_util::LengthLimitError>);
         if over {
-            ApiError::too_large("the body", limit as u64, None)
+            ApiError::too_large("the body", limit, None)
         } else {
             ApiError::malformed("the body broke off")
         }
-    })
+    })?;
+    digests.check_bytes(&bytes)?;
+    Ok(bytes)
 }
 
 async fn limited(request: Request) -> Result<Request, ApiError> {
     let (parts, body) = request.into_parts();
-    let body = read_body(Request::new(body)).await?;
+    let body = read_up_to(&parts, body, MAX_BODY_BYTES).await?;
     Ok(Request::from_parts(parts, body.into()))
 }
 

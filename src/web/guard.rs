@@ -8,6 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::access::Access;
+use super::compat::{api_key, signed_address};
 use super::cookie;
 use super::error::ApiError;
 use super::server::{Peer, client_ip};
@@ -68,7 +69,12 @@ fn check_rate(
     request: &Request,
 ) -> Result<(), RateLimited> {
     let is_page = access == Access::Page && request.uri().path() == "/admin/upload";
-    let is_publishing = access == Access::Scope(ScopeKind::BundlePublish) || is_page;
+    let sends_bundles = [
+        Access::Scope(ScopeKind::BundlePublish),
+        Access::ApiKey(ScopeKind::BundlePublish),
+        Access::SignedAddress,
+    ];
+    let is_publishing = sends_bundles.contains(&access) || is_page;
     let rated = match *request.method() {
         Method::POST | Method::PUT if is_publishing => Rated::Publish,
         Method::PATCH if is_publishing => Rated::Part,
@@ -83,6 +89,12 @@ fn check_rate(
 /// A Bearer token, else the admin socket, else a session.
 fn authenticate(app: &App, access: Access, request: &Request) -> Result<Caller, ApiError> {
     let headers = request.headers();
+    if access == Access::SignedAddress {
+        return signed_address::open(app, request).map(Caller::Known);
+    }
+    if matches!(access, Access::ApiKey(_)) {
+        return api_key::authenticate(app, headers);
+    }
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         // The setup route's Bearer is the setup token; the handler checks it.
         if access == Access::Always {
@@ -112,7 +124,7 @@ fn authenticate(app: &App, access: Access, request: &Request) -> Result<Caller, 
     Ok(Caller::Known(Principal::Operator(session)))
 }
 
-fn bearer(app: &App, headers: &HeaderMap, value: &str) -> Result<Caller, ApiError> {
+pub(super) fn bearer(app: &App, headers: &HeaderMap, value: &str) -> Result<Caller, ApiError> {
     // A token typed into an address bar ends up in histories and logs.
     let navigating = headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
     let token = value
@@ -154,6 +166,12 @@ fn token_fits(access: Access, headers: &HeaderMap, cookie: &str) -> bool {
 fn check(app: &App, access: Access, caller: &Caller, request: &Request) -> Result<(), ApiError> {
     match access {
         Access::Always | Access::Public | Access::Endpoint => Ok(()),
+        // Authenticating it was all.
+        Access::SignedAddress => known(caller).map(drop),
+        Access::ApiKey(kind) => {
+            check_scope(caller, kind)?;
+            api_key::check_tenant(known(caller)?, request.headers())
+        }
         Access::Scope(kind) => check_scope(caller, kind),
         Access::ScopeStepUp(kind) => {
             check_scope(caller, kind)?;

@@ -6,6 +6,7 @@
 //! [`FormErrors`], [`CheckRow`] and [`CapabilityChoice`]; their markup is in
 //! `templates/partials/`.
 
+pub(super) mod attachments;
 mod capabilities;
 mod checks;
 mod chrome;
@@ -20,15 +21,18 @@ mod install_form;
 pub(super) mod installs;
 pub(super) mod open;
 mod outcome;
+pub(super) mod removal;
 mod settings;
 mod settings_form;
 pub(super) mod setup;
 mod show;
 pub(super) mod sign_in;
+pub(super) mod step_up;
 mod upgrade;
 pub(super) mod upload;
 mod versions;
 
+pub use attachments::{AttachedText, AttachmentsPage, SignatureLine};
 pub use capabilities::{CapabilityChoice, CapabilityRow, Standing};
 pub use checks::{CheckMark, CheckRow};
 pub use chrome::{Chrome, Notice, Tone};
@@ -46,6 +50,7 @@ pub use settings::SettingsPage;
 pub use settings_form::{SettingField, SettingInput, SettingsForm};
 pub use setup::SetupPage;
 pub use sign_in::SignInPage;
+pub use step_up::StepUpPage;
 pub use upgrade::UpgradePage;
 pub use upload::UploadPage;
-pub use versions::{VersionRow, VersionStanding, VersionsPage};
+pub use versions::{RemovedRow, VersionRow, VersionStanding, VersionsPage};

@@ -6,15 +6,16 @@ use axum::handler::Handler;
 use axum::routing::{MethodFilter, MethodRouter, any, on};
 
 use super::access::Access::{
-    self, Always, Endpoint, Metrics, OperatorStepUp, Page, Public, Scope, ScopeStepUp,
+    self, Always, ApiKey, Endpoint, Metrics, OperatorStepUp, Page, Public, Scope, ScopeStepUp,
+    SignedAddress,
 };
 use super::api::{
-    bundles, extensions, installs, limits, operators, quarantine, schema, setup, tenants, tokens,
-    trust_keys, uploads,
+    attachments, bundles, downloads, extensions, installs, limits, operators, quarantine, removal,
+    schema, setup, tenants, tokens, trust_keys, uploads,
 };
 use super::ext_ui::show_asset;
 use super::pages;
-use super::{gateway, health, static_files};
+use super::{compat, gateway, health, static_files};
 use crate::app::App;
 use crate::model::ScopeKind::{BundlePublish, InstallRead, InstallWrite, TokenWrite, TrustWrite};
 
@@ -51,7 +52,9 @@ pub fn table() -> Vec<Route> {
     table.extend(ext_ui());
     table.extend(publishing());
     table.extend(uploading());
+    table.extend(versions());
     table.extend(administration());
+    table.extend(compatibility());
     table.extend(pages());
     table
 }
@@ -139,6 +142,33 @@ fn uploading() -> Vec<Route> {
     ]
 }
 
+/// What hangs on one published version.
+fn versions() -> Vec<Route> {
+    const ONE: &str = "/api/v1/extensions/{name}/versions/{version}";
+    const YANK: &str = "/api/v1/extensions/{name}/versions/{version}/yank";
+    const UNYANK: &str = "/api/v1/extensions/{name}/versions/{version}/unyank";
+    const BUNDLE: &str = "/api/v1/extensions/{name}/versions/{version}/bundle";
+    const MANIFEST: &str = "/api/v1/extensions/{name}/versions/{version}/manifest";
+    const SIGNATURES: &str = "/api/v1/extensions/{name}/versions/{version}/signatures";
+    const SIGNATURE: &str = "/api/v1/extensions/{name}/versions/{version}/signatures/{id}";
+    const ATTACHMENTS: &str = "/api/v1/extensions/{name}/versions/{version}/attachments";
+    const ATTACHMENT: &str = "/api/v1/extensions/{name}/versions/{version}/attachments/{kind}";
+    vec![
+        route("DELETE", ONE, Scope(BundlePublish), removal::remove_version),
+        route("POST", YANK, Scope(BundlePublish), removal::yank_version),
+        route("POST", UNYANK, Scope(BundlePublish), removal::unyank_version),
+        route("GET", BUNDLE, Scope(InstallRead), downloads::get_bundle),
+        route("GET", MANIFEST, Scope(InstallRead), downloads::get_manifest),
+        route("GET", SIGNATURES, Scope(InstallRead), downloads::list_signatures),
+        route("POST", SIGNATURES, Scope(BundlePublish), downloads::add_signature),
+        route("GET", SIGNATURE, Scope(InstallRead), downloads::get_signature),
+        route("GET", ATTACHMENTS, Scope(InstallRead), attachments::list_attachments),
+        route("GET", ATTACHMENT, Scope(InstallRead), attachments::get_attachment),
+        route("PUT", ATTACHMENT, Scope(BundlePublish), attachments::put_attachment),
+        route("DELETE", ATTACHMENT, Scope(BundlePublish), attachments::delete_attachment),
+    ]
+}
+
 fn administration() -> Vec<Route> {
     vec![
         route("GET", "/api/v1/quarantine", Scope(BundlePublish), quarantine::list_quarantined),
@@ -190,8 +220,44 @@ fn administration() -> Vec<Route> {
     ]
 }
 
+/// What existing clients call (docs/API.md, "Existing clients").
+fn compatibility() -> Vec<Route> {
+    vec![
+        route("POST", "/api/ext-bundles/upload-proxy", ApiKey(BundlePublish), compat::proxy_bundle),
+        route("POST", "/api/ext-bundles/finalize", ApiKey(BundlePublish), compat::finalize_bundle),
+        route("POST", "/api/ext-bundles/abort", ApiKey(BundlePublish), compat::abort_bundle),
+        route(
+            "POST",
+            "/api/ext-bundles/initiate-upload",
+            ApiKey(BundlePublish),
+            compat::initiate_bundle,
+        ),
+        route("PUT", "/api/ext-bundles/uploads/{id}", SignedAddress, compat::send_bundle),
+        route(
+            "POST",
+            "/api/v1/extensions/install",
+            ApiKey(InstallWrite),
+            compat::install_extension,
+        ),
+        route(
+            "POST",
+            "/api/v1/extensions/uninstall",
+            ApiKey(InstallWrite),
+            compat::uninstall_extension,
+        ),
+        route("POST", "/api/v1/extensions/update", ApiKey(InstallWrite), compat::update_extension),
+    ]
+}
+
 fn pages() -> Vec<Route> {
-    use pages::{extension, extensions, installs, open, setup, sign_in, upload};
+    use pages::{
+        attachments, extension, extensions, installs, open, removal, setup, sign_in, step_up,
+        upload,
+    };
+    const ATTACHMENTS: &str = "/admin/extensions/{name}/versions/{version}/attachments";
+    const YANK: &str = "/admin/extensions/{name}/versions/{version}/yank";
+    const UNYANK: &str = "/admin/extensions/{name}/versions/{version}/unyank";
+    const REMOVE: &str = "/admin/extensions/{name}/versions/{version}/remove";
     vec![
         route("GET", "/", Public, sign_in::show_start),
         route("GET", "/setup", Always, setup::show_setup),
@@ -200,11 +266,19 @@ fn pages() -> Vec<Route> {
         route("POST", "/sign-in", Public, sign_in::submit_sign_in),
         route("GET", "/sign-in/{secret}", Public, sign_in::follow_sign_in_link),
         route("POST", "/sign-out", Page, sign_in::submit_sign_out),
+        route("GET", "/admin/step-up", Page, step_up::show_step_up),
+        route("POST", "/admin/step-up", Page, step_up::submit_step_up),
         route("GET", "/admin/extensions", Page, extensions::show_extensions),
         route("GET", "/admin/extensions/{name}", Page, extension::show_extension),
         route("GET", "/admin/extensions/{name}/versions", Page, extension::show_extension_versions),
         route("GET", "/admin/extensions/{name}/settings", Page, extension::show_extension_settings),
         route("GET", "/admin/extensions/{name}/files", Page, extension::show_extension_files),
+        route("GET", ATTACHMENTS, Page, attachments::show_attachments),
+        route("GET", YANK, Page, removal::confirm_yank),
+        route("POST", YANK, Page, removal::submit_yank),
+        route("POST", UNYANK, Page, removal::submit_unyank),
+        route("GET", REMOVE, Page, removal::confirm_remove),
+        route("POST", REMOVE, Page, removal::submit_remove),
         route("GET", "/admin/upload", Page, upload::show_upload),
         route("POST", "/admin/upload", Page, upload::submit_upload),
         route("POST", "/admin/installs", Page, installs::submit_install),

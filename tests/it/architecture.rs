@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use syn::visit::{self, Visit};
+
 /// Every module, lowest first, with the modules it may use.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("fail_point", &[]),
@@ -136,6 +138,85 @@ fn every_file_says_what_it_is_and_is_short_enough_to_read() {
             assert!(lines <= 400, "{} has {lines} lines", file.display());
         }
     }
+}
+
+/// The lines of every function of a file, from its signature to its closing
+/// brace, without those that only tests have.
+#[derive(Default)]
+struct Lengths(Vec<(usize, String)>);
+
+impl Lengths {
+    fn add(&mut self, signature: &syn::Signature, block: &syn::Block) {
+        let from = signature.fn_token.span.start().line;
+        let to = block.brace_token.span.close().end().line;
+        self.0.push((to - from + 1, signature.ident.to_string()));
+    }
+}
+
+fn is_for_tests(attributes: &[syn::Attribute]) -> bool {
+    let is_test = |text: &str| text == "test";
+    attributes.iter().any(|attribute| match &attribute.meta {
+        syn::Meta::List(list) => list.path.is_ident("cfg") && is_test(&list.tokens.to_string()),
+        syn::Meta::Path(path) => path.is_ident("test"),
+        syn::Meta::NameValue(_) => false,
+    })
+}
+
+impl<'ast> Visit<'ast> for Lengths {
+    fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {
+        if !is_for_tests(&module.attrs) {
+            visit::visit_item_mod(self, module);
+        }
+    }
+
+    fn visit_item_fn(&mut self, function: &'ast syn::ItemFn) {
+        if !is_for_tests(&function.attrs) {
+            self.add(&function.sig, &function.block);
+            visit::visit_item_fn(self, function);
+        }
+    }
+
+    fn visit_impl_item_fn(&mut self, function: &'ast syn::ImplItemFn) {
+        self.add(&function.sig, &function.block);
+        visit::visit_impl_item_fn(self, function);
+    }
+
+    fn visit_trait_item_fn(&mut self, function: &'ast syn::TraitItemFn) {
+        if let Some(block) = &function.default {
+            self.add(&function.sig, block);
+        }
+        visit::visit_trait_item_fn(self, function);
+    }
+}
+
+fn is_only_for_tests(file: &Path) -> bool {
+    ["tests.rs", "samples.rs", "fixtures.rs"].iter().any(|name| file.ends_with(name))
+}
+
+/// The value that 95 of 100 do not pass.
+fn p95<T: Clone + Ord>(values: &mut [T]) -> T {
+    values.sort();
+    values[(values.len() * 95).div_ceil(100) - 1].clone()
+}
+
+#[test]
+fn functions_and_files_are_short_and_nearly_all_of_them_very_short() {
+    let (mut functions, mut files) = (Lengths::default(), Vec::new());
+    for (module, _) in ALLOWED {
+        for file in rust_files(module).into_iter().filter(|file| !is_only_for_tests(file)) {
+            let source = fs::read_to_string(&file).unwrap();
+            functions.visit_file(&syn::parse_file(&source).unwrap());
+            files.push(before_tests(&source).lines().count());
+        }
+    }
+
+    assert!(functions.0.len() > 1_000, "only {} functions were found", functions.0.len());
+    let longest = functions.0.iter().max().unwrap();
+    assert!(longest.0 <= 80, "{} has {} lines", longest.1, longest.0);
+    let usual = p95(&mut functions.0);
+    assert!(usual.0 <= 40, "the 95th percentile of function lengths is {}", usual.0);
+    let usual = p95(&mut files);
+    assert!(usual <= 250, "the 95th percentile of file lengths is {usual}");
 }
 
 #[test]

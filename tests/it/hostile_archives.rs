@@ -59,8 +59,11 @@ fn tar_code(tar: &[u8]) -> &'static str {
     code_of(&zstd(tar))
 }
 
+/// What an archive is about, the code it must get, and its tar bytes.
+type Row = (&'static str, &'static str, Vec<u8>);
+
 /// Holds a table of archives against the codes they must get.
-fn assert_codes(table: &[(&str, &str, Vec<u8>)]) {
+fn assert_codes(table: &[Row]) {
     for (what, code, tar) in table {
         assert_eq!(tar_code(tar), *code, "{what}");
     }

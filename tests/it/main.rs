@@ -4,13 +4,16 @@
 
 mod access;
 mod architecture;
+mod attachments;
 mod browser;
 mod bundle_store;
 mod cli;
+mod compat;
 mod components;
 mod config;
 #[cfg(feature = "fail-points")]
 mod crash_loop;
+mod downloads;
 mod examples;
 mod ext_ui;
 mod failures;
@@ -22,6 +25,7 @@ mod pages;
 mod publish;
 mod readme;
 mod registry_crashes;
+mod removal;
 mod runner;
 mod server;
 mod setup;

@@ -1,8 +1,8 @@
 //! Publishing: what a publisher sees for each kind of bundle.
 
 use axum::http::{Method, StatusCode};
-use plugboard::model::ContentHash;
-use plugboard::registry::quarantine;
+use plugboard::model::{AuditAction, ContentHash};
+use plugboard::registry::{audit, quarantine};
 use plugboard::trust::keys;
 use serde_json::json;
 
@@ -62,6 +62,44 @@ async fn a_version_cannot_change_its_content() {
     assert_eq!(answer.code(), "version_taken");
     let version = app.get("/api/v1/extensions/com.example.reports/versions/1.2.0").await.json();
     assert_eq!(version["files"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_version_below_the_highest_is_published_with_a_warning() {
+    let app = TestApp::start().await;
+    app.publish(&reports()).await;
+    app.publish(&BundleBuilder::new("com.example.other", "9.0.0").page("x")).await;
+
+    let older = BundleBuilder::new("com.example.reports", "1.1.9").page("<h1>Reports</h1>");
+    let answer = app.publish(&older).await;
+
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+    let checks = answer.json()["report"]["checks"].as_array().unwrap().clone();
+    let warnings: Vec<_> = checks.iter().filter(|row| row["status"] == "warn").collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert_eq!(warnings[0]["code"], "version_below_highest");
+    assert!(warnings[0]["expected"].as_str().unwrap().contains("1.2.0"), "{}", warnings[0]);
+}
+
+#[tokio::test]
+async fn publishing_the_same_bytes_again_mends_a_damaged_archive_and_is_recorded() {
+    let app = TestApp::start_on_disk().await;
+    app.install(&reports()).await;
+    let hash = app.content_hash(&reports());
+    let archive = app.stored().join("sha256").join(hash.hex()).join("bundle.tar.zst");
+    std::fs::write(&archive, b"damaged").unwrap();
+    let page = app.page_of(&reports(), "index.html");
+    assert_eq!(app.get(&page).await.code(), "integrity");
+
+    let answer = app.publish(&reports()).await;
+
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    assert_eq!(answer.json()["outcome"], "unchanged");
+    assert_eq!(app.get(&page).await.text(), "<h1>Reports</h1>");
+    let events = app.app.registry.read(|txn| audit::list(txn, None, 1)).await.unwrap();
+    assert_eq!(events[0].1.action, AuditAction::BundleMended);
+    let key = format!("sha256/{}/bundle.tar.zst", hash.hex());
+    assert_eq!(events[0].1.detail.as_deref(), Some(key.as_str()));
 }
 
 #[tokio::test]

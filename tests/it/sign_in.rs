@@ -233,3 +233,63 @@ async fn a_sign_in_address_works_for_an_hour() {
     assert_eq!(late.status, StatusCode::UNAUTHORIZED);
     assert!(!late.headers.contains_key("set-cookie"));
 }
+
+fn step_up<'a>(app: &'a TestApp, cookie: &str, password: &str, next: &str) -> Call<'a> {
+    let token = csrf_token(cookie.split_once('=').unwrap().1);
+    let fields = [("csrf_token", token.as_str()), ("password", password), ("next", next)];
+    app.call(Method::POST, "/admin/step-up").session(cookie).same_origin().form(&fields)
+}
+
+/// What a session may do for some minutes after its password.
+async fn lists_operators(app: &TestApp, cookie: &str) -> Answer {
+    app.call(Method::GET, "/api/v1/operators").session(cookie).same_origin().send().await
+}
+
+#[tokio::test]
+async fn the_password_again_opens_what_an_old_session_may_not_do() {
+    let app = TestApp::start().await;
+    let old = app.session().await;
+    app.clock.advance(601);
+    let refused = lists_operators(&app, &old).await;
+    assert_eq!(refused.code(), "step_up_required");
+    assert!(refused.text().contains("/admin/step-up"), "{}", refused.text());
+
+    let next = "/admin/extensions?done=saved";
+    let answer = step_up(&app, &old, PASSWORD, next).send().await;
+
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text());
+    assert_eq!(answer.header("location"), next);
+    let new = answer.header("set-cookie").split(';').next().unwrap();
+    assert_eq!(lists_operators(&app, new).await.status, StatusCode::OK);
+    assert!(!is_signed_in(&app, &old).await);
+}
+
+#[tokio::test]
+async fn a_wrong_password_asks_again_and_counts_against_the_limit() {
+    let app = TestApp::start().await;
+    let cookie = app.session().await;
+
+    for _ in 0..5 {
+        let answer = step_up(&app, &cookie, "not the password", "/admin/upload").send().await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        assert!(answer.text().contains("The password is wrong."), "{}", answer.text());
+        assert!(answer.text().contains("value=\"/admin/upload\""), "{}", answer.text());
+    }
+    let limited = step_up(&app, &cookie, PASSWORD, "").send().await;
+
+    assert_eq!(limited.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(limited.header("retry-after"), "3");
+    assert!(is_signed_in(&app, &cookie).await);
+}
+
+#[tokio::test]
+async fn stepping_up_leads_only_to_pages_of_this_appliance() {
+    let app = TestApp::start().await;
+    for next in ["https://evil.example", "//evil.example", "/admin//evil", "/api/v1/tokens", ""] {
+        let cookie = app.session().await;
+
+        let answer = step_up(&app, &cookie, PASSWORD, next).send().await;
+
+        assert_eq!(answer.header("location"), "/admin/extensions", "{next}");
+    }
+}

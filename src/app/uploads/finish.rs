@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::UploadError;
 use crate::app::App;
-use crate::app::publish::{PublishError, Published};
+use crate::app::publish::{PublishError, Published, Terms};
 use crate::model::{ContentHash, Principal, Upload, UploadId};
 use crate::registry::{WriteTxn, quarantine, uploads, versions};
 use crate::store::UploadHold;
@@ -33,6 +33,17 @@ impl App {
         signatures: Vec<Vec<u8>>,
         expected_hash: Option<ContentHash>,
     ) -> Result<Published, FinishError> {
+        let terms = Terms { signatures, expected_hash, ..Terms::default() };
+        self.finish_upload_on(principal, id, terms).await
+    }
+
+    /// [`App::finish_upload`] on other terms.
+    pub(super) async fn finish_upload_on(
+        &self,
+        principal: &Principal,
+        id: UploadId,
+        mut terms: Terms,
+    ) -> Result<Published, FinishError> {
         let (upload, hold) = self.hold_own_upload(principal, id).await?;
         if upload.finished {
             return self.outcome_of(upload).await;
@@ -46,10 +57,10 @@ impl App {
             Ok(staged) => staged,
         };
         // Whichever of the two is wrong is the one that the verification must see.
-        let expected = [expected_hash, upload.declared_hash].into_iter().flatten();
-        let expected_hash =
+        let expected = [terms.expected_hash, upload.declared_hash].into_iter().flatten();
+        terms.expected_hash =
             expected.reduce(|one, other| if one == staged.content_hash { other } else { one });
-        let published = self.publish(principal, staged, signatures, expected_hash).await;
+        let published = self.publish_on(principal, staged, terms).await;
         self.settle_upload(&upload, &hold, &published).await?;
         Ok(published?)
     }
@@ -67,6 +78,9 @@ impl App {
             Err(
                 PublishError::Rejected(_)
                 | PublishError::VersionTaken { .. }
+                | PublishError::VersionRemoved { .. }
+                | PublishError::ManifestMismatch
+                | PublishError::ManifestText(_)
                 | PublishError::Denied(_),
             ) => return Ok(self.remove_upload(upload, hold).await?),
             Err(

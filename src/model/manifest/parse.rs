@@ -6,9 +6,9 @@ use url::Url;
 
 use super::findings::{Findings, Object, check_text, shown};
 use super::text::TextRule;
-use super::{Manifest, ManifestProblem, ManifestProblems, ManifestWarning};
+use super::{Manifest, ManifestProblem, ManifestProblems, ReadManifest, Stars};
 use super::{api, egress, json, settings, ui};
-use crate::model::{AssetPath, Capability, ExtensionName};
+use crate::model::{AssetPath, Capability, ExtensionName, StarVersion};
 
 /// Members with a meaning.
 const KNOWN: [&str; 17] = [
@@ -38,7 +38,7 @@ const MAX_ITEMS: usize = 1000;
 /// More capabilities than there are.
 const MAX_CAPABILITIES: usize = 64;
 
-pub(super) fn parse(json: &[u8]) -> Result<(Manifest, Vec<ManifestWarning>), ManifestProblems> {
+pub(super) fn parse(json: &[u8], stars: Stars) -> Result<ReadManifest, ManifestProblems> {
     let value = json::parse(json).map_err(|problem| ManifestProblems(vec![problem]))?;
     let Value::Object(members) = &value else {
         let (path, code) = ("$".to_owned(), "wrong_type".to_owned());
@@ -46,17 +46,24 @@ pub(super) fn parse(json: &[u8]) -> Result<(Manifest, Vec<ManifestWarning>), Man
         return Err(ManifestProblems(vec![ManifestProblem { path, code, message }]));
     };
     let mut findings = Findings::default();
-    let manifest = read(&Object::root(members), &mut findings);
+    let root = Object::root(members);
+    let star = star(&root, stars);
+    let manifest = read(&root, star, &mut findings);
     match manifest {
-        Some(manifest) if findings.problems.is_empty() => Ok((manifest, findings.warnings)),
+        Some(manifest) if findings.problems.is_empty() => {
+            Ok(ReadManifest { manifest, star, warnings: findings.warnings })
+        }
         _ => Err(ManifestProblems(findings.problems)),
     }
 }
 
 /// Every member is looked at, so that every problem is found; `None` when one needed is not there.
-fn read(root: &Object<'_>, findings: &mut Findings) -> Option<Manifest> {
+fn read(root: &Object<'_>, star: Option<StarVersion>, findings: &mut Findings) -> Option<Manifest> {
     let name = name(root, findings);
-    let version = version(root, findings);
+    let version = match star {
+        Some(star) => Some(star.first()),
+        None => version(root, findings),
+    };
     let runtime = runtime(root, findings);
     let owned = |text: Option<&str>| text.map(|text| text.trim().to_owned());
     let publisher = owned(root.text("publisher", TextRule::line(128), findings));
@@ -126,12 +133,20 @@ fn is_reverse_dns(name: &str) -> bool {
     starts_with_letter && name.contains('.') && name.split('.').all(label)
 }
 
+/// The star that the version is, where one may be.
+fn star(root: &Object<'_>, stars: Stars) -> Option<StarVersion> {
+    match (stars, root.get("version")) {
+        (Stars::Allowed, Some(Value::String(text))) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
 fn version(root: &Object<'_>, findings: &mut Findings) -> Option<Version> {
     let text = root.required_text("version", TextRule::line(128), findings)?.trim();
     match Version::parse(text) {
         Ok(version) => Some(version),
-        // A version that means whatever comes next cannot be signed.
-        Err(_) if is_wildcard(text) => {
+        // What a version means must not depend on what was published before.
+        Err(_) if text.parse::<StarVersion>().is_ok() => {
             let message = format!("`version` is `{text}`, which is many: write one, as `1.2.3`");
             findings.problem("version", "version_not_exact", message);
             None
@@ -142,16 +157,6 @@ fn version(root: &Object<'_>, findings: &mut Findings) -> Option<Version> {
             None
         }
     }
-}
-
-/// `X.Y.*`, as the compatibility routes accept it.
-fn is_wildcard(version: &str) -> bool {
-    let number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    let mut parts = version.split('.');
-    parts.next().is_some_and(number)
-        && parts.next().is_some_and(number)
-        && parts.next() == Some("*")
-        && parts.next().is_none()
 }
 
 fn runtime(root: &Object<'_>, findings: &mut Findings) -> Option<String> {

@@ -172,6 +172,31 @@ fn a_version_is_one_version() {
 }
 
 #[test]
+fn a_star_is_a_version_only_where_one_may_be() {
+    let json = json!({ "name": "com.example.a", "version": " 1.2.* ", "runtime": "wasm-js@1" });
+    let json = json.to_string();
+
+    let read = Manifest::read(json.as_bytes(), Stars::Allowed).unwrap();
+
+    assert_eq!(read.star, Some(StarVersion { major: 1, minor: 2 }));
+    assert_eq!(read.manifest.version, Version::new(1, 2, 0));
+    assert!(Manifest::read(json.as_bytes(), Stars::Refused).is_err());
+    let exact = json.replace(" 1.2.* ", "1.2.3");
+    assert_eq!(Manifest::read(exact.as_bytes(), Stars::Allowed).unwrap().star, None);
+}
+
+#[test]
+fn the_same_json_is_the_same_however_it_is_written() {
+    let same = |other: &str| Manifest::is_same_json(br#"{"a":1,"b":[true]}"#, other.as_bytes());
+
+    assert_eq!(same(" { \"b\" : [ true ], \"\\u0061\": 1 } "), Ok(true));
+    assert_eq!(same(r#"{"a":1,"b":[false]}"#), Ok(false));
+    assert_eq!(same(r#"{"a":1,"b":[true],"c":null}"#), Ok(false));
+    assert!(same("{").is_err());
+    assert_eq!(same(r#"{"a":2,"a":1,"b":[true]}"#).unwrap_err().code, "duplicate_key");
+}
+
+#[test]
 fn a_name_that_is_no_domain_is_only_warned_of() {
     for name in ["reports", "com.example_x.a", "1com.example", "com.-a"] {
         assert_eq!(warnings(&json!({ "name": name })), ["name name_not_reverse_dns"], "{name}");

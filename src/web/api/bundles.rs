@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
+use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{Multipart, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use base64::Engine;
@@ -12,10 +13,12 @@ use semver::Version;
 use serde::Serialize;
 
 use crate::app::App;
+use crate::app::attachments::NewAttachment;
 use crate::app::publish::Published;
-use crate::model::{ContentHash, ExtensionName, Principal};
+use crate::model::{AttachmentKind, ContentHash, ExtensionName, Principal};
 use crate::store::Staged;
 use crate::trust::Report;
+use crate::web::digest::DigestCheck;
 use crate::web::error::ApiError;
 use crate::web::extract::MultipartForm;
 
@@ -36,6 +39,9 @@ pub(crate) struct PublishResponse {
     pub name: ExtensionName,
     pub version: Version,
     pub content_hash: ContentHash,
+    /// What came along and is attached now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<AttachmentKind>,
     pub report: Report,
 }
 
@@ -47,27 +53,37 @@ pub(crate) async fn publish_bundle(
     request: Request,
 ) -> Result<(StatusCode, Json<PublishResponse>), ApiError> {
     let signatures = header_signatures(&headers)?;
+    let digests = DigestCheck::of(&headers)?;
     check_announced_size(&app, request.body())?;
-    let staged = app.receive(request.into_body().into_data_stream()).await?;
-    let published = app.publish(&principal, staged, signatures, None).await?;
+    let staged = app.receive(digests.watch(request.into_body().into_data_stream())).await?;
+    digests.check(staged.content_hash.as_bytes())?;
+    let declared = digests.content_hash();
+    let published = app.publish(&principal, staged, signatures, declared).await?;
     Ok(PublishResponse::answer(published))
 }
 
-/// The same, as a form with `bundle` and any number of `signature` parts.
+/// The same, as a form with `bundle`, any number of `signature` parts, and one
+/// `sbom` and one `provenance` to attach.
 pub(crate) async fn publish_bundle_form(
     State(app): State<Arc<App>>,
     principal: Principal,
     MultipartForm(form): MultipartForm,
 ) -> Result<(StatusCode, Json<PublishResponse>), ApiError> {
     let upload = BundleForm::receive(&app, form, |_, _| Ok(())).await?;
-    let published = app.publish(&principal, upload.staged, upload.signatures, None).await?;
-    Ok(PublishResponse::answer(published))
+    let BundleForm { staged, signatures, declared, attachments } = upload;
+    let (published, kept) =
+        app.publish_with_attachments(&principal, staged, signatures, declared, attachments).await?;
+    let (status, Json(answer)) = PublishResponse::answer(published);
+    Ok((status, Json(PublishResponse { attachments: kept, ..answer })))
 }
 
 /// A received bundle form.
 pub(in crate::web) struct BundleForm {
     pub(in crate::web) staged: Staged,
     pub(in crate::web) signatures: Vec<Vec<u8>>,
+    /// What the headers of the part `bundle` say its hash is.
+    pub(in crate::web) declared: Option<ContentHash>,
+    pub(in crate::web) attachments: Vec<NewAttachment>,
 }
 
 impl BundleForm {
@@ -78,10 +94,8 @@ impl BundleForm {
         mut form: Multipart,
         mut other: impl FnMut(&str, &str) -> Result<(), ApiError>,
     ) -> Result<Self, ApiError> {
-        let broken = |error: axum::extract::multipart::MultipartError| {
-            ApiError::malformed(format!("the form cannot be read: {}", error.body_text()))
-        };
-        let (mut staged, mut signatures) = (None, Vec::new());
+        let (mut staged, mut declared) = (None, None);
+        let (mut signatures, mut attachments) = (Vec::new(), Vec::new());
         while let Some(mut field) = form.next_field().await.map_err(broken)? {
             match field.name().unwrap_or_default().to_owned().as_str() {
                 "bundle" if staged.is_some() => {
@@ -89,34 +103,65 @@ impl BundleForm {
                 }
                 "bundle" => {
                     other("bundle", "")?;
-                    staged = Some(app.receive(field).await?);
+                    let digests = DigestCheck::of(field.headers())?;
+                    let received = app.receive(digests.watch(field)).await?;
+                    digests.check(received.content_hash.as_bytes())?;
+                    declared = digests.content_hash();
+                    staged = Some(received);
                 }
                 name => {
-                    let mut value = Vec::new();
-                    while let Some(chunk) = field.chunk().await.map_err(broken)? {
-                        if value.len() + chunk.len() > MAX_SIGNATURE_BYTES {
-                            let limit = MAX_SIGNATURE_BYTES as u64;
-                            return Err(ApiError::too_large(
-                                &format!("the field `{name}`"),
-                                limit,
-                                None,
-                            ));
-                        }
-                        value.extend_from_slice(&chunk);
-                    }
-                    match name {
+                    let kind = attachment_kind(name);
+                    let limit = match kind {
+                        Some(_) => app.config.store.max_attachment_bytes,
+                        None => MAX_SIGNATURE_BYTES as u64,
+                    };
+                    let value = read_field(&mut field, name, limit).await?;
+                    match (name, kind) {
                         // A browser sends an empty part for a file that was not chosen.
-                        "signature" if value.is_empty() => {}
-                        "signature" => signatures.push(value),
-                        _ => other(name, &String::from_utf8_lossy(&value))?,
+                        ("signature", _) | (_, Some(_)) if value.is_empty() => {}
+                        ("signature", _) => signatures.push(value),
+                        (_, Some(kind)) if has(&attachments, kind) => {
+                            let detail = format!("the form has more than one `{name}`");
+                            return Err(ApiError::malformed(detail));
+                        }
+                        (_, Some(kind)) => {
+                            attachments.push(NewAttachment { kind, content: value.into() });
+                        }
+                        (_, None) => other(name, &String::from_utf8_lossy(&value))?,
                     }
                 }
             }
         }
         check_count(signatures.len())?;
         let staged = staged.ok_or_else(|| ApiError::malformed("the form has no file `bundle`"))?;
-        Ok(Self { staged, signatures })
+        Ok(Self { staged, signatures, declared, attachments })
     }
+}
+
+/// A small field, whole.
+async fn read_field(field: &mut Field<'_>, name: &str, limit: u64) -> Result<Vec<u8>, ApiError> {
+    let mut value = Vec::new();
+    while let Some(chunk) = field.chunk().await.map_err(broken)? {
+        if (value.len() + chunk.len()) as u64 > limit {
+            return Err(ApiError::too_large(&format!("the field `{name}`"), limit, None));
+        }
+        value.extend_from_slice(&chunk);
+    }
+    Ok(value)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn broken(error: MultipartError) -> ApiError {
+    ApiError::malformed(format!("the form cannot be read: {}", error.body_text()))
+}
+
+/// The attachment that a field of a form holds.
+fn attachment_kind(field: &str) -> Option<AttachmentKind> {
+    field.parse::<AttachmentKind>().ok().filter(|kind| !kind.is_of_the_bundle())
+}
+
+fn has(attachments: &[NewAttachment], kind: AttachmentKind) -> bool {
+    attachments.iter().any(|attachment| attachment.kind == kind)
 }
 
 impl PublishResponse {
@@ -129,6 +174,7 @@ impl PublishResponse {
                     name: version.name.clone(),
                     version: version.version.clone(),
                     content_hash: version.content_hash,
+                    attachments: Vec::new(),
                     report,
                 },
             ),
@@ -139,6 +185,7 @@ impl PublishResponse {
                     name: entry.name,
                     version: entry.version,
                     content_hash: entry.content_hash,
+                    attachments: Vec::new(),
                     report,
                 },
             ),

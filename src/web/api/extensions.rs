@@ -9,8 +9,10 @@ use semver::Version;
 use serde::Serialize;
 
 use crate::app::App;
+use crate::app::removal::Standings;
 use crate::model::{
     ContentHash, ExtensionName, ExtensionVersion, Principal, ScopeKind, Signer, TargetWorld,
+    Tombstone, Yank,
 };
 use crate::web::error::ApiError;
 use crate::web::extract::Path;
@@ -19,6 +21,9 @@ use crate::web::extract::Path;
 #[derive(Debug, Serialize)]
 pub(crate) struct ExtensionsResponse {
     pub versions: Vec<VersionSummary>,
+    /// Of one extension: the versions whose numbers are not used again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removed: Option<Vec<Tombstone>>,
 }
 
 /// A version without its file table and manifest.
@@ -31,10 +36,13 @@ pub(crate) struct VersionSummary {
     pub world: Option<TargetWorld>,
     pub signers: Vec<Signer>,
     pub published_at: Timestamp,
+    /// Present when nobody new may install it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yanked: Option<Yank>,
 }
 
-impl From<ExtensionVersion> for VersionSummary {
-    fn from(row: ExtensionVersion) -> Self {
+impl VersionSummary {
+    fn new(row: ExtensionVersion, yanked: Option<Yank>) -> Self {
         Self {
             name: row.name,
             version: row.version,
@@ -43,8 +51,19 @@ impl From<ExtensionVersion> for VersionSummary {
             world: row.world,
             signers: row.signers,
             published_at: row.published_at,
+            yanked,
         }
     }
+}
+
+/// A version whole, and how it stands.
+#[derive(Debug, Serialize)]
+pub(crate) struct VersionResponse {
+    #[serde(flatten)]
+    version: ExtensionVersion,
+    /// Present when nobody new may install it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    yanked: Option<Yank>,
 }
 
 /// Every published version.
@@ -53,7 +72,13 @@ pub(crate) async fn list_extensions(
     principal: Principal,
 ) -> Result<Json<ExtensionsResponse>, ApiError> {
     let versions = app.list_versions(&principal).await?;
-    Ok(Json(ExtensionsResponse { versions: versions.into_iter().map(Into::into).collect() }))
+    let mut yanks = app.list_yanks().await?;
+    let summary = |row: ExtensionVersion| {
+        let yank = yanks.remove(&(row.name.clone(), row.version.clone()));
+        VersionSummary::new(row, yank)
+    };
+    let versions = versions.into_iter().map(summary).collect();
+    Ok(Json(ExtensionsResponse { versions, removed: None }))
 }
 
 /// The versions of one extension.
@@ -64,10 +89,16 @@ pub(crate) async fn get_extension(
 ) -> Result<Json<ExtensionsResponse>, ApiError> {
     check_readable(&principal, &name)?;
     let versions = app.list_versions_of(&name).await?;
-    if versions.is_empty() {
+    let Standings { mut yanks, removed } = app.standings_of(&name).await?;
+    if versions.is_empty() && removed.is_empty() {
         return Err(ApiError::not_found(format!("no version of {name} is published")));
     }
-    Ok(Json(ExtensionsResponse { versions: versions.into_iter().map(Into::into).collect() }))
+    let summary = |row: ExtensionVersion| {
+        let yank = yanks.remove(&row.version);
+        VersionSummary::new(row, yank)
+    };
+    let versions = versions.into_iter().map(summary).collect();
+    Ok(Json(ExtensionsResponse { versions, removed: Some(removed) }))
 }
 
 /// One version, whole.
@@ -75,11 +106,13 @@ pub(crate) async fn get_extension_version(
     State(app): State<Arc<App>>,
     principal: Principal,
     Path((name, version)): Path<(ExtensionName, Version)>,
-) -> Result<Json<ExtensionVersion>, ApiError> {
+) -> Result<Json<VersionResponse>, ApiError> {
     check_readable(&principal, &name)?;
     let found = app.get_version(&name, &version).await?;
     let unknown = || ApiError::not_found(format!("{name} {version} is not published"));
-    found.map(Json).ok_or_else(unknown)
+    let row = found.ok_or_else(unknown)?;
+    let yanked = app.standings_of(&name).await?.yanks.remove(&version);
+    Ok(Json(VersionResponse { version: row, yanked }))
 }
 
 fn check_readable(principal: &Principal, name: &ExtensionName) -> Result<(), ApiError> {

@@ -64,7 +64,7 @@ pub(crate) async fn create_install(
     JsonBody(body): JsonBody<CreateInstallRequest>,
 ) -> Result<(StatusCode, Json<Install>), ApiError> {
     let CreateInstallRequest { name, version, grants } = body;
-    let request = InstallRequest { name, version, grants };
+    let request = InstallRequest { name, version, grants, enabled: false };
     Ok(match app.install(&principal, request).await? {
         Installed::Created(install) => (StatusCode::CREATED, Json(install)),
         Installed::Unchanged(install) => (StatusCode::OK, Json(install)),

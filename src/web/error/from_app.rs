@@ -99,6 +99,15 @@ impl From<PublishError> for ApiError {
                 Self::client(StatusCode::CONFLICT, "version_taken", detail)
                     .hint("raise the version in manifest.json; a published version never changes")
             }
+            PublishError::ManifestMismatch => {
+                Self::client(StatusCode::BAD_REQUEST, "manifest_mismatch", detail)
+                    .hint("send the manifest that is in the bundle, or none")
+            }
+            PublishError::ManifestText(_) => Self::malformed(detail),
+            PublishError::VersionRemoved { .. } => {
+                Self::client(StatusCode::CONFLICT, "version_removed", detail)
+                    .hint("raise the version in manifest.json")
+            }
             PublishError::Denied(denied) => denied.into(),
             PublishError::Store(error) => error.into(),
             PublishError::Registry(cause) => Self::internal(cause),
@@ -166,6 +175,8 @@ impl From<InstallError> for ApiError {
             InstallError::UnknownVersion { .. } => {
                 Self::not_found(detail).hint("publish the version first: `plugboard publish`")
             }
+            InstallError::Yanked(_) => Self::client(StatusCode::CONFLICT, "version_yanked", detail)
+                .hint("take another version; `plugboard unyank` allows this one again"),
             InstallError::UnknownInstall(_) => {
                 Self::client(StatusCode::NOT_FOUND, "not_installed", detail)
             }
@@ -189,6 +200,8 @@ impl From<InstallError> for ApiError {
             }
             InstallError::Compile(error) => error.into(),
             InstallError::Denied(denied) => denied.into(),
+            // The version was removed between the look at it and the commit.
+            InstallError::Registry(RegistryError::MissingVersion { .. }) => Self::not_found(detail),
             InstallError::Registry(cause) => Self::internal(cause),
         }
     }

@@ -1,11 +1,12 @@
-//! The question before anything that stops or deletes: `/admin/installs/{id}/{disable,uninstall}`.
+//! The question before anything that stops or deletes: `/admin/installs/{id}/{disable,uninstall}`,
+//! and those of `removal`.
 
 use askama::Template;
 
 use super::{Chrome, counted};
 use crate::model::{ExtensionVersion, Install, TenantId};
 
-/// Says what will happen to whom. Posts only the CSRF token, to `action`.
+/// Says what will happen to whom. Posts the CSRF token and perhaps a reason, to `action`.
 #[derive(Debug, Template)]
 #[template(path = "pages/confirm.html")]
 pub struct ConfirmPage {
@@ -18,6 +19,8 @@ pub struct ConfirmPage {
     pub kept: Vec<String>,
     /// What cannot be undone; makes the button red.
     pub warning: Option<String>,
+    /// Whether it also posts a `reason`, which may be empty.
+    pub asks_reason: bool,
     pub action: String,
     pub button: String,
     pub cancel: String,
@@ -35,6 +38,7 @@ impl ConfirmPage {
                 "It can be enabled again at any time.".to_owned(),
             ],
             warning: None,
+            asks_reason: false,
             action: format!("/admin/installs/{}/disable", install.id),
             button: "Disable".to_owned(),
             cancel: format!("/admin/extensions/{}", install.name),
@@ -61,6 +65,7 @@ impl ConfirmPage {
                     _ => format!("{} stay", counted(versions, "published version")),
                 },
             )],
+            asks_reason: false,
             warning: Some("Deleted grants and settings cannot be brought back.".to_owned()),
             action: format!("/admin/installs/{}/uninstall", install.id),
             button: "Uninstall".to_owned(),

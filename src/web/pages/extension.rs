@@ -1,7 +1,9 @@
 //! One extension: its head with the tabs, and the overview, `/admin/extensions/{name}`.
 
 use super::show::{Done, chrome_after, page};
-use super::{FilesPage, FormErrors, SettingsForm, SettingsPage, VersionRow, VersionsPage};
+use super::{
+    FilesPage, FormErrors, RemovedRow, SettingsForm, SettingsPage, VersionRow, VersionsPage,
+};
 use crate::app::App;
 use crate::registry::LiveInstall;
 use crate::web::error::ApiError;
@@ -16,7 +18,7 @@ use std::sync::Arc;
 use super::{ByteSize, CapabilityRow, Chrome, InstallForm, Moment, ShortHash, Status, counted};
 use crate::model::{
     Endpoint, EndpointAuth, ExtensionName, ExtensionVersion, Install, InstallId, Manifest, Signer,
-    TargetWorld,
+    TargetWorld, Yank,
 };
 
 /// What stands above every tab of an extension.
@@ -59,7 +61,9 @@ pub struct ExtensionPage {
     /// Empty when the extension is not installed: the form says what it asks for.
     pub capabilities: Vec<CapabilityRow>,
     pub install_id: Option<InstallId>,
-    /// Shown when the extension is not installed.
+    /// Why nobody new may install this version; empty without a reason.
+    pub yanked: Option<String>,
+    /// Shown when the extension is not installed, and the version not yanked.
     pub install_form: Option<InstallForm>,
 }
 
@@ -92,8 +96,10 @@ impl ExtensionPage {
         head: ExtensionHead,
         version: &ExtensionVersion,
         install: Option<&Install>,
+        yank: Option<&Yank>,
         now: Timestamp,
     ) -> Self {
+        let may_install = install.is_none() && yank.is_none();
         let manifest = &version.manifest;
         Self {
             chrome,
@@ -111,7 +117,8 @@ impl ExtensionPage {
                 .map(|install| CapabilityRow::list(manifest, &install.grants))
                 .unwrap_or_default(),
             install_id: install.map(|install| install.id),
-            install_form: install.is_none().then(|| InstallForm::new(manifest)),
+            install_form: may_install.then(|| InstallForm::new(manifest)),
+            yanked: yank.map(|yank| yank.reason.clone().unwrap_or_default()),
             manifest: manifest.clone(),
         }
     }
@@ -194,7 +201,9 @@ pub(in crate::web) async fn show_extension(
     let head = found.head("overview");
     let install = found.install().cloned();
     let now = app.clock.now();
-    page(&ExtensionPage::new(found.chrome, head, &found.version, install.as_ref(), now))
+    let yanks = app.standings_of(&name).await?.yanks;
+    let yank = yanks.get(&found.version.version);
+    page(&ExtensionPage::new(found.chrome, head, &found.version, install.as_ref(), yank, now))
 }
 
 /// `/admin/extensions/{name}/versions`
@@ -206,9 +215,17 @@ pub(in crate::web) async fn show_extension_versions(
 ) -> Answer {
     let found = find(&app, &who, &name, &query).await?;
     let (now, versions) = (app.clock.now(), app.list_versions_of(&name).await?);
-    let rows = versions.iter().map(|row| VersionRow::new(row, found.install(), now)).collect();
-    let install = found.install().map(|install| install.id);
-    page(&VersionsPage { head: found.head("versions"), rows, install, chrome: found.chrome })
+    let standings = app.standings_of(&name).await?;
+    let row = |version: &ExtensionVersion| {
+        VersionRow::new(version, found.install(), standings.yanks.get(&version.version), now)
+    };
+    page(&VersionsPage {
+        head: found.head("versions"),
+        rows: versions.iter().map(row).collect(),
+        removed: standings.removed.iter().map(|row| RemovedRow::new(row, now)).collect(),
+        install: found.install().map(|install| install.id),
+        chrome: found.chrome,
+    })
 }
 
 /// `/admin/extensions/{name}/settings`

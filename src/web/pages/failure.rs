@@ -19,12 +19,14 @@ pub struct FailurePage {
     pub detail: String,
     /// What to do next.
     pub hint: Option<String>,
+    /// Where to enter the password again, if that is what is missing.
+    pub step_up: Option<String>,
     pub code: String,
     pub request_id: String,
 }
 
 /// Writes an error as a page.
-pub(in crate::web) fn render(error: &ApiError, request_id: &str) -> Response {
+pub(in crate::web) fn render(error: &ApiError, path: &str, request_id: &str) -> Response {
     let chrome = Chrome { asset_version: static_files::version().to_owned(), ..Chrome::default() };
     let page = FailurePage {
         chrome,
@@ -32,6 +34,7 @@ pub(in crate::web) fn render(error: &ApiError, request_id: &str) -> Response {
         title: error.status.canonical_reason().unwrap_or("Error").to_owned(),
         detail: sentence(&error.detail),
         hint: error.hint.as_deref().map(sentence),
+        step_up: (error.code == "step_up_required").then(|| step_up_address(path)),
         code: error.code.to_owned(),
         request_id: request_id.to_owned(),
     };
@@ -41,10 +44,34 @@ pub(in crate::web) fn render(error: &ApiError, request_id: &str) -> Response {
     }
 }
 
+/// The page for the password, which leads back to `path`.
+fn step_up_address(path: &str) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    format!("/admin/step-up?{}", query.append_pair("next", path).finish())
+}
+
 /// Errors are clauses; a page shows sentences.
 pub(super) fn sentence(clause: &str) -> String {
     let mut letters = clause.chars();
     let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     let end = if clause.ends_with(['.', '!', '?']) { "" } else { "." };
     format!("{first}{}{end}", letters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_missing_password_has_its_link_and_nothing_else_has() {
+        let html = async |error: &ApiError| {
+            let body = render(error, "/admin/a?b", "r1").into_body();
+            let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+            String::from_utf8(bytes.to_vec()).unwrap()
+        };
+        let link = "href=\"/admin/step-up?next=%2Fadmin%2Fa%3Fb\"";
+
+        assert!(html(&ApiError::step_up_required(10)).await.contains(link));
+        assert!(!html(&ApiError::cross_site()).await.contains("/admin/step-up"));
+    }
 }

@@ -53,7 +53,8 @@ pub(in crate::web) async fn submit_install(
     CsrfForm(form): CsrfForm<InstallFields>,
 ) -> Answer {
     let InstallFields { name, version, grant, enable } = form;
-    let request = InstallRequest { name, version: Some(version), grants: grant };
+    let version = Some(version);
+    let request = InstallRequest { name, version, grants: grant, enabled: false };
     let installed = app.install(&who.principal, request).await?;
     let (Installed::Created(install) | Installed::Unchanged(install)) = installed;
     let mut done = "installed";

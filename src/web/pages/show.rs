@@ -22,6 +22,9 @@ pub(in crate::web) enum Done {
     Upgraded,
     Saved,
     Uninstalled,
+    Yanked,
+    Unyanked,
+    Removed,
 }
 
 /// The part of a page's query that carries [`Done`].
@@ -39,6 +42,9 @@ impl Done {
             Self::Upgraded => "The version is changed. Calls go to the new version now.",
             Self::Saved => "The settings are saved.",
             Self::Uninstalled => "Uninstalled. Its bundle stays published.",
+            Self::Yanked => "Yanked. Nobody new can install it; where it is installed it goes on.",
+            Self::Unyanked => "It can be installed again.",
+            Self::Removed => "Removed. Its bundle is deleted after 24 hours.",
         }
     }
 }

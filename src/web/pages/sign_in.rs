@@ -30,7 +30,7 @@ pub struct SignInPage {
 /// Where to go after signing in.
 #[derive(Debug, Default, Deserialize)]
 pub(in crate::web) struct NextQuery {
-    next: Option<String>,
+    pub(super) next: Option<String>,
 }
 
 /// The form of the page.
@@ -113,11 +113,11 @@ pub(in crate::web) async fn submit_sign_out(
     Ok(lead_to_with("/sign-in", cookie::clear(app.is_secure())))
 }
 
-fn signed_in(app: &App, session: &NewSession, path: &str) -> axum::response::Response {
+pub(super) fn signed_in(app: &App, session: &NewSession, path: &str) -> axum::response::Response {
     lead_to_with(path, cookie::set(&session.cookie, app.is_secure()))
 }
 
 /// Only a page of ours: `//host` and `/\\host` lead elsewhere.
-fn is_own_page(path: &str) -> bool {
+pub(super) fn is_own_page(path: &str) -> bool {
     path.starts_with("/admin/") && !path.contains('\\') && !path.contains("//")
 }

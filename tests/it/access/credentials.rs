@@ -167,6 +167,7 @@ pub(super) fn fill(route: &Route, link: &str) -> String {
         ("{hash}", &hash),
         ("{secret}", link),
         ("{*path}", "nothing"),
+        ("{kind}", "sbom"),
         ("{id}", id),
     ];
     let filled = |path: String, (name, value): &(&str, &str)| path.replace(name, value);

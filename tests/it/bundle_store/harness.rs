@@ -145,6 +145,7 @@ pub(super) fn subject(bundle: &VerifiedBundle) -> Subject {
     Subject {
         name: bundle.manifest().name.clone(),
         version: bundle.manifest().version.clone(),
+        star: bundle.star(),
         content_hash: bundle.content_hash(),
         size: bundle.size(),
         manifest_sha256: statement::manifest_sha256(bundle.manifest_json()),
@@ -179,6 +180,7 @@ pub(super) fn version_of(bundle: &VerifiedBundle) -> ExtensionVersion {
     ExtensionVersion {
         name: manifest.name.clone(),
         version: manifest.version.clone(),
+        star: None,
         content_hash: bundle.content_hash(),
         size: bundle.size(),
         manifest,

@@ -137,22 +137,53 @@ async fn an_archive_found_damaged_is_not_read_again_until_it_is_written() {
 }
 
 #[tokio::test]
-async fn publishing_over_a_tampered_object_is_refused() {
+async fn publishing_over_a_tampered_object_mends_it_and_says_so() {
     for object in ["bundle.tar.zst", "manifest.json", "entry.wasm"] {
         for turn in 0..3 {
             let bench = Bench::directory(&config());
             let version = bench.publish(&bundle_with_component()).await;
             let damaged = bench.stored(&version.content_hash.hex()).join(object);
+            let good = fs::read(&damaged).unwrap();
             flip(&damaged, turn);
-            let before = fs::read(&damaged).unwrap();
             let staged = bench.stage(&bundle_with_component()).await.unwrap();
 
-            let put = bench.store.put(&verified(&staged)).await;
+            let kept = bench.store.put(&verified(&staged)).await.unwrap();
 
-            assert!(matches!(put, Err(StoreError::Integrity { .. })), "{object} {turn} {put:?}");
-            assert_eq!(fs::read(&damaged).unwrap(), before);
+            let key = format!("sha256/{}/{object}", version.content_hash.hex());
+            assert_eq!(kept.mended, [key], "{turn}");
+            assert_eq!(fs::read(&damaged).unwrap(), good, "{object} {turn}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_mended_archive_is_served_although_it_was_found_damaged_before() {
+    for cut in [false, true] {
+        let (bench, version) = published().await;
+        let archive = bench.stored(&version.content_hash.hex()).join("bundle.tar.zst");
+        let good = fs::read(&archive).unwrap();
+        if cut {
+            OpenOptions::new().write(true).open(&archive).unwrap().set_len(7).unwrap();
+        } else {
+            flip(&archive, 1);
+        }
+        bench.read(&version, "ui/a.js").await.unwrap_err();
+
+        bench.publish(&good).await;
+
+        assert_eq!(bench.read(&version, "ui/a.js").await.unwrap(), b"1", "{cut}");
+    }
+}
+
+#[tokio::test]
+async fn putting_a_sound_bundle_again_mends_nothing() {
+    let (bench, version) = published().await;
+    let archive = bench.stored(&version.content_hash.hex()).join("bundle.tar.zst");
+    let staged = bench.stage(&fs::read(&archive).unwrap()).await.unwrap();
+
+    let kept = bench.store.put(&verified(&staged)).await.unwrap();
+
+    assert!(kept.mended.is_empty(), "{kept:?}");
 }
 
 #[tokio::test]

@@ -77,6 +77,44 @@ fn the_json_about_extensions_is_the_documented_one() {
 }
 
 #[test]
+fn the_json_about_versions_that_go_is_the_documented_one() {
+    let server = Server::ready();
+    let desk = &server.desk;
+    desk.ok("publish hello --key acme.key");
+    let version = desk.ok("list --json").json()["versions"][0]["version"].clone();
+    let what = format!("com.example.hello@{}", version.as_str().unwrap());
+
+    let yank = shape_of(desk, &format!("yank {what} --reason broken"));
+
+    assert_json_snapshot!(yank, @r#"
+    {
+      "name": "string",
+      "reason": "string",
+      "version": "string",
+      "yanked_at": "string",
+      "yanked_by": "string"
+    }
+    "#);
+    assert!(desk.ok("list").stdout.contains("yanked"));
+    let refused = desk.run(&format!("install {what}"));
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("is yanked: broken"), "{}", refused.stderr);
+    assert_eq!(outcome_of(desk, &format!("unyank {what}")), "unyanked");
+    assert_eq!(desk.run(&format!("remove {what}")).code, Some(1), "nobody said yes");
+    let removed = shape_of(desk, &format!("remove {what} --yes"));
+    assert_json_snapshot!(removed, @r#"
+    {
+      "content_hash": "string",
+      "name": "string",
+      "outcome": "string",
+      "removed_at": "string",
+      "version": "string"
+    }
+    "#);
+    assert_eq!(desk.run("publish hello --key acme.key").code, Some(1));
+}
+
+#[test]
 fn the_json_about_quarantined_bundles_is_the_documented_one() {
     let server = Server::ready();
     let desk = &server.desk;

@@ -1,6 +1,6 @@
 //! Names that lead out of the folder, or to one file under two names.
 
-use super::{MANIFEST, assert_codes, start, tar_code};
+use super::{MANIFEST, Row, assert_codes, start, tar_code};
 use crate::support::raw_tar::{RawHeader, RawTar};
 
 #[test]
@@ -90,13 +90,13 @@ fn two_entries_are_never_one_file() {
     ]);
 }
 
-#[test]
-fn ordinary_paths_are_accepted() {
+/// Paths that bundles have.
+pub(super) fn ordinary_paths() -> Vec<Row> {
     let deepest = "d/".repeat(15) + "f";
     let longest = format!("{}/{}", "n".repeat(120), "m".repeat(119));
     let prefixed = RawHeader::new(b'0', "x.js", 1).set(345..354, b"ui/prefix");
     let full_name = "n".repeat(100);
-    assert_codes(&[
+    vec![
         ("deep", "ok", start().file(&deepest, b"x").end()),
         ("long", "ok", start().file(&longest, b"x").end()),
         ("a whole name field", "ok", start().file(&full_name, b"x").end()),
@@ -112,18 +112,23 @@ fn ordinary_paths_are_accepted() {
             "ok",
             RawTar::new().folder("./").file("./manifest.json", MANIFEST).folder("./ui/").end(),
         ),
-    ]);
+    ]
 }
 
 #[test]
-fn one_top_folder_is_no_part_of_the_paths() {
+fn ordinary_paths_are_accepted() {
+    assert_codes(&ordinary_paths());
+}
+
+/// Archives below one folder, and what only looks like them.
+pub(super) fn top_folders() -> Vec<Row> {
     let below = |top: &str| {
         RawTar::new()
             .folder(&format!("{top}/"))
             .file(&format!("{top}/manifest.json"), MANIFEST)
             .file(&format!("{top}/ui/index.html"), b"<p>")
     };
-    assert_codes(&[
+    vec![
         ("one folder", "ok", below("my-ext-1.0").end()),
         ("`./` and one folder", "ok", below("./my-ext").end()),
         ("two folders deep", "manifest_missing", below("a/b").end()),
@@ -132,5 +137,10 @@ fn one_top_folder_is_no_part_of_the_paths() {
         ("both manifests", "ok", below("a").file("manifest.json", MANIFEST).end()),
         ("no manifest", "manifest_missing", RawTar::new().file("ui/x", b"").end()),
         ("nothing at all", "manifest_missing", RawTar::new().end()),
-    ]);
+    ]
+}
+
+#[test]
+fn one_top_folder_is_no_part_of_the_paths() {
+    assert_codes(&top_folders());
 }

@@ -1,6 +1,6 @@
 //! Headers that change what the next entry is.
 
-use super::{assert_codes, start};
+use super::{Row, assert_codes, start};
 use crate::support::raw_tar::{RawHeader, RawTar, pax_record};
 
 /// An archive whose last entry `x` has one byte and these PAX records.
@@ -12,9 +12,9 @@ fn with_bytes(data: &[u8]) -> Vec<u8> {
     start().pax_bytes(data).file("x", b"1").end()
 }
 
-#[test]
-fn harmless_records_are_accepted() {
-    assert_codes(&[
+/// Records that say nothing about which file it is.
+pub(super) fn harmless_records() -> Vec<Row> {
+    vec![
         ("a path", "ok", with(&[("path", "ui/renamed.js")])),
         ("the same size", "ok", with(&[("size", "1")])),
         ("times", "ok", with(&[("mtime", "1700000000.123"), ("atime", "-1"), ("ctime", "0")])),
@@ -31,7 +31,12 @@ fn harmless_records_are_accepted() {
                 .file("m", super::MANIFEST)
                 .end(),
         ),
-    ]);
+    ]
+}
+
+#[test]
+fn harmless_records_are_accepted() {
+    assert_codes(&harmless_records());
 }
 
 #[test]
@@ -121,14 +126,14 @@ fn a_global_header_has_only_comments() {
     ]);
 }
 
-#[test]
-fn a_long_name_is_one_name() {
+/// Names in entries of their own.
+pub(super) fn long_names() -> Vec<Row> {
     let named = |data: &[u8]| {
         let header = RawHeader::gnu(b'L', "././@LongLink", data.len());
         start().entry(&header, data).file("x", b"1").end()
     };
     let long = format!("ui/{}\0", "x".repeat(180));
-    assert_codes(&[
+    vec![
         ("long", "ok", named(long.as_bytes())),
         ("a folder", "ok", start().long_name("a/b/").folder("a/b/").end()),
         ("no NUL", "long_name", named(b"ui/y")),
@@ -139,18 +144,28 @@ fn a_long_name_is_one_name() {
         ("traversal", "path_traversal", named(b"../x\0")),
         ("too long for a path", "path_invalid", named(&[&[b'a'; 300][..], b"\0"].concat())),
         ("too long to be read", "pax_too_large", named(&vec![b'a'; 70_000])),
-    ]);
+    ]
+}
+
+#[test]
+fn a_long_name_is_one_name() {
+    assert_codes(&long_names());
+}
+
+/// Records up to their limit, and above it.
+pub(super) fn long_headers() -> Vec<Row> {
+    let comment = "c".repeat(64 * 1024 - 16);
+    let header = RawHeader::new(b'x', "p", 512 << 20);
+    vec![
+        ("64 KiB", "ok", with(&[("comment", &comment)])),
+        ("more", "pax_too_large", with(&[("comment", &comment.repeat(2))])),
+        ("512 MiB announced", "pax_too_large", start().entry(&header, b"").end()),
+    ]
 }
 
 #[test]
 fn a_header_of_headers_is_bounded() {
-    let comment = "c".repeat(64 * 1024 - 16);
-    let header = RawHeader::new(b'x', "p", 512 << 20);
-    assert_codes(&[
-        ("64 KiB", "ok", with(&[("comment", &comment)])),
-        ("more", "pax_too_large", with(&[("comment", &comment.repeat(2))])),
-        ("512 MiB announced", "pax_too_large", start().entry(&header, b"").end()),
-    ]);
+    assert_codes(&long_headers());
 }
 
 fn global_header(records: &[(&str, &str)]) -> Vec<u8> {

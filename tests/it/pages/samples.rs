@@ -1,12 +1,13 @@
 //! One or more samples of every page, with hostile text wherever a publisher can write.
 
 use askama::Template;
-use plugboard::model::{ExtensionVersion, Install, PreviousVersion};
+use plugboard::model::{ExtensionVersion, Install, PreviousVersion, Tombstone, Yank};
 use plugboard::web::pages::{
-    ByteSize, CheckMark, CheckRow, Chrome, ConfirmPage, ExtensionHead, ExtensionPage, ExtensionRow,
-    ExtensionsPage, FailurePage, FilesPage, FormErrors, FrameAddress, InstallForm, NextStep,
-    Notice, OpenPage, Outcome, OutcomePage, Remedy, SettingsForm, SettingsPage, SetupPage,
-    SignInPage, Status, Tone, UpgradePage, UploadPage, VersionRow, VersionsPage,
+    AttachedText, AttachmentsPage, ByteSize, CheckMark, CheckRow, Chrome, ConfirmPage,
+    ExtensionHead, ExtensionPage, ExtensionRow, ExtensionsPage, FailurePage, FilesPage, FormErrors,
+    FrameAddress, InstallForm, Moment, NextStep, Notice, OpenPage, Outcome, OutcomePage, Remedy,
+    RemovedRow, SettingsForm, SettingsPage, SetupPage, SignInPage, SignatureLine, Status,
+    StepUpPage, Tone, UpgradePage, UploadPage, VersionRow, VersionsPage,
 };
 use serde_json::json;
 
@@ -68,14 +69,21 @@ fn starts() -> Vec<Sample> {
         name: "robin".to_owned(),
         next: None,
     };
+    let wrong = FormErrors::one("password", "The password is wrong.");
     vec![
         sample("setup", "first", &setup),
         sample("setup", "errors", &setup_again),
         sample("sign_in", "first", &sign_in),
         sample("sign_in", "refused", &refused),
+        sample("step_up", "first", &step_up(FormErrors::none(), Some("/admin/upload".to_owned()))),
+        sample("step_up", "refused", &step_up(wrong, None)),
         sample("failure", "signed-in", &failure(chrome(""))),
         sample("failure", "nobody", &failure(nobody())),
     ]
+}
+
+fn step_up(errors: FormErrors, next: Option<String>) -> StepUpPage {
+    StepUpPage { chrome: chrome(""), errors, minutes: 10, next }
 }
 
 fn failure(chrome: Chrome) -> FailurePage {
@@ -85,6 +93,7 @@ fn failure(chrome: Chrome) -> FailurePage {
         title: "Not found".to_owned(),
         detail: format!("No extension is called {HOSTILE}."),
         hint: Some("The list of extensions has every name.".to_owned()),
+        step_up: Some("/admin/step-up?next=%2Fadmin%2Fupload".to_owned()),
         code: "not_found".to_owned(),
         request_id: "01957c2e-7a54-7f31-9a6b-6f1a0e2b9c11".to_owned(),
     }
@@ -256,8 +265,26 @@ fn details() -> Vec<Sample> {
     let installed = install(true);
     let overview = |install: Option<&Install>, status| {
         let head = head(install, status, "overview");
-        ExtensionPage::new(chrome("extensions"), head, &version, install, now())
+        ExtensionPage::new(chrome("extensions"), head, &version, install, None, now())
     };
+    let yank: Yank = serde_json::from_value(json!({
+        "name": "com.example.hello", "version": "1.4.0", "yanked_at": now(),
+        "yanked_by": "operator robin", "reason": format!("loses reports {HOSTILE}"),
+    }))
+    .unwrap();
+    let yanked = ExtensionPage::new(
+        chrome("extensions"),
+        head(None, Status::NotInstalled, "overview"),
+        &version,
+        None,
+        Some(&yank),
+        now(),
+    );
+    let tombstone: Tombstone = serde_json::from_value(json!({
+        "name": "com.example.hello", "version": "0.9.0", "content_hash": hash(0x09),
+        "removed_at": now(), "removed_by": "token a1b2c3d4",
+    }))
+    .unwrap();
     let mut newest = version.clone();
     newest.version = "1.5.0".parse().unwrap();
     newest.published_at = now();
@@ -270,9 +297,10 @@ fn details() -> Vec<Sample> {
     let versions = |install: Option<&Install>, status| VersionsPage {
         chrome: chrome("extensions"),
         head: head(install, status, "versions"),
-        rows: [&newest, &version, &older, &oldest]
-            .map(|version| VersionRow::new(version, install, now()))
+        rows: [(&newest, Some(&yank)), (&version, None), (&older, Some(&yank)), (&oldest, None)]
+            .map(|(version, yank)| VersionRow::new(version, install, yank, now()))
             .into(),
+        removed: vec![RemovedRow::new(&tombstone, now())],
         install: install.map(|install| install.id),
     };
     let mut many = version.clone();
@@ -285,6 +313,9 @@ fn details() -> Vec<Sample> {
         sample("extension", "enabled", &overview(Some(&installed), Status::Enabled)),
         sample("extension", "disabled", &overview(Some(&installed), Status::Disabled)),
         sample("extension", "free", &overview(None, Status::NotInstalled)),
+        sample("extension", "yanked", &yanked),
+        sample("attachments", "some", &attachments(true)),
+        sample("attachments", "none", &attachments(false)),
         sample("versions", "installed", &versions(Some(&installed), Status::Enabled)),
         sample("versions", "free", &versions(None, Status::NotInstalled)),
         sample("files", "few", &files(&version)),
@@ -349,11 +380,46 @@ fn questions() -> Vec<Sample> {
     };
     let disable = ConfirmPage::disable(chrome("extensions"), &theirs, &version_now);
     let uninstall = ConfirmPage::uninstall(chrome("extensions"), &installed, &version_now, 4);
+    let yank = ConfirmPage::yank(chrome("extensions"), &version_now, 2);
+    let remove = ConfirmPage::remove(chrome("extensions"), &version_now, 1, 2);
     vec![
         sample("confirm", "disable", &disable),
+        sample("confirm", "yank", &yank),
+        sample("confirm", "remove", &remove),
         sample("confirm", "uninstall", &uninstall),
         sample("upgrade", "forward", &forward),
         sample("upgrade", "back", &back),
         sample("open", "frame", &open),
     ]
+}
+
+fn attachments(some: bool) -> AttachmentsPage {
+    let signature = |standing: &str| SignatureLine {
+        key_id: format!("sha256:{}", "4f1a".repeat(16)),
+        short: "4f1a4f1a".to_owned(),
+        standing: standing.to_owned(),
+    };
+    let file = |title: &'static str, path: Option<&str>| AttachedText {
+        title,
+        address: "/api/v1/extensions/com.example.hello/versions/1.4.0/attachments/sbom".to_owned(),
+        format: "CycloneDX 1.6".to_owned(),
+        size: ByteSize::new(4_096),
+        path: path.map(str::to_owned),
+        attached: path.is_none().then(|| (Moment::new(now(), now()), "operator robin".to_owned())),
+        text: format!("{{\"bomFormat\": \"{HOSTILE}\"}}"),
+    };
+    let (mut signatures, mut files) = (Vec::new(), Vec::new());
+    if some {
+        signatures.push(signature("verified; trusted as Example release key"));
+        signatures.push(signature(HOSTILE));
+        files.push(file("Readme", Some("README.md")));
+        files.push(file("SBOM", None));
+    }
+    AttachmentsPage {
+        chrome: chrome("extensions"),
+        name: "com.example.hello".parse().unwrap(),
+        version: "1.4.0".parse().unwrap(),
+        signatures,
+        files,
+    }
 }

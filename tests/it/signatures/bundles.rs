@@ -359,6 +359,7 @@ fn subject(bundle: &BundleBuilder) -> Subject {
     Subject {
         name: "com.acme.demo".parse().unwrap(),
         version: "1.2.0".parse().unwrap(),
+        star: None,
         content_hash: ContentHash::of(&archive),
         size: archive.len() as u64,
         manifest_sha256: statement::manifest_sha256(&bundle.manifest_json()),

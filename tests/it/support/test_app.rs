@@ -15,10 +15,12 @@ use plugboard::app::rate_limits::RateLimits;
 use plugboard::app::sign_in::{Passwords, SignInLimits, SignInLinks};
 use plugboard::app::tokens::TokenRequest;
 use plugboard::app::trust::TrustRequest;
+use plugboard::app::uploads::UploadAddresses;
 use plugboard::bundle::{self, BundleLimits};
 use plugboard::config::{Config, StoreConfig};
 use plugboard::model::{
-    ContentHash, Manifest, NameGlob, Operator, OperatorName, Principal, Scope, TenantId,
+    ContentHash, Manifest, NameGlob, Operator, OperatorName, Principal, ReadManifest, Scope, Stars,
+    TenantId,
 };
 use plugboard::registry::{Registry, operators};
 use plugboard::runner::Runner;
@@ -171,6 +173,7 @@ impl TestApp {
             passwords: Passwords::new(),
             sign_in_limits: SignInLimits::default(),
             sign_in_links: SignInLinks::default(),
+            upload_addresses: UploadAddresses::new(),
             rate_limits: RateLimits::new(&config.uploads),
             config: Arc::new(config),
         };
@@ -341,11 +344,13 @@ pub(crate) fn local() -> Principal {
 pub(crate) fn sign_with(key: &GeneratedKey, archive: &[u8]) -> Vec<u8> {
     let key = keys::parse_private(&key.private_pem).unwrap();
     let contents = bundle::read(archive, &BundleLimits::default()).unwrap();
-    let (manifest, _) = Manifest::parse(&contents.manifest).unwrap();
+    let ReadManifest { manifest, star, .. } =
+        Manifest::read(&contents.manifest, Stars::Allowed).unwrap();
     let component = contents.component.as_deref();
     let subject = Subject {
         name: manifest.name,
         version: manifest.version,
+        star,
         content_hash: contents.content_hash,
         size: contents.size,
         manifest_sha256: statement::manifest_sha256(&contents.manifest),

@@ -1,0 +1,74 @@
+//! Verifying a bundle with all that is known here.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::task::spawn_blocking;
+
+use super::App;
+use super::publish::PublishError;
+use crate::model::{ContentHash, ExtensionName, Stars};
+use crate::registry::{approvals, versions};
+use crate::trust::{self, Facts, RegistryFacts, StagedUpload, Verification};
+
+impl App {
+    /// Hashing, decompressing and parsing keep a core busy: not on an async thread.
+    ///
+    /// The facts are read after the bundle: they depend on the name in it, and an
+    /// approval or a revoked key of the meantime counts.
+    pub(crate) async fn verify(
+        &self,
+        upload: StagedUpload,
+        stars: Stars,
+    ) -> Result<Verification, PublishError> {
+        let started = Instant::now();
+        let (hash, limits) = (upload.content_hash, self.bundle_limits());
+        let examine = move || trust::examine(&upload, &limits, stars);
+        let mut examination = spawn_blocking(examine).await?;
+        let name = examination.name().cloned();
+        if let (Some(name), Some(star)) = (name.clone(), examination.star()) {
+            let stands_for =
+                self.registry.read(move |txn| versions::stands_for(txn, &hash, &name, star));
+            // With no number left it stays the first, and is refused as taken.
+            if let Some(version) = stands_for.await? {
+                examination.stand_for(version);
+            }
+        }
+        let registry = self.registry_facts(hash, name).await?;
+        let (trust, facts) = (Arc::clone(&self.trust), self.facts(Some(registry)));
+        let verification = spawn_blocking(move || examination.decide(&trust, &facts)).await?;
+        tracing::info!(
+            bundle.hash = %hash,
+            verdict = %verification.report().verdict,
+            duration_ms = duration_ms(started),
+            "Verified a bundle",
+        );
+        Ok(verification)
+    }
+
+    async fn registry_facts(
+        &self,
+        hash: ContentHash,
+        name: Option<ExtensionName>,
+    ) -> Result<RegistryFacts, PublishError> {
+        let read = self.registry.read(move |txn| {
+            let highest = name.map(|name| versions::highest(txn, &name)).transpose()?.flatten();
+            Ok(RegistryFacts { highest_version: highest, approval: approvals::get(txn, &hash)? })
+        });
+        Ok(read.await?)
+    }
+
+    /// What a signature is held against today: the keys, the policy, the time.
+    pub(crate) fn facts(&self, registry: Option<RegistryFacts>) -> Facts {
+        Facts {
+            now: self.clock.now(),
+            policy: self.config.signing.policy,
+            keys: self.registry.live().trusted_keys().iter().map(|key| (**key).clone()).collect(),
+            registry,
+        }
+    }
+}
+
+pub(super) fn duration_ms(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

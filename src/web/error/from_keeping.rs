@@ -1,0 +1,75 @@
+//! The errors of what is kept and taken away, as HTTP: every variant named.
+
+use axum::http::StatusCode;
+
+use super::ApiError;
+use crate::app::attachments::AttachmentError;
+use crate::app::downloads::DownloadError;
+use crate::app::removal::RemovalError;
+
+impl From<DownloadError> for ApiError {
+    fn from(error: DownloadError) -> Self {
+        let detail = error.to_string();
+        match error {
+            DownloadError::UnknownVersion { .. } | DownloadError::UnknownSignature { .. } => {
+                Self::not_found(detail)
+            }
+            DownloadError::BadSignature(failed) => {
+                let detail = format!("{detail} ({})", failed.code);
+                let error = Self::client(StatusCode::FORBIDDEN, "bad_signature", detail);
+                match failed.hint {
+                    Some(hint) => error.hint(hint),
+                    None => error,
+                }
+            }
+            DownloadError::TooManySignatures { .. } => {
+                Self::client(StatusCode::CONFLICT, "too_many_signatures", detail)
+                    .hint("what is signed once by a trusted key needs no more")
+            }
+            DownloadError::Denied(denied) => denied.into(),
+            DownloadError::Store(error) => error.into(),
+            DownloadError::Registry(cause) => Self::internal(cause),
+        }
+    }
+}
+
+impl From<AttachmentError> for ApiError {
+    fn from(error: AttachmentError) -> Self {
+        let detail = error.to_string();
+        match error {
+            AttachmentError::Unknown { .. } => Self::not_found(detail),
+            AttachmentError::OfTheBundle(_) => {
+                Self::client(StatusCode::CONFLICT, "attachment_of_bundle", detail)
+                    .hint("publish a version with another file")
+            }
+            AttachmentError::Invalid { .. } => {
+                Self::client(StatusCode::UNPROCESSABLE_ENTITY, "invalid_attachment", detail)
+                    .hint("send the JSON document as the tool that made it wrote it")
+            }
+            AttachmentError::Publish(error) => error.into(),
+            AttachmentError::Download(error) => error.into(),
+            AttachmentError::Denied(denied) => denied.into(),
+            AttachmentError::Store(error) => error.into(),
+            AttachmentError::Registry(cause) => Self::internal(cause),
+            AttachmentError::Cancelled(cause) => Self::internal(cause),
+        }
+    }
+}
+
+impl From<RemovalError> for ApiError {
+    fn from(error: RemovalError) -> Self {
+        let detail = error.to_string();
+        match error {
+            RemovalError::InUse { .. } => {
+                Self::client(StatusCode::CONFLICT, "version_in_use", detail).hint(
+                    "uninstall or upgrade it first; the version before an upgrade is free after \
+                     `ext_ui.previous_version_hours`. `plugboard yank` only forbids new installs",
+                )
+            }
+            RemovalError::LongReason(_) => Self::malformed(detail),
+            RemovalError::Download(error) => error.into(),
+            RemovalError::Denied(denied) => denied.into(),
+            RemovalError::Registry(cause) => Self::internal(cause),
+        }
+    }
+}
