@@ -143,6 +143,7 @@ impl App {
             content_hash: row.content_hash,
             removed_at: now,
             removed_by: principal.actor().to_string(),
+            objects_removed: false,
         };
         let subject = format!("{name} {version} {}", tombstone.content_hash);
         let event = self.event(principal.actor(), AuditAction::VersionRemoved, None, subject);

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::App;
 use super::sign_in::seconds;
@@ -58,6 +58,7 @@ impl App {
             self.bundles.remove_quarantined(&hash).await?;
         }
         self.sweep_uploads().await?;
+        self.sweep_removed(now - LEFTOVER_AGE).await?;
         self.bundles.sweep_staging(now - LEFTOVER_AGE).await?;
         let known = self.registry.read(move |txn| {
             let mut known = removals::removed_after(txn, now - LEFTOVER_AGE)?;
@@ -70,6 +71,20 @@ impl App {
             Ok(rows.collect::<HashSet<_>>())
         });
         self.bundles.sweep_quarantine(&waiting.await?, now - LEFTOVER_AGE).await?;
+        Ok(())
+    }
+    /// Deletes the objects of versions removed at `until` or before. Those that
+    /// cannot be deleted, as in a bucket that forbids it, are tried again.
+    async fn sweep_removed(&self, until: Timestamp) -> Result<(), RegistryError> {
+        for tombstone in self.registry.read(move |txn| removals::due(txn, until)).await? {
+            let hash = tombstone.content_hash;
+            if let Err(error) = self.bundles.remove_published(&hash).await {
+                tracing::warn!(bundle.hash = %hash, "Could not delete a removed bundle: {error}");
+                continue;
+            }
+            let write = move |txn: &WriteTxn| removals::set_objects_removed(txn, tombstone);
+            self.registry.write(write).await?;
+        }
         Ok(())
     }
 }

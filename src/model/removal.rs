@@ -27,4 +27,7 @@ pub struct Tombstone {
     pub removed_at: Timestamp,
     /// Who removed it, in words.
     pub removed_by: String,
+    /// Whether its objects are gone, too: a day later, when they could be deleted.
+    #[serde(default)]
+    pub objects_removed: bool,
 }

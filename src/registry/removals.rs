@@ -72,9 +72,7 @@ pub fn bury(txn: &WriteTxn, tombstone: &Tombstone) -> Result<(), RegistryError> 
     versions::remove(txn, name, version, content_hash)?;
     unyank(txn, name, version)?;
     attachments::remove_all(txn, content_hash)?;
-    let (number, row) = (version.to_string(), encode(&TOMBSTONES, tombstone)?);
-    txn.table(TOMBSTONES)?.insert((name.as_str(), number.as_str()), row.as_slice())?;
-    Ok(())
+    write(txn, tombstone)
 }
 
 /// What is left of a removed version.
@@ -94,6 +92,24 @@ pub fn list_tombstones_of(
     let mut found: Vec<Tombstone> = list_of(txn, TOMBSTONES, name)?;
     found.sort_by(|a, b| b.version.cmp(&a.version));
     Ok(found)
+}
+
+/// The versions removed at `until` or before whose objects are still there.
+pub fn due(txn: &impl ReadTables, until: Timestamp) -> Result<Vec<Tombstone>, RegistryError> {
+    let all: Vec<Tombstone> = list(txn, TOMBSTONES)?;
+    let is_due = |row: &Tombstone| !row.objects_removed && row.removed_at <= until;
+    Ok(all.into_iter().filter(is_due).collect())
+}
+
+/// Remembers that the objects of a removed version are gone.
+pub fn set_objects_removed(txn: &WriteTxn, tombstone: Tombstone) -> Result<(), RegistryError> {
+    write(txn, &Tombstone { objects_removed: true, ..tombstone })
+}
+
+fn write(txn: &WriteTxn, tombstone: &Tombstone) -> Result<(), RegistryError> {
+    let (number, row) = (tombstone.version.to_string(), encode(&TOMBSTONES, tombstone)?);
+    txn.table(TOMBSTONES)?.insert((tombstone.name.as_str(), number.as_str()), row.as_slice())?;
+    Ok(())
 }
 
 /// The bundles of versions removed after `since`: their objects stay that long.
@@ -155,6 +171,7 @@ mod tests {
             content_hash: version.content_hash,
             removed_at: at(100),
             removed_by: "operator ada".to_owned(),
+            objects_removed: false,
         }
     }
 
@@ -193,6 +210,20 @@ mod tests {
 
         assert_eq!(recent(at(99)), [hello.content_hash]);
         assert!(recent(at(100)).is_empty());
+    }
+
+    #[test]
+    fn the_objects_of_a_removed_version_are_due_at_their_time_and_once() {
+        let registry = registry();
+        let hello = version("hello", "1.0.0", "a");
+        registry.write_blocking(|txn| bury(txn, &tombstone(&hello))).unwrap();
+        let due_at = |second| registry.read_blocking(|txn| due(txn, at(second))).unwrap();
+        assert!(due_at(99).is_empty());
+        assert_eq!(due_at(100), [tombstone(&hello)]);
+
+        registry.write_blocking(|txn| set_objects_removed(txn, tombstone(&hello))).unwrap();
+
+        assert!(due_at(100).is_empty());
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Files beside a published bundle. Each is named by its own digest, so that a
 //! newer one never overwrites the one that is in use.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::backend::Creation;
+use super::backend::{Creation, blocking};
 use super::layout::Place;
 use super::{BundleStore, StoreError};
 use crate::model::{Attachment, ContentHash, KeyId};
@@ -39,6 +41,16 @@ impl BundleStore {
     pub async fn remove_attachment(&self, attachment: &Attachment) -> Result<(), StoreError> {
         let _writing = self.inner.writing.lock(attachment.content_hash).await;
         self.inner.backend.remove(&self.inner.layout.attachment(attachment)).await
+    }
+
+    /// Removes a published bundle with all beside it. One that is not there is no
+    /// error. Only for what the registry does not name any more.
+    pub async fn remove_published(&self, hash: &ContentHash) -> Result<(), StoreError> {
+        let _writing = self.inner.writing.lock(*hash).await;
+        let folder = self.inner.layout.bundle(Place::Published, hash);
+        self.inner.backend.remove_folder(&folder).await?;
+        let (inner, hash) = (Arc::clone(&self.inner), *hash);
+        blocking("remove unpacked files", move || inner.cache.remove(&hash)).await
     }
 
     /// Keeps a further envelope of a published bundle; false when its key has one already.

@@ -128,6 +128,8 @@ async fn the_objects_of_a_removed_version_go_after_a_day() {
     app.app.sweep().await.unwrap();
 
     assert!(!folder.exists());
+    let standings = app.app.standings_of(&name).await.unwrap();
+    assert!(standings.removed[0].objects_removed);
     let kept = app.content_hash(&reports("1.1.0"));
     assert!(app.stored().join("sha256").join(kept.hex()).exists());
 }
