@@ -17,6 +17,7 @@ pub mod quarantine;
 pub mod readiness;
 pub mod setup;
 pub mod sign_in;
+pub mod storage;
 pub mod sweep;
 pub mod tenants;
 pub mod tokens;

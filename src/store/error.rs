@@ -58,8 +58,11 @@ impl StoreError {
 
     /// An error of the object store.
     pub(super) fn object(doing: &'static str, error: object_store::Error) -> Self {
-        if let object_store::Error::NotFound { path, .. } = error {
-            return Self::NotFound { key: path };
+        if let object_store::Error::NotFound { path, source } = &error
+            // A bucket that is gone says nothing about the object.
+            && !source.to_string().contains("NoSuchBucket")
+        {
+            return Self::NotFound { key: path.clone() };
         }
         if is_disk_full(&error) {
             return Self::DiskFull { free: 0, floor: 0 };

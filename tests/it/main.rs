@@ -27,4 +27,5 @@ mod server;
 mod setup;
 mod sign_in;
 mod signatures;
+mod storage;
 mod support;
