@@ -299,7 +299,12 @@ impl Backend {
     ///
     /// Another length is damage only if the store says so twice: an answer can
     /// be mangled on its way, and damage has consequences.
-    async fn check_size(&self, key: &Key, meta: &ObjectMeta, size: u64) -> Result<(), StoreError> {
+    pub(super) async fn check_size(
+        &self,
+        key: &Key,
+        meta: &ObjectMeta,
+        size: u64,
+    ) -> Result<(), StoreError> {
         if meta.size == size {
             return Ok(());
         }

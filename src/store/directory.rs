@@ -48,6 +48,7 @@ impl Directory {
             directory.create_folders(&key).map_err(&io)?;
         }
         empty_dir(&directory.staging).map_err(&io)?;
+        remove_tree(&path(&directory.objects, &layout.probe())?).map_err(&io)?;
         remove_leftovers(&directory.root).map_err(&io)?;
         Ok(directory)
     }

@@ -101,12 +101,17 @@ impl Backend {
         hash: &ContentHash,
     ) -> Result<Option<Creation>, StoreError> {
         let object = |error| StoreError::object("read an object", error);
-        match self.size(key).await? {
-            None => return Ok(None),
-            Some(found) if found != size => return Ok(Some(Creation::Different)),
-            Some(_) => {}
+        let found = match self.objects().get(key).await.map_err(object) {
+            Ok(found) => found,
+            Err(StoreError::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        match self.check_size(key, &found.meta, size).await {
+            Ok(()) => {}
+            Err(StoreError::Integrity { .. }) => return Ok(Some(Creation::Different)),
+            Err(error) => return Err(error),
         }
-        let mut stream = self.objects().get(key).await.map_err(object)?.into_stream();
+        let mut stream = found.into_stream();
         let mut hasher = Sha256::new();
         while let Some(chunk) = stream.try_next().await.map_err(object)? {
             hasher.update(&chunk);

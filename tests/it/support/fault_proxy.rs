@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper::header::CONTENT_LENGTH;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
@@ -46,6 +47,8 @@ enum Break {
     /// No answer comes, ever.
     Stalls,
 }
+
+type Answer = BoxBody<Bytes, Closed>;
 
 /// The connection is to be closed.
 #[derive(Debug, thiserror::Error)]
@@ -128,7 +131,7 @@ async fn pass_on(
     server: SocketAddr,
     request: Request<Incoming>,
     chosen: Break,
-) -> Result<Response<Full<Bytes>>, Closed> {
+) -> Result<Response<Answer>, Closed> {
     match chosen {
         Break::Nothing => forward(server, request).await,
         Break::Fails { done } => {
@@ -146,9 +149,10 @@ async fn pass_on(
         Break::Cuts => {
             let (mut parts, body) = forward(server, request).await?.into_parts();
             let whole = body.collect().await.unwrap().to_bytes();
-            // The server side of hyper closes a connection whose body ends early.
-            parts.headers.insert(CONTENT_LENGTH, (whole.len() + 1).into());
-            Ok(Response::from_parts(parts, Full::new(whole)))
+            parts.headers.insert(CONTENT_LENGTH, whole.len().into());
+            let half = whole.slice(..whole.len() / 2);
+            let frames = futures_util::stream::iter([Ok(Frame::data(half)), Err(Closed)]);
+            Ok(Response::from_parts(parts, BoxBody::new(StreamBody::new(frames))))
         }
         Break::Stalls => std::future::pending().await,
     }
@@ -165,7 +169,7 @@ async fn settle(server: SocketAddr, request: Request<Incoming>, done: bool) {
 async fn forward(
     server: SocketAddr,
     request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Closed> {
+) -> Result<Response<Answer>, Closed> {
     let stream = TcpStream::connect(server).await.map_err(|_| Closed)?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|_| Closed)?;
@@ -173,11 +177,15 @@ async fn forward(
     let answer = sender.send_request(request).await.map_err(|_| Closed)?;
     let (parts, body) = answer.into_parts();
     let body = body.collect().await.map_err(|_| Closed)?.to_bytes();
-    Ok(Response::from_parts(parts, Full::new(body)))
+    Ok(Response::from_parts(parts, whole(body)))
 }
 
-fn document(status: u16, code: &str) -> Response<Full<Bytes>> {
+fn whole(body: impl Into<Bytes>) -> Answer {
+    BoxBody::new(Full::new(body.into()).map_err(|never| match never {}))
+}
+
+fn document(status: u16, code: &str) -> Response<Answer> {
     let text = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code></Error>");
     let answer = Response::builder().status(status).header("content-type", "application/xml");
-    answer.body(Full::from(text)).unwrap()
+    answer.body(whole(text)).unwrap()
 }

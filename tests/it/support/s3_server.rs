@@ -46,6 +46,8 @@ pub(crate) struct Manners {
 pub(crate) enum Fault {
     /// This status, and nothing is done.
     Status(u16),
+    /// The same with a code.
+    Said(u16, &'static str),
     /// It is done, and answered with 200 and an error document.
     ErrorDocument(&'static str),
 }
@@ -204,10 +206,15 @@ async fn answer(
     let (method, uri) = (request.method().clone(), request.uri().clone());
     state.seen.lock().unwrap().push((method.clone(), uri.to_string()));
     let fault = state.faults.lock().unwrap().as_mut().and_then(|choose| choose(&method, &uri));
-    if let Some(Fault::Status(status)) = fault {
+    let refusal = match fault {
+        Some(Fault::Status(status)) => Some((status, "InternalError")),
+        Some(Fault::Said(status, code)) => Some((status, code)),
+        Some(Fault::ErrorDocument(_)) | None => None,
+    };
+    if let Some((status, code)) = refusal {
         // Read, so that the connection can be used again.
         request.into_body().collect().await.ok();
-        return Ok(document(status, "InternalError"));
+        return Ok(document(status, code));
     }
     let writes = matches!(method, Method::PUT | Method::POST | Method::DELETE);
     let lock = Arc::clone(state.locks.lock().unwrap().entry(uri.path().to_owned()).or_default());
