@@ -94,13 +94,12 @@ impl BundleStore {
     /// Removes what a crash left behind, uploads included: call it when this
     /// process is known to be the only one, as after the registry was opened.
     pub fn open(config: &StoreConfig, data_dir: &Path) -> Result<Self, StoreError> {
-        let (layout, backend) = match config.s3_location() {
-            Some(location) => (Layout::new(&location.prefix)?, Backend::s3(&config.s3, &location)?),
-            None => {
-                let layout = Layout::new(&config.base)?;
-                let backend = Backend::directory(&data_dir.join("store"), &layout)?;
-                (layout, backend)
-            }
+        let (layout, backend) = if let Some(location) = config.s3_location() {
+            (Layout::new(&location.prefix)?, Backend::s3(&config.s3, &location)?)
+        } else {
+            let layout = Layout::new(&config.base)?;
+            let backend = Backend::directory(&data_dir.join("store"), &layout)?;
+            (layout, backend)
         };
         Self::new(config, layout, backend, &data_dir.join("cache"))
     }

@@ -111,22 +111,19 @@ pub async fn examine(
     data_dir: &Path,
     now: Timestamp,
 ) -> Result<Examination, StoreError> {
-    let (place, facts, staging) = match config.s3_location() {
-        Some(location) => {
-            let layout = Layout::new(&location.prefix)?;
-            let s3 = S3::open(&config.s3, &location)?;
-            let facts = Probe::new(Arc::new(s3.objects()), Some(&s3), &layout).run(now).await;
-            let place = format!("{} bucket {}", location.endpoint, location.bucket);
-            (place, Some(facts), data_dir.join("cache").join("staging"))
-        }
-        None => {
-            let layout = Layout::new(&config.base)?;
-            let root = data_dir.join("store");
-            let staging = root.join(layout.staging().as_ref());
-            let facts =
-                if root.is_dir() { Some(probe_folder(&root, &layout, now).await?) } else { None };
-            (root.display().to_string(), facts, staging)
-        }
+    let (place, facts, staging) = if let Some(location) = config.s3_location() {
+        let layout = Layout::new(&location.prefix)?;
+        let s3 = S3::open(&config.s3, &location)?;
+        let facts = Probe::new(Arc::new(s3.objects()), Some(&s3), &layout).run(now).await;
+        let place = format!("{} bucket {}", location.endpoint, location.bucket);
+        (place, Some(facts), data_dir.join("cache").join("staging"))
+    } else {
+        let layout = Layout::new(&config.base)?;
+        let root = data_dir.join("store");
+        let staging = root.join(layout.staging().as_ref());
+        let facts =
+            if root.is_dir() { Some(probe_folder(&root, &layout, now).await?) } else { None };
+        (root.display().to_string(), facts, staging)
     };
     let folder = nearest_folder(&staging);
     let free_bytes =

@@ -26,7 +26,7 @@ use crate::model::{ContentHash, FactState, StoreCapability, StoreFact, StoreFact
 const FIRST: &[u8] = b"plugboard probe: the first content";
 const SECOND: &[u8] = b"plugboard probe: another content!!";
 /// How long a signed address of the probe is good for.
-const SIGNED_FOR: Duration = Duration::from_secs(60);
+const SIGNED_FOR: Duration = Duration::from_mins(1);
 
 /// What came of trying: the effect was seen, or another one, or no answer.
 type Tried = Result<bool, String>;
@@ -121,23 +121,30 @@ impl<'a> Probe<'a> {
 
     async fn reach(&self) -> Tried {
         let put = self.objects.put(&self.key("reach"), FIRST.into()).await;
-        put.map(|_| true).map_err(told)
+        put.map(|_| true).map_err(|error| told(&error))
     }
 
     async fn create_only(&self) -> Tried {
         let key = self.key("create");
-        self.objects.put_opts(&key, FIRST.into(), PutMode::Create.into()).await.map_err(told)?;
+        self.objects
+            .put_opts(&key, FIRST.into(), PutMode::Create.into())
+            .await
+            .map_err(|error| told(&error))?;
         let second = self.objects.put_opts(&key, SECOND.into(), PutMode::Create.into()).await;
         match second {
             Ok(_) => return Ok(false),
             Err(object_store::Error::AlreadyExists { .. }) => {}
-            Err(error) => return Err(told(error)),
+            Err(error) => return Err(told(&error)),
         }
         Ok(self.content(&key).await? == FIRST)
     }
 
     async fn ranges(&self) -> Tried {
-        let part = self.objects.get_range(&self.key("reach"), 10..15).await.map_err(told)?;
+        let part = self
+            .objects
+            .get_range(&self.key("reach"), 10..15)
+            .await
+            .map_err(|error| told(&error))?;
         Ok(part == FIRST[10..15])
     }
 
@@ -146,7 +153,7 @@ impl<'a> Probe<'a> {
     }
 
     async fn multipart(&self) -> Tried {
-        self.send_in_parts("parts", FIRST).await.map_err(told)?;
+        self.send_in_parts("parts", FIRST).await.map_err(|error| told(&error))?;
         Ok(self.content(&self.key("parts")).await? == FIRST)
     }
 
@@ -157,7 +164,7 @@ impl<'a> Probe<'a> {
                 object_store::Error::Precondition { .. }
                 | object_store::Error::AlreadyExists { .. },
             ) => {}
-            Err(error) => return Err(told(error)),
+            Err(error) => return Err(told(&error)),
         }
         Ok(self.content(&self.key("parts")).await? == FIRST)
     }
@@ -172,7 +179,10 @@ impl<'a> Probe<'a> {
     }
 
     async fn copy(&self) -> Tried {
-        self.objects.copy(&self.key("reach"), &self.key("copy")).await.map_err(told)?;
+        self.objects
+            .copy(&self.key("reach"), &self.key("copy"))
+            .await
+            .map_err(|error| told(&error))?;
         Ok(self.content(&self.key("copy")).await? == FIRST)
     }
 
@@ -186,7 +196,7 @@ impl<'a> Probe<'a> {
         let signed = s3.objects().signed_url_opts(Method::PUT, &key, SIGNED_FOR, &options).await;
         let request = Request::builder()
             .method(Method::PUT)
-            .uri(signed.map_err(told)?.as_str())
+            .uri(signed.map_err(|error| told(&error))?.as_str())
             .header(header, wrong)
             .body(HttpRequestBody::from(Bytes::from_static(FIRST)));
         let answer = s3.execute(request.map_err(|error| error.to_string())?).await;
@@ -196,7 +206,11 @@ impl<'a> Probe<'a> {
 
     async fn presign(&self, s3: &S3) -> Tried {
         let key = self.key("reach");
-        let signed = s3.objects().signed_url(Method::GET, &key, SIGNED_FOR).await.map_err(told)?;
+        let signed = s3
+            .objects()
+            .signed_url(Method::GET, &key, SIGNED_FOR)
+            .await
+            .map_err(|error| told(&error))?;
         let request = Request::get(signed.as_str()).body(HttpRequestBody::empty());
         let answer = s3.execute(request.map_err(|error| error.to_string())?).await;
         let answer = answer.map_err(|error| error.to_string())?;
@@ -210,7 +224,7 @@ impl<'a> Probe<'a> {
         for key in self.listed().await? {
             match self.objects.delete(&key).await {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => return Err(told(error)),
+                Err(error) => return Err(told(&error)),
             }
         }
         Ok(self.listed().await?.is_empty())
@@ -218,12 +232,12 @@ impl<'a> Probe<'a> {
 
     async fn listed(&self) -> Result<Vec<Key>, String> {
         let listed = self.objects.list(Some(&self.folder)).map_ok(|meta| meta.location);
-        listed.try_collect().await.map_err(told)
+        listed.try_collect().await.map_err(|error| told(&error))
     }
 
     async fn content(&self, key: &Key) -> Result<Bytes, String> {
-        let found = self.objects.get(key).await.map_err(told)?;
-        found.bytes().await.map_err(told)
+        let found = self.objects.get(key).await.map_err(|error| told(&error))?;
+        found.bytes().await.map_err(|error| told(&error))
     }
 }
 
@@ -232,8 +246,8 @@ fn wrong_value(text: &str) -> Result<http::HeaderValue, String> {
 }
 
 /// The innermost cause: what the server said, or what stopped the connection.
-fn told(error: object_store::Error) -> String {
-    let mut innermost: &dyn std::error::Error = &error;
+fn told(error: &object_store::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
     while let Some(cause) = innermost.source() {
         innermost = cause;
     }
