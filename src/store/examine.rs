@@ -13,6 +13,7 @@ use rustix::fs::statvfs;
 use tokio::time::Instant;
 
 use super::backend::{self, blocking};
+use super::error::innermost;
 use super::layout::{Layout, Place, join};
 use super::probe::Probe;
 use super::s3::S3;
@@ -83,7 +84,7 @@ impl BundleStore {
             return problem.clone().map_or(Ok(()), Err);
         }
         let key = join(&inner.layout.probe(), "reach");
-        let problem = inner.backend.exists(&key).await.err().map(|error| told(&error));
+        let problem = inner.backend.exists(&key).await.err().map(|error| innermost(&error));
         *last = Some((Instant::now(), problem.clone()));
         problem.map_or(Ok(()), Err)
     }
@@ -148,13 +149,4 @@ async fn probe_folder(
 fn nearest_folder(folder: &Path) -> PathBuf {
     let existing = folder.ancestors().find(|folder| folder.is_dir());
     existing.unwrap_or_else(|| Path::new(".")).to_owned()
-}
-
-/// The sentence and its innermost cause.
-fn told(error: &StoreError) -> String {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(cause) = innermost.source() {
-        innermost = cause;
-    }
-    format!("{error}: {innermost}")
 }

@@ -19,6 +19,7 @@ use object_store::signer::{SignedUrlOptions, Signer};
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode};
 use uuid::Uuid;
 
+use super::error::innermost;
 use super::layout::{Layout, join};
 use super::s3::S3;
 use crate::model::{ContentHash, FactState, StoreCapability, StoreFact, StoreFacts};
@@ -121,7 +122,7 @@ impl<'a> Probe<'a> {
 
     async fn reach(&self) -> Tried {
         let put = self.objects.put(&self.key("reach"), FIRST.into()).await;
-        put.map(|_| true).map_err(|error| told(&error))
+        put.map(|_| true).map_err(|error| innermost(&error))
     }
 
     async fn create_only(&self) -> Tried {
@@ -129,12 +130,12 @@ impl<'a> Probe<'a> {
         self.objects
             .put_opts(&key, FIRST.into(), PutMode::Create.into())
             .await
-            .map_err(|error| told(&error))?;
+            .map_err(|error| innermost(&error))?;
         let second = self.objects.put_opts(&key, SECOND.into(), PutMode::Create.into()).await;
         match second {
             Ok(_) => return Ok(false),
             Err(object_store::Error::AlreadyExists { .. }) => {}
-            Err(error) => return Err(told(&error)),
+            Err(error) => return Err(innermost(&error)),
         }
         Ok(self.content(&key).await? == FIRST)
     }
@@ -144,7 +145,7 @@ impl<'a> Probe<'a> {
             .objects
             .get_range(&self.key("reach"), 10..15)
             .await
-            .map_err(|error| told(&error))?;
+            .map_err(|error| innermost(&error))?;
         Ok(part == FIRST[10..15])
     }
 
@@ -153,7 +154,7 @@ impl<'a> Probe<'a> {
     }
 
     async fn multipart(&self) -> Tried {
-        self.send_in_parts("parts", FIRST).await.map_err(|error| told(&error))?;
+        self.send_in_parts("parts", FIRST).await.map_err(|error| innermost(&error))?;
         Ok(self.content(&self.key("parts")).await? == FIRST)
     }
 
@@ -164,7 +165,7 @@ impl<'a> Probe<'a> {
                 object_store::Error::Precondition { .. }
                 | object_store::Error::AlreadyExists { .. },
             ) => {}
-            Err(error) => return Err(told(&error)),
+            Err(error) => return Err(innermost(&error)),
         }
         Ok(self.content(&self.key("parts")).await? == FIRST)
     }
@@ -182,7 +183,7 @@ impl<'a> Probe<'a> {
         self.objects
             .copy(&self.key("reach"), &self.key("copy"))
             .await
-            .map_err(|error| told(&error))?;
+            .map_err(|error| innermost(&error))?;
         Ok(self.content(&self.key("copy")).await? == FIRST)
     }
 
@@ -196,11 +197,11 @@ impl<'a> Probe<'a> {
         let signed = s3.objects().signed_url_opts(Method::PUT, &key, SIGNED_FOR, &options).await;
         let request = Request::builder()
             .method(Method::PUT)
-            .uri(signed.map_err(|error| told(&error))?.as_str())
+            .uri(signed.map_err(|error| innermost(&error))?.as_str())
             .header(header, wrong)
             .body(HttpRequestBody::from(Bytes::from_static(FIRST)));
-        let answer = s3.execute(request.map_err(|error| error.to_string())?).await;
-        let status = answer.map_err(|error| error.to_string())?.status();
+        let answer = s3.execute(request.map_err(|error| innermost(&error))?).await;
+        let status = answer.map_err(|error| innermost(&error))?.status();
         Ok(status.is_client_error() && status != StatusCode::FORBIDDEN)
     }
 
@@ -210,12 +211,12 @@ impl<'a> Probe<'a> {
             .objects()
             .signed_url(Method::GET, &key, SIGNED_FOR)
             .await
-            .map_err(|error| told(&error))?;
+            .map_err(|error| innermost(&error))?;
         let request = Request::get(signed.as_str()).body(HttpRequestBody::empty());
-        let answer = s3.execute(request.map_err(|error| error.to_string())?).await;
-        let answer = answer.map_err(|error| error.to_string())?;
+        let answer = s3.execute(request.map_err(|error| innermost(&error))?).await;
+        let answer = answer.map_err(|error| innermost(&error))?;
         let succeeded = answer.status().is_success();
-        let content = answer.into_body().bytes().await.map_err(|error| error.to_string())?;
+        let content = answer.into_body().bytes().await.map_err(|error| innermost(&error))?;
         Ok(succeeded && content == FIRST)
     }
 
@@ -224,7 +225,7 @@ impl<'a> Probe<'a> {
         for key in self.listed().await? {
             match self.objects.delete(&key).await {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => return Err(told(&error)),
+                Err(error) => return Err(innermost(&error)),
             }
         }
         Ok(self.listed().await?.is_empty())
@@ -232,26 +233,17 @@ impl<'a> Probe<'a> {
 
     async fn listed(&self) -> Result<Vec<Key>, String> {
         let listed = self.objects.list(Some(&self.folder)).map_ok(|meta| meta.location);
-        listed.try_collect().await.map_err(|error| told(&error))
+        listed.try_collect().await.map_err(|error| innermost(&error))
     }
 
     async fn content(&self, key: &Key) -> Result<Bytes, String> {
-        let found = self.objects.get(key).await.map_err(|error| told(&error))?;
-        found.bytes().await.map_err(|error| told(&error))
+        let found = self.objects.get(key).await.map_err(|error| innermost(&error))?;
+        found.bytes().await.map_err(|error| innermost(&error))
     }
 }
 
 fn wrong_value(text: &str) -> Result<http::HeaderValue, String> {
     http::HeaderValue::from_str(text).map_err(|error| error.to_string())
-}
-
-/// The innermost cause: what the server said, or what stopped the connection.
-fn told(error: &object_store::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(cause) = innermost.source() {
-        innermost = cause;
-    }
-    innermost.to_string()
 }
 
 const fn works(capability: StoreCapability) -> &'static str {

@@ -104,17 +104,35 @@ fn retries(config: &S3Config) -> RetryConfig {
 
 #[cfg(test)]
 mod tests {
+    use http::Method;
+    use object_store::path::Path as Key;
+    use object_store::signer::Signer;
+
     use super::*;
 
-    #[test]
-    fn the_bucket_is_in_the_path_or_in_the_host() {
+    async fn address(path_style: bool) -> String {
         let location = S3Location {
-            endpoint: "https://s3.example.net:9000".to_owned(),
+            endpoint: "http://s3.example.net:9000".to_owned(),
             bucket: "bundles".to_owned(),
             prefix: "sha256".to_owned(),
         };
+        let config = S3Config {
+            access_key: "key".to_owned().into(),
+            secret_key: "secret".to_owned().into(),
+            force_path_style: path_style,
+            ..S3Config::default()
+        };
+        let s3 = S3::open(&config, &location).unwrap();
+        let key = Key::from("sha256/x");
+        let signed = s3.objects().signed_url(Method::GET, &key, Duration::from_mins(1)).await;
+        let signed = signed.unwrap();
+        assert!(signed.as_str().starts_with(&s3.bucket_url), "{signed}");
+        format!("{}{}", signed.authority(), signed.path())
+    }
 
-        assert_eq!(bucket_url(&location, true), "https://s3.example.net:9000/bundles");
-        assert_eq!(bucket_url(&location, false), "https://bundles.s3.example.net:9000");
+    #[tokio::test]
+    async fn the_bucket_is_in_the_path_or_in_the_host() {
+        assert_eq!(address(true).await, "s3.example.net:9000/bundles/sha256/x");
+        assert_eq!(address(false).await, "bundles.s3.example.net:9000/sha256/x");
     }
 }

@@ -170,7 +170,7 @@ fn administration() -> Vec<Route> {
 }
 
 fn pages() -> Vec<Route> {
-    use pages::{extension, extensions, installs, open, setup, sign_in, upload};
+    use pages::{extension, extensions, installs, open, setup, sign_in, storage, upload};
     vec![
         route("GET", "/", Public, sign_in::show_start),
         route("GET", "/setup", Always, setup::show_setup),
@@ -196,5 +196,6 @@ fn pages() -> Vec<Route> {
         route("GET", "/admin/installs/{id}/uninstall", Page, installs::confirm_uninstall),
         route("POST", "/admin/installs/{id}/uninstall", Page, installs::submit_uninstall),
         route("GET", "/admin/open/{id}", Page, open::show_open),
+        route("GET", "/admin/storage", Page, storage::show_storage),
     ]
 }

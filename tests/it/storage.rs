@@ -173,3 +173,17 @@ async fn orphans_in_a_bucket_are_left_to_whoever_they_belong_to() {
 
     assert_eq!(server.keys(), [key]);
 }
+
+#[tokio::test]
+async fn the_storage_page_says_what_the_place_lacks() {
+    let server = S3Server::start_with(CARELESS);
+    let app = TestApp::start_on_s3(&server).await;
+    let cookie = app.sign_in().await;
+
+    let page = app.call(Method::GET, "/admin/storage").session(&cookie).send().await;
+
+    assert_eq!(page.status, StatusCode::OK, "{}", page.text());
+    assert!(page.text().contains(&format!("bundles on {}", server.endpoint)), "{}", page.text());
+    assert!(page.text().contains("stay immutable all the same"), "{}", page.text());
+    assert!(!page.text().contains("does not answer"), "{}", page.text());
+}
