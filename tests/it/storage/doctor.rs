@@ -14,7 +14,7 @@ fn doctor(folder: &std::path::Path, settings: &[(&str, &str)]) -> Output {
     command.output().unwrap()
 }
 
-fn on_server<'s>(endpoint: &'s str) -> [(&'static str, &'s str); 4] {
+fn on_server(endpoint: &str) -> [(&'static str, &str); 4] {
     [
         ("STORAGE_S3_ENDPOINT", endpoint),
         ("STORAGE_S3_ACCESS_KEY", ACCESS_KEY),

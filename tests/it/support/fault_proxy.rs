@@ -106,7 +106,7 @@ fn roll(dice: &Mutex<u64>) -> u64 {
 }
 
 fn choose(number: u64, method: &Method) -> Break {
-    let (percent, done) = (number % 100, number / 100 % 2 == 0);
+    let (percent, done) = (number % 100, (number / 100).is_multiple_of(2));
     let mut limit = PERCENT_FAILS;
     if percent < limit {
         return Break::Fails { done };

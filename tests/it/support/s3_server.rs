@@ -100,7 +100,7 @@ impl S3Server {
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel();
         let serving = Arc::clone(&state);
-        let thread = std::thread::spawn(move || serve(listener, serving, stopped));
+        let thread = std::thread::spawn(move || serve(listener, &serving, stopped));
         Self { endpoint, folder, state, stop: Some(stop), thread: Some(thread) }
     }
 
@@ -177,7 +177,7 @@ fn collect(root: &Path, folder: &Path, keys: &mut Vec<String>) {
     }
 }
 
-fn serve(listener: TcpListener, state: Arc<State>, stopped: oneshot::Receiver<()>) {
+fn serve(listener: TcpListener, state: &Arc<State>, stopped: oneshot::Receiver<()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
@@ -185,7 +185,7 @@ fn serve(listener: TcpListener, state: Arc<State>, stopped: oneshot::Receiver<()
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 stream.set_nodelay(true).unwrap();
-                let state = Arc::clone(&state);
+                let state = Arc::clone(state);
                 let service = service_fn(move |request| answer(Arc::clone(&state), request));
                 let connection = hyper::server::conn::http1::Builder::new()
                     .serve_connection(TokioIo::new(stream), service);
