@@ -24,6 +24,7 @@ pub mod readiness;
 pub mod removal;
 pub mod setup;
 pub mod sign_in;
+pub mod storage;
 pub mod sweep;
 pub mod tenants;
 pub mod tokens;

@@ -12,6 +12,7 @@ mod config;
 mod configure;
 mod demo;
 mod disable;
+mod doctor;
 mod enable;
 mod exact_version;
 pub mod failure;
@@ -106,6 +107,7 @@ enum Command {
     Token(token::TokenArgs),
     Tenant(tenant::TenantArgs),
     Config(config::ConfigArgs),
+    Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -174,6 +176,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Token(args) => token::run(args, context).await,
         Command::Tenant(args) => tenant::run(args, context).await,
         Command::Config(args) => config::run(&args, context),
+        Command::Doctor(args) => doctor::run(args, context).await,
         Command::Completions(args) => completions::run(&args, context),
     }
 }

@@ -42,7 +42,7 @@ pub use secret::Secret;
 pub use server::{ServerConfig, TlsConfig};
 pub use settings::Setting;
 pub use signing::{SigningConfig, SigningPolicy};
-pub use store::{S3Config, StoreConfig};
+pub use store::{S3Config, S3Location, StoreConfig};
 pub use telemetry::{LogFormat, TelemetryConfig};
 pub use uploads::UploadsConfig;
 

@@ -1,12 +1,13 @@
 //! The bundle store: keeps what was verified, hands out only what still is.
 //!
 //! `layout` names the keys, `backend` is the object store (`directory` what a
-//! local one leaves to us), `staging` receives uploads into `room` that is
-//! counted, `uploads` keeps those that come in parts, `objects` puts and reads
-//! bundles (`mend` replaces damaged objects, `download` hands bundles out as they
-//! are, `attachments` are files beside them), `quarantine` keeps those that wait,
-//! `sweep` removes what nobody refers to. `disk_cache` holds unpacked files,
-//! filled by `unpack`.
+//! local one leaves to us, `s3` how a server is reached, `transfer` how a file is
+//! sent), `staging` receives uploads into `room` that is counted, `uploads` keeps
+//! those that come in parts, `objects` puts and reads bundles (`mend` replaces
+//! damaged objects, `download` hands bundles out as they are, `attachments` are
+//! files beside them), `quarantine` keeps those that wait, `sweep` removes what
+//! nobody refers to. `probe` finds out what a store can do, `examine` remembers
+//! it. `disk_cache` holds unpacked files, filled by `unpack`.
 //!
 //! What is stored is not trusted: every byte that leaves the store was held
 //! against a digest the caller got from the registry.
@@ -19,25 +20,31 @@ mod disk_cache;
 mod download;
 mod durable;
 mod error;
+mod examine;
 mod layout;
 mod mend;
 mod objects;
 mod per_bundle;
+mod probe;
 mod quarantine;
 mod room;
+mod s3;
 mod staging;
 mod sweep;
+mod transfer;
 mod unpack;
 mod uploads;
 
 pub use download::ArchiveBytes;
 pub use error::StoreError;
+pub use examine::{Examination, examine};
 pub use objects::{AssetFile, Kept};
 pub use staging::{Staged, Staging};
 pub use uploads::{UploadHold, UploadRoom, UploadWriter};
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
@@ -45,13 +52,14 @@ use tokio::sync::Semaphore;
 use self::backend::{Backend, ObjectVersion, blocking};
 use self::disk_cache::DiskCache;
 use self::durable::create_private_dir;
+use self::examine::LastReach;
 use self::layout::{Layout, Place};
 use self::per_bundle::PerBundle;
 use self::room::{DiskFloor, Room};
-use self::staging::StagingArea;
+use self::staging::{StagingArea, remove_transient};
 use self::uploads::KeptUploads;
 use crate::config::StoreConfig;
-use crate::model::ContentHash;
+use crate::model::{ContentHash, StoreFacts};
 
 /// Bundles unpacked at the same time.
 const MAX_FILLS: usize = 2;
@@ -80,17 +88,30 @@ struct Inner {
     fresh: Mutex<HashSet<(Place, ContentHash)>>,
     /// Archives found damaged, so that each request does not read one to its end again.
     broken: Mutex<HashMap<ContentHash, ObjectVersion>>,
+    facts: Mutex<Option<Arc<StoreFacts>>>,
+    reached: LastReach,
+    /// Whether `room` knows what the quarantine holds.
+    counted: AtomicBool,
 }
 
 impl BundleStore {
-    /// Opens the store below `data_dir`: bundles in `store`, unpacked files in `cache`.
+    /// Opens the store: bundles on the S3 server of the settings, else below
+    /// `data_dir` in `store`; unpacked files in `cache`.
+    ///
+    /// No request is made: an appliance starts, and serves what it has unpacked,
+    /// also when its server is away.
     ///
     /// Removes what a crash left behind: call it when this process is known to
     /// be the only one, as after the registry was opened, and then call
     /// [`Self::restore_uploads`].
     pub fn open(config: &StoreConfig, data_dir: &Path) -> Result<Self, StoreError> {
-        let layout = Layout::new(&config.base)?;
-        let backend = Backend::directory(&data_dir.join("store"), &layout)?;
+        let (layout, backend) = if let Some(location) = config.s3_location() {
+            (Layout::new(&location.prefix)?, Backend::s3(&config.s3, &location)?)
+        } else {
+            let layout = Layout::new(&config.base)?;
+            let backend = Backend::directory(&data_dir.join("store"), &layout)?;
+            (layout, backend)
+        };
         Self::new(config, layout, backend, &data_dir.join("cache"))
     }
 
@@ -110,7 +131,10 @@ impl BundleStore {
             Some(folder) => folder.to_owned(),
             None => cache_dir.join("staging"),
         };
-        create_private_dir(&staging).map_err(StoreError::io("open its folder"))?;
+        let io = StoreError::io("open its folder");
+        create_private_dir(&staging).map_err(&io)?;
+        // Of a process that is gone. What comes in parts stays: a row says whether it goes on.
+        remove_transient(&staging).map_err(&io)?;
         let floor = DiskFloor::new(staging.clone(), config.min_free_bytes);
         let in_use = backend.quarantined_bytes(&layout)?;
         let room = Arc::new(Room::new(config.max_staged_bytes, in_use));
@@ -129,6 +153,9 @@ impl BundleStore {
             fills: Arc::new(Semaphore::new(MAX_FILLS)),
             fresh: Mutex::default(),
             broken: Mutex::default(),
+            facts: Mutex::default(),
+            reached: LastReach::default(),
+            counted: AtomicBool::new(false),
         };
         Ok(Self { inner: Arc::new(inner) })
     }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::App;
+use crate::model::StoreCapability;
 use crate::trust::TrustBundleStatus;
 
 /// What `/readyz` says.
@@ -11,6 +12,9 @@ pub struct Readiness {
     pub status: ReadinessStatus,
     /// Why it is not `ready`, in sentences.
     pub reasons: Vec<String>,
+    /// What the bundle store lacks and this appliance makes up for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// From best to worst.
@@ -39,6 +43,10 @@ impl App {
             status = ReadinessStatus::Degraded;
             reasons.push(format!("the trust bundle is not usable: {reason}"));
         }
+        if let Err(problem) = self.bundles.check_reachable().await {
+            status = ReadinessStatus::Degraded;
+            reasons.push(format!("the bundle store does not answer: {problem}"));
+        }
         if let Err(error) = self.bundles.check_writable().await {
             status = ReadinessStatus::Unavailable;
             reasons.push(format!("the bundle store cannot be written: {error}"));
@@ -47,6 +55,13 @@ impl App {
             status = ReadinessStatus::Unavailable;
             reasons.push(format!("the registry cannot be read: {error}"));
         }
-        Readiness { status, reasons }
+        Readiness { status, reasons, notes: self.store_notes() }
+    }
+
+    fn store_notes(&self) -> Vec<String> {
+        let facts = self.bundles.facts();
+        let missing = facts.iter().flat_map(|facts| facts.missing());
+        let matters = missing.filter(|fact| fact.capability != StoreCapability::Reach);
+        matters.map(|fact| fact.sentence.clone()).collect()
     }
 }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::App;
 use super::sign_in::seconds;
 use super::uploads::UploadError;
-use crate::model::{Actor, AuditAction};
+use crate::model::{Actor, AuditAction, ContentHash};
 use crate::registry::{
     RegistryError, WriteTxn, audit, awaited, quarantine, removals, sessions, versions,
 };
@@ -15,6 +15,9 @@ use crate::store::StoreError;
 
 /// How long an upload or an object that nobody refers to is left alone.
 const LEFTOVER_AGE: SignedDuration = SignedDuration::from_hours(24);
+
+/// Orphans named in the log each hour; the rest is a number.
+const MAX_REPORTED: usize = 10;
 
 /// Why something was not cleaned up; the next sweep tries again.
 #[derive(Debug, thiserror::Error)]
@@ -65,12 +68,23 @@ impl App {
             known.extend(versions::list(txn)?.into_iter().map(|row| row.content_hash));
             Ok(known.into_iter().collect::<HashSet<_>>())
         });
-        self.bundles.sweep_orphans(&known.await?, now - LEFTOVER_AGE).await?;
+        let orphans = self.bundles.sweep_orphans(&known.await?, now - LEFTOVER_AGE).await?;
+        if self.bundles.is_shared() {
+            report_orphans(&orphans);
+        }
         let waiting = self.registry.read(|txn| {
             let rows = quarantine::list(txn)?.into_iter().map(|row| row.content_hash);
             Ok(rows.collect::<HashSet<_>>())
         });
-        self.bundles.sweep_quarantine(&waiting.await?, now - LEFTOVER_AGE).await?;
+        // In a bucket another appliance may have the row: wait until its row, too, has expired.
+        let days = i64::from(self.config.store.quarantine_days);
+        let kept_for = SignedDuration::from_hours(24 * days);
+        let age = if self.bundles.is_shared() { kept_for.max(LEFTOVER_AGE) } else { LEFTOVER_AGE };
+        self.bundles.sweep_quarantine(&waiting.await?, now - age).await?;
+        let unfinished = self.bundles.sweep_unfinished(now - LEFTOVER_AGE).await?;
+        if unfinished > 0 {
+            tracing::info!("Removed {unfinished} leftovers of unfinished uploads from the bucket");
+        }
         Ok(())
     }
     /// Deletes the objects of versions removed at `until` or before. Those that
@@ -86,5 +100,17 @@ impl App {
             self.registry.write(write).await?;
         }
         Ok(())
+    }
+}
+
+fn report_orphans(orphans: &[ContentHash]) {
+    for hash in orphans.iter().take(MAX_REPORTED) {
+        tracing::warn!(
+            bundle.hash = %hash,
+            "A bundle in the bucket has no version here; it stays, as another appliance may use it",
+        );
+    }
+    if orphans.len() > MAX_REPORTED {
+        tracing::warn!("And {} more bundles without a version", orphans.len() - MAX_REPORTED);
     }
 }

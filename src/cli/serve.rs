@@ -31,6 +31,9 @@ const FLUSH_EVERY: Duration = Duration::from_mins(1);
 /// How often expired and left-over things are removed.
 const SWEEP_EVERY: Duration = Duration::from_hours(1);
 
+/// How long a start waits to know what the bundle store can do.
+const PROBE_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Runs the appliance until it is told to stop
 #[derive(Debug, clap::Args)]
 #[command(
@@ -189,6 +192,10 @@ pub(super) async fn serve_until_told(
     mut signals: Signals,
 ) -> Result<(), Failure> {
     app.prepare_enabled();
+    let probing = Arc::clone(&app);
+    let mut probe = tokio::spawn(async move { probing.probe_store().await });
+    // Not longer: what is unpacked is served also when the server of the bundles is away.
+    tokio::time::timeout(PROBE_PATIENCE, &mut probe).await.ok();
     let upkeep = tokio::spawn(keep_up(Arc::clone(&app)));
     let routes = Routes {
         main: web::router(Arc::clone(&app)),
@@ -214,6 +221,10 @@ pub(super) async fn serve_until_told(
     // With the task goes its hold on the registry, which is then closed in order.
     upkeep.abort();
     upkeep.await.ok();
+    if !probe.is_finished() {
+        probe.abort();
+        probe.await.ok();
+    }
     flushed.map_err(|error| Failure::unfinished(anyhow::Error::new(error)))
 }
 
@@ -226,6 +237,9 @@ async fn keep_up(app: Arc<App>) {
             _ = flush.tick() => {
                 if let Err(error) = app.flush_touches().await {
                     tracing::warn!("Could not write last-used times: {error}");
+                }
+                if app.bundles.facts().is_some() && !app.has_probed_store() {
+                    app.probe_store().await;
                 }
             }
             _ = sweep.tick() => {

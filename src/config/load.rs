@@ -184,12 +184,14 @@ fn unforeseen(error: &Error) -> ConfigProblems {
 
 fn notices(config: &Config, merged: &Figment) -> Vec<String> {
     let mut notices = Vec::new();
-    if config.store.asks_for_s3() {
-        notices.push(
-            "store.s3 and store.base are read, but have no effect yet: bundles are kept in the \
-             data folder"
-                .to_owned(),
-        );
+    if let Some(location) = config.store.s3_location()
+        && location.endpoint.starts_with("http://")
+    {
+        notices.push(format!(
+            "store.s3: {} is reached without TLS: who can change that traffic can delay and \
+             withhold bundles, and read them; what they change is found out",
+            location.endpoint
+        ));
     }
     let rules = &config.egress.allowlist;
     if merged.find_metadata("egress.allowlist").is_some_and(|found| found.name == EGRESS_ALLOWLIST)

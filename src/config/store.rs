@@ -32,7 +32,7 @@ pub struct StoreConfig {
     pub max_attachment_bytes: u64,
     /// Uploads are refused when the disk has fewer bytes free.
     pub min_free_bytes: u64,
-    /// An S3 store. Read and checked; no effect yet.
+    /// An S3 server that keeps the bundles; the data folder keeps uploads and unpacked files.
     pub s3: S3Config,
 }
 
@@ -54,7 +54,7 @@ impl Default for StoreConfig {
     }
 }
 
-/// `[store.s3]`: read and checked; it takes effect with the S3 back end.
+/// `[store.s3]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct S3Config {
@@ -74,8 +74,30 @@ pub struct S3Config {
     pub bucket: String,
     /// `STORAGE_S3_BUNDLE_BUCKET`: the bucket of bundles; empty: `bucket`.
     pub bundle_bucket: String,
-    /// `STORAGE_S3_FORCE_PATH_STYLE`: the bucket in the path, not in the host; needs `endpoint`.
+    /// `STORAGE_S3_FORCE_PATH_STYLE`: the bucket in the path, not in the host.
     pub force_path_style: bool,
+    /// A PEM file with the authority of the server's certificate, trusted beside those of the system.
+    pub ca_file: PathBuf,
+    /// Milliseconds in which a connection must be made.
+    pub connect_timeout_ms: u64,
+    /// Milliseconds in which an answer must begin, once the request is sent.
+    pub first_byte_timeout_ms: u64,
+    /// Milliseconds without a byte after which a transfer is given up.
+    pub idle_timeout_ms: u64,
+    /// Times that a request which can be repeated is tried.
+    pub tries: u32,
+    /// Milliseconds that requests fail at once after five that the server failed in a row.
+    pub breaker_ms: u64,
+}
+
+/// Where the bundles are on an S3 server: what `store.base` and `store.s3` say together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct S3Location {
+    /// The server, with nothing after it.
+    pub endpoint: String,
+    pub bucket: String,
+    /// The prefix of all keys, without slashes at its ends; can be empty.
+    pub prefix: String,
 }
 
 impl Default for S3Config {
@@ -90,15 +112,27 @@ impl Default for S3Config {
             bucket: String::new(),
             bundle_bucket: String::new(),
             force_path_style: true,
+            ca_file: PathBuf::new(),
+            connect_timeout_ms: 3000,
+            first_byte_timeout_ms: 10_000,
+            idle_timeout_ms: 15_000,
+            tries: 3,
+            breaker_ms: 5000,
         }
     }
 }
 
 impl StoreConfig {
-    /// Whether the settings ask for a store that is not a local folder.
-    pub(super) fn asks_for_s3(&self) -> bool {
-        let defaults = S3Config { region: self.s3.region.clone(), ..S3Config::default() };
-        self.base.contains("://") || self.s3 != defaults
+    /// The S3 server that keeps the bundles; `None`: the data folder does.
+    pub fn s3_location(&self) -> Option<S3Location> {
+        let S3Config { endpoint, bucket, bundle_bucket, .. } = &self.s3;
+        if let Some(base) = remote_base(&self.base) {
+            return Some(base);
+        }
+        let endpoint = web_url(endpoint)?.origin().ascii_serialization();
+        let bucket = if bundle_bucket.is_empty() { bucket } else { bundle_bucket };
+        let prefix = self.base.trim_end_matches('/').to_owned();
+        Some(S3Location { endpoint, bucket: bucket.clone(), prefix })
     }
 
     pub(super) fn check(&self, findings: &mut Findings) {
@@ -117,13 +151,10 @@ impl StoreConfig {
     }
 }
 
-/// The server and bucket of a `store.base` that has a scheme.
-struct RemoteBase {
-    endpoint: String,
-    bucket: String,
-}
+/// The prefix that stands when `store.base` names a server and a bucket only.
+const DEFAULT_PREFIX: &str = "sha256";
 
-fn check_base(base: &str, findings: &mut Findings) -> Option<RemoteBase> {
+fn check_base(base: &str, findings: &mut Findings) -> Option<S3Location> {
     const KEY: &str = "store.base";
     if !base.contains("://") {
         findings.expect(
@@ -134,17 +165,22 @@ fn check_base(base: &str, findings: &mut Findings) -> Option<RemoteBase> {
         );
         return None;
     }
-    let parsed = web_url(base).and_then(|url| {
-        let path = url.path().trim_start_matches('/').to_owned();
-        let (bucket, prefix) = path.split_once('/').unwrap_or((&path, ""));
-        let good = !bucket.is_empty() && (prefix.is_empty() || is_prefix(&with_slash(prefix)));
-        let endpoint = url.origin().ascii_serialization();
-        good.then(|| RemoteBase { endpoint, bucket: bucket.to_owned() })
-    });
+    let parsed = remote_base(base);
     if parsed.is_none() {
         findings.add(KEY, "must be `http(s)://server/bucket/` and perhaps a prefix after it");
     }
     parsed
+}
+
+/// Server, bucket and prefix of a `store.base` that has a scheme.
+fn remote_base(base: &str) -> Option<S3Location> {
+    let url = web_url(base)?;
+    let path = url.path().trim_start_matches('/').to_owned();
+    let (bucket, prefix) = path.split_once('/').unwrap_or((&path, ""));
+    let prefix = if prefix.is_empty() { DEFAULT_PREFIX } else { prefix.trim_end_matches('/') };
+    let good = !bucket.is_empty() && is_prefix(&with_slash(prefix));
+    let endpoint = url.origin().ascii_serialization();
+    good.then(|| S3Location { endpoint, bucket: bucket.to_owned(), prefix: prefix.to_owned() })
 }
 
 fn with_slash(prefix: &str) -> String {
@@ -178,11 +214,17 @@ impl S3Config {
         read_secret("store.s3.secret_key_file", secret_key, secret_key_file, findings);
     }
 
-    fn check(&self, base: Option<&RemoteBase>, findings: &mut Findings) {
+    fn check(&self, base: Option<&S3Location>, findings: &mut Findings) {
         let endpoint = web_url(&self.endpoint);
         if !self.endpoint.is_empty() && endpoint.is_none() {
             findings.add("store.s3.endpoint", "must be a URL, as `https://s3.example.net`");
         }
+        // The bucket has its place behind the endpoint: a path would end up in front of it.
+        findings.expect(
+            endpoint.as_ref().is_none_or(|url| url.path() == "/"),
+            "store.s3.endpoint",
+            "must be the server alone: the bucket is store.s3.bucket, the prefix store.base",
+        );
         if let (Some(base), Some(endpoint)) = (base, endpoint) {
             findings.expect(
                 endpoint.origin().ascii_serialization() == base.endpoint,
@@ -199,6 +241,13 @@ impl S3Config {
             );
         }
         if self.endpoint.is_empty() && base.is_none() {
+            // Falling back to the disk without a word would look as if the bucket were used.
+            let named = [&self.bucket, &self.bundle_bucket].into_iter().any(|b| !b.is_empty());
+            findings.expect(
+                !named,
+                "store.s3.bucket",
+                "needs store.s3.endpoint: for AWS `https://s3.REGION.amazonaws.com`",
+            );
             return;
         }
         let needed = "must be set: the S3 store needs it";

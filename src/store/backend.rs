@@ -1,12 +1,14 @@
-//! The object store behind the bundle store: a directory, or memory for tests.
+//! The object store behind the bundle store: a directory, an S3 server, or memory for tests.
 //!
 //! Nothing above this file may care which. What differs is how a received file
-//! becomes an object, and what has to be synced by hand.
+//! becomes an object, what has to be synced by hand, and whether a store keeps
+//! its word that a create does not replace.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -21,13 +23,24 @@ use tokio::task::spawn_blocking;
 use super::StoreError;
 use super::directory::Directory;
 use super::layout::{Layout, hash_of_folder};
+use super::s3::S3;
+use crate::config::{S3Config, S3Location};
 use crate::model::ContentHash;
 
-/// An object store, and the folder it is in if it is one of this machine's.
+/// An object store, and what is special about it.
 #[derive(Clone, Debug)]
 pub(super) struct Backend {
     objects: Arc<dyn ObjectStore>,
-    directory: Option<Arc<Directory>>,
+    kind: Kind,
+    /// Whether the store was seen to refuse to create what is there. Until then it is asked first.
+    refuses_overwrite: Arc<AtomicBool>,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Directory(Arc<Directory>),
+    S3(Arc<S3>),
+    Memory,
 }
 
 /// What came of creating an object.
@@ -52,21 +65,48 @@ impl Backend {
     pub(super) fn directory(root: &Path, layout: &Layout) -> Result<Self, StoreError> {
         let directory = Directory::open(root, layout)?;
         let objects = Arc::new(directory.objects());
-        Ok(Self { objects, directory: Some(Arc::new(directory)) })
+        Ok(Self::new(objects, Kind::Directory(Arc::new(directory)), true))
+    }
+
+    pub(super) fn s3(config: &S3Config, location: &S3Location) -> Result<Self, StoreError> {
+        let s3 = S3::open(config, location)?;
+        Ok(Self::new(Arc::new(s3.objects()), Kind::S3(Arc::new(s3)), false))
     }
 
     pub(super) fn memory() -> Self {
-        Self { objects: Arc::new(InMemory::new()), directory: None }
+        Self::new(Arc::new(InMemory::new()), Kind::Memory, true)
+    }
+
+    fn new(objects: Arc<dyn ObjectStore>, kind: Kind, refuses_overwrite: bool) -> Self {
+        let refuses_overwrite = Arc::new(AtomicBool::new(refuses_overwrite));
+        Self { objects, kind, refuses_overwrite }
+    }
+
+    pub(super) fn objects(&self) -> &Arc<dyn ObjectStore> {
+        &self.objects
+    }
+
+    pub(super) fn as_s3(&self) -> Option<&S3> {
+        if let Kind::S3(s3) = &self.kind { Some(s3) } else { None }
+    }
+
+    fn as_directory(&self) -> Option<&Arc<Directory>> {
+        if let Kind::Directory(directory) = &self.kind { Some(directory) } else { None }
+    }
+
+    /// Remembers what a probe saw.
+    pub(super) fn set_refuses_overwrite(&self, refuses: bool) {
+        self.refuses_overwrite.store(refuses, Ordering::Relaxed);
     }
 
     /// Where uploads must be received so that they become objects without a copy.
     pub(super) fn staging(&self) -> Option<&Path> {
-        self.directory.as_deref().map(Directory::staging)
+        self.as_directory().map(|directory| directory.staging())
     }
 
     /// The file that is the object `key`, if objects are files.
     pub(super) fn file(&self, key: &Key) -> Result<Option<PathBuf>, StoreError> {
-        self.directory.as_deref().map(|directory| directory.path(key)).transpose()
+        self.as_directory().map(|directory| directory.path(key)).transpose()
     }
 
     /// Makes the folders down to `key` itself, where there are folders.
@@ -79,6 +119,11 @@ impl Backend {
 
     /// Makes the object `key` of `content`, never replacing one.
     pub(super) async fn create(&self, key: &Key, content: Bytes) -> Result<Creation, StoreError> {
+        if !self.refuses_overwrite.load(Ordering::Relaxed)
+            && let Some(same) = self.same_content(key, &content).await?
+        {
+            return Ok(if same { Creation::Same } else { Creation::Different });
+        }
         let put = self.objects.put_opts(key, content.clone().into(), PutMode::Create.into()).await;
         let Err(error) = put else { return Ok(Creation::Created) };
         // Taken, or failed after the object had its name: what is there decides.
@@ -101,28 +146,19 @@ impl Backend {
         size: u64,
         hash: ContentHash,
     ) -> Result<Creation, StoreError> {
-        let (source, target) = (file.to_owned(), key.clone());
-        if let Some(directory) = self.directory.clone() {
-            let link = move || directory.link(&source, &target, size, &hash);
-            return blocking("keep a bundle", link).await;
-        }
-        let read = move || fs::read(source).map_err(StoreError::io("read an upload"));
-        let content = match blocking("read an upload", read).await {
-            Ok(content) => Bytes::from(content),
-            // As after a retry on disk: the upload is gone because it is kept already.
-            Err(error) => self.get(key, size).await.map_err(|_| error)?,
+        let Some(directory) = self.as_directory().cloned() else {
+            return self.send(file, key, size, hash).await;
         };
-        if ContentHash::of(&content) != hash {
-            return Ok(Creation::Different);
-        }
-        self.create(key, content).await
+        let (source, target) = (file.to_owned(), key.clone());
+        let link = move || directory.link(&source, &target, size, &hash);
+        blocking("keep a bundle", link).await
     }
 
     /// The object `key`, which has `size` bytes.
     pub(super) async fn get(&self, key: &Key, size: u64) -> Result<Bytes, StoreError> {
         let object = |error| StoreError::object("read an object", error);
         let found = self.objects.get(key).await.map_err(object)?;
-        check_size(key, &found.meta, size)?;
+        self.check_size(key, &found.meta, size).await?;
         found.bytes().await.map_err(object)
     }
 
@@ -145,7 +181,7 @@ impl Backend {
     ) -> Result<(BoxStream<'static, Result<Bytes, StoreError>>, ObjectVersion), StoreError> {
         let object = |error| StoreError::object("read an object", error);
         let found = self.objects.get(key).await.map_err(object)?;
-        check_size(key, &found.meta, size)?;
+        self.check_size(key, &found.meta, size).await?;
         let version = ObjectVersion::from(&found.meta);
         Ok((found.into_stream().map_err(object).boxed(), version))
     }
@@ -161,7 +197,7 @@ impl Backend {
     ) -> Result<(File, ObjectVersion), StoreError> {
         let object = |error| StoreError::object("read an object", error);
         let found = self.objects.get(key).await.map_err(object)?;
-        check_size(key, &found.meta, size)?;
+        self.check_size(key, &found.meta, size).await?;
         let version = ObjectVersion::from(&found.meta);
         let mut stream = match found.payload {
             GetResultPayload::File(file, _) => return Ok((file, version)),
@@ -179,11 +215,7 @@ impl Backend {
     }
 
     pub(super) async fn exists(&self, key: &Key) -> Result<bool, StoreError> {
-        match self.objects.head(key).await {
-            Ok(_) => Ok(true),
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
-            Err(error) => Err(StoreError::object("look for an object", error)),
-        }
+        Ok(self.size(key).await?.is_some())
     }
 
     /// The size of the object `key`, if it is there.
@@ -215,6 +247,31 @@ impl Backend {
         Ok((objects.into_iter().map(|meta| meta.location).collect(), newest))
     }
 
+    /// Bytes of all objects below `folder`.
+    pub(super) async fn bytes_below(&self, folder: &Key) -> Result<u64, StoreError> {
+        let sizes = self.objects.list(Some(folder)).map_ok(|meta| meta.size);
+        let sum = sizes.try_fold(0, |sum, size| async move { Ok(sum + size) });
+        sum.await.map_err(|error| StoreError::object("list bundles", error))
+    }
+
+    /// Removes objects below `folder` that were written before `older_than`; says how many.
+    pub(super) async fn remove_older(
+        &self,
+        folder: &Key,
+        older_than: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let list = self.objects.list(Some(folder)).try_collect::<Vec<ObjectMeta>>().await;
+        let objects = list.map_err(|error| StoreError::object("list leftovers", error))?;
+        let before_ms = older_than.as_millisecond();
+        let old = objects.iter().filter(|meta| meta.last_modified.timestamp_millis() < before_ms);
+        let mut removed = 0;
+        for meta in old {
+            self.remove(&meta.location).await?;
+            removed += 1;
+        }
+        Ok(removed)
+    }
+
     /// Removes one object. None there is no error.
     pub(super) async fn remove(&self, key: &Key) -> Result<(), StoreError> {
         match self.objects.delete(key).await {
@@ -225,7 +282,7 @@ impl Backend {
 
     /// Removes all objects below `folder`. None there is no error.
     pub(super) async fn remove_folder(&self, folder: &Key) -> Result<(), StoreError> {
-        if let Some(directory) = self.directory.clone() {
+        if let Some(directory) = self.as_directory().cloned() {
             let folder = folder.clone();
             return blocking("remove a bundle", move || directory.remove_folder(&folder)).await;
         }
@@ -249,8 +306,29 @@ impl Backend {
         otherwise: T,
         work: impl FnOnce(&Directory) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let Some(directory) = self.directory.clone() else { return Ok(otherwise) };
+        let Some(directory) = self.as_directory().cloned() else { return Ok(otherwise) };
         blocking("use its folder", move || work(&directory)).await
+    }
+
+    /// Whether an answer has the length that its object should have.
+    ///
+    /// Another length is damage only if the store says so twice: an answer can
+    /// be mangled on its way, and damage has consequences.
+    pub(super) async fn check_size(
+        &self,
+        key: &Key,
+        meta: &ObjectMeta,
+        size: u64,
+    ) -> Result<(), StoreError> {
+        if meta.size == size {
+            return Ok(());
+        }
+        if self.as_s3().is_some() && self.size(key).await? == Some(size) {
+            let problem = format!("an answer had {} bytes, the object has {size}", meta.size);
+            return Err(StoreError::unavailable("read an object", problem));
+        }
+        let problem = format!("it has {} bytes and should have {size}", meta.size);
+        Err(StoreError::integrity(key.as_ref(), problem))
     }
 }
 
@@ -259,14 +337,6 @@ impl From<&ObjectMeta> for ObjectVersion {
         let modified_ms = meta.last_modified.timestamp_millis();
         Self { e_tag: meta.e_tag.clone(), modified_ms, size: meta.size }
     }
-}
-
-fn check_size(key: &Key, meta: &ObjectMeta, size: u64) -> Result<(), StoreError> {
-    if meta.size == size {
-        return Ok(());
-    }
-    let problem = format!("it has {} bytes and should have {size}", meta.size);
-    Err(StoreError::integrity(key.as_ref(), problem))
 }
 
 /// Runs `work`, which waits for a disk or keeps a core busy, off the async threads.

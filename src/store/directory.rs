@@ -17,7 +17,7 @@ use super::durable::{
     create_dir_synced, create_private_dir, hash_all, remove_tree, sync_dir, sync_file_and_name,
 };
 use super::layout::{Layout, Place};
-use super::staging::{remove_transient, transient_name};
+use super::staging::transient_name;
 use crate::model::ContentHash;
 
 /// The folder, with all calls blocking.
@@ -46,7 +46,7 @@ impl Directory {
         for key in [layout.staging(), layout.place(Place::Quarantine)] {
             directory.create_folders(&key).map_err(&io)?;
         }
-        remove_transient(&directory.staging).map_err(&io)?;
+        remove_tree(&path(&directory.objects, &layout.probe())?).map_err(&io)?;
         remove_leftovers(&directory.root).map_err(&io)?;
         Ok(directory)
     }

@@ -58,14 +58,37 @@ impl StoreError {
 
     /// An error of the object store.
     pub(super) fn object(doing: &'static str, error: object_store::Error) -> Self {
-        if let object_store::Error::NotFound { path, .. } = error {
-            return Self::NotFound { key: path };
+        if let object_store::Error::NotFound { path, source } = &error
+            // A bucket that is gone says nothing about the object.
+            && !source.to_string().contains("NoSuchBucket")
+        {
+            return Self::NotFound { key: path.clone() };
         }
         if is_disk_full(&error) {
             return Self::DiskFull { free: 0, floor: 0 };
         }
         Self::unavailable(doing, error)
     }
+}
+
+/// What an S3 server said, or what stopped the way to it: the innermost cause.
+///
+/// Of an error document only its code: the rest can hold the access key.
+pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    let text = innermost.to_string();
+    let Some((before, document)) = text.split_once('<') else { return text };
+    let code = document.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>"));
+    let code =
+        code.map(|(code, _)| code).filter(|code| code.bytes().all(|b| b.is_ascii_alphanumeric()));
+    format!(
+        "{}{}",
+        before.trim_end_matches([' ', ':']),
+        code.map_or_else(String::new, |code| format!(": {code}"))
+    )
 }
 
 /// The object store wraps the operating system's word for a full disk in causes of its own.
@@ -82,4 +105,27 @@ fn is_disk_full(error: &object_store::Error) -> bool {
 
 fn is_no_space(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_a_server_said_only_the_code_is_told() {
+        let said = "Server returned non-2xx status code: 403 Forbidden: <?xml version=\"1.0\"?>\
+                    <Error><Code>InvalidAccessKeyId</Code><AWSAccessKeyId>KEY</AWSAccessKeyId></Error>";
+        let error = StoreError::unavailable("keep an object", said);
+
+        let told = innermost(&error);
+
+        assert_eq!(told, "Server returned non-2xx status code: 403 Forbidden: InvalidAccessKeyId");
+    }
+
+    #[test]
+    fn an_error_without_a_document_is_told_whole() {
+        let error = StoreError::unavailable("keep an object", "Connection refused (os error 111)");
+
+        assert_eq!(innermost(&error), "Connection refused (os error 111)");
+    }
 }

@@ -1,16 +1,14 @@
 //! Where things are: the only place that knows the names of keys.
 //!
 //! `<prefix>/<hex>/{bundle.tar.zst, manifest.json, entry.wasm, signatures/<key>.dsse.json}`
-//! for published bundles, with `attachments/<kind>.<digest>.json` beside, the same below `_quarantine/` for those that wait, and
-//! `_staging/<id>/bundle.tar.zst` for uploads.
+//! for published bundles, with `attachments/<kind>.<digest>.json` beside, the same
+//! below `_quarantine/` for those that wait, `_staging/<id>/bundle.tar.zst` for
+//! uploads, and `_probe/<id>/` for objects that only find out what the store can do.
 
 use object_store::path::Path as Key;
 
 use super::StoreError;
 use crate::model::{Attachment, ContentHash, KeyId};
-
-/// The prefix that stands when `store.base` names an endpoint and not a prefix.
-const DEFAULT_PREFIX: &str = "sha256";
 
 /// The file name of an archive, wherever it is.
 pub(super) const ARCHIVE: &str = "bundle.tar.zst";
@@ -29,8 +27,7 @@ pub(super) enum Place {
 }
 
 impl Layout {
-    pub(super) fn new(base: &str) -> Result<Self, StoreError> {
-        let prefix = if base.contains("://") { DEFAULT_PREFIX } else { base };
+    pub(super) fn new(prefix: &str) -> Result<Self, StoreError> {
         let prefix = parse(prefix)
             .map_err(|error| StoreError::InvalidBase { problem: error.to_string() })?;
         Ok(Self { prefix })
@@ -47,6 +44,16 @@ impl Layout {
     /// The folder of uploads.
     pub(super) fn staging(&self) -> Key {
         self.below("_staging")
+    }
+
+    /// The folder in which a probe makes and removes objects of its own.
+    pub(super) fn probe(&self) -> Key {
+        self.below("_probe")
+    }
+
+    /// Everything below the prefix.
+    pub(super) fn prefix(&self) -> &Key {
+        &self.prefix
     }
 
     /// Everything of one bundle.
@@ -117,7 +124,7 @@ fn parse(text: &str) -> Result<Key, object_store::path::Error> {
     Key::parse(text)
 }
 
-fn join(folder: &Key, name: &str) -> Key {
+pub(super) fn join(folder: &Key, name: &str) -> Key {
     let text =
         if folder.as_ref().is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
     parse(&text).expect("hex digits and fixed names make a valid key")
@@ -148,13 +155,6 @@ mod tests {
                 format!("sha256/{hex}/signatures/{}.dsse.json", "a".repeat(64)),
             ]
         );
-    }
-
-    #[test]
-    fn an_endpoint_as_base_keeps_the_default_prefix_on_disk() {
-        let layout = Layout::new("https://s3.example.net/bucket/x").unwrap();
-
-        assert_eq!(layout.staging().as_ref(), "sha256/_staging");
     }
 
     #[test]

@@ -56,8 +56,10 @@ impl Room {
         self.in_use.load(Ordering::Relaxed)
     }
 
+    /// Never below nothing: what another server keeps may not have been counted.
     pub(super) fn give_back(&self, bytes: u64) {
-        self.in_use.fetch_sub(bytes, Ordering::Relaxed);
+        let less = |in_use: u64| Some(in_use.saturating_sub(bytes));
+        self.in_use.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).ok();
     }
 }
 

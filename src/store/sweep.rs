@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::backend::blocking;
 use super::layout::Place;
-use super::{BundleStore, StoreError};
+use super::{BundleStore, Inner, StoreError};
 use crate::model::ContentHash;
 
 impl BundleStore {
@@ -21,8 +21,25 @@ impl BundleStore {
             .await
     }
 
-    /// Removes published bundles that are not `known` to the registry and were
+    /// Removes what uploads to an S3 server left there before `older_than`: parts
+    /// of objects that were never completed, staged objects, and objects of
+    /// probes; says how many.
+    pub async fn sweep_unfinished(&self, older_than: Timestamp) -> Result<usize, StoreError> {
+        let Inner { backend, layout, .. } = &*self.inner;
+        let Some(s3) = backend.as_s3() else { return Ok(0) };
+        let mut removed = 0;
+        for folder in [layout.probe(), layout.staging()] {
+            removed += backend.remove_older(&folder, older_than).await?;
+        }
+        // Last: not every server can tell, and not every key may ask.
+        Ok(removed + s3.abort_unfinished(layout.prefix(), older_than).await?)
+    }
+
+    /// Finds published bundles that are not `known` to the registry and were
     /// written before `older_than`; says which.
+    ///
+    /// They are removed from the disk. In a bucket they stay: another appliance
+    /// may keep its bundles there, and they are its own.
     ///
     /// A bundle put since the last sweep is left alone once more: its row may
     /// be committed between the look into the registry and this call.
@@ -34,7 +51,7 @@ impl BundleStore {
         self.sweep(Place::Published, known, older_than).await
     }
 
-    /// The same for bundles in quarantine that the registry has no row of.
+    /// Removes bundles in quarantine that the registry has no row of.
     pub async fn sweep_quarantine(
         &self,
         known: &HashSet<ContentHash>,
@@ -77,6 +94,7 @@ impl BundleStore {
         }
         match place {
             Place::Quarantine => self.remove_kept(&hash).await?,
+            Place::Published if self.is_shared() => {}
             Place::Published => {
                 inner.backend.remove_folder(&folder).await?;
                 let inner = Arc::clone(inner);

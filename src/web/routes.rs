@@ -252,7 +252,7 @@ fn compatibility() -> Vec<Route> {
 fn pages() -> Vec<Route> {
     use pages::{
         attachments, extension, extensions, installs, open, removal, setup, sign_in, step_up,
-        upload,
+        storage, upload,
     };
     const ATTACHMENTS: &str = "/admin/extensions/{name}/versions/{version}/attachments";
     const YANK: &str = "/admin/extensions/{name}/versions/{version}/yank";
@@ -291,5 +291,6 @@ fn pages() -> Vec<Route> {
         route("GET", "/admin/installs/{id}/uninstall", Page, installs::confirm_uninstall),
         route("POST", "/admin/installs/{id}/uninstall", Page, installs::submit_uninstall),
         route("GET", "/admin/open/{id}", Page, open::show_open),
+        route("GET", "/admin/storage", Page, storage::show_storage),
     ]
 }

@@ -375,5 +375,6 @@ fn the_route_table_is_this() {
     GET    /admin/installs/{id}/uninstall                Page
     POST   /admin/installs/{id}/uninstall                Page
     GET    /admin/open/{id}                              Page
+    GET    /admin/storage                                Page
     ");
 }

@@ -219,7 +219,10 @@ fn secrets_come_from_files_and_credentials_and_are_not_shown() {
     fs::write(folder.path().join("store.s3.secret_key"), "hunter3\n").unwrap();
 
     let loaded = given()
-        .file(&format!("[store.s3]\naccess_key_file = {:?}\nbucket = \"b\"", file.display()))
+        .file(&format!(
+            "[store.s3]\nendpoint = \"https://s3.example.net\"\nbucket = \"b\"\naccess_key_file = {:?}",
+            file.display()
+        ))
         .variable("CREDENTIALS_DIRECTORY", folder.path().to_str().unwrap())
         .load()
         .unwrap();
@@ -382,13 +385,36 @@ fn a_store_base_with_a_scheme_names_server_bucket_and_prefix() {
             .variable("STORAGE_S3_SECRET_KEY", "b")
     };
 
-    assert!(base().notices().contains("no effect yet"));
+    let location = base().load().unwrap().config.store.s3_location().unwrap();
+    assert_eq!(location.endpoint, "http://minio:9000");
+    assert_eq!((&*location.bucket, &*location.prefix), ("extensions", "sha256"));
+    assert!(base().notices().contains("without TLS"));
     let server = base().variable("STORAGE_S3_ENDPOINT", "http://other:9000").problems();
     assert!(server[0].contains("names another server"), "{server:?}");
     let bucket = base().variable("STORAGE_S3_BUNDLE_BUCKET", "other").problems();
     assert!(bucket[0].contains("names another bucket"), "{bucket:?}");
     let keys = given().variable("STORAGE_S3_ENDPOINT", "http://minio:9000").problems();
     assert_eq!(keys.len(), 3, "{keys:?}");
+}
+
+#[test]
+fn a_bucket_without_a_server_is_a_problem_and_not_the_disk() {
+    let problems = given().variable("STORAGE_S3_BUCKET", "bundles").problems();
+
+    assert!(problems[0].contains("store.s3.bucket"), "{problems:?}");
+    assert!(problems[0].contains("needs store.s3.endpoint"), "{problems:?}");
+}
+
+#[test]
+fn an_endpoint_with_a_path_is_refused() {
+    let problems = given()
+        .variable("STORAGE_S3_ENDPOINT", "http://minio:9000/bundles")
+        .variable("STORAGE_S3_ACCESS_KEY", "a")
+        .variable("STORAGE_S3_SECRET_KEY", "b")
+        .variable("STORAGE_S3_BUCKET", "bundles")
+        .problems();
+
+    assert!(problems[0].contains("must be the server alone"), "{problems:?}");
 }
 
 #[test]

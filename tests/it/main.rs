@@ -31,5 +31,6 @@ mod server;
 mod setup;
 mod sign_in;
 mod signatures;
+mod storage;
 mod support;
 mod uploads;

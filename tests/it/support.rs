@@ -1,8 +1,10 @@
 //! What the flows share.
 
 pub(crate) mod bundle_builder;
+pub(crate) mod fault_proxy;
 pub(crate) mod guests;
 pub(crate) mod raw_tar;
+pub(crate) mod s3_server;
 pub(crate) mod test_app;
 
 /// How often the tests that depend on luck or on timing repeat: once, or more in `.ci/soak`.

@@ -28,7 +28,7 @@ fn replace(path: &Path, make: impl FnOnce(&Path)) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_who_open_at_once_fill_once() {
-    for bench in Bench::each() {
+    for bench in Bench::each().await {
         let version = Arc::new(bench.publish(&small_bundle("a")).await);
         let opening = (0..32).map(|_| {
             let (store, version) = (bench.store.clone(), Arc::clone(&version));

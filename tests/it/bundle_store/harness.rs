@@ -19,11 +19,15 @@ use plugboard::trust::{
 };
 use tempfile::TempDir;
 
+use crate::support::s3_server::{Manners, S3Server};
+
 /// A store and the folder it is in.
 pub(super) struct Bench {
     pub(super) store: BundleStore,
     pub(super) folder: TempDir,
     config: StoreConfig,
+    /// The server that has the bundles, if they are not in the folder.
+    server: Option<S3Server>,
 }
 
 /// Settings that a small test machine satisfies.
@@ -35,18 +39,60 @@ impl Bench {
     pub(super) fn directory(config: &StoreConfig) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = BundleStore::open(config, folder.path()).unwrap();
-        Self { store, folder, config: config.clone() }
+        Self { store, folder, config: config.clone(), server: None }
     }
 
     pub(super) fn in_memory(config: &StoreConfig) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = BundleStore::in_memory(config, &folder.path().join("cache")).unwrap();
-        Self { store, folder, config: config.clone() }
+        Self { store, folder, config: config.clone(), server: None }
     }
 
-    /// One store of each kind: what holds for one holds for the other.
-    pub(super) fn each() -> [Self; 2] {
-        [Self::directory(&config()), Self::in_memory(&config())]
+    /// A store on a server of its own that nobody has probed.
+    pub(super) fn on_s3(manners: Manners) -> Self {
+        let server = S3Server::start_with(manners);
+        let folder = tempfile::tempdir().unwrap();
+        let config = server.config();
+        let store = BundleStore::open(&config, folder.path()).unwrap();
+        Self { store, folder, config, server: Some(server) }
+    }
+
+    /// One store of each kind: what holds for one holds for the others.
+    ///
+    /// Four of S3: on a server that keeps its word and on one that does not,
+    /// each before and after that was found out.
+    pub(super) async fn each() -> [Self; 6] {
+        let careless = Manners { ignores_conditions: true, ignores_checksums: true };
+        let [good, bad] = [Manners::default(), careless];
+        let probed = [Self::on_s3(good), Self::on_s3(bad)];
+        for bench in &probed {
+            bench.store.probe(Timestamp::UNIX_EPOCH).await;
+        }
+        let [probed_good, probed_bad] = probed;
+        [
+            Self::directory(&config()),
+            Self::in_memory(&config()),
+            Self::on_s3(good),
+            Self::on_s3(bad),
+            probed_good,
+            probed_bad,
+        ]
+    }
+
+    /// One store of each kind whose objects are files that a test can reach.
+    pub(super) async fn each_in_reach() -> Vec<Self> {
+        let mut each = Vec::from(Self::each().await);
+        each.retain(|bench| bench.server.is_some() || bench.folder.path().join("store").exists());
+        each
+    }
+
+    pub(super) fn server(&self) -> &S3Server {
+        self.server.as_ref().unwrap()
+    }
+
+    /// Whether the bundles are where others may keep theirs.
+    pub(super) fn is_shared(&self) -> bool {
+        self.server.is_some()
     }
 
     /// The store as the next start of the appliance finds it.
@@ -56,9 +102,12 @@ impl Bench {
         Self { store, ..self }
     }
 
-    /// A path below `store/sha256`.
+    /// The file of the object `below` the prefix.
     pub(super) fn stored(&self, below: &str) -> PathBuf {
-        self.folder.path().join("store/sha256").join(below)
+        match &self.server {
+            Some(server) => server.object("sha256").join(below),
+            None => self.folder.path().join("store/sha256").join(below),
+        }
     }
 
     /// A path below `cache/unpacked`.

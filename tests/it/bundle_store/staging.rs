@@ -11,7 +11,7 @@ use super::harness::{Bench, config, names, noise, small_bundle};
 
 #[tokio::test]
 async fn an_upload_is_hashed_on_its_way() {
-    for bench in Bench::each() {
+    for bench in Bench::each().await {
         let archive = noise(1, 100_000);
 
         let staged = bench.stage(&archive).await.unwrap();

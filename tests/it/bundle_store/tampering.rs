@@ -7,9 +7,7 @@ use std::path::Path;
 use plugboard::model::ExtensionVersion;
 use plugboard::store::StoreError;
 
-use super::harness::{
-    Bench, bundle_of_pages, bundle_with_component, config, names, noise, verified,
-};
+use super::harness::{Bench, bundle_of_pages, bundle_with_component, names, noise, verified};
 
 /// Flips one bit at the beginning, in the middle or at the end; `turn` is 0, 1 or 2.
 fn flip(file: &Path, turn: u64) {
@@ -20,138 +18,157 @@ fn flip(file: &Path, turn: u64) {
     OpenOptions::new().write(true).open(file).unwrap().write_all_at(changed, offset).unwrap();
 }
 
-async fn published() -> (Bench, ExtensionVersion) {
-    let bench = Bench::directory(&config());
+/// One bundle on each kind of store.
+async fn published() -> Vec<(Bench, ExtensionVersion)> {
     let page = noise(1, 30_000);
     let archive = bundle_of_pages("a", &[("ui/index.html", &page), ("ui/a.js", b"1")]);
-    let version = bench.publish(&archive).await;
-    (bench, version)
+    let mut published = Vec::new();
+    for bench in Bench::each_in_reach().await {
+        let version = bench.publish(&archive).await;
+        published.push((bench, version));
+    }
+    published
 }
 
 #[tokio::test]
 async fn nothing_of_a_tampered_archive_is_served() {
     for turn in 0..3 {
-        let (bench, version) = published().await;
-        flip(&bench.stored(&version.content_hash.hex()).join("bundle.tar.zst"), turn);
+        for (bench, version) in published().await {
+            flip(&bench.stored(&version.content_hash.hex()).join("bundle.tar.zst"), turn);
 
-        for path in ["ui/index.html", "ui/a.js"] {
-            let opened = bench.read(&version, path).await;
-            assert!(matches!(opened, Err(StoreError::Integrity { .. })), "{turn} {opened:?}");
+            for path in ["ui/index.html", "ui/a.js"] {
+                let opened = bench.read(&version, path).await;
+                assert!(matches!(opened, Err(StoreError::Integrity { .. })), "{turn} {opened:?}");
+            }
+            assert!(names(&bench.unpacked("")).is_empty());
+            assert!(names(&bench.folder.path().join("cache/tmp")).is_empty());
         }
-        assert!(names(&bench.unpacked("")).is_empty());
-        assert!(names(&bench.folder.path().join("cache/tmp")).is_empty());
     }
 }
 
 #[tokio::test]
 async fn an_archive_of_another_length_is_not_served() {
-    let (bench, version) = published().await;
-    let archive = bench.stored(&version.content_hash.hex()).join("bundle.tar.zst");
-    OpenOptions::new().write(true).open(&archive).unwrap().set_len(version.size - 1).unwrap();
+    for (bench, version) in published().await {
+        let archive = bench.stored(&version.content_hash.hex()).join("bundle.tar.zst");
+        OpenOptions::new().write(true).open(&archive).unwrap().set_len(version.size - 1).unwrap();
 
-    let opened = bench.read(&version, "ui/a.js").await;
+        let opened = bench.read(&version, "ui/a.js").await;
 
-    assert!(matches!(opened, Err(StoreError::Integrity { .. })), "{opened:?}");
+        assert!(matches!(opened, Err(StoreError::Integrity { .. })), "{opened:?}");
+    }
 }
 
 #[tokio::test]
 async fn another_bundle_in_the_place_of_one_is_not_served() {
-    let (bench, version) = published().await;
-    let page = noise(2, 30_000);
-    let other = bundle_of_pages("a", &[("ui/index.html", &page), ("ui/a.js", b"1")]);
-    fs::write(bench.stored(&version.content_hash.hex()).join("bundle.tar.zst"), &other).unwrap();
-    let version_of_its_size = ExtensionVersion { size: other.len() as u64, ..version };
+    for (bench, version) in published().await {
+        let page = noise(2, 30_000);
+        let other = bundle_of_pages("a", &[("ui/index.html", &page), ("ui/a.js", b"1")]);
+        fs::write(bench.stored(&version.content_hash.hex()).join("bundle.tar.zst"), &other)
+            .unwrap();
+        let version_of_its_size = ExtensionVersion { size: other.len() as u64, ..version };
 
-    let opened = bench.read(&version_of_its_size, "ui/a.js").await;
+        let opened = bench.read(&version_of_its_size, "ui/a.js").await;
 
-    assert!(matches!(opened, Err(StoreError::Integrity { .. })), "{opened:?}");
-    assert!(names(&bench.unpacked("")).is_empty());
+        assert!(matches!(opened, Err(StoreError::Integrity { .. })), "{opened:?}");
+        assert!(names(&bench.unpacked("")).is_empty());
+    }
 }
 
 #[tokio::test]
 async fn the_same_files_in_another_archive_are_not_served() {
-    let (bench, version) = published().await;
-    let archive = bench.stored(&version.content_hash.hex()).join("bundle.tar.zst");
-    let tar = zstd::decode_all(fs::read(&archive).unwrap().as_slice()).unwrap();
-    let other = zstd::encode_all(tar.as_slice(), 19).unwrap();
-    fs::write(&archive, &other).unwrap();
-    let version_of_its_size = ExtensionVersion { size: other.len() as u64, ..version };
+    for (bench, version) in published().await {
+        let archive = bench.stored(&version.content_hash.hex()).join("bundle.tar.zst");
+        let tar = zstd::decode_all(fs::read(&archive).unwrap().as_slice()).unwrap();
+        let other = zstd::encode_all(tar.as_slice(), 19).unwrap();
+        fs::write(&archive, &other).unwrap();
+        let version_of_its_size = ExtensionVersion { size: other.len() as u64, ..version };
 
-    let opened = bench.read(&version_of_its_size, "ui/a.js").await;
+        let opened = bench.read(&version_of_its_size, "ui/a.js").await;
 
-    assert!(matches!(opened, Err(StoreError::Integrity { .. })), "{opened:?}");
-    assert!(names(&bench.unpacked("")).is_empty());
+        assert!(matches!(opened, Err(StoreError::Integrity { .. })), "{opened:?}");
+        assert!(names(&bench.unpacked("")).is_empty());
+    }
 }
 
 #[tokio::test]
 async fn an_archive_that_is_not_as_the_file_table_says_is_not_served() {
-    let (bench, version) = published().await;
-    let mut other = version.clone();
-    let page = other.files.iter_mut().find(|file| file.path.as_str() == "ui/index.html").unwrap();
-    page.sha256 = [0; 32].into();
+    for (bench, version) in published().await {
+        let mut other = version.clone();
+        let page =
+            other.files.iter_mut().find(|file| file.path.as_str() == "ui/index.html").unwrap();
+        page.sha256 = [0; 32].into();
 
-    let opened = bench.read(&other, "ui/a.js").await;
+        let opened = bench.read(&other, "ui/a.js").await;
 
-    assert!(matches!(opened, Err(StoreError::Integrity { .. })), "{opened:?}");
-    assert!(names(&bench.unpacked("")).is_empty());
+        assert!(matches!(opened, Err(StoreError::Integrity { .. })), "{opened:?}");
+        assert!(names(&bench.unpacked("")).is_empty());
+    }
 }
 
 #[tokio::test]
 async fn a_missing_archive_is_damage_and_no_answer() {
-    let (bench, version) = published().await;
-    fs::remove_file(bench.stored(&version.content_hash.hex()).join("bundle.tar.zst")).unwrap();
+    for (bench, version) in published().await {
+        fs::remove_file(bench.stored(&version.content_hash.hex()).join("bundle.tar.zst")).unwrap();
 
-    let opened = bench.read(&version, "ui/a.js").await;
+        let opened = bench.read(&version, "ui/a.js").await;
 
-    assert!(matches!(opened, Err(StoreError::Integrity { .. })), "{opened:?}");
+        assert!(matches!(opened, Err(StoreError::Integrity { .. })), "{opened:?}");
+    }
 }
 
 #[tokio::test]
 async fn a_repaired_archive_is_served_again() {
-    let (bench, version) = published().await;
-    let archive = bench.stored(&version.content_hash.hex()).join("bundle.tar.zst");
-    let good = fs::read(&archive).unwrap();
-    flip(&archive, 1);
-    bench.read(&version, "ui/a.js").await.unwrap_err();
-    fs::remove_file(&archive).unwrap();
+    for (bench, version) in published().await {
+        let archive = bench.stored(&version.content_hash.hex()).join("bundle.tar.zst");
+        let good = fs::read(&archive).unwrap();
+        flip(&archive, 1);
+        bench.read(&version, "ui/a.js").await.unwrap_err();
+        fs::remove_file(&archive).unwrap();
 
-    fs::write(&archive, good).unwrap();
+        fs::write(&archive, good).unwrap();
+        // Another second: a server knows no finer times.
+        let later =
+            std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(2_000_000_000);
+        File::options().write(true).open(&archive).unwrap().set_modified(later).unwrap();
 
-    assert_eq!(bench.read(&version, "ui/a.js").await.unwrap(), b"1");
+        assert_eq!(bench.read(&version, "ui/a.js").await.unwrap(), b"1");
+    }
 }
 
 #[tokio::test]
 async fn an_archive_found_damaged_is_not_read_again_until_it_is_written() {
-    let (bench, version) = published().await;
-    let archive = bench.stored(&version.content_hash.hex()).join("bundle.tar.zst");
-    flip(&archive, 1);
-    bench.read(&version, "ui/a.js").await.unwrap_err();
-    let written = fs::metadata(&archive).unwrap().modified().unwrap();
+    for (bench, version) in published().await {
+        let archive = bench.stored(&version.content_hash.hex()).join("bundle.tar.zst");
+        flip(&archive, 1);
+        bench.read(&version, "ui/a.js").await.unwrap_err();
+        let written = fs::metadata(&archive).unwrap().modified().unwrap();
 
-    // The same file at the same time: all that can be known without reading it.
-    flip(&archive, 1);
-    File::options().write(true).open(&archive).unwrap().set_modified(written).unwrap();
+        // The same file at the same time: all that can be known without reading it.
+        flip(&archive, 1);
+        File::options().write(true).open(&archive).unwrap().set_modified(written).unwrap();
 
-    let opened = bench.read(&version, "ui/a.js").await;
-    assert!(matches!(opened, Err(StoreError::Integrity { .. })), "{opened:?}");
+        let opened = bench.read(&version, "ui/a.js").await;
+        assert!(matches!(opened, Err(StoreError::Integrity { .. })), "{opened:?}");
+    }
 }
 
 #[tokio::test]
 async fn publishing_over_a_tampered_object_mends_it_and_says_so() {
     for object in ["bundle.tar.zst", "manifest.json", "entry.wasm"] {
         for turn in 0..3 {
-            let bench = Bench::directory(&config());
-            let version = bench.publish(&bundle_with_component()).await;
-            let damaged = bench.stored(&version.content_hash.hex()).join(object);
-            let good = fs::read(&damaged).unwrap();
-            flip(&damaged, turn);
-            let staged = bench.stage(&bundle_with_component()).await.unwrap();
+            for bench in Bench::each_in_reach().await {
+                let version = bench.publish(&bundle_with_component()).await;
+                let damaged = bench.stored(&version.content_hash.hex()).join(object);
+                let good = fs::read(&damaged).unwrap();
+                flip(&damaged, turn);
+                let staged = bench.stage(&bundle_with_component()).await.unwrap();
 
-            let kept = bench.store.put(&verified(&staged)).await.unwrap();
+                let kept = bench.store.put(&verified(&staged)).await.unwrap();
 
-            let key = format!("sha256/{}/{object}", version.content_hash.hex());
-            assert_eq!(kept.mended, [key], "{turn}");
-            assert_eq!(fs::read(&damaged).unwrap(), good, "{object} {turn}");
+                let key = format!("sha256/{}/{object}", version.content_hash.hex());
+                assert_eq!(kept.mended, [key], "{turn}");
+                assert_eq!(fs::read(&damaged).unwrap(), good, "{object} {turn}");
+            }
         }
     }
 }
@@ -189,36 +206,39 @@ async fn putting_a_sound_bundle_again_mends_nothing() {
 #[tokio::test]
 async fn a_tampered_component_is_taken_from_the_archive() {
     for turn in 0..3 {
-        let bench = Bench::directory(&config());
+        for bench in Bench::each_in_reach().await {
+            let version = bench.publish(&bundle_with_component()).await;
+            let good = bench.store.component(&version).await.unwrap();
+            flip(&bench.stored(&version.content_hash.hex()).join("entry.wasm"), turn);
+
+            assert_eq!(bench.store.component(&version).await.unwrap(), good);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_missing_component_is_taken_from_the_archive() {
+    for bench in Bench::each_in_reach().await {
         let version = bench.publish(&bundle_with_component()).await;
         let good = bench.store.component(&version).await.unwrap();
-        flip(&bench.stored(&version.content_hash.hex()).join("entry.wasm"), turn);
+        fs::remove_file(bench.stored(&version.content_hash.hex()).join("entry.wasm")).unwrap();
 
         assert_eq!(bench.store.component(&version).await.unwrap(), good);
     }
 }
 
 #[tokio::test]
-async fn a_missing_component_is_taken_from_the_archive() {
-    let bench = Bench::directory(&config());
-    let version = bench.publish(&bundle_with_component()).await;
-    let good = bench.store.component(&version).await.unwrap();
-    fs::remove_file(bench.stored(&version.content_hash.hex()).join("entry.wasm")).unwrap();
-
-    assert_eq!(bench.store.component(&version).await.unwrap(), good);
-}
-
-#[tokio::test]
 async fn a_component_is_not_handed_out_when_the_archive_is_tampered_too() {
     for turn in 0..3 {
-        let bench = Bench::directory(&config());
-        let version = bench.publish(&bundle_with_component()).await;
-        let folder = bench.stored(&version.content_hash.hex());
-        flip(&folder.join("entry.wasm"), turn);
-        flip(&folder.join("bundle.tar.zst"), turn);
+        for bench in Bench::each_in_reach().await {
+            let version = bench.publish(&bundle_with_component()).await;
+            let folder = bench.stored(&version.content_hash.hex());
+            flip(&folder.join("entry.wasm"), turn);
+            flip(&folder.join("bundle.tar.zst"), turn);
 
-        let component = bench.store.component(&version).await;
+            let component = bench.store.component(&version).await;
 
-        assert!(matches!(component, Err(StoreError::Integrity { .. })), "{turn} {component:?}");
+            assert!(matches!(component, Err(StoreError::Integrity { .. })), "{turn} {component:?}");
+        }
     }
 }

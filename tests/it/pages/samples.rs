@@ -7,7 +7,7 @@ use plugboard::web::pages::{
     ExtensionHead, ExtensionPage, ExtensionRow, ExtensionsPage, FailurePage, FilesPage, FormErrors,
     FrameAddress, InstallForm, Moment, NextStep, Notice, OpenPage, Outcome, OutcomePage, Remedy,
     RemovedRow, SettingsForm, SettingsPage, SetupPage, SignInPage, SignatureLine, Status,
-    StepUpPage, Tone, UpgradePage, UploadPage, VersionRow, VersionsPage,
+    StepUpPage, StoragePage, Tone, UpgradePage, UploadPage, VersionRow, VersionsPage,
 };
 use serde_json::json;
 
@@ -28,6 +28,7 @@ pub(super) fn samples() -> Vec<Sample> {
     all.extend(details());
     all.extend(settings());
     all.extend(questions());
+    all.extend(storage());
     all
 }
 
@@ -84,6 +85,41 @@ fn starts() -> Vec<Sample> {
 
 fn step_up(errors: FormErrors, next: Option<String>) -> StepUpPage {
     StepUpPage { chrome: chrome(""), errors, minutes: 10, next }
+}
+
+fn storage() -> Vec<Sample> {
+    let row = |name: &str, status: CheckMark, found: &str| CheckRow {
+        name: name.to_owned(),
+        status,
+        code: String::new(),
+        expected: None,
+        found: Some(found.to_owned()),
+        hint: None,
+    };
+    let on_disk = StoragePage {
+        chrome: chrome("storage"),
+        bucket: None,
+        problem: None,
+        free: Some(ByteSize::new(12 << 30)),
+        floor: ByteSize::new(1 << 30),
+        checked: None,
+        checks: Vec::new(),
+    };
+    let in_bucket = StoragePage {
+        chrome: chrome("storage"),
+        bucket: Some("plugboard on https://s3.example.net".to_owned()),
+        problem: Some(HOSTILE.to_owned()),
+        free: None,
+        floor: ByteSize::new(1 << 30),
+        checked: Some(Moment::new(now(), now())),
+        checks: vec![
+            row("reach", CheckMark::Pass, "The store answers, and objects can be written."),
+            row("create only", CheckMark::Warn, "The store replaces an object."),
+            row("multipart", CheckMark::Fail, HOSTILE),
+            row("presign", CheckMark::Skipped, "Not checked."),
+        ],
+    };
+    vec![sample("storage", "disk", &on_disk), sample("storage", "bucket", &in_bucket)]
 }
 
 fn failure(chrome: Chrome) -> FailurePage {

@@ -36,6 +36,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use super::bundle_builder::BundleBuilder;
+use super::s3_server::S3Server;
 
 /// The origin requests are sent to.
 pub(crate) const ORIGIN: &str = "http://127.0.0.1:7420";
@@ -133,6 +134,18 @@ impl TestApp {
     /// The same, with its bundles in the folder that [`TestApp::stored`] gives.
     pub(crate) async fn start_on_disk() -> Self {
         Self::build(|_| (), BundleStore::open).set_up().await
+    }
+
+    /// The same, with its bundles on a server.
+    pub(crate) async fn start_on_s3(server: &S3Server) -> Self {
+        let app = Self::build(|config| config.store = server.config(), BundleStore::open);
+        app.app.probe_store().await;
+        app.set_up().await
+    }
+
+    /// The same, with settings that reach it another way; nothing is probed.
+    pub(crate) async fn start_on_s3_as(store: StoreConfig) -> Self {
+        Self::build(|config| config.store = store, BundleStore::open).set_up().await
     }
 
     /// As it is at its very first start: nobody has set it up.

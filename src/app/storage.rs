@@ -1,0 +1,47 @@
+//! What the place of the bundles can do, found out at start and again while it cannot be reached.
+
+use std::sync::Arc;
+
+use super::App;
+use crate::model::{FactState, StoreCapability, StoreFacts};
+
+/// What an operator is shown of that place.
+#[derive(Clone, Debug)]
+pub struct Storage {
+    /// The bucket and its server; `None`: the data folder.
+    pub bucket: Option<String>,
+    /// Why the place cannot be reached.
+    pub problem: Option<String>,
+    /// Free on the disk of the data folder.
+    pub free_bytes: Option<u64>,
+    /// What the last probe found out.
+    pub facts: Option<Arc<StoreFacts>>,
+}
+
+impl App {
+    /// Where bundles are, and whether that place answers.
+    pub async fn storage(&self) -> Storage {
+        let location = self.config.store.s3_location();
+        Storage {
+            bucket: location.map(|place| format!("{} on {}", place.bucket, place.endpoint)),
+            problem: self.bundles.check_reachable().await.err(),
+            free_bytes: self.bundles.free_bytes().await.ok(),
+            facts: self.bundles.facts(),
+        }
+    }
+
+    /// Probes the bundle store and says in the log what it lacks.
+    pub async fn probe_store(&self) {
+        let facts = self.bundles.probe(self.clock.now()).await;
+        for fact in facts.missing() {
+            let capability = fact.capability.as_str();
+            tracing::warn!(store.capability = capability, "Bundle store: {}", fact.sentence);
+        }
+    }
+
+    /// Whether a probe has reached the store.
+    pub fn has_probed_store(&self) -> bool {
+        let facts = self.bundles.facts();
+        facts.is_some_and(|facts| facts.state(StoreCapability::Reach) == FactState::Works)
+    }
+}

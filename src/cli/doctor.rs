@@ -1,0 +1,221 @@
+//! `plugboard doctor`: looks at everything an appliance needs, and says what is wrong.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::Context;
+use super::failure::{Exit, Failure};
+use super::output::{Paint, Tone, size};
+use super::settings_args::SettingsArgs;
+use crate::app::clock::{Clock, SystemClock};
+use crate::config::{Config, ConfigProblems};
+use crate::model::{FactState, StoreCapability, StoreFact};
+use crate::store::{Examination, StoreError, examine};
+
+/// Looks for what keeps an appliance from working
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "Looks for what keeps an appliance from working: its configuration, its bundle \
+store and what that can do, the disk. It can run beside a server, and changes nothing: a bucket is \
+tried out with objects below _probe/, which are removed.
+
+Ends with 0 when nothing is wrong, 1 when a check failed, 2 when the configuration cannot be used, \
+4 when the bundle store cannot be reached.
+
+Examples:
+  plugboard doctor
+  plugboard doctor --config /etc/plugboard/config.toml
+  plugboard doctor --data-dir /var/lib/plugboard --json"
+)]
+pub(super) struct DoctorArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// The data folder: the setting `server.data_dir`
+    #[arg(short, long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+/// How one check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Ok,
+    /// It works all the same; a person should know.
+    Attention,
+    Failed,
+    NotChecked,
+}
+
+/// One line of the answer.
+#[derive(Debug, Serialize)]
+struct Finding {
+    check: String,
+    status: Status,
+    sentence: String,
+    #[serde(skip)]
+    exit: Exit,
+}
+
+/// Runs `plugboard doctor`.
+pub(super) async fn run(args: DoctorArgs, context: &Context) -> Result<Exit, Failure> {
+    let settings = args.settings.with_data_dir(args.data_dir.as_deref());
+    let (findings, place) = match settings.try_load(&context.environment)? {
+        Err(ConfigProblems(problems)) => {
+            let findings = problems.iter().map(|each| {
+                let sentence = format!("{} (from {}) {}", each.key, each.source, each.message);
+                Finding::failed("config", sentence, Exit::Usage)
+            });
+            (findings.collect(), None)
+        }
+        Ok(loaded) => {
+            let mut findings = vec![Finding::ok("config", "The configuration can be used.")];
+            findings.extend(loaded.notices.iter().map(|notice| Finding {
+                status: Status::Attention,
+                ..Finding::ok("config", notice)
+            }));
+            let place = check_store(&loaded.config, &mut findings).await;
+            (findings, place)
+        }
+    };
+    let text: Vec<_> = findings.iter().map(|each| line(each, context.output.paint())).collect();
+    context.output.result(&json!({ "checks": findings, "store": place }), &text.join("\n"))?;
+    let exits = [Exit::Usage, Exit::Unfinished, Exit::Refused];
+    let worst = exits.into_iter().find(|exit| findings.iter().any(|each| each.exit == *exit));
+    Ok(worst.unwrap_or(Exit::Done))
+}
+
+/// Adds what the store, its disk and its staging folder are like; says where the store is.
+async fn check_store(config: &Config, findings: &mut Vec<Finding>) -> Option<String> {
+    let data_dir = Path::new(&config.server.data_dir);
+    let examined = examine(&config.store, data_dir, SystemClock.now()).await;
+    match examined {
+        Err(error) => {
+            findings.push(Finding::failed("store", told(&error), Exit::Refused));
+            None
+        }
+        Ok(examination) => {
+            findings.extend(of_store(&examination));
+            findings.extend(of_disk(&examination, config.store.min_free_bytes));
+            Some(examination.place)
+        }
+    }
+}
+
+fn of_store(examination: &Examination) -> Vec<Finding> {
+    let place = &examination.place;
+    match &examination.facts {
+        None => vec![Finding {
+            status: Status::NotChecked,
+            ..Finding::ok("store", format!("Not made yet: the first start makes {place}."))
+        }],
+        Some(facts) => facts.facts.iter().map(|fact| of_fact(fact, place)).collect(),
+    }
+}
+
+fn of_fact(fact: &StoreFact, place: &str) -> Finding {
+    let check = format!("store.{}", fact.capability.as_str());
+    let reaches = fact.capability == StoreCapability::Reach;
+    let sentence =
+        if reaches { format!("{place}: {}", fact.sentence) } else { fact.sentence.clone() };
+    match fact.state {
+        FactState::Works => Finding::ok(check, sentence),
+        FactState::NotChecked => {
+            Finding { status: Status::NotChecked, ..Finding::ok(check, sentence) }
+        }
+        FactState::Missing if reaches => Finding::failed(check, sentence, Exit::Unfinished),
+        FactState::Missing if fact.capability.is_needed() => {
+            Finding::failed(check, sentence, Exit::Refused)
+        }
+        FactState::Missing => Finding { status: Status::Attention, ..Finding::ok(check, sentence) },
+    }
+}
+
+fn of_disk(examination: &Examination, floor: u64) -> Vec<Finding> {
+    let (folder, writable) = &examination.staging;
+    let folder = folder.display();
+    let staging = match writable {
+        Ok(()) => Finding::ok("staging", format!("Uploads can be received in {folder}.")),
+        Err(error) => {
+            let sentence = format!("Uploads cannot be received in {folder}: {}", told(error));
+            Finding::failed("staging", sentence, Exit::Refused)
+        }
+    };
+    let disk = match examination.free_bytes {
+        None => Finding {
+            status: Status::NotChecked,
+            ..Finding::ok("disk", format!("The free space of {folder} is not known."))
+        },
+        Some(free) if free < floor => {
+            let sentence = format!(
+                "{} are free and {} are kept free: uploads are refused. Free some, or lower \
+                 `store.min_free_bytes`.",
+                size(free),
+                size(floor)
+            );
+            Finding::failed("disk", sentence, Exit::Refused)
+        }
+        Some(free) => {
+            Finding::ok("disk", format!("{} are free, {} are kept free.", size(free), size(floor)))
+        }
+    };
+    vec![staging, disk]
+}
+
+impl Finding {
+    fn ok(check: impl Into<String>, sentence: impl Into<String>) -> Self {
+        let (check, sentence) = (check.into(), sentence.into());
+        Self { check, status: Status::Ok, sentence, exit: Exit::Done }
+    }
+
+    fn failed(check: impl Into<String>, sentence: impl Into<String>, exit: Exit) -> Self {
+        Self { status: Status::Failed, exit, ..Self::ok(check, sentence) }
+    }
+}
+
+fn line(finding: &Finding, paint: Paint) -> String {
+    let (tone, mark) = match finding.status {
+        Status::Ok => (Tone::Good, "✔"),
+        Status::Attention => (Tone::Attention, "!"),
+        Status::Failed => (Tone::Danger, "✘"),
+        Status::NotChecked => (Tone::Quiet, "–"),
+    };
+    format!("{} {:27}  {}", paint.words(tone, mark), finding.check, finding.sentence)
+}
+
+/// The sentence and its causes, on one line.
+fn told(error: &StoreError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fact(capability: StoreCapability, state: FactState) -> StoreFact {
+        StoreFact { capability, state, sentence: "So it is.".to_owned() }
+    }
+
+    #[test]
+    fn a_server_out_of_reach_is_worth_another_try_and_a_lack_is_not() {
+        let exit = |capability| of_fact(&fact(capability, FactState::Missing), "here").exit;
+
+        assert_eq!(exit(StoreCapability::Reach), Exit::Unfinished);
+        assert_eq!(exit(StoreCapability::Multipart), Exit::Refused);
+        assert_eq!(exit(StoreCapability::CreateOnly), Exit::Done);
+    }
+
+    #[test]
+    fn a_finding_is_a_mark_a_name_and_a_sentence() {
+        let lacks = of_fact(&fact(StoreCapability::Checksums, FactState::Missing), "here");
+
+        assert_eq!(line(&lacks, Paint::PLAIN), "! store.checksums              So it is.");
+    }
+}

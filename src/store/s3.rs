@@ -1,0 +1,138 @@
+//! An S3 server as the object store: how it is reached, and what its answers are worth.
+//!
+//! `connector` carries the requests, with `dial` for connections, `bodies` for
+//! time-outs that follow the bytes, `breaker` for a server that is down and
+//! `answers` for failures that come with status 200. `unfinished` finds
+//! multipart uploads that nobody ends.
+
+mod answers;
+mod bodies;
+mod breaker;
+mod connector;
+mod dial;
+mod unfinished;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use object_store::aws::{AmazonS3, AmazonS3Builder, Checksum};
+use object_store::client::{HttpClient, HttpRequest, HttpResponse};
+use object_store::{BackoffConfig, RetryConfig};
+
+use self::connector::Connector;
+use super::StoreError;
+use crate::config::{S3Config, S3Location};
+
+/// No request is begun again after this: the one who waits has a limit, too.
+const RETRY_FOR: Duration = Duration::from_secs(30);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// A bucket on an S3 server.
+#[derive(Debug)]
+pub(super) struct S3 {
+    objects: AmazonS3,
+    client: HttpClient,
+    /// The address of the bucket, with nothing after it.
+    bucket_url: String,
+    region: String,
+    create_only_completion: Arc<AtomicBool>,
+}
+
+impl S3 {
+    /// Gets ready to use the bucket. Nothing is sent.
+    pub(super) fn open(config: &S3Config, location: &S3Location) -> Result<Self, StoreError> {
+        let create_only_completion = Arc::new(AtomicBool::new(false));
+        let connector = Connector::new(config, location, Arc::clone(&create_only_completion))?;
+        let client = connector.client();
+        let bucket_url = bucket_url(location, config.force_path_style);
+        let endpoint =
+            if config.force_path_style { location.endpoint.clone() } else { bucket_url.clone() };
+        let objects = AmazonS3Builder::new()
+            .with_endpoint(endpoint)
+            .with_virtual_hosted_style_request(!config.force_path_style)
+            .with_bucket_name(&location.bucket)
+            .with_region(&config.region)
+            .with_access_key_id(config.access_key.expose())
+            .with_secret_access_key(config.secret_key.expose())
+            .with_allow_http(true)
+            .with_checksum_algorithm(Checksum::SHA256)
+            .with_disable_tagging(true)
+            // `POST ?delete` is what S3-compatible servers most often lack.
+            .with_disable_bulk_delete(true)
+            .with_retry(retries(config))
+            .with_http_connector(connector)
+            .build()
+            .map_err(|error| StoreError::object("use its settings", error))?;
+        let region = config.region.clone();
+        Ok(Self { objects, client, bucket_url, region, create_only_completion })
+    }
+
+    pub(super) fn objects(&self) -> AmazonS3 {
+        self.objects.clone()
+    }
+
+    /// Sends a request that was signed before, once.
+    pub(super) async fn execute(&self, request: HttpRequest) -> Result<HttpResponse, StoreError> {
+        let sent = self.client.execute(request).await;
+        sent.map_err(|error| StoreError::unavailable("reach its server", error))
+    }
+
+    /// Whether multipart uploads ask not to replace an object when they are completed.
+    pub(super) fn ask_create_only_completion(&self, ask: bool) {
+        self.create_only_completion.store(ask, Ordering::Relaxed);
+    }
+}
+
+/// `https://server/bucket`, or `https://bucket.server`.
+fn bucket_url(location: &S3Location, path_style: bool) -> String {
+    let S3Location { endpoint, bucket, .. } = location;
+    match endpoint.split_once("://") {
+        Some((scheme, server)) if !path_style => format!("{scheme}://{bucket}.{server}"),
+        _ => format!("{endpoint}/{bucket}"),
+    }
+}
+
+fn retries(config: &S3Config) -> RetryConfig {
+    RetryConfig {
+        backoff: BackoffConfig { init_backoff: FIRST_PAUSE, max_backoff: LONGEST_PAUSE, base: 2.0 },
+        max_retries: config.tries.saturating_sub(1) as usize,
+        retry_timeout: RETRY_FOR,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+    use object_store::path::Path as Key;
+    use object_store::signer::Signer;
+
+    use super::*;
+
+    async fn address(path_style: bool) -> String {
+        let location = S3Location {
+            endpoint: "http://s3.example.net:9000".to_owned(),
+            bucket: "bundles".to_owned(),
+            prefix: "sha256".to_owned(),
+        };
+        let config = S3Config {
+            access_key: "key".to_owned().into(),
+            secret_key: "secret".to_owned().into(),
+            force_path_style: path_style,
+            ..S3Config::default()
+        };
+        let s3 = S3::open(&config, &location).unwrap();
+        let key = Key::from("sha256/x");
+        let signed = s3.objects().signed_url(Method::GET, &key, Duration::from_mins(1)).await;
+        let signed = signed.unwrap();
+        assert!(signed.as_str().starts_with(&s3.bucket_url), "{signed}");
+        format!("{}{}", signed.authority(), signed.path())
+    }
+
+    #[tokio::test]
+    async fn the_bucket_is_in_the_path_or_in_the_host() {
+        assert_eq!(address(true).await, "s3.example.net:9000/bundles/sha256/x");
+        assert_eq!(address(false).await, "bundles.s3.example.net:9000/sha256/x");
+    }
+}

@@ -1,0 +1,103 @@
+//! Connections to the server: TCP without delay, TLS, and one limit for all of it.
+
+use std::error::Error;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tower::Service;
+
+use super::super::StoreError;
+use super::bodies::TimedOut;
+
+/// Makes connections.
+#[derive(Clone, Debug)]
+pub(super) struct Dial {
+    connector: HttpsConnector<HttpConnector>,
+    limit: Duration,
+}
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+impl Dial {
+    /// `ca_file` is trusted beside the authorities of the system; empty: none is.
+    pub(super) fn new(limit: Duration, tls: bool, ca_file: &Path) -> Result<Self, StoreError> {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        // Without TLS nobody's word is needed, and a system without authorities works, too.
+        let roots = if tls { roots(ca_file)? } else { RootCertStore::empty() };
+        // The provider is named: two are compiled in, and rustls would not choose.
+        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| StoreError::unavailable("use TLS", error))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        Ok(Self { connector, limit })
+    }
+}
+
+impl Service<Uri> for Dial {
+    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.connector.poll_ready(cx)
+    }
+
+    /// The limit covers the name, the connection and the handshake together.
+    fn call(&mut self, server: Uri) -> Self::Future {
+        let (connecting, limit) = (self.connector.call(server), self.limit);
+        Box::pin(async move {
+            let timed_out = TimedOut { what: "no connection to the server was made", limit };
+            timeout(limit, connecting).await.map_err(|_| timed_out)?
+        })
+    }
+}
+
+/// The authorities of the system, because an operator who trusts a private one
+/// puts it there, and those of `ca_file`.
+fn roots(ca_file: &Path) -> Result<RootCertStore, StoreError> {
+    const DOING: &str = "trust any authority";
+    let mut roots = RootCertStore::empty();
+    let system = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(system.certs);
+    if !ca_file.as_os_str().is_empty() {
+        let pem = CertificateDer::pem_file_iter(ca_file)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|error| ca_problem(ca_file, &error))?;
+        if pem.is_empty() {
+            return Err(ca_problem(ca_file, &"it has no PEM certificate"));
+        }
+        for certificate in pem {
+            roots.add(certificate).map_err(|error| ca_problem(ca_file, &error))?;
+        }
+    }
+    if roots.is_empty() {
+        let problem = "the system has no certificates of authorities, and `store.s3.ca_file` is \
+                       not set";
+        return Err(StoreError::unavailable(DOING, problem));
+    }
+    Ok(roots)
+}
+
+fn ca_problem(ca_file: &Path, problem: &dyn std::fmt::Display) -> StoreError {
+    let problem = format!("store.s3.ca_file: {}: {problem}", ca_file.display());
+    StoreError::unavailable("read its certificates", problem)
+}

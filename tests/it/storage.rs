@@ -1,0 +1,189 @@
+//! The appliance with its bundles on a server: everything works, what is
+//! tampered with is found, and what breaks is told and breaks nothing else.
+
+mod doctor;
+mod faults;
+mod packaging;
+
+use std::fs;
+
+use axum::http::{Method, StatusCode};
+use serde_json::json;
+
+use crate::support::bundle_builder::BundleBuilder;
+use crate::support::guests;
+use crate::support::s3_server::{Fault, Manners, S3Server};
+use crate::support::test_app::TestApp;
+
+const CALL: &str = "/api/ext/com.example.hello/a";
+const CARELESS: Manners = Manners { ignores_conditions: true, ignores_checksums: true };
+
+fn extension() -> BundleBuilder {
+    BundleBuilder::new("com.example.hello", "1.0.0")
+        .page("<h1>Hello</h1>")
+        .component(guests::extension("answers"))
+        .endpoint("GET", "/a")
+}
+
+#[tokio::test]
+async fn publish_install_execute_and_pages_work_on_a_server() {
+    for manners in [Manners::default(), CARELESS] {
+        let server = S3Server::start_with(manners);
+        let app = TestApp::start_on_s3(&server).await;
+        let bundle = extension();
+
+        app.install(&bundle).await;
+
+        assert_eq!(app.get(CALL).await.text(), "hello");
+        let page = app.get(&app.page_of(&bundle, "index.html")).await;
+        assert_eq!((page.status, page.text()), (StatusCode::OK, "<h1>Hello</h1>".to_owned()));
+        assert_eq!(app.publish(&bundle).await.status, StatusCode::OK);
+        let folder = format!("sha256/{}/", app.content_hash(&bundle).hex());
+        let keys = server.keys();
+        assert_eq!(keys.len(), 4, "{keys:?}");
+        assert!(keys.iter().all(|key| key.starts_with(&folder)), "{keys:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_version_keeps_its_content_on_a_server_that_overwrites() {
+    let server = S3Server::start_with(CARELESS);
+    let app = TestApp::start_on_s3(&server).await;
+    app.install(&extension()).await;
+
+    let other = app.publish(&extension().page("<h1>Other</h1>")).await;
+
+    assert_eq!((other.status, other.code()), (StatusCode::CONFLICT, "version_taken".to_owned()));
+    let page = app.get(&app.page_of(&extension(), "index.html")).await;
+    assert_eq!(page.text(), "<h1>Hello</h1>");
+}
+
+#[tokio::test]
+async fn each_object_that_is_tampered_with_is_found_out() {
+    for (object, found_by) in [("bundle.tar.zst", "page"), ("entry.wasm", "nobody")] {
+        let server = S3Server::start();
+        let app = TestApp::start_on_s3(&server).await;
+        let bundle = extension();
+        let id = app.install(&bundle).await;
+        let hash = app.content_hash(&bundle);
+        let file = server.object(&format!("sha256/{}/{object}", hash.hex()));
+        let mut content = fs::read(&file).unwrap();
+        let middle = content.len() / 2;
+        content[middle] ^= 1;
+        fs::write(&file, content).unwrap();
+        app.app.runner.forget(&hash);
+
+        let page = app.get(&app.page_of(&bundle, "index.html")).await;
+        let enable = app.post(&format!("/api/v1/installs/{id}/enable"), json!({})).await;
+
+        if found_by == "page" {
+            assert_eq!((page.status, page.code()), (StatusCode::BAD_GATEWAY, "integrity".into()));
+        } else {
+            // The archive is the truth, and has the component, too.
+            assert_eq!((page.status, enable.status), (StatusCode::OK, StatusCode::OK));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_component_tampered_with_in_both_places_does_not_run() {
+    let server = S3Server::start();
+    let app = TestApp::start_on_s3(&server).await;
+    let bundle = extension();
+    app.install(&bundle).await;
+    let hash = app.content_hash(&bundle);
+    for object in ["bundle.tar.zst", "entry.wasm"] {
+        let file = server.object(&format!("sha256/{}/{object}", hash.hex()));
+        let mut content = fs::read(&file).unwrap();
+        *content.last_mut().unwrap() ^= 1;
+        fs::write(&file, content).unwrap();
+    }
+    app.app.runner.forget(&hash);
+
+    let call = app.get(CALL).await;
+
+    assert_eq!((call.status, call.code()), (StatusCode::BAD_GATEWAY, "integrity".to_owned()));
+}
+
+#[tokio::test]
+async fn publishing_over_a_manifest_that_was_tampered_with_is_refused() {
+    let server = S3Server::start();
+    let app = TestApp::start_on_s3(&server).await;
+    let bundle = extension();
+    app.publish(&bundle).await;
+    let hash = app.content_hash(&bundle).hex();
+    fs::write(server.object(&format!("sha256/{hash}/manifest.json")), "{}").unwrap();
+
+    let again = app.publish(&bundle).await;
+
+    assert_eq!((again.status, again.code()), (StatusCode::BAD_GATEWAY, "integrity".to_owned()));
+}
+
+#[tokio::test]
+async fn without_its_server_the_appliance_serves_what_it_has() {
+    let server = S3Server::start();
+    let app = TestApp::start_on_s3(&server).await;
+    let bundle = extension();
+    app.install(&bundle).await;
+    let page = app.page_of(&bundle, "index.html");
+    assert_eq!(app.get(&page).await.status, StatusCode::OK);
+    server.fail(|_, _| Some(Fault::Status(500)));
+
+    let publish = app.publish(&BundleBuilder::new("com.example.other", "1.0.0").page("x")).await;
+
+    assert_eq!(publish.status, StatusCode::SERVICE_UNAVAILABLE, "{}", publish.text());
+    assert_eq!(publish.code(), "storage_unavailable");
+    assert!(!publish.header("retry-after").is_empty());
+    assert_eq!(app.get(&page).await.status, StatusCode::OK);
+    assert_eq!(app.get(CALL).await.text(), "hello");
+    let ready = app.call(Method::GET, "/readyz").anonymous().send().await;
+    assert_eq!((ready.status, &ready.json()["status"]), (StatusCode::OK, &json!("degraded")));
+    let reason = ready.json()["reasons"][0].as_str().unwrap().to_owned();
+    assert!(reason.starts_with("the bundle store does not answer: "), "{reason}");
+}
+
+#[tokio::test]
+async fn readiness_says_what_the_store_lacks() {
+    let careful = TestApp::start_on_s3(&S3Server::start()).await;
+    let server = S3Server::start_with(CARELESS);
+    let careless = TestApp::start_on_s3(&server).await;
+
+    let notes = |ready: serde_json::Value| ready["notes"].as_array().map_or(0, Vec::len);
+    let ready = careless.call(Method::GET, "/readyz").anonymous().send().await.json();
+
+    assert_eq!(ready["status"], "ready");
+    assert!(ready["notes"][0].as_str().unwrap().contains("stay immutable all the same"), "{ready}");
+    assert_eq!(notes(ready), 3);
+    let ready = careful.call(Method::GET, "/readyz").anonymous().send().await.json();
+    assert_eq!(notes(ready), 0);
+}
+
+#[tokio::test]
+async fn orphans_in_a_bucket_are_left_to_whoever_they_belong_to() {
+    let server = S3Server::start();
+    let app = TestApp::start_on_s3(&server).await;
+    let key = format!("sha256/{}/bundle.tar.zst", "a".repeat(64));
+    fs::create_dir_all(server.object(&key).parent().unwrap()).unwrap();
+    fs::write(server.object(&key), "x").unwrap();
+    // Later than the object is old, by the clock of the server's files.
+    app.clock.advance(60 * 60 * 24 * 365 * 50);
+
+    app.app.sweep().await.unwrap();
+    app.app.sweep().await.unwrap();
+
+    assert_eq!(server.keys(), [key]);
+}
+
+#[tokio::test]
+async fn the_storage_page_says_what_the_place_lacks() {
+    let server = S3Server::start_with(CARELESS);
+    let app = TestApp::start_on_s3(&server).await;
+    let cookie = app.sign_in().await;
+
+    let page = app.call(Method::GET, "/admin/storage").session(&cookie).send().await;
+
+    assert_eq!(page.status, StatusCode::OK, "{}", page.text());
+    assert!(page.text().contains(&format!("bundles on {}", server.endpoint)), "{}", page.text());
+    assert!(page.text().contains("stay immutable all the same"), "{}", page.text());
+    assert!(!page.text().contains("does not answer"), "{}", page.text());
+}

@@ -1,0 +1,95 @@
+//! `plugboard doctor` as a program: what it says, and how it ends.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::support::s3_server::{ACCESS_KEY, BUCKET, Manners, S3Server, SECRET_KEY};
+
+fn doctor(folder: &std::path::Path, settings: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_plugboard"));
+    command.env_clear().current_dir(folder).args(["doctor", "--json"]);
+    command.args(["--data-dir", "data"]);
+    command.env("PLUGBOARD_STORE__MIN_FREE_BYTES", "0").envs(settings.iter().copied());
+    command.output().unwrap()
+}
+
+fn on_server(endpoint: &str) -> [(&'static str, &str); 4] {
+    [
+        ("STORAGE_S3_ENDPOINT", endpoint),
+        ("STORAGE_S3_ACCESS_KEY", ACCESS_KEY),
+        ("STORAGE_S3_SECRET_KEY", SECRET_KEY),
+        ("STORAGE_S3_BUCKET", BUCKET),
+    ]
+}
+
+fn checks(output: &Output) -> Vec<(String, String)> {
+    let object: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    let checks = object["checks"].as_array().unwrap();
+    let pair = |check: &Value| {
+        let text = |key: &str| check[key].as_str().unwrap().to_owned();
+        (text("check"), text("status"))
+    };
+    checks.iter().map(pair).collect()
+}
+
+#[test]
+fn a_good_server_passes_every_check() {
+    let (folder, server) = (tempfile::tempdir().unwrap(), S3Server::start());
+
+    let output = doctor(folder.path(), &on_server(&server.endpoint));
+
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let checks = checks(&output);
+    let told = checks.iter().filter(|(check, status)| check != "config" && status != "ok");
+    assert_eq!(told.count(), 0, "{checks:?}");
+    assert_eq!(checks.len(), 14, "{checks:?}");
+    assert_eq!(server.keys(), Vec::<String>::new());
+}
+
+#[test]
+fn a_server_that_overwrites_is_worth_attention_and_no_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = S3Server::start_with(Manners { ignores_conditions: true, ..Manners::default() });
+
+    let output = doctor(folder.path(), &on_server(&server.endpoint));
+
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let found = checks(&output);
+    assert!(found.contains(&("store.create_only".to_owned(), "attention".to_owned())), "{found:?}");
+}
+
+#[test]
+fn a_server_that_is_away_can_be_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let endpoint = S3Server::start().endpoint.clone();
+
+    let output = doctor(folder.path(), &on_server(&endpoint));
+
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    let found = checks(&output);
+    assert!(found.contains(&("store.reach".to_owned(), "failed".to_owned())), "{found:?}");
+}
+
+#[test]
+fn a_configuration_that_cannot_be_used_is_the_first_thing_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+
+    let output = doctor(folder.path(), &[("STORAGE_S3_ENDPOINT", "nowhere")]);
+
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let found = checks(&output);
+    assert!(found.iter().all(|each| *each == ("config".into(), "failed".into())), "{found:?}");
+}
+
+#[test]
+fn a_full_disk_is_a_failed_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let floor = i64::MAX.to_string();
+
+    let output = doctor(folder.path(), &[("PLUGBOARD_STORE__MIN_FREE_BYTES", &floor)]);
+
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(checks(&output).contains(&("disk".to_owned(), "failed".to_owned())), "{output:?}");
+}
