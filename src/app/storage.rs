@@ -30,8 +30,14 @@ impl App {
         }
     }
 
-    /// Probes the bundle store and says in the log what it lacks.
+    /// Probes a server that keeps the bundles, and says in the log what it lacks.
+    ///
+    /// A disk is not probed: what it can do is known, and every start would
+    /// write to it. `plugboard doctor` looks at it when asked.
     pub async fn probe_store(&self) {
+        if !self.bundles.is_shared() {
+            return;
+        }
         let facts = self.bundles.probe(self.clock.now()).await;
         for fact in facts.missing() {
             let capability = fact.capability.as_str();
