@@ -74,7 +74,7 @@ async fn a_start_removes_uploads_without_a_row() {
 
 #[tokio::test]
 async fn an_upload_whose_bytes_are_gone_is_not_continued() {
-    for bench in Bench::each() {
+    for bench in Bench::each().await {
         let upload = row(10, 5);
         bench.store.reserve_upload(upload.id, 10).await.unwrap().keep();
         bench.append(upload.id, 0, "123").await;
@@ -121,7 +121,7 @@ async fn room_is_kept_for_all_of_an_upload_and_given_back_with_it() {
 
 #[tokio::test]
 async fn the_sweep_leaves_kept_uploads_alone() {
-    for bench in Bench::each() {
+    for bench in Bench::each().await {
         let id = UploadId::random();
         bench.store.reserve_upload(id, 10).await.unwrap().keep();
         bench.append(id, 0, "12345").await;
