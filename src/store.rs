@@ -38,7 +38,8 @@ mod uploads;
 pub use download::ArchiveBytes;
 pub use error::StoreError;
 pub use examine::{Examination, examine};
-pub use objects::{AssetFile, Kept};
+pub use mend::Kept;
+pub use objects::AssetFile;
 pub use staging::{Staged, Staging};
 pub use uploads::{UploadHold, UploadRoom, UploadWriter};
 

@@ -1,5 +1,7 @@
 //! `plugboard serve`: the appliance itself.
 
+mod upkeep;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,11 +27,6 @@ use crate::telemetry::{self, Metrics};
 use crate::trust::TrustBundle;
 use crate::web;
 use crate::web::server::{self, Bound, Notifier, Routes};
-
-/// How often last-used times are written.
-const FLUSH_EVERY: Duration = Duration::from_mins(1);
-/// How often expired and left-over things are removed.
-const SWEEP_EVERY: Duration = Duration::from_hours(1);
 
 /// How long a start waits to know what the bundle store can do.
 const PROBE_PATIENCE: Duration = Duration::from_secs(5);
@@ -196,7 +193,7 @@ pub(super) async fn serve_until_told(
     let mut probe = tokio::spawn(async move { probing.probe_store().await });
     // Not longer: what is unpacked is served also when the server of the bundles is away.
     tokio::time::timeout(PROBE_PATIENCE, &mut probe).await.ok();
-    let upkeep = tokio::spawn(keep_up(Arc::clone(&app)));
+    let upkeep = tokio::spawn(upkeep::keep_up(Arc::clone(&app)));
     let routes = Routes {
         main: web::router(Arc::clone(&app)),
         ext_ui: web::ext_ui_router(Arc::clone(&app)),
@@ -226,27 +223,4 @@ pub(super) async fn serve_until_told(
         probe.await.ok();
     }
     flushed.map_err(|error| Failure::unfinished(anyhow::Error::new(error)))
-}
-
-/// Writes last-used times and removes what has expired, until aborted.
-async fn keep_up(app: Arc<App>) {
-    let mut flush = tokio::time::interval(FLUSH_EVERY);
-    let mut sweep = tokio::time::interval(SWEEP_EVERY);
-    loop {
-        tokio::select! {
-            _ = flush.tick() => {
-                if let Err(error) = app.flush_touches().await {
-                    tracing::warn!("Could not write last-used times: {error}");
-                }
-                if app.bundles.facts().is_some() && !app.has_probed_store() {
-                    app.probe_store().await;
-                }
-            }
-            _ = sweep.tick() => {
-                if let Err(error) = app.sweep().await {
-                    tracing::warn!("Could not clean up: {error}");
-                }
-            }
-        }
-    }
 }

@@ -4,12 +4,21 @@
 //! content than the verified bundle under its key was changed by somebody or by
 //! a disk. The verified bytes at hand are what it should be.
 
+use std::sync::PoisonError;
+
 use bytes::Bytes;
 use object_store::path::Path as Key;
 
 use super::backend::Creation;
 use super::{BundleStore, StoreError};
 use crate::trust::VerifiedBundle;
+
+/// A bundle that is stored whole.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// The keys of objects that were damaged and have their content again.
+    pub mended: Vec<String>,
+}
 
 impl BundleStore {
     /// Keeps the archive under `key`, in the place of a damaged one if need be.
@@ -29,6 +38,8 @@ impl BundleStore {
         }
         backend.remove(key).await?;
         accept(key, backend.adopt(file, key, size, hash).await?)?;
+        // A store's clock may not tell this writing from the one that was found damaged.
+        self.inner.broken.lock().unwrap_or_else(PoisonError::into_inner).remove(&hash);
         mended.push(key.to_string());
         Ok(())
     }

@@ -10,6 +10,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::backend::{ObjectVersion, blocking};
 use super::layout::Place;
+use super::mend::Kept;
 use super::unpack::StoredArchive;
 use super::{BundleStore, StoreError};
 use crate::model::{ContentHash, ExtensionVersion, FileEntry, KeyId};
@@ -24,13 +25,6 @@ const FILL_ATTEMPTS: usize = 3;
 pub struct AssetFile {
     pub file: File,
     pub size: u64,
-}
-
-/// A bundle that is stored whole.
-#[derive(Debug, Default)]
-pub struct Kept {
-    /// The keys of objects that were damaged and have their content again.
-    pub mended: Vec<String>,
 }
 
 impl BundleStore {

@@ -106,17 +106,20 @@ async fn a_component_tampered_with_in_both_places_does_not_run() {
 }
 
 #[tokio::test]
-async fn publishing_over_a_manifest_that_was_tampered_with_is_refused() {
+async fn publishing_again_mends_a_manifest_that_was_tampered_with() {
     let server = S3Server::start();
     let app = TestApp::start_on_s3(&server).await;
     let bundle = extension();
     app.publish(&bundle).await;
     let hash = app.content_hash(&bundle).hex();
-    fs::write(server.object(&format!("sha256/{hash}/manifest.json")), "{}").unwrap();
+    let manifest = server.object(&format!("sha256/{hash}/manifest.json"));
+    let good = fs::read(&manifest).unwrap();
+    fs::write(&manifest, "{}").unwrap();
 
     let again = app.publish(&bundle).await;
 
-    assert_eq!((again.status, again.code()), (StatusCode::BAD_GATEWAY, "integrity".to_owned()));
+    assert_eq!((again.status, &again.json()["outcome"]), (StatusCode::OK, &"unchanged".into()));
+    assert_eq!(fs::read(&manifest).unwrap(), good);
 }
 
 #[tokio::test]

@@ -146,7 +146,7 @@ async fn a_large_bundle_is_not_sent_twice() {
 }
 
 #[tokio::test]
-async fn another_large_object_under_the_key_is_left_as_it_is() {
+async fn a_large_object_that_does_not_have_its_hash_is_replaced_by_the_verified_one() {
     for manners in [Manners::default(), CARELESS] {
         let bench = Bench::on_s3(manners);
         let archive = large_bundle();
@@ -155,10 +155,10 @@ async fn another_large_object_under_the_key_is_left_as_it_is() {
         fs::create_dir_all(object.parent().unwrap()).unwrap();
         fs::write(&object, vec![0; archive.len()]).unwrap();
 
-        let put = bench.store.put(&verified(&staged)).await;
+        let kept = bench.store.put(&verified(&staged)).await.unwrap();
 
-        assert!(matches!(put, Err(StoreError::Integrity { .. })), "{put:?}");
-        assert_eq!(fs::read(&object).unwrap(), vec![0; archive.len()]);
+        assert_eq!(kept.mended.len(), 1, "{kept:?}");
+        assert_eq!(fs::read(&object).unwrap(), archive);
     }
 }
 

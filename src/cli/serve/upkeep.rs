@@ -1,0 +1,34 @@
+//! What a server does beside answering.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::App;
+
+/// How often last-used times are written.
+const FLUSH_EVERY: Duration = Duration::from_mins(1);
+/// How often expired and left-over things are removed.
+const SWEEP_EVERY: Duration = Duration::from_hours(1);
+
+/// Writes last-used times and removes what has expired, until aborted.
+pub(super) async fn keep_up(app: Arc<App>) {
+    let mut flush = tokio::time::interval(FLUSH_EVERY);
+    let mut sweep = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        tokio::select! {
+            _ = flush.tick() => {
+                if let Err(error) = app.flush_touches().await {
+                    tracing::warn!("Could not write last-used times: {error}");
+                }
+                if app.bundles.facts().is_some() && !app.has_probed_store() {
+                    app.probe_store().await;
+                }
+            }
+            _ = sweep.tick() => {
+                if let Err(error) = app.sweep().await {
+                    tracing::warn!("Could not clean up: {error}");
+                }
+            }
+        }
+    }
+}
