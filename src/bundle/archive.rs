@@ -20,14 +20,12 @@ mod walk;
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-use sha2::{Digest, Sha256};
-
 use self::capture::{Capture, Captures};
 pub use self::error::ArchiveError;
 use self::file_reader::FileReader;
 use self::walk::{End, File, Walk};
 use super::BundleLimits;
-use crate::model::{AssetPath, ContentHash, FileDigest, FileEntry, media_type};
+use crate::model::{AssetPath, ContentHash, FileDigest, FileEntry, StreamHasher, media_type};
 
 /// Native code for an older host: taken from no bundle, ever.
 const PRECOMPILED_FOLDER: &str = "precompiled";
@@ -111,11 +109,11 @@ fn hash_file<R: Read>(
     walk: &mut Walk<'_, R>,
     mut capture: Option<&mut Capture>,
 ) -> Result<FileDigest, ArchiveError> {
-    let mut hasher = Sha256::new();
+    let mut hasher = StreamHasher::new();
     loop {
         let piece = walk.fill()?;
         if piece.is_empty() {
-            let digest: [u8; 32] = hasher.finalize().into();
+            let digest: [u8; 32] = hasher.finalize();
             return Ok(FileDigest::from(digest));
         }
         hasher.update(piece);

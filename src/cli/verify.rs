@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 
 use super::Context;
 use super::failure::{Exit, Failure};
@@ -17,7 +16,7 @@ use super::sign::beside;
 use crate::app::clock::{Clock, SystemClock};
 use crate::bundle::BundleLimits;
 use crate::config::SigningPolicy;
-use crate::model::{ContentHash, KeyStatus, NameGlob, TrustedKey};
+use crate::model::{ContentHash, KeyStatus, NameGlob, StreamHasher, TrustedKey};
 use crate::trust::{self, Facts, Report, StagedUpload, TrustBundle, Verdict, keys};
 
 /// Verifies a bundle as an appliance would, offline
@@ -113,12 +112,12 @@ fn read_key(file: &Path, now: Timestamp) -> Result<TrustedKey, Failure> {
 
 fn hash(file: &Path) -> io::Result<(u64, ContentHash)> {
     let mut file = File::open(file)?;
-    let mut hasher = Sha256::new();
+    let mut hasher = StreamHasher::new();
     let (mut size, mut buffer) = (0, vec![0; 64 * 1024]);
     loop {
         let read = file.read(&mut buffer)?;
         if read == 0 {
-            let digest: [u8; 32] = hasher.finalize().into();
+            let digest: [u8; 32] = hasher.finalize();
             return Ok((size, digest.into()));
         }
         hasher.update(&buffer[..read]);

@@ -9,12 +9,11 @@ use std::sync::PoisonError;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
-use sha2::{Digest, Sha256};
 
 use super::backend::ObjectVersion;
 use super::layout::{Place, key_of_signature};
 use super::{BundleStore, StoreError};
-use crate::model::{ContentHash, ExtensionVersion, KeyId};
+use crate::model::{ContentHash, ExtensionVersion, KeyId, StreamHasher};
 
 /// An archive up to this size is checked before its first byte leaves.
 const CHECKED_FIRST_BYTES: u64 = 1024 * 1024;
@@ -32,7 +31,7 @@ struct Outgoing {
     key: String,
     expected: ContentHash,
     /// `None` once the end was reached.
-    hasher: Option<Sha256>,
+    hasher: Option<StreamHasher>,
     position: u64,
     part: Range<u64>,
     /// The last bytes of the part so far: they leave when the hash is known, or more follow.
@@ -65,7 +64,7 @@ impl BundleStore {
             version: found,
             key: key.to_string(),
             expected: hash,
-            hasher: Some(Sha256::new()),
+            hasher: Some(StreamHasher::new()),
             position: 0,
             part,
             held: None,
@@ -122,7 +121,7 @@ impl Outgoing {
                 return Ok(Some((ready, self)));
             }
         }
-        let digest: Option<[u8; 32]> = self.hasher.take().map(|hasher| hasher.finalize().into());
+        let digest: Option<[u8; 32]> = self.hasher.take().map(|hasher| hasher.finalize());
         if digest != Some(*self.expected.as_bytes()) {
             let inner = &self.store.inner;
             let mut broken = inner.broken.lock().unwrap_or_else(PoisonError::into_inner);

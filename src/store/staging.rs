@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinHandle, spawn_blocking};
 use uuid::Uuid;
@@ -20,7 +19,7 @@ use super::durable::remove_tree;
 use super::layout::ARCHIVE;
 use super::room::{DiskFloor, Reservation, Room};
 use super::uploads::{UploadHold, upload_of_folder};
-use crate::model::{ContentHash, UploadId};
+use crate::model::{ContentHash, StreamHasher, UploadId};
 use crate::trust::StagedUpload;
 
 /// Uploads received at the same time: each holds a thread, and the rest of the
@@ -246,13 +245,13 @@ fn receive(
     _permit: OwnedSemaphorePermit,
 ) -> Result<ContentHash, StoreError> {
     let io = StoreError::io("receive an upload");
-    let mut hasher = Sha256::new();
+    let mut hasher = StreamHasher::new();
     let mut unchecked = 0;
     while let Some(step) = steps.blocking_recv() {
         let Step::Chunk(chunk) = step else {
             file.sync_all().map_err(&io)?;
             crate::fail_point!("store.staged");
-            return Ok(ContentHash::from(<[u8; 32]>::from(hasher.finalize())));
+            return Ok(ContentHash::from(hasher.finalize()));
         };
         hasher.update(&chunk);
         file.write_all(&chunk).map_err(&io)?;

@@ -12,11 +12,10 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use object_store::path::Path as Key;
 use object_store::{MultipartUpload, ObjectStoreExt};
-use sha2::{Digest, Sha256};
 
 use super::StoreError;
 use super::backend::{Backend, Creation, blocking};
-use crate::model::ContentHash;
+use crate::model::{ContentHash, StreamHasher};
 
 /// A file up to this goes in one request, a larger one in parts of this size.
 /// S3 wants at least 5 MiB, and at most 10,000 parts.
@@ -27,7 +26,7 @@ const DOING: &str = "keep a bundle";
 /// A file that is read in parts and hashed on the way.
 struct Source {
     file: File,
-    hasher: Sha256,
+    hasher: StreamHasher,
 }
 
 impl Backend {
@@ -46,7 +45,7 @@ impl Backend {
             // As after a retry on disk: the upload is gone because it is kept already.
             Err(error) => return self.kept(key, size, &hash).await?.ok_or(error),
         };
-        let source = Source { file, hasher: Sha256::new() };
+        let source = Source { file, hasher: StreamHasher::new() };
         if size <= PART_BYTES as u64 {
             self.send_whole(source, key, hash).await
         } else {
@@ -112,11 +111,11 @@ impl Backend {
             Err(error) => return Err(error),
         }
         let mut stream = found.into_stream();
-        let mut hasher = Sha256::new();
+        let mut hasher = StreamHasher::new();
         while let Some(chunk) = stream.try_next().await.map_err(object)? {
             hasher.update(&chunk);
         }
-        let same = <[u8; 32]>::from(hasher.finalize()) == *hash.as_bytes();
+        let same = hasher.finalize() == *hash.as_bytes();
         Ok(Some(if same { Creation::Same } else { Creation::Different }))
     }
 }
@@ -170,6 +169,6 @@ impl Source {
     }
 
     fn hash(&self) -> ContentHash {
-        ContentHash::from(<[u8; 32]>::from(self.hasher.clone().finalize()))
+        ContentHash::from(self.hasher.clone().finalize())
     }
 }

@@ -5,12 +5,10 @@ use std::io::{self, Read, Seek};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
-
 use super::durable::hash_all;
 use super::{StoreError, beneath};
 use crate::bundle::{self, BundleLimits};
-use crate::model::{ExtensionVersion, FileEntry};
+use crate::model::{ExtensionVersion, FileEntry, StreamHasher};
 
 /// An archive of the store and the version it must be.
 pub(super) struct StoredArchive<'a> {
@@ -117,7 +115,7 @@ fn limits(version: &ExtensionVersion) -> BundleLimits {
 /// A file's content, counted and hashed as it is read.
 struct CheckedContent<'a> {
     inner: io::Take<&'a mut dyn Read>,
-    hasher: Sha256,
+    hasher: StreamHasher,
     size: u64,
     /// Reading failed: the archive is at fault, and not where it is written to.
     broken: bool,
@@ -127,11 +125,11 @@ impl<'a> CheckedContent<'a> {
     fn new(content: &'a mut dyn Read, size: u64) -> Self {
         // One byte more than there should be is enough to see that there is more.
         let inner = content.take(size.saturating_add(1));
-        Self { inner, hasher: Sha256::new(), size: 0, broken: false }
+        Self { inner, hasher: StreamHasher::new(), size: 0, broken: false }
     }
 
     fn is(self, entry: &FileEntry) -> bool {
-        let digest: [u8; 32] = self.hasher.finalize().into();
+        let digest: [u8; 32] = self.hasher.finalize();
         self.size == entry.size && digest == *entry.sha256.as_bytes()
     }
 }

@@ -3,14 +3,13 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 
-use sha2::{Digest, Sha256};
-
 use super::report::{Check, CheckStatus, Finding, ReportedExtension, Rows};
 use super::statement::{Subject, manifest_sha256};
 use super::verification::{StagedUpload, reported};
 use crate::bundle::{self, ArchiveError, BundleContents, BundleLimits};
 use crate::model::{
-    ContentHash, ExtensionVersion, Manifest, ReadManifest, StarVersion, Stars, TargetWorld,
+    ContentHash, ExtensionVersion, Manifest, ReadManifest, StarVersion, Stars, StreamHasher,
+    TargetWorld,
 };
 
 /// A bundle that is sound in itself.
@@ -232,11 +231,11 @@ fn unreadable(error: &io::Error, rows: &mut Rows) -> Stop {
 
 fn hash_file(upload: &StagedUpload) -> io::Result<ContentHash> {
     let mut file = BufReader::with_capacity(64 * 1024, File::open(&upload.file)?);
-    let mut hasher = Sha256::new();
+    let mut hasher = StreamHasher::new();
     loop {
         let chunk = file.fill_buf()?;
         if chunk.is_empty() {
-            return Ok(ContentHash::from(<[u8; 32]>::from(hasher.finalize())));
+            return Ok(ContentHash::from(hasher.finalize()));
         }
         hasher.update(chunk);
         let read = chunk.len();

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
 use super::UploadError;
 use crate::app::App;
-use crate::model::Upload;
+use crate::model::{StreamHasher, Upload};
 use crate::registry::{WriteTxn, uploads};
 use crate::store::{UploadHold, UploadWriter};
 
@@ -39,7 +38,7 @@ impl Part<'_> {
         let begin = self.upload.offset;
         let mut writer = self.app.bundles.append_upload(self.hold, begin).await?;
         let mut received = begin;
-        let mut hasher = self.checksum.map(|expected| (Sha256::new(), expected));
+        let mut hasher = self.checksum.map(|expected| (StreamHasher::new(), expected));
         while let Some(chunk) = next(&mut body, self.patience()).await {
             let chunk = match chunk {
                 Ok(chunk) => chunk,
@@ -60,7 +59,7 @@ impl Part<'_> {
             }
         }
         if let Some((hasher, expected)) = hasher
-            && <[u8; 32]>::from(hasher.finalize()) != expected
+            && hasher.finalize() != expected
         {
             return Err(UploadError::ChecksumMismatch);
         }

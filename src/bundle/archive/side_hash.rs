@@ -6,7 +6,7 @@
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::{self, JoinHandle};
 
-use sha2::{Digest, Sha256};
+use crate::model::StreamHasher;
 
 /// Below this a thread costs more than it saves.
 const MIN_BYTES: usize = 1024 * 1024;
@@ -16,14 +16,14 @@ const PIECES: usize = 4;
 /// SHA-256 of everything it is given, in order.
 pub(super) enum SideHash {
     /// Few bytes so far.
-    Here { hasher: Sha256, seen: usize },
+    Here { hasher: StreamHasher, seen: usize },
     /// A thread has taken over.
-    Aside { work: SyncSender<Vec<u8>>, used: Receiver<Vec<u8>>, worker: JoinHandle<Sha256> },
+    Aside { work: SyncSender<Vec<u8>>, used: Receiver<Vec<u8>>, worker: JoinHandle<StreamHasher> },
 }
 
 impl SideHash {
     pub(super) fn new() -> Self {
-        Self::Here { hasher: Sha256::new(), seen: 0 }
+        Self::Here { hasher: StreamHasher::new(), seen: 0 }
     }
 
     pub(super) fn update(&mut self, bytes: &[u8]) {
@@ -54,10 +54,10 @@ impl SideHash {
                 worker.join().expect("hashing does not panic")
             }
         };
-        hasher.finalize().into()
+        hasher.finalize()
     }
 
-    fn aside(mut hasher: Sha256) -> Option<Self> {
+    fn aside(mut hasher: StreamHasher) -> Option<Self> {
         let (work, pieces) = mpsc::sync_channel::<Vec<u8>>(PIECES);
         let (give_back, used) = mpsc::channel();
         let run = move || {
@@ -75,6 +75,8 @@ impl SideHash {
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest, Sha256};
+
     use super::*;
 
     #[test]

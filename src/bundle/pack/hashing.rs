@@ -2,25 +2,23 @@
 
 use std::io::{self, Read, Write};
 
-use sha2::{Digest, Sha256};
-
-use crate::model::{ContentHash, FileDigest};
+use crate::model::{ContentHash, FileDigest, StreamHasher};
 
 /// Passes bytes on to a writer.
 pub(super) struct HashingWriter<'w> {
     inner: &'w mut dyn Write,
-    hasher: Sha256,
+    hasher: StreamHasher,
     written: u64,
 }
 
 impl<'w> HashingWriter<'w> {
     pub(super) fn new(inner: &'w mut dyn Write) -> Self {
-        Self { inner, hasher: Sha256::new(), written: 0 }
+        Self { inner, hasher: StreamHasher::new(), written: 0 }
     }
 
     /// The hash and the number of all bytes.
     pub(super) fn finish(self) -> (ContentHash, u64) {
-        let digest: [u8; 32] = self.hasher.finalize().into();
+        let digest: [u8; 32] = self.hasher.finalize();
         (ContentHash::from(digest), self.written)
     }
 }
@@ -41,18 +39,18 @@ impl Write for HashingWriter<'_> {
 /// Passes bytes on from a reader.
 pub(super) struct HashingReader<R> {
     inner: R,
-    hasher: Sha256,
+    hasher: StreamHasher,
     read: u64,
 }
 
 impl<R: Read> HashingReader<R> {
     pub(super) fn new(inner: R) -> Self {
-        Self { inner, hasher: Sha256::new(), read: 0 }
+        Self { inner, hasher: StreamHasher::new(), read: 0 }
     }
 
     /// The hash and the number of all bytes.
     pub(super) fn finish(self) -> (FileDigest, u64) {
-        let digest: [u8; 32] = self.hasher.finalize().into();
+        let digest: [u8; 32] = self.hasher.finalize();
         (FileDigest::from(digest), self.read)
     }
 }

@@ -6,7 +6,6 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
 
 use super::PublishArgs;
 use crate::bundle;
@@ -17,7 +16,7 @@ use crate::cli::output::{Output, size};
 use crate::cli::pack::{counted, note_left_out, refused};
 use crate::cli::sign::{read_key, sign_archive};
 use crate::cli::verify::read_signatures;
-use crate::model::ContentHash;
+use crate::model::{ContentHash, StreamHasher};
 
 /// Bytes hashed at a time.
 const HASH_BYTES: usize = 128 * 1024;
@@ -61,10 +60,11 @@ impl Source {
     pub(super) async fn content_hash(&self) -> Result<ContentHash, Failure> {
         let archive = self.archive.try_clone()?;
         blocking(move || {
-            let (mut hasher, mut buffer, mut offset) = (Sha256::new(), vec![0; HASH_BYTES], 0);
+            let (mut hasher, mut buffer, mut offset) =
+                (StreamHasher::new(), vec![0; HASH_BYTES], 0);
             loop {
                 match archive.read_at(&mut buffer, offset)? {
-                    0 => return Ok(ContentHash::from(<[u8; 32]>::from(hasher.finalize()))),
+                    0 => return Ok(ContentHash::from(hasher.finalize())),
                     read => {
                         hasher.update(&buffer[..read]);
                         offset += read as u64;
