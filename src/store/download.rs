@@ -121,7 +121,7 @@ impl Outgoing {
                 return Ok(Some((ready, self)));
             }
         }
-        let digest: Option<[u8; 32]> = self.hasher.take().map(|hasher| hasher.finalize());
+        let digest: Option<[u8; 32]> = self.hasher.take().map(StreamHasher::finalize);
         if digest != Some(*self.expected.as_bytes()) {
             let inner = &self.store.inner;
             let mut broken = inner.broken.lock().unwrap_or_else(PoisonError::into_inner);
