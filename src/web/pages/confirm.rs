@@ -17,6 +17,8 @@ pub struct ConfirmPage {
     pub consequences: Vec<String>,
     /// What stays as it is.
     pub kept: Vec<String>,
+    /// Why it cannot be done yet; then there is no button.
+    pub obstacle: Option<String>,
     /// What cannot be undone; makes the button red.
     pub warning: Option<String>,
     /// Whether it also posts a `reason`, which may be empty.
@@ -37,6 +39,7 @@ impl ConfirmPage {
                 format!("{} and {} stay as they are.", grants(install), settings(install)),
                 "It can be enabled again at any time.".to_owned(),
             ],
+            obstacle: None,
             warning: None,
             asks_reason: false,
             action: format!("/admin/installs/{}/disable", install.id),
@@ -66,6 +69,7 @@ impl ConfirmPage {
                 },
             )],
             asks_reason: false,
+            obstacle: None,
             warning: Some("Deleted grants and settings cannot be brought back.".to_owned()),
             action: format!("/admin/installs/{}/uninstall", install.id),
             button: "Uninstall".to_owned(),

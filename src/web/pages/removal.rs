@@ -98,6 +98,7 @@ impl ConfirmPage {
                 installed,
                 "Its bundle stays published, and the yank can be taken back.".to_owned(),
             ],
+            obstacle: None,
             warning: None,
             asks_reason: true,
             action: format!("/admin/extensions/{name}/versions/{version}/yank"),
@@ -114,10 +115,10 @@ impl ConfirmPage {
             format!("The bundle with {} is deleted after 24 hours.", counted(files, "file")),
             format!("The number {number} of {name} is never used again."),
         ];
-        if tenants > 0 {
+        let obstacle = (tenants > 0).then(|| {
             let tenants = counted(tenants, "tenant");
-            consequences.insert(0, format!("It is refused: {tenants} must uninstall it first."));
-        }
+            format!("It cannot be removed yet: {tenants} must uninstall it first.")
+        });
         if attached > 0 {
             consequences.push(format!("{} beside it go too.", counted(attached, "attachment")));
         }
@@ -130,6 +131,7 @@ impl ConfirmPage {
                 "A version that is installed anywhere is not removed.".to_owned(),
             ],
             warning: Some("A removed version cannot be published again.".to_owned()),
+            obstacle,
             asks_reason: false,
             action: format!("/admin/extensions/{name}/versions/{number}/remove"),
             button: "Remove".to_owned(),
