@@ -48,7 +48,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedMutexGuard, Semaphore};
 
 use self::backend::{Backend, ObjectVersion, blocking};
 use self::disk_cache::DiskCache;
@@ -82,6 +82,8 @@ struct Inner {
     cache: DiskCache,
     /// Held while objects of a bundle are made or removed.
     writing: PerBundle,
+    /// See [`BundleStore::settling`].
+    settling: PerBundle,
     /// Held while a bundle is unpacked: the others wait and then find it.
     filling: PerBundle,
     fills: Arc<Semaphore>,
@@ -150,6 +152,7 @@ impl BundleStore {
             floor,
             cache,
             writing: PerBundle::default(),
+            settling: PerBundle::default(),
             filling: PerBundle::default(),
             fills: Arc::new(Semaphore::new(MAX_FILLS)),
             fresh: Mutex::default(),
@@ -164,6 +167,13 @@ impl BundleStore {
     /// Begins to receive an upload.
     pub async fn stage(&self) -> Result<Staging, StoreError> {
         self.inner.staging.stage().await
+    }
+
+    /// To be held while it is decided what becomes of a bundle, from the first look at its
+    /// rows until they and its objects agree. Else the copy of a quarantined bundle could be
+    /// removed, by whoever published or deleted it, from under one that was just kept.
+    pub async fn settling(&self, hash: ContentHash) -> OwnedMutexGuard<()> {
+        self.inner.settling.lock(hash).await
     }
 
     /// Whether uploads can be received: writes a small file and removes it.

@@ -46,7 +46,10 @@ impl App {
             return Err(ConfigureError::TooLarge { found });
         }
         manifest.check_settings(&settings).map_err(ConfigureError::Invalid)?;
-        let change = move |install: &mut Install| install.settings = settings;
+        let change = move |install: &mut Install| {
+            install.settings = settings;
+            true
+        };
         Ok(self.change_install(principal, AuditAction::SettingsChanged, id, change).await?)
     }
 }

@@ -189,7 +189,9 @@ impl App {
         let action = if enabled { AuditAction::Enabled } else { AuditAction::Disabled };
         fail_point!("enable.begin");
         let install = self.change_install(principal, action, id, move |install| {
+            let differs = install.enabled != enabled;
             install.enabled = enabled;
+            differs
         });
         let install = install.await?;
         fail_point!("enable.committed");
@@ -207,26 +209,33 @@ impl App {
         let subject = format!("{} {}", live.install.name, live.install.version);
         let event = self.event(principal.actor(), AuditAction::Uninstalled, Some(tenant), subject);
         let write = move |txn: &WriteTxn| {
-            installs::remove(txn, &id)?;
-            audit::append(txn, &event)
+            let found = installs::remove(txn, &id)?.is_some();
+            if found {
+                audit::append(txn, &event)?;
+            }
+            Ok(found)
         };
-        self.registry.write(write).await?;
-        Ok(())
+        let found = self.registry.write(write).await?;
+        if found { Ok(()) } else { Err(InstallError::UnknownInstall(id.to_string())) }
     }
 
-    /// Changes one install in one commit with its audit event.
+    /// Changes one install in one commit with its audit event, and gives what it is then.
+    ///
+    /// `change` says whether there is something to change: what it was read with may be past.
     pub(crate) async fn change_install(
         &self,
         principal: &Principal,
         action: AuditAction,
         id: InstallId,
-        change: impl FnOnce(&mut Install) + Send + 'static,
+        change: impl FnOnce(&mut Install) -> bool + Send + 'static,
     ) -> Result<Install, InstallError> {
         let mut event = self.event(principal.actor(), action, None, String::new());
         let now = event.at;
         let write = move |txn: &WriteTxn| {
             let Some(mut install) = installs::get(txn, &id)? else { return Ok(None) };
-            change(&mut install);
+            if !change(&mut install) {
+                return Ok(Some(install));
+            }
             install.updated_at = now;
             event.tenant = Some(install.tenant.clone());
             event.subject = format!("{} {}", install.name, install.version);

@@ -100,6 +100,7 @@ impl App {
         terms: Terms,
     ) -> Result<Published, PublishError> {
         let upload = staged.upload(terms.expected_hash, terms.signatures);
+        let hash = upload.content_hash;
         fail_point!("publish.received");
         let verification = self.verify(upload, terms.stars).await?;
         fail_point!("publish.verified");
@@ -107,12 +108,15 @@ impl App {
             check_manifest(&verification, manifest)?;
         }
         // `staged` lives until here and beyond: dropping it removes what was refused.
+        let settling = self.bundles.settling(hash).await;
         let published = self.settle(principal, verification).await;
-        drop(staged);
+        drop((settling, staged));
         published
     }
 
-    /// Turns a verdict into its consequence.
+    /// Turns a verdict into its consequence. The caller holds [`BundleStore::settling`].
+    ///
+    /// [`BundleStore::settling`]: crate::store::BundleStore::settling
     pub(crate) async fn settle(
         &self,
         principal: &Principal,
@@ -302,10 +306,18 @@ impl App {
         let event = self.event(principal.actor(), AuditAction::BundleQuarantined, None, subject);
         let row = entry.clone();
         let write = move |txn: &WriteTxn| {
+            // Since it was looked for: nobody could ever approve it.
+            if removals::get_tombstone(txn, &row.name, &row.version)?.is_some() {
+                return Ok(false);
+            }
             quarantine::put(txn, &row)?;
-            audit::append(txn, &event)
+            audit::append(txn, &event)?;
+            Ok(true)
         };
-        self.registry.write(write).await?;
+        if !self.registry.write(write).await? {
+            // The copy may have a row from before the removal; without one the sweep takes it.
+            return Err(PublishError::VersionRemoved { name: entry.name, version: entry.version });
+        }
         Ok(Published::Quarantined { entry, report: bundle.report().clone() })
     }
 }

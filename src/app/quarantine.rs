@@ -43,6 +43,7 @@ impl App {
         hash: ContentHash,
         signatures: Vec<Vec<u8>>,
     ) -> Result<Published, QuarantineError> {
+        let _settling = self.bundles.settling(hash).await;
         let row = self.get_quarantined(hash).await?;
         let upload = self.bundles.quarantined_upload(&hash, signatures).await?;
         // Only a route that takes stars can have kept a bundle with one.
@@ -68,6 +69,7 @@ impl App {
         if reason.is_empty() || reason.chars().count() > 500 {
             return Err(QuarantineError::NoReason);
         }
+        let _settling = self.bundles.settling(hash).await;
         let row = self.get_quarantined(hash).await?;
         let approval = Approval {
             content_hash: hash,
@@ -94,6 +96,7 @@ impl App {
         principal: &Principal,
         hash: ContentHash,
     ) -> Result<(), QuarantineError> {
+        let _settling = self.bundles.settling(hash).await;
         let row = self.get_quarantined(hash).await?;
         let subject = format!("{} {} {hash}", row.name, row.version);
         let event = self.event(principal.actor(), AuditAction::QuarantineDeleted, None, subject);

@@ -11,7 +11,7 @@ use crate::model::{
     AuditAction, ContentHash, ExtensionName, Install, Principal, ScopeKind, TenantId, Tombstone,
     Yank,
 };
-use crate::registry::{RegistryError, WriteTxn, audit, installs, removals};
+use crate::registry::{RegistryError, WriteTxn, audit, installs, removals, versions};
 
 /// The longest reason, in characters.
 const MAX_REASON: usize = 500;
@@ -151,16 +151,23 @@ impl App {
         let kept_since = now - SignedDuration::from_hours(hours.into());
         let buried = tombstone.clone();
         let write = move |txn: &WriteTxn| {
+            if versions::get(txn, &buried.name, &buried.version)?.is_none() {
+                return Ok(None); // Another was faster.
+            }
             let count = forget(txn, &buried.content_hash, kept_since)?;
             if count == 0 {
                 removals::bury(txn, &buried)?;
                 audit::append(txn, &event)?;
             }
-            Ok(count)
+            Ok(Some(count))
         };
         match self.registry.write(write).await? {
-            0 => Ok(tombstone),
-            count => {
+            None => {
+                let (name, version) = (name.clone(), version.clone());
+                Err(DownloadError::UnknownVersion { name, version }.into())
+            }
+            Some(0) => Ok(tombstone),
+            Some(count) => {
                 Err(RemovalError::InUse { name: name.clone(), version: version.clone(), count })
             }
         }

@@ -53,6 +53,7 @@ impl App {
                 self.event(Actor::System, AuditAction::QuarantineDeleted, None, subject);
             event.detail = Some("expired".to_owned());
             let hash = row.content_hash;
+            let _settling = self.bundles.settling(hash).await;
             let write = move |txn: &WriteTxn| {
                 quarantine::remove(txn, &hash)?;
                 audit::append(txn, &event)

@@ -69,6 +69,7 @@ impl App {
             install.version = version.version;
             install.content_hash = version.content_hash;
             install.grants = grants;
+            true
         };
         let install = self.change_install(principal, AuditAction::Upgraded, id, change).await?;
         fail_point!("upgrade.committed");
@@ -92,14 +93,16 @@ impl App {
     ) -> Result<Install, InstallError> {
         let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
         let name = live.install.name.clone();
-        let previous =
-            live.install.previous.clone().ok_or_else(|| InstallError::NoPrevious(name.clone()))?;
+        let previous = live.install.previous.as_ref();
+        let previous = previous.ok_or_else(|| InstallError::NoPrevious(name.clone()))?;
         let version = self.find_version(&name, Some(&previous.version)).await?;
         if live.install.enabled {
             self.prepare(&version).await?;
         }
         let now = self.clock.now();
+        // What is there now, and not what was read: it may have gone back meanwhile.
         let change = move |install: &mut Install| {
+            let Some(previous) = install.previous.take() else { return false };
             let left = PreviousVersion {
                 version: install.version.clone(),
                 content_hash: install.content_hash,
@@ -110,7 +113,9 @@ impl App {
             install.content_hash = previous.content_hash;
             install.grants = previous.grants;
             install.previous = Some(left);
+            true
         };
-        self.change_install(principal, AuditAction::Upgraded, id, change).await
+        let install = self.change_install(principal, AuditAction::Upgraded, id, change).await?;
+        if install.previous.is_some() { Ok(install) } else { Err(InstallError::NoPrevious(name)) }
     }
 }

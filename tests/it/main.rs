@@ -18,6 +18,7 @@ mod examples;
 mod ext_ui;
 mod failures;
 mod gateway;
+mod histories;
 mod hostile_archives;
 mod installs;
 mod isolation;

@@ -1,5 +1,6 @@
 //! Bundles that arrive in parts: the tus protocol, its end in a publish, its limits.
 
+mod at_once;
 mod limits;
 mod ownership;
 mod parts;
