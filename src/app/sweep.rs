@@ -88,6 +88,7 @@ impl App {
         }
         Ok(())
     }
+
     /// Deletes the objects of versions removed at `until` or before. Those that
     /// cannot be deleted, as in a bucket that forbids it, are tried again.
     async fn sweep_removed(&self, until: Timestamp) -> Result<(), RegistryError> {
