@@ -36,7 +36,7 @@ pub use endpoint::{Endpoint, EndpointAuth, EndpointMethod, EndpointPath, Invalid
 pub use extension_name::{ExtensionName, InvalidExtensionName};
 pub use extension_version::{ExtensionVersion, Signer, TargetWorld};
 pub use file_entry::{FileDigest, FileEntry, media_type};
-pub use install::{Install, InstallId, PreviousVersion};
+pub use install::{Install, InstallId, InstallLabels, PreviousVersion};
 pub use manifest::{
     Manifest, ManifestProblem, ManifestProblems, ManifestWarning, ReadManifest, Stars, Ui, UiHook,
 };

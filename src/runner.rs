@@ -94,7 +94,7 @@ impl Runner {
         let Invocation { content_hash, world, context, request, .. } = invocation;
         let component = self.components.get(&content_hash).filter(|found| found.world() == world);
         let component = component.ok_or(ExecuteError::NotPrepared)?;
-        let _slot = self.slots.acquire(&context.tenant, &context.install).await?;
+        let _slot = self.slots.acquire(&context.install).await?;
 
         let started = Instant::now();
         let (deadline, max_response_bytes) = (invocation.deadline, invocation.max_response_bytes);

@@ -21,6 +21,7 @@ mod headers;
 mod health;
 mod middleware;
 pub mod pages;
+mod request_id;
 pub mod routes;
 pub mod server;
 mod static_files;
@@ -29,11 +30,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::middleware::from_fn_with_state;
 
 use crate::app::App;
 use error::ApiError;
-use middleware::Passage;
+use middleware::{Passage, PassageLayer};
 
 /// Builds the router from the table: a route that is not in it does not exist.
 pub fn router(app: Arc<App>) -> Router {
@@ -46,17 +46,15 @@ pub fn ext_ui_router(app: Arc<App>) -> Router {
 }
 
 fn build(app: Arc<App>, table: Vec<routes::Route>) -> Router {
-    let passage = Arc::new(Passage::new(Arc::clone(&app), &table));
+    let passage = PassageLayer(Arc::new(Passage::new(Arc::clone(&app), &table)));
     let mut router = Router::new();
     for route in table {
-        let access = route.access;
-        let guard = from_fn_with_state((Arc::clone(&app), access), guard::enforce);
-        router = router.route(route.path, route.handler.layer(guard));
+        router = router.route(route.path, route.handler);
     }
     router
         .fallback(|| async { ApiError::not_found("there is nothing at this address") })
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
-        .layer(from_fn_with_state(passage, middleware::pass))
+        .layer(passage)
         .with_state(app)
 }
 

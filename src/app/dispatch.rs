@@ -15,8 +15,8 @@ use http::{HeaderMap, Method};
 use super::App;
 use super::compile::CompileError;
 use crate::model::{
-    Endpoint, EndpointAuth, EndpointMethod, ExtensionName, InstallId, Principal, ScopeKind,
-    TenantId,
+    Endpoint, EndpointAuth, EndpointMethod, ExtensionName, InstallId, InstallLabels, Principal,
+    ScopeKind, TenantId,
 };
 use crate::registry::{Live, LiveInstall};
 use crate::runner::{
@@ -54,7 +54,7 @@ pub enum Route {
 /// One call, with its head filtered by the door.
 #[derive(Debug)]
 pub struct GatewayRequest {
-    pub request_id: String,
+    pub request_id: Arc<str>,
     pub method: Method,
     /// The path after the extension id, with its leading `/`, and the query.
     pub path_and_query: String,
@@ -140,16 +140,12 @@ impl App {
                 Ok(prepared) => prepared.map_err(DispatchError::Compile)?,
             }
         }
-        let install = &found.install.install;
         let invocation = Invocation {
             content_hash: version.content_hash,
             world,
             context: ExecutionContext {
                 request_id: request.request_id,
-                tenant: install.tenant.clone(),
-                extension: install.name.clone(),
-                install: install.id,
-                version: version.version.clone(),
+                install: Arc::clone(&found.install.labels),
             },
             request: GuestRequest {
                 method: request.method,
@@ -168,14 +164,9 @@ impl App {
 }
 
 impl FoundEndpoint {
-    /// The extension that answers.
-    pub fn extension(&self) -> &ExtensionName {
-        &self.install.install.name
-    }
-
-    /// The tenant whose install answers.
-    pub fn tenant(&self) -> &TenantId {
-        &self.install.install.tenant
+    /// The install that answers.
+    pub fn labels(&self) -> &Arc<InstallLabels> {
+        &self.install.labels
     }
 
     /// The declared path, for logs and metrics: never the path that was sent.

@@ -33,6 +33,17 @@ pub struct Install {
     pub updated_at: Timestamp,
 }
 
+/// The names of an install, spelled out once: every execution is told them, and
+/// every line about one says them.
+#[derive(Debug)]
+pub struct InstallLabels {
+    pub tenant: TenantId,
+    pub extension: ExtensionName,
+    pub install: InstallId,
+    install_text: String,
+    version_text: String,
+}
+
 /// The version an upgrade replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreviousVersion {
@@ -41,6 +52,34 @@ pub struct PreviousVersion {
     pub grants: BTreeSet<Capability>,
     /// Its pages are served for a day after this, so that open pages finish loading.
     pub replaced_at: Timestamp,
+}
+
+impl InstallLabels {
+    /// The labels of `install` at its version.
+    pub fn new(install: &Install) -> Self {
+        Self::of(install.tenant.clone(), install.name.clone(), install.id, &install.version)
+    }
+
+    /// The labels of these parts.
+    pub fn of(
+        tenant: TenantId,
+        extension: ExtensionName,
+        install: InstallId,
+        version: &Version,
+    ) -> Self {
+        let (install_text, version_text) = (install.to_string(), version.to_string());
+        Self { tenant, extension, install, install_text, version_text }
+    }
+
+    /// The id as text.
+    pub fn install_text(&self) -> &str {
+        &self.install_text
+    }
+
+    /// The version as text.
+    pub fn version_text(&self) -> &str {
+        &self.version_text
+    }
 }
 
 impl InstallId {

@@ -18,6 +18,13 @@ impl StreamHasher {
         Self(Context::new(&SHA256))
     }
 
+    /// The SHA-256 of `bytes`.
+    pub fn digest(bytes: &[u8]) -> [u8; 32] {
+        let mut hasher = Self::new();
+        hasher.update(bytes);
+        hasher.finalize()
+    }
+
     /// Takes the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);

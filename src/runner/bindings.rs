@@ -18,6 +18,8 @@ mod generated {
             default: async | trappable,
         },
         exports: { default: async },
+        // A request is lent to the guest's memory, not copied on the way there.
+        ownership: Borrowing { duplicate_if_necessary: true },
     });
 }
 

@@ -41,7 +41,7 @@ pub(super) struct Host {
     pub(super) limits: CallLimits,
     /// Everything the guest has a handle to.
     pub(super) table: ResourceTable,
-    context: Arc<ExecutionContext>,
+    context: ExecutionContext,
     grants: Arc<BTreeSet<Capability>>,
     user: Option<UserIdentity>,
     log: Arc<GuestLog>,
@@ -60,11 +60,10 @@ impl Host {
         user: Option<UserIdentity>,
         limits: CallLimits,
     ) -> Self {
-        let context = Arc::new(context);
         let mut host = Self {
             limits,
             table: ResourceTable::new(),
-            log: Arc::new(GuestLog::new(Arc::clone(&context))),
+            log: Arc::new(GuestLog::new(context.clone())),
             context,
             grants,
             user,
@@ -119,23 +118,18 @@ impl bindings::types::Host for Host {}
 
 #[cfg(test)]
 mod tests {
-    use semver::Version;
-
     use super::*;
     use crate::config::RunnerConfig;
-    use crate::model::{InstallId, TenantId};
     use crate::runner::limits::StoreLimits;
 
     fn host(grants: &[Capability]) -> Host {
-        let context = ExecutionContext {
-            request_id: "r".to_owned(),
-            tenant: TenantId::default_tenant(),
-            extension: "com.example.a".parse().unwrap(),
-            install: InstallId::random(),
-            version: Version::new(1, 0, 0),
-        };
         let limits = StoreLimits::new(&RunnerConfig::default()).per_call();
-        Host::new(context, Arc::new(grants.iter().copied().collect()), None, limits)
+        Host::new(
+            ExecutionContext::sample(),
+            Arc::new(grants.iter().copied().collect()),
+            None,
+            limits,
+        )
     }
 
     #[test]

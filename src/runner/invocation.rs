@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use semver::Version;
 
-use crate::model::{Capability, ContentHash, ExtensionName, InstallId, TargetWorld, TenantId};
+use crate::model::{Capability, ContentHash, InstallLabels, TargetWorld};
 
 /// One execution: which component, for whom, on what, within which limits.
 #[derive(Debug)]
@@ -26,14 +25,11 @@ pub struct Invocation {
     pub max_response_bytes: u64,
 }
 
-/// Whose execution it is.
+/// Whose execution it is. Cloning it is cheap.
 #[derive(Clone, Debug)]
 pub struct ExecutionContext {
-    pub request_id: String,
-    pub tenant: TenantId,
-    pub extension: ExtensionName,
-    pub install: InstallId,
-    pub version: Version,
+    pub request_id: Arc<str>,
+    pub install: Arc<InstallLabels>,
 }
 
 /// The request as the guest sees it: filtered by the caller, passed on as it is.
@@ -59,4 +55,16 @@ pub struct UserIdentity {
     pub client_name: String,
     pub client_id: Option<String>,
     pub additional: BTreeMap<String, String>,
+}
+
+#[cfg(test)]
+impl ExecutionContext {
+    /// One of an install of the default tenant.
+    pub(super) fn sample() -> Self {
+        use crate::model::{InstallId, TenantId};
+        let extension = "com.example.a".parse().unwrap();
+        let (tenant, id) = (TenantId::default_tenant(), InstallId::random());
+        let install = InstallLabels::of(tenant, extension, id, &semver::Version::new(1, 0, 0));
+        Self { request_id: "r".into(), install: Arc::new(install) }
+    }
 }

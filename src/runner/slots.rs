@@ -1,7 +1,6 @@
 //! Who may execute now: three queues in a row, install, tenant, appliance.
 
 use std::collections::HashMap;
-use std::hash::Hash;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,17 +10,16 @@ use tokio::time::{Instant, timeout_at};
 
 use super::error::ExecuteError;
 use crate::config::RunnerConfig;
-use crate::model::{InstallId, TenantId};
+use crate::model::{InstallId, InstallLabels, TenantId};
 
 /// Executions that may wait for each slot of a queue.
 const WAITING_PER_SLOT: usize = 2;
-/// Queues kept per kind before the idle ones are dropped.
+/// Queues of installs kept before the idle ones are dropped.
 const IDLE_LANES: usize = 1_024;
 
 /// The slots of the appliance.
 pub(super) struct Slots {
-    installs: Lanes<InstallId>,
-    tenants: Lanes<TenantId>,
+    lanes: Mutex<Lanes>,
     appliance: Lane,
     queue: Duration,
 }
@@ -31,23 +29,32 @@ pub(super) struct Slot {
     _permits: [OwnedSemaphorePermit; 3],
 }
 
-struct Lanes<K> {
-    lanes: Mutex<HashMap<K, Lane>>,
-    slots: usize,
+struct Lanes {
+    /// Each with that of its tenant: an install has one, so one look-up finds both.
+    installs: HashMap<InstallId, (Lane, Lane)>,
+    tenants: HashMap<TenantId, Lane>,
+    slots_per_install: usize,
+    slots_per_tenant: usize,
 }
 
 #[derive(Clone)]
-struct Lane {
+struct Lane(Arc<LaneState>);
+
+struct LaneState {
     free: Arc<Semaphore>,
-    waiting: Arc<AtomicUsize>,
+    waiting: AtomicUsize,
     slots: usize,
 }
 
 impl Slots {
     pub(super) fn new(config: &RunnerConfig) -> Self {
         Self {
-            installs: Lanes::new(config.slots_per_install),
-            tenants: Lanes::new(config.slots_per_tenant),
+            lanes: Mutex::new(Lanes {
+                installs: HashMap::new(),
+                tenants: HashMap::new(),
+                slots_per_install: config.slots_per_install,
+                slots_per_tenant: config.slots_per_tenant,
+            }),
             appliance: Lane::new(config.slots),
             queue: Duration::from_millis(config.queue_ms),
         }
@@ -57,62 +64,57 @@ impl Slots {
     ///
     /// The narrow queue comes first, so that one busy install waits for itself
     /// and holds nothing that another could use.
-    pub(super) async fn acquire(
-        &self,
-        tenant: &TenantId,
-        install: &InstallId,
-    ) -> Result<Slot, ExecuteError> {
+    pub(super) async fn acquire(&self, install: &InstallLabels) -> Result<Slot, ExecuteError> {
         let until = Instant::now() + self.queue;
-        let install = self.installs.get(install).acquire(until).await;
-        let install = install.ok_or(ExecuteError::InstallBusy)?;
-        let tenant = self.tenants.get(tenant).acquire(until).await;
-        let tenant = tenant.ok_or(ExecuteError::TenantBusy)?;
-        let appliance = self.appliance.clone().acquire(until).await;
-        let appliance = appliance.ok_or(ExecuteError::Busy)?;
+        // No code panics while it holds the lock.
+        let (install, tenant) =
+            self.lanes.lock().unwrap_or_else(PoisonError::into_inner).get(install);
+        let install = install.acquire(until).await.ok_or(ExecuteError::InstallBusy)?;
+        let tenant = tenant.acquire(until).await.ok_or(ExecuteError::TenantBusy)?;
+        let appliance = self.appliance.acquire(until).await.ok_or(ExecuteError::Busy)?;
         Ok(Slot { _permits: [install, tenant, appliance] })
     }
 }
 
-impl<K: Clone + Eq + Hash> Lanes<K> {
-    fn new(slots: usize) -> Self {
-        Self { lanes: Mutex::default(), slots }
-    }
-
-    fn get(&self, key: &K) -> Lane {
-        // No code panics while it holds the lock.
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(lane) = lanes.get(key) {
-            return lane.clone();
+impl Lanes {
+    fn get(&mut self, install: &InstallLabels) -> (Lane, Lane) {
+        if let Some((own, tenant)) = self.installs.get(&install.install) {
+            return (own.clone(), tenant.clone());
         }
-        if lanes.len() >= IDLE_LANES {
-            lanes.retain(|_, lane| !lane.is_idle());
+        if self.installs.len() >= IDLE_LANES {
+            self.installs.retain(|_, (own, _)| !own.is_idle());
+            self.tenants.retain(|_, tenant| !tenant.is_idle());
         }
-        let lane = Lane::new(self.slots);
-        lanes.insert(key.clone(), lane.clone());
-        lane
+        let tenant = self.tenants.entry(install.tenant.clone());
+        let tenant = tenant.or_insert_with(|| Lane::new(self.slots_per_tenant)).clone();
+        let both = (Lane::new(self.slots_per_install), tenant);
+        self.installs.insert(install.install, both.clone());
+        both
     }
 }
 
 impl Lane {
     fn new(slots: usize) -> Self {
         let slots = slots.clamp(1, Semaphore::MAX_PERMITS);
-        Self { free: Arc::new(Semaphore::new(slots)), waiting: Arc::default(), slots }
+        let free = Arc::new(Semaphore::new(slots));
+        Self(Arc::new(LaneState { free, waiting: AtomicUsize::new(0), slots }))
     }
 
     /// Nobody holds a slot, waits for one or is about to ask for one.
     fn is_idle(&self) -> bool {
-        Arc::strong_count(&self.free) == 1
+        Arc::strong_count(&self.0) == 1 && Arc::strong_count(&self.0.free) == 1
     }
 
-    async fn acquire(self, until: Instant) -> Option<OwnedSemaphorePermit> {
-        if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
+    async fn acquire(&self, until: Instant) -> Option<OwnedSemaphorePermit> {
+        if let Ok(permit) = Arc::clone(&self.0.free).try_acquire_owned() {
             return Some(permit);
         }
-        let waiting = Waiting::new(&self.waiting);
-        if waiting.ahead >= self.slots.saturating_mul(WAITING_PER_SLOT) {
+        let waiting = Waiting::new(&self.0.waiting);
+        if waiting.ahead >= self.0.slots.saturating_mul(WAITING_PER_SLOT) {
             return None;
         }
-        timeout_at(until, self.free.acquire_owned()).await.ok()?.ok()
+        let free = Arc::clone(&self.0.free);
+        timeout_at(until, free.acquire_owned()).await.ok()?.ok()
     }
 }
 
@@ -149,31 +151,36 @@ mod tests {
         Slots::new(&config)
     }
 
-    async fn refusal(slots: &Slots, tenant: &str, install: &InstallId) -> Option<ExecuteError> {
-        slots.acquire(&tenant.parse().unwrap(), install).await.err()
+    fn install(tenant: &str) -> InstallLabels {
+        let (tenant, extension) = (tenant.parse().unwrap(), "com.example.a".parse().unwrap());
+        InstallLabels::of(tenant, extension, InstallId::random(), &"1.0.0".parse().unwrap())
+    }
+
+    async fn refusal(slots: &Slots, install: &InstallLabels) -> Option<ExecuteError> {
+        slots.acquire(install).await.err()
     }
 
     #[tokio::test]
     async fn the_refusal_names_whose_slots_are_taken() {
         let slots = slots(3, 2, 1);
-        let [a, b, c, d] = std::array::from_fn(|_| InstallId::random());
-        let (one, two) = ("one".parse().unwrap(), "two".parse().unwrap());
-        let _a = slots.acquire(&one, &a).await;
-        let _b = slots.acquire(&one, &b).await;
+        let [a, b, c] = std::array::from_fn(|_| install("one"));
+        let [d, e] = std::array::from_fn(|_| install("two"));
+        let _a = slots.acquire(&a).await;
+        let _b = slots.acquire(&b).await;
 
-        assert!(matches!(refusal(&slots, "one", &a).await, Some(ExecuteError::InstallBusy)));
-        assert!(matches!(refusal(&slots, "one", &c).await, Some(ExecuteError::TenantBusy)));
-        let _c = slots.acquire(&two, &c).await;
-        assert!(matches!(refusal(&slots, "two", &d).await, Some(ExecuteError::Busy)));
+        assert!(matches!(refusal(&slots, &a).await, Some(ExecuteError::InstallBusy)));
+        assert!(matches!(refusal(&slots, &c).await, Some(ExecuteError::TenantBusy)));
+        let _d = slots.acquire(&d).await;
+        assert!(matches!(refusal(&slots, &e).await, Some(ExecuteError::Busy)));
     }
 
     #[tokio::test]
     async fn a_slot_is_free_again_when_it_is_dropped() {
         let slots = slots(1, 1, 1);
-        let (tenant, install) = (TenantId::default_tenant(), InstallId::random());
-        let held = slots.acquire(&tenant, &install).await;
+        let install = install("default");
+        let held = slots.acquire(&install).await;
 
-        let (next, ()) = tokio::join!(slots.acquire(&tenant, &install), async { drop(held) });
+        let (next, ()) = tokio::join!(slots.acquire(&install), async { drop(held) });
 
         assert!(next.is_ok());
     }
@@ -181,9 +188,9 @@ mod tests {
     #[tokio::test]
     async fn a_queue_has_an_end() {
         let slots = Slots { queue: Duration::from_hours(1), ..slots(1, 1, 1) };
-        let (tenant, install) = (TenantId::default_tenant(), InstallId::random());
-        let _held = slots.acquire(&tenant, &install).await;
-        let wait = || slots.acquire(&tenant, &install);
+        let install = install("default");
+        let _held = slots.acquire(&install).await;
+        let wait = || slots.acquire(&install);
 
         let third = tokio::select! {
             biased;
@@ -195,13 +202,18 @@ mod tests {
         assert!(matches!(third, Err(ExecuteError::InstallBusy)));
     }
 
-    #[test]
-    fn idle_queues_are_dropped() {
-        let lanes = Lanes::new(1);
-        for _ in 0..3 * IDLE_LANES {
-            lanes.get(&InstallId::random());
+    #[tokio::test]
+    async fn idle_queues_are_dropped_and_busy_ones_stay() {
+        let slots = slots(3, 2, 1);
+        let busy = install("busy");
+        let _held = slots.acquire(&busy).await;
+        for n in 0..3 * IDLE_LANES {
+            slots.lanes.lock().unwrap().get(&install(&format!("t{n}")));
         }
 
-        assert!(lanes.lanes.lock().unwrap().len() <= IDLE_LANES);
+        let lanes = slots.lanes.lock().unwrap();
+        assert!(lanes.installs.len() <= IDLE_LANES && lanes.tenants.len() <= IDLE_LANES);
+        assert!(lanes.installs.contains_key(&busy.install));
+        assert!(lanes.tenants.contains_key(&busy.tenant));
     }
 }

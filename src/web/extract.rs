@@ -15,7 +15,6 @@ use serde::de::DeserializeOwned;
 use super::digest::DigestCheck;
 use super::error::ApiError;
 use super::guard::{SessionCookie, is_same_origin};
-use super::middleware;
 use crate::app::App;
 use crate::app::dispatch::Caller;
 use crate::app::sign_in::csrf_token_fits;
@@ -200,8 +199,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Principal {
 
     /// The guard has put it there, or has refused the request.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let principal = parts.extensions.get::<Self>().cloned();
-        principal.ok_or_else(|| ApiError::unauthenticated("sign in, or send an API token"))
+        match parts.extensions.get::<Caller>() {
+            Some(Caller::Known(principal)) => Ok(principal.clone()),
+            _ => Err(ApiError::unauthenticated("sign in, or send an API token")),
+        }
     }
 }
 
@@ -217,12 +218,14 @@ impl<S: Send + Sync> FromRequestParts<S> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let cookie = parts.extensions.get::<SessionCookie>();
-        match (parts.extensions.get::<Principal>(), cookie) {
-            (Some(Principal::Operator(session)), Some(SessionCookie(cookie))) => Ok(Self {
-                principal: Principal::Operator(Arc::clone(session)),
-                session: Arc::clone(session),
-                csrf_token: crate::app::sign_in::csrf_token(cookie),
-            }),
+        match (parts.extensions.get::<Caller>(), cookie) {
+            (Some(Caller::Known(Principal::Operator(session))), Some(SessionCookie(cookie))) => {
+                Ok(Self {
+                    principal: Principal::Operator(Arc::clone(session)),
+                    session: Arc::clone(session),
+                    csrf_token: crate::app::sign_in::csrf_token(cookie),
+                })
+            }
             _ => Err(ApiError::unauthenticated("sign in first")),
         }
     }
@@ -241,15 +244,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         Ok(parts.extensions.get::<Self>().cloned().unwrap_or(Self::Anonymous))
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for middleware::RequestId {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let id = parts.extensions.get::<Self>().cloned();
-        id.ok_or_else(|| ApiError::internal("a request passed no request id layer"))
     }
 }
 

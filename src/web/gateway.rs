@@ -4,20 +4,23 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::error::ApiError;
 use super::extract::Path;
 use super::headers;
-use super::middleware::{LoggedExtension, RequestId};
+use super::middleware::LoggedExtension;
+use super::request_id::{RequestId, X_REQUEST_ID};
 use crate::app::App;
 use crate::app::dispatch::{Caller, DispatchError, FoundEndpoint, GatewayRequest, Route};
 use crate::model::EndpointMethod;
 use crate::runner::GuestResponse;
 
 const METHOD_OVERRIDE: &str = "__method";
+const X_ALGA_TENANT: HeaderName = HeaderName::from_static("x-alga-tenant");
+const X_ALGA_EXTENSION: HeaderName = HeaderName::from_static("x-alga-extension");
 
 /// `/api/ext/{extension}/{*path}`
 pub(super) async fn dispatch(
@@ -144,8 +147,7 @@ async fn run(
         Route::Found(found) => found,
         Route::Options(methods) => return Ok(answer_options(&methods)),
     };
-    let logged =
-        LoggedExtension { name: found.extension().to_string(), tenant: found.tenant().to_string() };
+    let logged = LoggedExtension(Arc::clone(found.labels()));
     let answer = execute(&app, found, path, id, request, call).await;
     let mut response = answer.unwrap_or_else(IntoResponse::into_response);
     response.extensions_mut().insert(logged);
@@ -170,12 +172,11 @@ async fn execute(
         None => read_body(body, limit).await?,
     };
     let mut headers = headers::to_guest(&parts.headers);
-    let extension = found.extension().to_string();
-    for (name, value) in [
-        ("x-request-id", id.0.as_str()),
-        ("x-alga-tenant", found.tenant().as_str()),
-        ("x-alga-extension", &extension),
-    ] {
+    let labels = found.labels();
+    headers.insert(X_REQUEST_ID, id.header());
+    for (name, value) in
+        [(X_ALGA_TENANT, labels.tenant.as_str()), (X_ALGA_EXTENSION, labels.extension.as_str())]
+    {
         headers.insert(name, HeaderValue::from_str(value).map_err(ApiError::internal)?);
     }
     let path_and_query = match call.query {
@@ -184,7 +185,7 @@ async fn execute(
     };
     let is_head = call.method == Method::HEAD;
     let request = GatewayRequest {
-        request_id: id.0,
+        request_id: id.text(),
         method: call.method,
         path_and_query,
         authority: authority(&parts.headers),
@@ -197,7 +198,6 @@ async fn execute(
 
 fn respond(guest: GuestResponse, is_head: bool) -> Response {
     let mut headers = headers::from_guest(&guest.headers);
-    let status = StatusCode::from_u16(guest.status).unwrap_or(StatusCode::BAD_GATEWAY);
     let body = if is_head {
         // HEAD says how long GET's body would be (RFC 9110 section 9.3.2).
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(guest.body.len()));
@@ -205,7 +205,10 @@ fn respond(guest: GuestResponse, is_head: bool) -> Response {
     } else {
         Body::from(guest.body)
     };
-    (status, headers, body).into_response()
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(guest.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    *response.headers_mut() = headers;
+    response
 }
 
 fn answer_options(methods: &[EndpointMethod]) -> Response {

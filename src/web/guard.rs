@@ -1,10 +1,7 @@
 //! Enforces the access column of the route table: default deny.
 
-use std::sync::Arc;
-
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, Method, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::access::Access;
@@ -23,41 +20,33 @@ use crate::model::{Principal, ScopeKind};
 pub(super) struct SessionCookie(pub(super) String);
 
 /// Authenticates the caller, checks the route's access, and hands the caller on.
-pub(super) async fn enforce(
-    State((app, access)): State<(Arc<App>, Access)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+#[expect(clippy::result_large_err, reason = "the refusal is an answer that is sent as it is")]
+pub(super) fn admit(app: &App, access: Access, request: &mut Request) -> Result<(), Response> {
     if access != Access::Always && !app.registry.live().is_set_up() {
         // The host itself can still be asked, so that the command line works.
         if !matches!(request.extensions().get::<Peer>(), Some(Peer::Unix { .. })) {
-            return ApiError::setup_required().into_response();
+            return Err(ApiError::setup_required().into_response());
         }
     }
-    let caller = match authenticate(&app, access, &request) {
-        Ok(caller) => caller,
-        Err(error) => return error.into_response(),
-    };
-    if let Err(error) = check(&app, access, &caller, &request) {
+    let caller = authenticate(app, access, request).map_err(IntoResponse::into_response)?;
+    if let Err(error) = check(app, access, &caller, request) {
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
         if access == Access::Page && is_read && error.is_unauthenticated() {
-            return Redirect::to("/sign-in").into_response();
+            return Err(Redirect::to("/sign-in").into_response());
         }
-        return error.into_response();
+        return Err(error.into_response());
     }
     if let Caller::Known(principal) = &caller {
-        if let Err(limited) = check_rate(&app, access, principal, &request) {
-            return ApiError::from(limited).into_response();
-        }
+        check_rate(app, access, principal, request)
+            .map_err(|limited| ApiError::from(limited).into_response())?;
         if let Principal::Operator(_) = principal
             && let Some(cookie) = cookie::session(request.headers(), app.is_secure())
         {
             request.extensions_mut().insert(SessionCookie(cookie));
         }
-        request.extensions_mut().insert(principal.clone());
     }
     request.extensions_mut().insert(caller);
-    next.run(request).await
+    Ok(())
 }
 
 /// Counts a request that sends a bundle: by the access column and not in each

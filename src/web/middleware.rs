@@ -1,36 +1,33 @@
-//! What every request passes: its id, its errors, its headers, its log line.
+//! What every request passes: its id, the guard, its errors, its headers, its log line.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt;
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::middleware::Next;
+use axum::extract::{MatchedPath, Request};
+use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use tower::{Layer, Service};
 
+use super::access::Access;
 use super::error::{ApiError, PendingError};
+use super::guard;
 use super::headers::FixedHeaders;
+use super::request_id::{RequestId, RequestIds, X_REQUEST_ID};
 use super::routes::Route;
 use crate::app::App;
+use crate::model::InstallLabels;
 use crate::telemetry::RouteMetrics;
-
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// The id of a request: the client's own if it is plain, else a new one.
-#[derive(Clone, Debug)]
-pub(super) struct RequestId(pub(super) String);
 
 /// What a handler wants the access line to name, put on its response.
 #[derive(Clone, Debug)]
-pub(super) struct LoggedExtension {
-    pub(super) name: String,
-    pub(super) tenant: String,
-}
+pub(super) struct LoggedExtension(pub(super) Arc<InstallLabels>);
 
 /// What passing needs, made once: one layer and not one per purpose, because
 /// each costs every request some allocations.
@@ -38,109 +35,164 @@ pub(super) struct Passage {
     app: Arc<App>,
     fixed: FixedHeaders,
     /// By pattern.
-    routes: HashMap<&'static str, RouteMetrics>,
+    paths: HashMap<&'static str, Known>,
     unmatched: RouteMetrics,
     ids: RequestIds,
 }
 
+/// What the route table says of one path.
+struct Known {
+    metrics: RouteMetrics,
+    /// By method, `*` for every one.
+    access: Vec<(&'static str, Access)>,
+}
+
 impl Passage {
     pub(super) fn new(app: Arc<App>, table: &[Route]) -> Self {
-        let metrics = |route: &Route| (route.path, RouteMetrics::new(route.path));
+        let mut paths: HashMap<_, Known> = HashMap::new();
+        for route in table {
+            let known = paths.entry(route.path);
+            let metrics = || RouteMetrics::new(route.path);
+            let known = known.or_insert_with(|| Known { metrics: metrics(), access: Vec::new() });
+            known.access.push((route.method, route.access));
+        }
         Self {
             fixed: FixedHeaders::new(&app),
-            routes: table.iter().map(metrics).collect(),
+            paths,
             unmatched: RouteMetrics::new("(none)"),
             ids: RequestIds::new(),
             app,
         }
     }
+
+    /// The row of the table that a request is for; none if there is no such
+    /// path, or not with this method.
+    fn find(&self, request: &Request) -> (&RouteMetrics, Option<Access>) {
+        let matched = request.extensions().get::<MatchedPath>();
+        match matched.and_then(|matched| self.paths.get(matched.as_str())) {
+            Some(known) => (&known.metrics, known.access(request.method())),
+            None => (&self.unmatched, None),
+        }
+    }
 }
 
-/// Gives a request its id, writes its error in the form that the address's
-/// clients expect, sets the headers that every answer of the address carries,
-/// and writes its one access line.
-pub(super) async fn pass(
-    State(passage): State<Arc<Passage>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+impl Known {
+    fn access(&self, method: &Method) -> Option<Access> {
+        // axum answers HEAD from the GET handler.
+        let method = if method == Method::HEAD { "GET" } else { method.as_str() };
+        let fits = |(known, _): &&(&str, Access)| *known == method || *known == "*";
+        self.access.iter().find(fits).map(|(_, access)| *access)
+    }
+}
+
+/// A layer and not a function of axum's, which costs every request a boxed
+/// service more.
+#[derive(Clone)]
+pub(super) struct PassageLayer(pub(super) Arc<Passage>);
+
+/// A router behind the passage.
+#[derive(Clone)]
+pub(super) struct Passing<S> {
+    passage: Arc<Passage>,
+    inner: S,
+}
+
+impl<S> Layer<S> for PassageLayer {
+    type Service = Passing<S>;
+
+    fn layer(&self, inner: S) -> Passing<S> {
+        Passing { passage: Arc::clone(&self.0), inner }
+    }
+}
+
+impl<S> Service<Request> for Passing<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        // The clone stays behind: what was polled ready is what must be called.
+        let next = self.inner.clone();
+        let inner = std::mem::replace(&mut self.inner, next);
+        let passage = Arc::clone(&self.passage);
+        Box::pin(async move { Ok(pass(&passage, inner, request).await) })
+    }
+}
+
+/// Gives a request its id, lets it through if its caller may pass, writes its
+/// error in the form that the address's clients expect, sets the headers that
+/// every answer of the address carries, and writes its one access line.
+async fn pass<S>(passage: &Passage, inner: S, mut request: Request) -> Response
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+{
     let started = Instant::now();
     let id = passage.ids.id_of(&request);
     let (method, uri) = (request.method().clone(), request.uri().clone());
-    let matched = request.extensions().get::<MatchedPath>();
-    let route = matched.and_then(|matched| passage.routes.get(matched.as_str()));
-    let route = route.unwrap_or(&passage.unmatched);
-    request.extensions_mut().insert(RequestId(id.clone()));
+    let (metrics, access) = passage.find(&request);
+    request.extensions_mut().insert(id.clone());
 
-    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let answer = answer(&passage.app, access, inner, request);
+    let answer = AssertUnwindSafe(answer).catch_unwind().await;
     let response =
         answer.unwrap_or_else(|_| ApiError::internal("a handler panicked").into_response());
-    let mut response = finish_error(response, uri.path(), &id);
+    let mut response = finish_error(response, uri.path(), id.as_str());
     passage.fixed.set(uri.path(), response.headers_mut());
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(X_REQUEST_ID, value);
-    }
+    response.headers_mut().insert(X_REQUEST_ID, id.header());
 
     let elapsed = started.elapsed();
-    passage.app.metrics.observe_request(route, response.status().as_u16(), elapsed);
+    passage.app.metrics.observe_request(metrics, response.status().as_u16(), elapsed);
     log(&id, &method, uri.path(), &response, elapsed);
     response
 }
 
+async fn answer<S>(
+    app: &App,
+    access: Option<Access>,
+    mut inner: S,
+    mut request: Request,
+) -> Response
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+{
+    // No row, no handler: the router says that there is nothing.
+    if let Some(access) = access
+        && let Err(refusal) = guard::admit(app, access, &mut request)
+    {
+        return refusal;
+    }
+    let Ok(response) = inner.call(request).await;
+    response
+}
+
 /// Query strings, cookies and credentials are never logged.
-fn log(id: &str, method: &Method, path: &str, response: &Response, elapsed: Duration) {
-    let (path, status) = (Printable(path), response.status().as_u16());
+fn log(id: &RequestId, method: &Method, path: &str, response: &Response, elapsed: Duration) {
+    let (method, path, status) = (method.as_str(), printable(path), response.status().as_u16());
     let extension = response.extensions().get::<LoggedExtension>();
+    let labels = extension.map(|LoggedExtension(labels)| labels);
     let (name, tenant) =
-        extension.map(|logged| (logged.name.as_str(), logged.tenant.as_str())).unzip();
+        labels.map(|labels| (labels.extension.as_str(), labels.tenant.as_str())).unzip();
     let duration_ms = elapsed.as_secs_f64() * 1_000.0;
     tracing::info!(
         target: "access",
-        { request.id = id, http.method = %method, http.path = %path, http.status = status,
-          extension.name = name, tenant.id = tenant, duration_ms },
+        { request.id = id.as_str(), http.method = method, http.path = &*path,
+          http.status = status, extension.name = name, tenant.id = tenant, duration_ms },
         "{method} {path} {status}",
     );
 }
 
 /// A path as it may stand in a line.
-struct Printable<'a>(&'a str);
-
-impl fmt::Display for Printable<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b'\\');
-        if self.0.bytes().all(plain) { f.write_str(self.0) } else { self.0.escape_debug().fmt(f) }
-    }
-}
-
-/// Makes ids that nobody can guess and that do not repeat, without asking the
-/// system for randomness each time: a keyed hash of a counter.
-struct RequestIds {
-    key: [u8; 32],
-    next: AtomicU64,
-}
-
-impl RequestIds {
-    fn new() -> Self {
-        let mut key = [0; 32];
-        getrandom::fill(&mut key).expect("the system has randomness, as tokens need it too");
-        Self { key, next: AtomicU64::new(0) }
-    }
-
-    /// The client's own id if it is plain, else a new one of 32 hex digits.
-    fn id_of(&self, request: &Request) -> String {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
-        let sent = request.headers().get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
-        match sent {
-            Some(id) if (1..=64).contains(&id.len()) && id.bytes().all(plain) => id.to_owned(),
-            _ => self.make(),
-        }
-    }
-
-    fn make(&self) -> String {
-        let count = self.next.fetch_add(1, Ordering::Relaxed);
-        let hash = blake3::keyed_hash(&self.key, &count.to_le_bytes());
-        hex::encode(&hash.as_bytes()[..16])
-    }
+fn printable(path: &str) -> Cow<'_, str> {
+    let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b'\\');
+    if path.bytes().all(plain) { path.into() } else { path.escape_debug().to_string().into() }
 }
 
 fn finish_error(mut response: Response, path: &str, id: &str) -> Response {
@@ -166,18 +218,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn request_ids_do_not_repeat_and_are_not_those_of_another_appliance() {
-        let (one, other) = (RequestIds::new(), RequestIds::new());
-        let ids = [one.make(), one.make(), other.make(), other.make()];
-
-        let distinct: std::collections::HashSet<_> = ids.iter().collect();
-        assert_eq!(distinct.len(), 4);
-        assert!(ids.iter().all(|id| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit())));
+    fn a_path_cannot_forge_a_log_line() {
+        assert_eq!(printable("/api/a-b_c%20d"), "/api/a-b_c%20d");
+        assert_eq!(printable("/a\n\"b\u{1b}"), "/a\\n\\\"b\\u{1b}");
     }
 
     #[test]
-    fn a_path_cannot_forge_a_log_line() {
-        assert_eq!(Printable("/api/a-b_c%20d").to_string(), "/api/a-b_c%20d");
-        assert_eq!(Printable("/a\n\"b\u{1b}").to_string(), "/a\\n\\\"b\\u{1b}");
+    fn a_method_without_a_row_has_no_access() {
+        let metrics = RouteMetrics::new("/a");
+        let known = Known { metrics, access: vec![("GET", Access::Always), ("PUT", Access::Page)] };
+
+        assert_eq!(known.access(&Method::HEAD), Some(Access::Always));
+        assert_eq!(known.access(&Method::PUT), Some(Access::Page));
+        assert_eq!(known.access(&Method::POST), None);
     }
 }

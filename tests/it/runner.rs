@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
 use plugboard::config::RunnerConfig;
-use plugboard::model::{Capability, ContentHash, InstallId, TargetWorld, TenantId};
+use plugboard::model::{Capability, ContentHash, InstallId, InstallLabels, TargetWorld, TenantId};
 use plugboard::runner::{
     ExecuteError, ExecutionContext, GuestRequest, GuestResponse, Invocation, PrepareError, Runner,
     UserIdentity,
@@ -31,7 +31,7 @@ const PATIENT: Duration = Duration::from_secs(20);
 struct Stage {
     runner: Runner,
     world: TargetWorld,
-    install: InstallId,
+    install: Arc<InstallLabels>,
 }
 
 impl Stage {
@@ -42,7 +42,11 @@ impl Stage {
     async fn with(config: &RunnerConfig, world: TargetWorld, component: Bytes) -> Self {
         let runner = Runner::new(config).unwrap();
         runner.prepare(hash(), world, component).await.unwrap();
-        Self { runner, world, install: InstallId::random() }
+        let (tenant, extension) =
+            (TenantId::default_tenant(), "com.example.guest".parse().unwrap());
+        let version = "1.2.3".parse().unwrap();
+        let install = InstallLabels::of(tenant, extension, InstallId::random(), &version);
+        Self { runner, world, install: Arc::new(install) }
     }
 
     async fn extension(guest: &str) -> Self {
@@ -58,11 +62,8 @@ impl Stage {
             content_hash: hash(),
             world: self.world,
             context: ExecutionContext {
-                request_id: "request-1".to_owned(),
-                tenant: TenantId::default_tenant(),
-                extension: "com.example.guest".parse().unwrap(),
-                install: self.install,
-                version: "1.2.3".parse().unwrap(),
+                request_id: "request-1".into(),
+                install: Arc::clone(&self.install),
             },
             request: GuestRequest {
                 method: Method::GET,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{
-    Capability, ContentHash, ExtensionName, ExtensionVersion, Install, InstallId, Manifest,
-    PreviousVersion, TenantId,
+    Capability, ContentHash, ExtensionName, ExtensionVersion, Install, InstallId, InstallLabels,
+    Manifest, PreviousVersion, TenantId,
 };
 use crate::registry::{Live, ReadTables, RegistryError, versions};
 
@@ -18,6 +18,8 @@ pub struct LiveInstall {
     pub version: Arc<ExtensionVersion>,
     /// [`Install::effective_grants`], made once and shared with every execution.
     pub grants: Arc<BTreeSet<Capability>>,
+    /// Made once and shared with every execution.
+    pub labels: Arc<InstallLabels>,
     /// The version of [`Install::previous`].
     pub previous: Option<Arc<ExtensionVersion>>,
 }
@@ -81,7 +83,8 @@ impl Live {
             Some(previous) => Some(find(&previous.version, &previous.content_hash)?),
         };
         let grants = Arc::new(install.effective_grants());
-        Ok(LiveInstall { install, version, grants, previous })
+        let labels = Arc::new(InstallLabels::new(&install));
+        Ok(LiveInstall { install, version, grants, labels, previous })
     }
 }
 

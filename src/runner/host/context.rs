@@ -4,11 +4,11 @@ use wasmtime::bail;
 
 use super::Host;
 use crate::model::Capability;
-use crate::runner::bindings::{context, types::ContextData};
+use crate::runner::bindings::{context, types::ContextDataResult};
 use crate::runner::invocation::ExecutionContext;
 
 impl context::Host for Host {
-    fn get_context(&mut self) -> wasmtime::Result<ContextData> {
+    fn get_context(&mut self) -> wasmtime::Result<ContextDataResult> {
         // The interface has no word for "denied", and every install has this.
         if !self.admit(Capability::ContextRead)? {
             bail!("{} is not granted", Capability::ContextRead);
@@ -17,14 +17,15 @@ impl context::Host for Host {
     }
 }
 
-impl From<&ExecutionContext> for ContextData {
+impl From<&ExecutionContext> for ContextDataResult {
     fn from(context: &ExecutionContext) -> Self {
+        let install = &context.install;
         Self {
-            request_id: Some(context.request_id.clone()),
-            tenant_id: context.tenant.as_str().to_owned(),
-            extension_id: context.extension.as_str().to_owned(),
-            install_id: Some(context.install.to_string()),
-            version_id: Some(context.version.to_string()),
+            request_id: Some(context.request_id.as_ref().to_owned()),
+            tenant_id: install.tenant.as_str().to_owned(),
+            extension_id: install.extension.as_str().to_owned(),
+            install_id: Some(install.install_text().to_owned()),
+            version_id: Some(install.version_text().to_owned()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The lines a guest writes, bounded and harmless to whoever reads the log.
 
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use crate::runner::invocation::ExecutionContext;
 use crate::runner::response::Usage;
@@ -15,7 +15,7 @@ pub(super) const MAX_LINE_BYTES: usize = 4 * 1024;
 
 /// The log of one execution.
 pub(super) struct GuestLog {
-    context: Arc<ExecutionContext>,
+    context: ExecutionContext,
     written: Mutex<Written>,
 }
 
@@ -53,7 +53,7 @@ impl Source {
 }
 
 impl GuestLog {
-    pub(super) fn new(context: Arc<ExecutionContext>) -> Self {
+    pub(super) fn new(context: ExecutionContext) -> Self {
         Self { context, written: Mutex::default() }
     }
 
@@ -90,17 +90,18 @@ impl GuestLog {
     }
 
     fn emit(&self, level: Level, source: Source, line: &str) {
+        let install = &*self.context.install;
         // The level of an event is part of its static description.
         macro_rules! event {
             ($level:ident) => {
                 tracing::event!(
                     target: "extension",
                     tracing::Level::$level,
-                    tenant.id = self.context.tenant.as_str(),
-                    extension.name = self.context.extension.as_str(),
-                    extension.version = %self.context.version,
-                    install.id = %self.context.install,
-                    request.id = self.context.request_id.as_str(),
+                    tenant.id = install.tenant.as_str(),
+                    extension.name = install.extension.as_str(),
+                    extension.version = install.version_text(),
+                    install.id = install.install_text(),
+                    request.id = &*self.context.request_id,
                     source = source.as_str(),
                     "{line}"
                 )
@@ -157,13 +158,7 @@ mod tests {
     use super::*;
 
     fn log() -> GuestLog {
-        GuestLog::new(Arc::new(ExecutionContext {
-            request_id: "r".to_owned(),
-            tenant: "default".parse().unwrap(),
-            extension: "com.example.a".parse().unwrap(),
-            install: crate::model::InstallId::random(),
-            version: semver::Version::new(1, 0, 0),
-        }))
+        GuestLog::new(ExecutionContext::sample())
     }
 
     #[test]

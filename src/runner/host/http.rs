@@ -4,13 +4,13 @@ use super::Host;
 use crate::model::Capability;
 use crate::runner::bindings::{
     http,
-    types::{HttpError, HttpRequest, HttpResponse},
+    types::{HttpError, HttpRequestResult, HttpResponse},
 };
 
 impl http::Host for Host {
     async fn fetch(
         &mut self,
-        _request: HttpRequest,
+        _request: HttpRequestResult,
     ) -> wasmtime::Result<Result<HttpResponse, HttpError>> {
         self.admit(Capability::HttpFetch)?;
         Ok(Err(HttpError::NotAllowed))

@@ -8,7 +8,7 @@ use crate::runner::invocation::UserIdentity;
 
 impl user::Host for Host {
     fn get_user(&mut self) -> wasmtime::Result<Result<UserData, UserError>> {
-        let tenant_id = self.context().tenant.as_str().to_owned();
+        let tenant_id = self.context().install.tenant.as_str().to_owned();
         Ok(self.identity()?.map(|user| UserData {
             tenant_id,
             client_name: user.client_name.clone(),
@@ -22,7 +22,7 @@ impl user::Host for Host {
 
 impl user_v2::Host for Host {
     fn get_user(&mut self) -> wasmtime::Result<Result<UserDataV2, UserError>> {
-        let tenant_id = self.context().tenant.as_str().to_owned();
+        let tenant_id = self.context().install.tenant.as_str().to_owned();
         Ok(self.identity()?.map(|user| UserDataV2 {
             tenant_id,
             client_name: user.client_name.clone(),

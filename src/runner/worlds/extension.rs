@@ -1,15 +1,20 @@
 //! `alga:extension/runner`: one request in, one response out.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use wasmtime::Store;
 use wasmtime::component::{HasSelf, Linker};
 
-use crate::runner::bindings::types::{ExecuteRequest, ExecuteResponse, HttpHeader, HttpRequest};
+use crate::runner::bindings::types::{
+    ContextDataParam, ExecuteRequest, ExecuteResponse, HttpHeaderParam, HttpHeaderResult,
+    HttpRequestParam,
+};
 use crate::runner::bindings::{ExtensionPre, ExtensionWorld};
 use crate::runner::error::CallError;
 use crate::runner::host::Host;
-use crate::runner::invocation::GuestRequest;
+use crate::runner::invocation::{ExecutionContext, GuestRequest};
 use crate::runner::response::{GuestResponse, check_count, header};
 
 /// Adds all twelve interfaces: toolchains import every one of the world they
@@ -24,25 +29,45 @@ pub(super) async fn call(
     request: GuestRequest,
     max_body_bytes: u64,
 ) -> Result<GuestResponse, CallError> {
-    let request = ExecuteRequest { context: store.data().context().into(), http: request.into() };
+    let context = store.data().context().clone();
     let world = pre.instantiate_async(&mut *store).await?;
-    let response = world.call_handler(&mut *store, &request).await?;
+    let headers = Headers::of(&request.headers);
+    let headers = headers.lent();
+    let request = ExecuteRequest {
+        context: lend_context(&context),
+        http: HttpRequestParam {
+            method: request.method.as_str(),
+            url: &request.path_and_query,
+            headers: &headers,
+            body: (!request.body.is_empty()).then_some(&request.body),
+        },
+    };
+    let response = world.call_handler(&mut *store, request).await?;
     respond(response, max_body_bytes)
 }
 
-impl From<GuestRequest> for HttpRequest {
-    fn from(request: GuestRequest) -> Self {
-        let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| HttpHeader {
-            name: name.as_str().to_owned(),
-            // WIT strings are UTF-8, header values need not be.
-            value: String::from_utf8_lossy(value.as_bytes()).into_owned(),
-        };
-        Self {
-            method: request.method.as_str().to_owned(),
-            url: request.path_and_query,
-            headers: request.headers.iter().map(header).collect(),
-            body: (!request.body.is_empty()).then(|| request.body.into()),
-        }
+/// Header values as text: WIT strings are UTF-8, header values need not be.
+struct Headers<'a>(Vec<(&'a str, Cow<'a, str>)>);
+
+impl<'a> Headers<'a> {
+    fn of(headers: &'a HeaderMap) -> Self {
+        let text = |value: &'a HeaderValue| String::from_utf8_lossy(value.as_bytes());
+        Self(headers.iter().map(|(name, value)| (name.as_str(), text(value))).collect())
+    }
+
+    fn lent(&self) -> Vec<HttpHeaderParam<'_>> {
+        self.0.iter().map(|(name, value)| HttpHeaderParam { name, value }).collect()
+    }
+}
+
+fn lend_context(context: &ExecutionContext) -> ContextDataParam<'_> {
+    let install = &context.install;
+    ContextDataParam {
+        request_id: Some(&context.request_id),
+        tenant_id: install.tenant.as_str(),
+        extension_id: install.extension.as_str(),
+        install_id: Some(install.install_text()),
+        version_id: Some(install.version_text()),
     }
 }
 
@@ -50,7 +75,7 @@ fn respond(response: ExecuteResponse, max_body_bytes: u64) -> Result<GuestRespon
     let ExecuteResponse { status, headers: pairs, body } = response;
     check_count(pairs.len())?;
     let mut headers = HeaderMap::with_capacity(pairs.len());
-    for HttpHeader { name, value } in pairs {
+    for HttpHeaderResult { name, value } in pairs {
         let (name, value) = header(&name, &value)?;
         headers.append(name, value);
     }

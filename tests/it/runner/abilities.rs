@@ -57,7 +57,10 @@ async fn a_guest_line_says_whose_it_is_and_forges_nothing() {
     assert!(first.contains(r#""target":"extension""#), "{first}");
     assert!(first.contains(r#""tenant.id":"default""#), "{first}");
     assert!(first.contains(r#""extension.name":"com.example.guest""#), "{first}");
-    assert!(first.contains(&format!(r#""install.id":"{}""#, stage.install)), "{first}");
+    assert!(
+        first.contains(&format!(r#""install.id":"{}""#, stage.install.install_text())),
+        "{first}"
+    );
     assert!(first.contains(r#""request.id":"request-1""#), "{first}");
     assert!(first.contains(r"line \\u{1b}]0;titl"), "{first}");
     assert_eq!(text.lines().count(), 101, "a hundred and the count of the rest");
