@@ -3,10 +3,10 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::thread;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::StoreError;
 use super::growing::Written;
@@ -21,10 +21,14 @@ const RECEIVING: &str = "receive an upload";
 
 /// Writes chunks in order. Dropped without [`Self::close`], it goes on until
 /// it has written what it was given.
+///
+/// The thread is its own: it lives as long as the sender likes, and those of
+/// the runtime are for work that ends.
 #[derive(Debug)]
 pub(super) struct FileWriter {
     steps: mpsc::Sender<Step>,
-    thread: Option<JoinHandle<Result<(), StoreError>>>,
+    /// There until it was asked for.
+    outcome: Option<oneshot::Receiver<Result<(), StoreError>>>,
 }
 
 enum Step {
@@ -46,14 +50,18 @@ impl FileWriter {
         written: Arc<Written>,
         floor: DiskFloor,
         held: impl Send + 'static,
-    ) -> Self {
+    ) -> Result<Self, StoreError> {
         let (steps, received) = mpsc::channel(CHUNKS_IN_FLIGHT);
+        let (ended, outcome) = oneshot::channel();
         let write = move || {
-            let _held = held;
             // A reader must not wait for bytes that will not come.
-            run(file, received, &written, &floor).inspect_err(|_| written.give_up())
+            let result = run(file, received, &written, &floor).inspect_err(|_| written.give_up());
+            drop(held);
+            ended.send(result).ok();
         };
-        Self { steps, thread: Some(spawn_blocking(write)) }
+        let thread = thread::Builder::new().name("upload-write".to_owned()).spawn(write);
+        thread.map_err(|error| StoreError::unavailable(RECEIVING, error))?;
+        Ok(Self { steps, outcome: Some(outcome) })
     }
 
     /// Takes the next bytes. After an error the writer is of no more use.
@@ -85,11 +93,11 @@ impl FileWriter {
 
     /// Waits until nothing is written any more.
     pub(super) async fn close(self) {
-        let Self { steps, thread } = self;
+        let Self { steps, outcome } = self;
         drop(steps);
-        if let Some(thread) = thread {
-            // Who wanted to know has asked for a sync.
-            thread.await.ok();
+        if let Some(outcome) = outcome {
+            // Who wants to know how it went has asked for a sync.
+            outcome.await.ok();
         }
     }
 
@@ -102,14 +110,11 @@ impl FileWriter {
 
     /// Why the thread ended before the channel did.
     async fn failure(&mut self) -> StoreError {
-        let ended = match self.thread.take() {
-            Some(thread) => thread.await,
-            None => Ok(Ok(())),
-        };
-        match ended {
+        let ended = || StoreError::unavailable(RECEIVING, "writing has ended");
+        let Some(outcome) = self.outcome.take() else { return ended() };
+        match outcome.await {
             Ok(Err(error)) => error,
-            Ok(Ok(())) => StoreError::unavailable(RECEIVING, "it failed before"),
-            Err(error) => StoreError::unavailable(RECEIVING, error),
+            Ok(Ok(())) | Err(_) => ended(),
         }
     }
 }
@@ -148,4 +153,64 @@ fn sync(file: &File, done: oneshot::Sender<()>) -> io::Result<()> {
     // Who asked may be gone.
     done.send(()).ok();
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use tempfile::NamedTempFile;
+
+    use super::*;
+    use crate::store::growing::GrowingFile;
+
+    fn start(file: File, written: &Arc<Written>, floor: u64) -> FileWriter {
+        let floor = DiskFloor::new(std::env::temp_dir(), floor);
+        FileWriter::start(file, Arc::clone(written), floor, ()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_was_taken_is_in_the_file_when_the_writer_is_closed() {
+        let file = NamedTempFile::new().unwrap();
+        let written = Written::at(0);
+        let mut writer = start(file.reopen().unwrap(), &written, 0);
+        for _ in 0..100 {
+            writer.write(Bytes::from_static(&[7; 1000])).await.unwrap();
+        }
+
+        writer.close().await;
+
+        assert_eq!(written.bytes(), 100_000);
+        assert_eq!(file.as_file().metadata().unwrap().len(), 100_000);
+    }
+
+    #[tokio::test]
+    async fn a_failure_reaches_the_sender_and_the_reader() {
+        let file = NamedTempFile::new().unwrap();
+        let written = Written::at(0);
+        let mut reader = GrowingFile::open(file.path(), Arc::clone(&written)).unwrap();
+        // Nothing can be written to a file that is open for reading.
+        let mut writer = start(File::open(file.path()).unwrap(), &written, 0);
+        writer.write(Bytes::from_static(b"bytes")).await.ok();
+
+        let failed = writer.sync().await;
+        let again = writer.sync().await;
+        writer.close().await;
+
+        assert!(failed.is_err() && again.is_err());
+        assert!(reader.read(&mut [0; 8]).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_runs_full_ends_the_upload() {
+        let written = Written::at(0);
+        let mut writer = start(NamedTempFile::new().unwrap().into_file(), &written, u64::MAX);
+        for _ in 0..FLOOR_CHECK_BYTES / 1_000_000 + 1 {
+            writer.write(vec![7; 1_000_000].into()).await.ok();
+        }
+
+        let full = writer.sync().await;
+
+        assert!(matches!(full, Err(StoreError::DiskFull { .. })), "{full:?}");
+    }
 }

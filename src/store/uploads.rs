@@ -152,7 +152,7 @@ impl BundleStore {
         let written = written.unwrap_or_else(|| Written::at(offset));
         // What was given to the writer is written, also when the part is given up. Nobody
         // is promised such a byte, but it must not lie where the next writer's belongs.
-        let writer = FileWriter::start(file, Arc::clone(&written), floor, Arc::clone(hold));
+        let writer = FileWriter::start(file, Arc::clone(&written), floor, Arc::clone(hold))?;
         let is_new = offset == 0;
         Ok(UploadWriter { writer, written, reader, readers, folder, id, is_new })
     }
@@ -167,17 +167,19 @@ impl BundleStore {
         let (hold, readers) = (Arc::clone(hold), Arc::clone(&self.inner.readers));
         blocking(READING, move || {
             let io = StoreError::io(READING);
+            let found = fs::metadata(&file).map(|file| file.len());
+            let found = found.map_err(|error| missing(error, hold.id, length, &io))?;
+            // Also of a file that was read: that can have been hours ago.
+            if found < length {
+                return Err(lost(hold.id, length, found));
+            }
             let reading = readers.resume(hold.id, length).and_then(|reader| {
                 reader.written().end();
                 // Whatever it met, the file itself says what is left of it.
                 reader.finish().ok()
             });
             let reading = reading.map_or_else(|| readers.read(&file), Ok);
-            let reading = reading.map_err(|error| missing(error, hold.id, length, &io))?;
-            if reading.size() < length {
-                return Err(lost(hold.id, length, reading.size()));
-            }
-            Ok(Staged::kept(file, reading, hold))
+            Ok(Staged::kept(file, reading.map_err(&io)?, hold))
         })
         .await
     }
