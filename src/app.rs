@@ -65,6 +65,7 @@ pub struct App {
     pub sign_in_links: sign_in::SignInLinks,
     pub upload_addresses: uploads::UploadAddresses,
     pub rate_limits: rate_limits::RateLimits,
+    pub in_flight: uploads::InFlight,
 }
 
 /// The caller may not do this.

@@ -1,5 +1,6 @@
 //! Receiving an upload in one request: streamed to a file of ours, read on the way, capped.
 
+use std::any::Any;
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -63,6 +64,8 @@ pub struct Staged {
     pub size: u64,
     pub content_hash: ContentHash,
     reading: Option<Reading>,
+    /// What of the caller's ends with it.
+    _held: Option<Box<dyn Any + Send + Sync>>,
     _hold: Hold,
 }
 
@@ -108,7 +111,7 @@ impl StagingArea {
         let create = move || floor.check().and_then(|()| create(&path)).map(|file| (file, floor));
         let (file, floor) = blocking("receive an upload", create).await?;
         let written = Written::at(0);
-        let writer = FileWriter::start(file, Arc::clone(&written), floor, permit);
+        let writer = FileWriter::start(file, Arc::clone(&written), floor, permit)?;
         let readers = Arc::clone(&self.readers);
         let (reader, received, max_bytes) = (None, 0, self.max_bytes);
         Ok(Staging { staged, writer, written, reader, readers, received, max_bytes })
@@ -185,7 +188,13 @@ impl Staged {
 
     fn new(file: PathBuf, reading: Reading, hold: Hold) -> Self {
         let (size, content_hash) = (reading.size(), reading.content_hash());
-        Self { file, size, content_hash, reading: Some(reading), _hold: hold }
+        Self { file, size, content_hash, reading: Some(reading), _held: None, _hold: hold }
+    }
+
+    /// Drops `held` with the upload, and not before.
+    #[must_use]
+    pub fn held_with(self, held: Box<dyn Any + Send + Sync>) -> Self {
+        Self { _held: Some(held), ..self }
     }
 
     /// What the file is as a bundle; once.
