@@ -135,6 +135,7 @@ fn a_signature_of_another_bundle_does_not_stand_for_the_one_that_is_sent() {
     server.desk.ok("publish large.tar.zst");
     fs::rename(server.desk.path("large.tar.zst.dsse.json"), server.desk.path("first.json"))
         .unwrap();
+    fs::remove_file(server.desk.path("large.tar.zst")).unwrap();
     assert_eq!(pack_large(&server.desk), size, "noise packs to the same size");
     let line = Line::to(&server.url);
 
