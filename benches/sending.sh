@@ -2,7 +2,8 @@
 #
 # The peer is measured right after each way, so that what the disk does meanwhile
 # meets both. Neither is bound to a core: these are wall times, and openssl, cp
-# and the disk may use what they find, too.
+# and the disk may use what they find, too. Each time the server is a fresh one:
+# a bundle that it has already would be other work.
 #
 #   SENDING_MIB      size of the bundle (200, which the default limits just allow)
 #   WAYS             which ways (all)
@@ -92,23 +93,20 @@ timed() {
   echo $((($(now) - started) / 1000)) >>"$file"
 }
 
-# One bundle one way, and the peer.
+# The bundle one way to a server that has nothing, and the peer.
 send_once() {
-  local store=$1 way=$2 version=$3 archive=$work/big.tar.zst resident cpu_before
+  local store=$1 way=$2 archive=$3 resident cpu_before
   local figures=$work/$store-$way
-  # Another version each time: the same bytes again would be less work.
-  printf '{"name":"com.example.big","publisher":"example","version":"%s","runtime":"wasm-component@1","ui":{"type":"iframe","entry":"ui/index.html"}}' \
-    "$version" >"$work/files/manifest.json"
-  rm -f "$archive" "$archive.dsse"
-  pack "$work/files" "$archive"
-  sync -f "$archive"
   ${BEFORE:-:}
+  stop_server
+  if [[ $store == s3 ]]; then rm -rf "$work/s3/bundles" && mkdir -p "$work/s3/bundles"; fi
+  start_server '' "${settings[@]}"
   echo 5 >/proc/"$server"/clear_refs # Forgets the peak so far.
-  resident=$(memory "$server" VmRSS) cpu_before=$(cpu "$server")
+  resident=$(memory "$server" VmRSS) cpu_before=$(cpu_ms "$server")
   timed "$figures" "send_$way" "$archive"
-  echo $((($(cpu "$server") - cpu_before) / 1000)) >>"$figures-cpu"
+  echo $(($(cpu_ms "$server") - cpu_before)) >>"$figures-cpu"
   echo $(($(memory "$server" VmHWM) - resident)) >>"$figures-growth"
-  grep -qF "\"$version\"" "$work/answer" || { cat "$work/answer" >&2; return 1; }
+  grep -qF '"1.0.0"' "$work/answer" || { cat "$work/answer" >&2; return 1; }
   timed "$figures-plain" plainly "$archive"
   ${AFTER:-:}
   rm "$work/copy"
@@ -126,21 +124,19 @@ start_s3() {
 }
 
 measure_sending() {
-  local mib=${SENDING_MIB:-200} sent=0 store way round settings
-  make_files "$work/files" "$mib"
+  local archive=$work/big.tar.zst store way round settings
+  make_files "$work/files" "${SENDING_MIB:-200}"
+  printf '{"name":"com.example.big","publisher":"example","version":"1.0.0","runtime":"wasm-component@1","ui":{"type":"iframe","entry":"ui/index.html"}}' \
+    >"$work/files/manifest.json"
+  pack "$work/files" "$archive"
+  sync -f "$archive"
   for store in $stores; do
-    stop_server
     settings=()
     if [[ $store == s3 ]]; then start_s3 && settings=("${s3_settings[@]}"); fi
-    start_server '' "${settings[@]}"
-    # Round 0 warms up: the first publish makes folders and pools.
-    for ((round = 0; round <= rounds; round++)); do
-      for way in $ways; do
-        send_once "$store" "$way" "1.0.$((sent += 1))"
-        if ((round == 0)); then rm "$work/$store-$way"*; fi
-      done
+    for ((round = 0; round < rounds; round++)); do
+      for way in $ways; do send_once "$store" "$way" "$archive"; done
     done
-    report_sending "$store" "$(stat -c %s "$work/big.tar.zst")"
+    report_sending "$store" "$(stat -c %s "$archive")"
   done
 }
 
@@ -151,7 +147,7 @@ report_sending() {
   for way in $ways; do
     ours=$(median <"$work/$store-$way") plain=$(median <"$work/$store-$way-plain")
     printf '| `%s` | %s ms | %s ms | %s | %s ms | %s, %s MiB |\n' "$way" $((ours / 1000)) \
-      $((plain / 1000)) "$(ratio "$ours" "$plain")" $(($(median <"$work/$store-$way-cpu") / 1000)) \
+      $((plain / 1000)) "$(ratio "$ours" "$plain")" "$(median <"$work/$store-$way-cpu")" \
       $(($(median <"$work/$store-$way-growth") / 1024)) \
       $(($(sort -n "$work/$store-$way-growth" | tail -n 1) / 1024))
   done

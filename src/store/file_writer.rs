@@ -205,7 +205,7 @@ mod tests {
     async fn a_disk_that_runs_full_ends_the_upload() {
         let written = Written::at(0);
         let mut writer = start(NamedTempFile::new().unwrap().into_file(), &written, u64::MAX);
-        for _ in 0..FLOOR_CHECK_BYTES / 1_000_000 + 1 {
+        for _ in 0..=FLOOR_CHECK_BYTES / 1_000_000 {
             writer.write(vec![7; 1_000_000].into()).await.ok();
         }
 

@@ -17,7 +17,7 @@ use crate::model::UploadId;
 /// this is read once it is whole, in its turn.
 const MAX_READ_ALONG: usize = 4;
 /// A thread costs more than it saves below this.
-const READ_FROM_BYTES: u64 = 1024 * 1024;
+pub(super) const READ_FROM_BYTES: u64 = 1024 * 1024;
 
 /// Reads uploads, with the limits of this appliance.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ use super::durable::{create_private_dir, remove_tree, sync_dir};
 use super::file_writer::FileWriter;
 use super::growing::Written;
 use super::layout::ARCHIVE;
-use super::read_along::{ReadAlong, Readers};
+use super::read_along::{READ_FROM_BYTES, ReadAlong, Readers};
 use super::room::{Reservation, Room};
 use super::staging::Staged;
 use super::{BundleStore, StoreError};
@@ -67,6 +67,9 @@ pub struct UploadWriter {
     folder: PathBuf,
     id: UploadId,
     is_new: bool,
+    /// Whether a reader may begin. One that gave way to others does not begin
+    /// anew with each part: it would read the same bytes again and again.
+    may_be_read: bool,
 }
 
 impl KeptUploads {
@@ -153,8 +156,8 @@ impl BundleStore {
         // What was given to the writer is written, also when the part is given up. Nobody
         // is promised such a byte, but it must not lie where the next writer's belongs.
         let writer = FileWriter::start(file, Arc::clone(&written), floor, Arc::clone(hold))?;
-        let is_new = offset == 0;
-        Ok(UploadWriter { writer, written, reader, readers, folder, id, is_new })
+        let (is_new, may_be_read) = (offset == 0, offset < READ_FROM_BYTES);
+        Ok(UploadWriter { writer, written, reader, readers, folder, id, is_new, may_be_read })
     }
 
     /// The whole of an upload, read. It stays when this is dropped: see [`Self::remove_upload`].
@@ -211,7 +214,7 @@ impl UploadWriter {
     pub async fn write(&mut self, chunk: Bytes) -> Result<(), StoreError> {
         self.writer.write(chunk).await?;
         crate::fail_point!("uploads.receiving");
-        if self.reader.is_none() {
+        if self.reader.is_none() && self.may_be_read {
             self.reader = self.readers.start(&self.folder.join(ARCHIVE), &self.written);
         }
         Ok(())
