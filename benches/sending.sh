@@ -105,7 +105,8 @@ send_once() {
   resident=$(memory "$server" VmRSS) cpu_before=$(cpu_ms "$server")
   timed "$figures" "send_$way" "$archive"
   echo $(($(cpu_ms "$server") - cpu_before)) >>"$figures-cpu"
-  echo $(($(memory "$server" VmHWM) - resident)) >>"$figures-growth"
+  memory "$server" VmHWM >>"$figures-peak"
+  echo $(($(tail -n 1 "$figures-peak") - resident)) >>"$figures-growth"
   grep -qF '"1.0.0"' "$work/answer" || { cat "$work/answer" >&2; return 1; }
   timed "$figures-plain" plainly "$archive"
   ${AFTER:-:}
@@ -142,13 +143,14 @@ measure_sending() {
 
 report_sending() {
   local store=$1 way ours plain
-  printf '\n| Publish of %s bytes in %s files to %s, wall, median of %s | Plugboard | openssl + cp + sync | ratio | server CPU | memory growth, median and most |\n| --- | --- | --- | --- | --- | --- |\n' \
+  printf '\n| Publish of %s bytes in %s files to %s, wall, median of %s | Plugboard | openssl + cp + sync | ratio | server CPU | memory growth, median and most | peak, most |\n| --- | --- | --- | --- | --- | --- | --- |\n' \
     "$2" "$(find "$work/files" -type f | wc -l)" "$store" "$rounds"
   for way in $ways; do
     ours=$(median <"$work/$store-$way") plain=$(median <"$work/$store-$way-plain")
-    printf '| `%s` | %s ms | %s ms | %s | %s ms | %s, %s MiB |\n' "$way" $((ours / 1000)) \
+    printf '| `%s` | %s ms | %s ms | %s | %s ms | %s, %s MiB | %s MiB |\n' "$way" $((ours / 1000)) \
       $((plain / 1000)) "$(ratio "$ours" "$plain")" "$(median <"$work/$store-$way-cpu")" \
       $(($(median <"$work/$store-$way-growth") / 1024)) \
-      $(($(sort -n "$work/$store-$way-growth" | tail -n 1) / 1024))
+      $(($(sort -n "$work/$store-$way-growth" | tail -n 1) / 1024)) \
+      $(($(sort -n "$work/$store-$way-peak" | tail -n 1) / 1024))
   done
 }
