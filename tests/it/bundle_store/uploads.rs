@@ -89,6 +89,27 @@ async fn what_was_read_of_bytes_that_were_cut_off_does_not_count() {
 }
 
 #[tokio::test]
+async fn more_large_uploads_than_are_read_at_once_take_turns_and_arrive() {
+    let bench = Bench::directory(&config());
+    let uploads = [1, 2, 3, 4, 5, 6].map(|seed| (UploadId::random(), noise(seed, 4_500_000)));
+    for (id, bytes) in &uploads {
+        bench.store.reserve_upload(*id, bytes.len() as u64).await.unwrap().keep();
+    }
+
+    for offset in [0, 1_500_000, 3_000_000] {
+        for (id, bytes) in &uploads {
+            bench.append_all(*id, offset as u64, &bytes[offset..offset + 1_500_000]).await;
+        }
+    }
+
+    for (id, bytes) in &uploads {
+        let hold = bench.store.hold_upload(*id).unwrap();
+        let staged = bench.store.finish_upload(&hold, bytes.len() as u64).await.unwrap();
+        assert_eq!(staged.content_hash, ContentHash::of(bytes));
+    }
+}
+
+#[tokio::test]
 async fn an_upload_is_finished_as_often_as_it_is_asked_for() {
     let bench = Bench::directory(&config());
     let (id, bytes) = (UploadId::random(), noise(1, 3 * 1024 * 1024));
