@@ -41,7 +41,7 @@ use crate::config::Config;
 use crate::model::{Actor, AuditAction, AuditEvent, ExtensionName, Principal, ScopeKind, TenantId};
 use crate::registry::Registry;
 use crate::runner::Runner;
-use crate::store::BundleStore;
+use crate::store::{BundleStore, bundle_limits};
 use crate::telemetry::Metrics;
 use crate::trust::TrustBundle;
 
@@ -65,6 +65,7 @@ pub struct App {
     pub sign_in_links: sign_in::SignInLinks,
     pub upload_addresses: uploads::UploadAddresses,
     pub rate_limits: rate_limits::RateLimits,
+    pub in_flight: uploads::InFlight,
 }
 
 /// The caller may not do this.
@@ -91,14 +92,7 @@ pub(crate) fn check_allowed(
 impl App {
     /// What a bundle may be, as configured.
     pub fn bundle_limits(&self) -> BundleLimits {
-        let store = &self.config.store;
-        BundleLimits {
-            max_bundle_bytes: store.max_bundle_bytes,
-            max_unpacked_bytes: store.max_unpacked_bytes,
-            max_entries: store.max_entries,
-            max_file_bytes: store.max_file_bytes,
-            ..BundleLimits::default()
-        }
+        bundle_limits(&self.config.store)
     }
 
     pub(crate) fn event(

@@ -11,7 +11,7 @@ mod component;
 mod limits;
 mod pack;
 
-pub use archive::{ArchiveError, ArchiveWarning, BundleContents, read, unpack};
+pub use archive::{ArchiveError, ArchiveWarning, BundleContents, Reading, read, unpack};
 pub use component::{ComponentError, ComponentFacts, inspect};
 pub use limits::BundleLimits;
 pub use pack::{PackError, PackProblem, Packed, pack};

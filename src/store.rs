@@ -3,7 +3,8 @@
 //! `layout` names the keys, `backend` is the object store (`directory` what a
 //! local one leaves to us, `s3` how a server is reached, `transfer` how a file is
 //! sent), `staging` receives uploads into `room` that is counted, `uploads` keeps
-//! those that come in parts, `objects` puts and reads bundles (`mend` replaces
+//! those that come in parts (`file_writer` writes them, `growing` and `read_along`
+//! read them meanwhile), `objects` puts and reads bundles (`mend` replaces
 //! damaged objects, `download` hands bundles out as they are, `attachments` are
 //! files beside them), `quarantine` keeps those that wait, `sweep` removes what
 //! nobody refers to. `probe` finds out what a store can do, `examine` remembers
@@ -21,12 +22,15 @@ mod download;
 mod durable;
 mod error;
 mod examine;
+mod file_writer;
+mod growing;
 mod layout;
 mod mend;
 mod objects;
 mod per_bundle;
 mod probe;
 mod quarantine;
+mod read_along;
 mod room;
 mod s3;
 mod staging;
@@ -56,14 +60,27 @@ use self::durable::create_private_dir;
 use self::examine::LastReach;
 use self::layout::{Layout, Place};
 use self::per_bundle::PerBundle;
+use self::read_along::Readers;
 use self::room::{DiskFloor, Room};
 use self::staging::{StagingArea, remove_transient};
 use self::uploads::KeptUploads;
+use crate::bundle::BundleLimits;
 use crate::config::StoreConfig;
 use crate::model::{ContentHash, StoreFacts};
 
 /// Bundles unpacked at the same time.
 const MAX_FILLS: usize = 2;
+
+/// How large and deep a bundle may be, by the settings.
+pub fn bundle_limits(config: &StoreConfig) -> BundleLimits {
+    BundleLimits {
+        max_bundle_bytes: config.max_bundle_bytes,
+        max_unpacked_bytes: config.max_unpacked_bytes,
+        max_entries: config.max_entries,
+        max_file_bytes: config.max_file_bytes,
+        ..BundleLimits::default()
+    }
+}
 
 /// The bundle store. Cloning it is cheap.
 #[derive(Clone, Debug)]
@@ -77,6 +94,7 @@ struct Inner {
     layout: Layout,
     staging: StagingArea,
     uploads: Arc<KeptUploads>,
+    readers: Arc<Readers>,
     room: Arc<Room>,
     floor: DiskFloor,
     cache: DiskCache,
@@ -141,13 +159,20 @@ impl BundleStore {
         let floor = DiskFloor::new(staging.clone(), config.min_free_bytes);
         let in_use = backend.quarantined_bytes(&layout)?;
         let room = Arc::new(Room::new(config.max_staged_bytes, in_use));
-        let staging =
-            StagingArea::new(staging, Arc::clone(&room), floor.clone(), config.max_bundle_bytes);
+        let readers = Arc::new(Readers::new(bundle_limits(config)));
+        let staging = StagingArea::new(
+            staging,
+            Arc::clone(&room),
+            floor.clone(),
+            config.max_bundle_bytes,
+            Arc::clone(&readers),
+        );
         let inner = Inner {
             backend,
             layout,
             staging,
             uploads: Arc::default(),
+            readers,
             room,
             floor,
             cache,

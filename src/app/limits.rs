@@ -17,11 +17,11 @@ pub struct Limits {
     pub rates: RateLimits,
 }
 
-/// The caller's uploads in parts.
+/// The caller's uploads that are under way, in parts and in one request.
 #[derive(Debug, serde::Serialize)]
 pub struct UploadLimits {
     pub max_unfinished: u32,
-    pub unfinished: u64,
+    pub unfinished: u32,
     pub max_unfinished_bytes: u64,
     pub unfinished_bytes: u64,
     pub expire_after_s: u64,
@@ -45,8 +45,7 @@ pub struct RateLimits {
 impl App {
     /// The limits, and what the caller has used of them.
     pub async fn limits(&self, principal: &Principal) -> Result<Limits, UploadError> {
-        let mut unfinished = self.list_uploads(principal).await?;
-        unfinished.retain(|upload| !upload.finished);
+        let under_way = self.under_way(principal).await?;
         let (store, uploads) = (&self.config.store, &self.config.uploads);
         Ok(Limits {
             max_bundle_bytes: store.max_bundle_bytes,
@@ -56,9 +55,9 @@ impl App {
             content_types: CONTENT_TYPES,
             uploads: UploadLimits {
                 max_unfinished: uploads.max_unfinished,
-                unfinished: unfinished.len() as u64,
+                unfinished: under_way.uploads,
                 max_unfinished_bytes: uploads.max_unfinished_bytes,
-                unfinished_bytes: unfinished.iter().map(|upload| upload.length).sum(),
+                unfinished_bytes: under_way.bytes,
                 expire_after_s: uploads.expire_after_s,
             },
             staged: StagedLimits {

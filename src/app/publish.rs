@@ -96,10 +96,11 @@ impl App {
     pub async fn publish_on(
         &self,
         principal: &Principal,
-        staged: Staged,
+        mut staged: Staged,
         terms: Terms,
     ) -> Result<Published, PublishError> {
-        let upload = staged.upload(terms.expected_hash, terms.signatures);
+        let mut upload = staged.upload(terms.expected_hash, terms.signatures);
+        upload.reading = staged.take_reading();
         let hash = upload.content_hash;
         fail_point!("publish.received");
         let verification = self.verify(upload, terms.stars).await?;

@@ -1,9 +1,11 @@
-//! Receiving a bundle: into a staged file, hashed on the way, capped.
+//! Receiving a bundle in one request: admitted, into a staged file, read on the way, capped.
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, pin_mut};
 
 use super::App;
+use super::uploads::UploadError;
+use crate::model::Principal;
 use crate::store::{Staged, StoreError};
 
 /// Why a bundle could not be received.
@@ -12,24 +14,32 @@ pub enum ReceiveError {
     /// The sender went away or sent something malformed.
     #[error("the upload broke off: {0}")]
     Broken(String),
+    /// The caller has too much under way.
+    #[error(transparent)]
+    NotAdmitted(#[from] UploadError),
     /// It is too large, the disk is full, or the store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl App {
-    /// Receives a bundle. What was written is gone again when the result is
-    /// dropped without being published.
+    /// Receives a bundle, of which so many bytes are announced. What was written is
+    /// gone again when the result is dropped without being published, and until then
+    /// it counts as under way.
     pub async fn receive<E: std::fmt::Display>(
         &self,
+        principal: &Principal,
+        announced: u64,
         body: impl Stream<Item = Result<Bytes, E>>,
     ) -> Result<Staged, ReceiveError> {
+        let mut sending = self.admit_sending(principal, announced).await?;
         let mut staging = self.bundles.stage().await?;
         pin_mut!(body);
         while let Some(chunk) = body.next().await {
             let chunk = chunk.map_err(|error| ReceiveError::Broken(error.to_string()))?;
+            sending.take(chunk.len())?;
             staging.write(chunk).await?;
         }
-        Ok(staging.finish().await?)
+        Ok(staging.finish().await?.held_with(Box::new(sending)))
     }
 }

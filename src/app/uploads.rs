@@ -13,6 +13,7 @@ mod finish;
 mod part;
 
 pub use address::{ADDRESS_LIFE, AddressError, UploadAddress, UploadAddresses};
+pub use admission::InFlight;
 pub use finalize::{FinalizeError, FinalizeRequest};
 pub use finish::FinishError;
 
@@ -76,10 +77,10 @@ pub enum UploadError {
     Empty,
     #[error("a bundle is not {0}")]
     ContentType(String),
-    #[error("{unfinished} uploads of yours are unfinished; {limit} are allowed")]
+    #[error("{unfinished} uploads of yours are under way; {limit} are allowed")]
     TooMany { limit: u32, unfinished: u32 },
     #[error(
-        "your unfinished uploads hold {held} bytes; {limit} are allowed with this one's {length}"
+        "your uploads under way hold {held} bytes; {limit} are allowed with this one's {length}"
     )]
     TooManyBytes { limit: u64, held: u64, length: u64 },
     /// The sender went away or sent something malformed. What arrived is kept.

@@ -12,7 +12,7 @@ use crate::registry::{approvals, versions};
 use crate::trust::{self, Facts, RegistryFacts, StagedUpload, Verification};
 
 impl App {
-    /// Hashing, decompressing and parsing keep a core busy: not on an async thread.
+    /// Decompressing, hashing and parsing keep a core busy: not on an async thread.
     ///
     /// The facts are read after the bundle: they depend on the name in it, and an
     /// approval or a revoked key of the meantime counts.
@@ -23,7 +23,7 @@ impl App {
     ) -> Result<Verification, PublishError> {
         let started = Instant::now();
         let (hash, limits) = (upload.content_hash, self.bundle_limits());
-        let examine = move || trust::examine(&upload, &limits, stars);
+        let examine = move || trust::examine(upload, &limits, stars);
         let mut examination = spawn_blocking(examine).await?;
         let name = examination.name().cloned();
         if let (Some(name), Some(star)) = (name.clone(), examination.star()) {

@@ -15,6 +15,7 @@ mod header;
 mod names;
 mod paths;
 mod pax;
+mod reading;
 mod side_hash;
 mod walk;
 
@@ -23,6 +24,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use self::capture::{Capture, Captures};
 pub use self::error::ArchiveError;
 use self::file_reader::FileReader;
+pub use self::reading::Reading;
+use self::side_hash::SideHashed;
 use self::walk::{End, File, Walk};
 use super::BundleLimits;
 use crate::model::{AssetPath, ContentHash, FileDigest, FileEntry, StreamHasher, media_type};
@@ -58,6 +61,29 @@ pub struct ArchiveWarning {
 
 /// Reads an archive to its end and says what is in it.
 pub fn read(archive: impl Read, limits: &BundleLimits) -> Result<BundleContents, ArchiveError> {
+    let mut archive = SideHashed::new(archive);
+    let found = find(&mut archive, limits)?;
+    let (content_hash, size) = archive.finish();
+    Ok(found.into_contents(content_hash, size))
+}
+
+/// [`BundleContents`] but for what is known of the compressed bytes.
+struct Found {
+    unpacked_size: u64,
+    files: Vec<FileEntry>,
+    manifest: Vec<u8>,
+    component: Option<Vec<u8>>,
+    warnings: Vec<ArchiveWarning>,
+}
+
+impl Found {
+    fn into_contents(self, content_hash: ContentHash, size: u64) -> BundleContents {
+        let Self { unpacked_size, files, manifest, component, warnings } = self;
+        BundleContents { content_hash, size, unpacked_size, files, manifest, component, warnings }
+    }
+}
+
+fn find(archive: impl Read, limits: &BundleLimits) -> Result<Found, ArchiveError> {
     let mut walk = Walk::new(archive, limits)?;
     let mut captures = Captures::new(limits);
     let mut files = Vec::new();
@@ -68,17 +94,16 @@ pub fn read(archive: impl Read, limits: &BundleLimits) -> Result<BundleContents,
         let media_type = media_type(&path).to_owned();
         files.push(FileEntry { path, size, sha256, media_type });
     }
-    let end = walk.finish();
+    let End { unpacked_size, top_folder } = walk.finish();
 
-    let top_folder = end.top_folder.as_deref();
+    let top_folder = top_folder.as_deref();
     for file in &mut files {
         file.path = below(&file.path, top_folder);
     }
     let (manifest, component) = captures.finish(top_folder)?;
     let warnings = remove_precompiled(&mut files);
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    let End { content_hash, size, unpacked_size, .. } = end;
-    Ok(BundleContents { content_hash, size, unpacked_size, files, manifest, component, warnings })
+    Ok(Found { unpacked_size, files, manifest, component, warnings })
 }
 
 /// Calls `each` with every file of [`BundleContents::files`], in archive order.
@@ -91,7 +116,8 @@ pub fn unpack(
     each: &mut dyn FnMut(&AssetPath, &mut dyn Read) -> io::Result<()>,
 ) -> Result<ContentHash, ArchiveError> {
     let top_folder = find_top_folder(&mut archive, limits)?;
-    let mut walk = Walk::new(archive, limits)?;
+    let mut archive = SideHashed::new(archive);
+    let mut walk = Walk::new(&mut archive, limits)?;
     while let Some(file) = walk.next_file()? {
         let path = below(&file.path, top_folder.as_deref());
         if is_precompiled(&path) {
@@ -102,7 +128,7 @@ pub fn unpack(
         reader.check()?;
         outcome.map_err(ArchiveError::Write)?;
     }
-    Ok(walk.finish().content_hash)
+    Ok(archive.finish().0)
 }
 
 fn hash_file<R: Read>(

@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::app::clock::{Clock, SystemClock};
 use crate::app::rate_limits::RateLimits;
 use crate::app::sign_in::{Passwords, SignInLimits, SignInLinks};
-use crate::app::uploads::UploadAddresses;
+use crate::app::uploads::{InFlight, UploadAddresses};
 use crate::config::Config;
 use crate::registry::{Registry, uploads};
 use crate::runner::Runner;
@@ -166,6 +166,7 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         sign_in_links: SignInLinks::default(),
         upload_addresses: UploadAddresses::new(),
         rate_limits: RateLimits::new(&config.uploads),
+        in_flight: InFlight::default(),
         config: Arc::new(config),
     };
     Ok(Arc::new(app))

@@ -76,6 +76,7 @@ fn verify(args: &VerifyArgs, now: Timestamp) -> Result<Report, Failure> {
         content_hash,
         expected_hash: args.expect,
         signatures,
+        reading: None,
     };
     let facts = Facts { now, policy: SigningPolicy::Require, keys, registry: None };
     let verification = trust::verify(&upload, &trust, &facts, &BundleLimits::default());

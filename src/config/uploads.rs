@@ -9,9 +9,9 @@ use super::{StoreConfig, problems::Findings};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct UploadsConfig {
-    /// Unfinished uploads of one caller.
+    /// Uploads of one caller that are under way, however they are sent.
     pub max_unfinished: u32,
-    /// Bytes of the unfinished uploads of one caller together.
+    /// Bytes of the uploads of one caller that are under way, together.
     pub max_unfinished_bytes: u64,
     /// Seconds after which an upload that was not published is removed.
     pub expire_after_s: u64,
@@ -28,7 +28,7 @@ pub struct UploadsConfig {
 impl Default for UploadsConfig {
     fn default() -> Self {
         Self {
-            max_unfinished: 4,
+            max_unfinished: 16,
             max_unfinished_bytes: 1024 * 1024 * 1024,
             expire_after_s: 24 * 60 * 60,
             part_idle_timeout_ms: 20_000,

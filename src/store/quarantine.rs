@@ -96,7 +96,8 @@ impl BundleStore {
                 return Err(StoreError::integrity(key, "it is not the bundle that was kept"));
             }
             let expected_hash = Some(expected);
-            Ok(StagedUpload { file, size, content_hash: expected, expected_hash, signatures })
+            let (content_hash, reading) = (expected, None);
+            Ok(StagedUpload { file, size, content_hash, expected_hash, signatures, reading })
         })
         .await
     }

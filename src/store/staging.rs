@@ -1,34 +1,34 @@
-//! Receiving an upload in one request: streamed to a file of ours, hashed on the way, capped.
+//! Receiving an upload in one request: streamed to a file of ours, read on the way, capped.
 
+use std::any::Any;
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::StoreError;
 use super::backend::blocking;
 use super::durable::remove_tree;
+use super::file_writer::FileWriter;
+use super::growing::Written;
 use super::layout::ARCHIVE;
+use super::read_along::{ReadAlong, Readers};
 use super::room::{DiskFloor, Reservation, Room};
 use super::uploads::{UploadHold, upload_of_folder};
-use crate::model::{ContentHash, StreamHasher, UploadId};
+use crate::bundle::Reading;
+use crate::model::{ContentHash, UploadId};
 use crate::trust::StagedUpload;
 
 /// Uploads received at the same time: each holds a thread, and the rest of the
 /// appliance needs some too.
 const MAX_UPLOADS: usize = 64;
-/// Chunks of one upload between the connection and the disk.
-const CHUNKS_IN_FLIGHT: usize = 16;
-/// How often a growing upload looks at the free disk space.
-pub(super) const FLOOR_CHECK_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The folder that uploads are received in.
 #[derive(Debug)]
@@ -37,6 +37,7 @@ pub(super) struct StagingArea {
     room: Arc<Room>,
     floor: DiskFloor,
     max_bytes: u64,
+    readers: Arc<Readers>,
     uploads: Arc<Semaphore>,
 }
 
@@ -44,13 +45,15 @@ pub(super) struct StagingArea {
 #[derive(Debug)]
 pub struct Staging {
     staged: StagedFile,
-    steps: mpsc::Sender<Step>,
-    writer: Option<JoinHandle<Result<ContentHash, StoreError>>>,
+    writer: FileWriter,
+    written: Arc<Written>,
+    reader: Option<ReadAlong>,
+    readers: Arc<Readers>,
     received: u64,
     max_bytes: u64,
 }
 
-/// A received upload: synced and hashed. When this is dropped, what came in one
+/// A received upload: synced, hashed and read. When this is dropped, what came in one
 /// request is removed; what came in parts is free for others to change.
 ///
 /// Keep it until the bundle has been put: storing gives the file a second name
@@ -60,6 +63,9 @@ pub struct Staged {
     pub file: PathBuf,
     pub size: u64,
     pub content_hash: ContentHash,
+    reading: Option<Reading>,
+    /// What of the caller's ends with it.
+    _held: Option<Box<dyn Any + Send + Sync>>,
     _hold: Hold,
 }
 
@@ -76,15 +82,16 @@ struct StagedFile {
     reserved: Reservation,
 }
 
-enum Step {
-    Chunk(Bytes),
-    /// The end is a message: a closed channel means that the upload was given up.
-    Finish,
-}
-
 impl StagingArea {
-    pub(super) fn new(folder: PathBuf, room: Arc<Room>, floor: DiskFloor, max_bytes: u64) -> Self {
-        Self { folder, room, floor, max_bytes, uploads: Arc::new(Semaphore::new(MAX_UPLOADS)) }
+    pub(super) fn new(
+        folder: PathBuf,
+        room: Arc<Room>,
+        floor: DiskFloor,
+        max_bytes: u64,
+        readers: Arc<Readers>,
+    ) -> Self {
+        let uploads = Arc::new(Semaphore::new(MAX_UPLOADS));
+        Self { folder, room, floor, max_bytes, readers, uploads }
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -100,12 +107,14 @@ impl StagingArea {
             reserved: Room::reserve(&self.room),
         };
         let (floor, path) = (self.floor.clone(), staged.path());
-        let (steps, received) = mpsc::channel(CHUNKS_IN_FLIGHT);
         // Made before the writer starts, so that a drop of `staged` finds what it removes.
         let create = move || floor.check().and_then(|()| create(&path)).map(|file| (file, floor));
         let (file, floor) = blocking("receive an upload", create).await?;
-        let writer = Some(spawn_blocking(move || receive(file, received, &floor, permit)));
-        Ok(Staging { staged, steps, writer, received: 0, max_bytes: self.max_bytes })
+        let written = Written::at(0);
+        let writer = FileWriter::start(file, Arc::clone(&written), floor, permit)?;
+        let readers = Arc::clone(&self.readers);
+        let (reader, received, max_bytes) = (None, 0, self.max_bytes);
+        Ok(Staging { staged, writer, written, reader, readers, received, max_bytes })
     }
 
     /// Removes uploads begun before `older_than`, but none of `kept`.
@@ -141,41 +150,56 @@ impl Staging {
             return Err(StoreError::TooLarge { limit: self.max_bytes, received: self.received });
         }
         self.staged.reserved.grow(chunk.len() as u64)?;
-        self.send(Step::Chunk(chunk)).await
-    }
-
-    /// Ends the upload: after this the file is whole and durable.
-    pub async fn finish(mut self) -> Result<Staged, StoreError> {
-        self.send(Step::Finish).await?;
-        let content_hash = self.join().await?;
-        let file = self.staged.path();
-        let hold = Hold::Own { _file: self.staged };
-        Ok(Staged { file, size: self.received, content_hash, _hold: hold })
-    }
-
-    async fn send(&mut self, step: Step) -> Result<(), StoreError> {
-        if self.steps.send(step).await.is_ok() {
-            return Ok(());
+        self.writer.write(chunk).await?;
+        crate::fail_point!("store.receiving");
+        if self.reader.is_none() {
+            self.reader = self.readers.start(&self.staged.path(), &self.written);
         }
-        // The writer ends before the channel only when it failed.
-        Err(self.join().await.err().unwrap_or_else(given_up))
+        Ok(())
     }
 
-    async fn join(&mut self) -> Result<ContentHash, StoreError> {
-        let writer = self.writer.take().ok_or_else(given_up)?;
-        writer.await.map_err(|error| StoreError::unavailable("receive an upload", error))?
+    /// Ends the upload: after this the file is whole, durable and read.
+    pub async fn finish(self) -> Result<Staged, StoreError> {
+        let Self { staged, mut writer, reader, readers, .. } = self;
+        let file = staged.path();
+        let io = StoreError::io("read an upload");
+        let synced = writer.end().await?;
+        let reading = if let Some(reader) = reader {
+            // What is left to read keeps a core busy while the disk is waited for.
+            let read = blocking("read an upload", move || reader.finish().map_err(io));
+            let (synced, reading) = tokio::join!(writer.wait(synced), read);
+            synced?;
+            reading?
+        } else {
+            writer.wait(synced).await?;
+            let path = file.clone();
+            blocking("read an upload", move || readers.read(&path).map_err(io)).await?
+        };
+        crate::fail_point!("store.staged");
+        Ok(Staged::new(file, reading, Hold::Own { _file: staged }))
     }
 }
 
 impl Staged {
     /// An upload that came in parts.
-    pub(super) fn kept(
-        file: PathBuf,
-        size: u64,
-        content_hash: ContentHash,
-        hold: Arc<UploadHold>,
-    ) -> Self {
-        Self { file, size, content_hash, _hold: Hold::Kept { _hold: hold } }
+    pub(super) fn kept(file: PathBuf, reading: Reading, hold: Arc<UploadHold>) -> Self {
+        Self::new(file, reading, Hold::Kept { _hold: hold })
+    }
+
+    fn new(file: PathBuf, reading: Reading, hold: Hold) -> Self {
+        let (size, content_hash) = (reading.size(), reading.content_hash());
+        Self { file, size, content_hash, reading: Some(reading), _held: None, _hold: hold }
+    }
+
+    /// Drops `held` with the upload, and not before.
+    #[must_use]
+    pub fn held_with(self, held: Box<dyn Any + Send + Sync>) -> Self {
+        Self { _held: Some(held), ..self }
+    }
+
+    /// What the file is as a bundle; once.
+    pub fn take_reading(&mut self) -> Option<Reading> {
+        self.reading.take()
     }
 
     /// The upload as `trust::verify` takes it.
@@ -186,7 +210,7 @@ impl Staged {
     ) -> StagedUpload {
         let Self { file, size, content_hash, .. } = self;
         let (file, size, content_hash) = (file.clone(), *size, *content_hash);
-        StagedUpload { file, size, content_hash, expected_hash, signatures }
+        StagedUpload { file, size, content_hash, expected_hash, signatures, reading: None }
     }
 }
 
@@ -226,41 +250,9 @@ pub(super) fn remove_transient(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn given_up() -> StoreError {
-    StoreError::unavailable("receive an upload", "it was given up")
-}
-
 fn create(path: &Path) -> Result<File, StoreError> {
     let io = StoreError::io("receive an upload");
     let folder = path.parent().expect("an upload has a folder of its own");
     DirBuilder::new().mode(0o700).create(folder).map_err(&io)?;
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(&io)
-}
-
-/// Hashing and writing keep up with a network on one thread, and overlap with it.
-fn receive(
-    mut file: File,
-    mut steps: mpsc::Receiver<Step>,
-    floor: &DiskFloor,
-    _permit: OwnedSemaphorePermit,
-) -> Result<ContentHash, StoreError> {
-    let io = StoreError::io("receive an upload");
-    let mut hasher = StreamHasher::new();
-    let mut unchecked = 0;
-    while let Some(step) = steps.blocking_recv() {
-        let Step::Chunk(chunk) = step else {
-            file.sync_all().map_err(&io)?;
-            crate::fail_point!("store.staged");
-            return Ok(ContentHash::from(hasher.finalize()));
-        };
-        hasher.update(&chunk);
-        file.write_all(&chunk).map_err(&io)?;
-        crate::fail_point!("store.receiving");
-        unchecked += chunk.len() as u64;
-        if unchecked >= FLOOR_CHECK_BYTES {
-            floor.check()?;
-            unchecked = 0;
-        }
-    }
-    Err(given_up())
 }

@@ -12,20 +12,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::fs::File;
-use tokio::io::AsyncWriteExt;
 
 use super::backend::blocking;
-use super::durable::{create_private_dir, hash_all, remove_tree, sync_dir};
+use super::durable::{create_private_dir, remove_tree, sync_dir};
+use super::file_writer::FileWriter;
+use super::growing::Written;
 use super::layout::ARCHIVE;
-use super::room::{DiskFloor, Reservation, Room};
-use super::staging::{FLOOR_CHECK_BYTES, Staged};
+use super::read_along::{READ_FROM_BYTES, ReadAlong, Readers};
+use super::room::{Reservation, Room};
+use super::staging::Staged;
 use super::{BundleStore, StoreError};
-use crate::model::{ContentHash, Upload, UploadId};
+use crate::model::{Upload, UploadId};
 
 const RECEIVING: &str = "receive an upload";
-/// Bytes handed to the disk at once.
-const WRITE_BYTES: usize = 1024 * 1024;
+const READING: &str = "read an upload";
 
 /// What the store knows of the uploads that it keeps.
 #[derive(Debug, Default)]
@@ -56,18 +56,20 @@ pub struct UploadHold {
     id: UploadId,
 }
 
-/// Writes the next bytes of an upload.
-///
-/// Let it run to its end: a dropped write may still reach the file later. Nobody
-/// is promised such a byte, but it could lie where the next writer's byte belongs.
+/// Writes the next bytes of an upload. End with [`Self::close`]: until then,
+/// nobody else can go on with the upload.
 #[derive(Debug)]
 pub struct UploadWriter {
-    file: File,
-    floor: DiskFloor,
+    writer: FileWriter,
+    written: Arc<Written>,
+    reader: Option<ReadAlong>,
+    readers: Arc<Readers>,
     folder: PathBuf,
-    unchecked: u64,
+    id: UploadId,
     is_new: bool,
-    _hold: Arc<UploadHold>,
+    /// Whether a reader may begin. One that gave way to others does not begin
+    /// anew with each part: it would read the same bytes again and again.
+    may_be_read: bool,
 }
 
 impl KeptUploads {
@@ -146,30 +148,41 @@ impl BundleStore {
             floor.check()?;
             open_at(&folder, id, offset).map(|file| (file, floor, folder))
         };
+        let readers = Arc::clone(&self.inner.readers);
+        let reader = readers.resume(id, offset);
         let (file, floor, folder) = blocking(RECEIVING, open).await?;
-        let mut file = File::from_std(file);
-        file.set_max_buf_size(WRITE_BYTES);
-        let is_new = offset == 0;
-        Ok(UploadWriter { file, floor, folder, unchecked: 0, is_new, _hold: Arc::clone(hold) })
+        let written = reader.as_ref().map(|reader| Arc::clone(reader.written()));
+        let written = written.unwrap_or_else(|| Written::at(offset));
+        // What was given to the writer is written, also when the part is given up. Nobody
+        // is promised such a byte, but it must not lie where the next writer's belongs.
+        let writer = FileWriter::start(file, Arc::clone(&written), floor, Arc::clone(hold))?;
+        let (is_new, may_be_read) = (offset == 0, offset < READ_FROM_BYTES);
+        Ok(UploadWriter { writer, written, reader, readers, folder, id, is_new, may_be_read })
     }
 
-    /// The whole of an upload, hashed. It stays when this is dropped: see [`Self::remove_upload`].
+    /// The whole of an upload, read. It stays when this is dropped: see [`Self::remove_upload`].
     pub async fn finish_upload(
         &self,
         hold: &Arc<UploadHold>,
         length: u64,
     ) -> Result<Staged, StoreError> {
         let file = hold.folder.join(ARCHIVE);
-        let hold = Arc::clone(hold);
-        blocking("read an upload", move || {
-            let io = StoreError::io("read an upload");
-            let opened =
-                fs::File::open(&file).map_err(|error| missing(error, hold.id, length, &io));
-            let (size, digest) = hash_all(opened?).map_err(&io)?;
-            if size < length {
-                return Err(lost(hold.id, length, size));
+        let (hold, readers) = (Arc::clone(hold), Arc::clone(&self.inner.readers));
+        blocking(READING, move || {
+            let io = StoreError::io(READING);
+            let found = fs::metadata(&file).map(|file| file.len());
+            let found = found.map_err(|error| missing(error, hold.id, length, &io))?;
+            // Also of a file that was read: that can have been hours ago.
+            if found < length {
+                return Err(lost(hold.id, length, found));
             }
-            Ok(Staged::kept(file, size, ContentHash::from(digest), hold))
+            let reading = readers.resume(hold.id, length).and_then(|reader| {
+                reader.written().end();
+                // Whatever it met, the file itself says what is left of it.
+                reader.finish().ok()
+            });
+            let reading = reading.map_or_else(|| readers.read(&file), Ok);
+            Ok(Staged::kept(file, reading.map_err(&io)?, hold))
         })
         .await
     }
@@ -177,6 +190,7 @@ impl BundleStore {
     /// Removes the bytes of an upload and gives its room back. None there is no error.
     pub async fn remove_upload(&self, hold: &Arc<UploadHold>) -> Result<(), StoreError> {
         let folder = hold.folder.clone();
+        self.inner.readers.forget(hold.id);
         blocking("remove an upload", move || {
             remove_tree(&folder).map_err(StoreError::io("remove an upload"))
         })
@@ -197,23 +211,18 @@ impl UploadRoom {
 
 impl UploadWriter {
     /// Takes the next bytes. They are promised to nobody before [`Self::sync`].
-    pub async fn write(&mut self, chunk: &Bytes) -> Result<(), StoreError> {
-        self.file.write_all(chunk).await.map_err(StoreError::io(RECEIVING))?;
+    pub async fn write(&mut self, chunk: Bytes) -> Result<(), StoreError> {
+        self.writer.write(chunk).await?;
         crate::fail_point!("uploads.receiving");
-        self.unchecked += chunk.len() as u64;
-        if self.unchecked >= FLOOR_CHECK_BYTES {
-            self.unchecked = 0;
-            let floor = self.floor.clone();
-            blocking(RECEIVING, move || floor.check()).await?;
+        if self.reader.is_none() && self.may_be_read {
+            self.reader = self.readers.start(&self.folder.join(ARCHIVE), &self.written);
         }
         Ok(())
     }
 
     /// Makes durable what was written.
     pub async fn sync(&mut self) -> Result<(), StoreError> {
-        let io = StoreError::io(RECEIVING);
-        self.file.flush().await.map_err(&io)?;
-        self.file.sync_all().await.map_err(&io)?;
+        self.writer.sync().await?;
         if self.is_new {
             self.is_new = false;
             let folder = self.folder.clone();
@@ -222,6 +231,15 @@ impl UploadWriter {
         }
         crate::fail_point!("uploads.synced");
         Ok(())
+    }
+
+    /// Waits for the last byte, and lets others go on with the upload.
+    pub async fn close(self) {
+        let Self { writer, reader, readers, id, .. } = self;
+        writer.close().await;
+        if let Some(reader) = reader {
+            readers.rest(id, reader);
+        }
     }
 }
 

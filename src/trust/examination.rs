@@ -1,15 +1,14 @@
 //! Looking at the bytes: hash, archive, manifest and component. Signatures come after.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io;
 
 use super::report::{Check, CheckStatus, Finding, ReportedExtension, Rows};
 use super::statement::{Subject, manifest_sha256};
 use super::verification::{StagedUpload, reported};
-use crate::bundle::{self, ArchiveError, BundleContents, BundleLimits};
+use crate::bundle::{self, ArchiveError, BundleContents, BundleLimits, Reading};
 use crate::model::{
-    ContentHash, ExtensionVersion, Manifest, ReadManifest, StarVersion, Stars, StreamHasher,
-    TargetWorld,
+    ContentHash, ExtensionVersion, Manifest, ReadManifest, StarVersion, Stars, TargetWorld,
 };
 
 /// A bundle that is sound in itself.
@@ -47,7 +46,7 @@ impl Examined {
 
 /// Runs the checks `transport` to `component`, in order.
 pub(super) fn examine(
-    upload: &StagedUpload,
+    upload: &mut StagedUpload,
     limits: &BundleLimits,
     stars: Stars,
     rows: &mut Rows,
@@ -81,16 +80,21 @@ fn check_transport(upload: &StagedUpload, rows: &mut Rows) -> Result<(), Stop> {
     }
 }
 
-/// Reads the staged file once, for `integrity` and `archive`.
+/// Takes what was read of the file, or reads it, for `integrity` and `archive`.
 fn read(
-    upload: &StagedUpload,
+    upload: &mut StagedUpload,
     limits: &BundleLimits,
     rows: &mut Rows,
 ) -> Result<BundleContents, Stop> {
-    let file = File::open(&upload.file).map_err(|error| unreadable(&error, rows))?;
-    match bundle::read(file, limits) {
+    let reading = match upload.reading.take() {
+        Some(reading) => Ok(reading),
+        None => File::open(&upload.file).and_then(|file| Reading::of(file, limits)),
+    };
+    let reading = reading.map_err(|error| unreadable(&error, rows))?;
+    // Bytes that our disk changed must not be held against the sender.
+    check_integrity(upload, reading.content_hash(), rows)?;
+    match reading.into_contents() {
         Ok(contents) => {
-            check_integrity(upload, contents.content_hash, rows)?;
             let files = contents.files.len();
             let unpacked = contents.unpacked_size;
             rows.pass(Check::Archive, format!("{files} files, {unpacked} bytes unpacked"));
@@ -100,15 +104,7 @@ fn read(
             }
             Ok(contents)
         }
-        Err(error) if error.is_io() => {
-            rows.add(Check::Archive, CheckStatus::Fail, archive_finding(&error));
-            Err(Stop::NotChecked)
-        }
         Err(error) => {
-            // The parser stopped early, so the hash is not known yet. Bytes
-            // that our disk changed must not be held against the sender.
-            let hash = hash_file(upload).map_err(|error| unreadable(&error, rows))?;
-            check_integrity(upload, hash, rows)?;
             rows.add(Check::Archive, CheckStatus::Fail, archive_finding(&error));
             Err(Stop::Rejected(None))
         }
@@ -227,20 +223,6 @@ fn unreadable(error: &io::Error, rows: &mut Rows) -> Stop {
         .hint("The appliance could not read what it received: send it again.");
     rows.add(Check::Integrity, CheckStatus::Fail, finding);
     Stop::NotChecked
-}
-
-fn hash_file(upload: &StagedUpload) -> io::Result<ContentHash> {
-    let mut file = BufReader::with_capacity(64 * 1024, File::open(&upload.file)?);
-    let mut hasher = StreamHasher::new();
-    loop {
-        let chunk = file.fill_buf()?;
-        if chunk.is_empty() {
-            return Ok(ContentHash::from(hasher.finalize()));
-        }
-        hasher.update(chunk);
-        let read = chunk.len();
-        file.consume(read);
-    }
 }
 
 fn located(path: &str, message: &str) -> String {

@@ -98,6 +98,19 @@ pub fn offered_key(envelope: &[u8]) -> Option<VerifyingKey> {
     signatures.any(|s| keys::signature_is_valid(&key, &message, &s.bytes)).then_some(key)
 }
 
+/// The hash and the size of the bundle that an envelope says it is for.
+///
+/// A claim and no more: it spares a sender the hashing of its own file, and whoever
+/// receives the file compares.
+pub fn claimed_bundle(envelope: &[u8]) -> Option<(ContentHash, u64)> {
+    let envelope = Envelope::parse(envelope).ok()?;
+    let statement: StatementJson = strict_json::parse(&envelope.payload).ok()?;
+    let [subject] = statement.subject.as_slice() else { return None };
+    let hash = format!("sha256:{}", subject.digest.sha256).parse().ok()?;
+    let predicate: PredicateJson = serde_json::from_value(statement.predicate).ok()?;
+    Some((hash, predicate.size))
+}
+
 /// The SHA-256 of a manifest, as a [`Subject`] has it.
 pub fn manifest_sha256(manifest: &[u8]) -> [u8; 32] {
     Sha256::digest(manifest).into()

@@ -12,13 +12,13 @@ use super::policy::{Case, Decision, Facts};
 use super::report::{Check, CheckStatus, Report, ReportedExtension, Rows, Verdict};
 use super::signatures::{self, SignatureFact, Signed};
 use super::trust_bundle::TrustBundle;
-use crate::bundle::BundleLimits;
+use crate::bundle::{BundleLimits, Reading};
 use crate::model::{
     ContentHash, ExtensionName, FileEntry, KeyId, Manifest, Signer, StarVersion, Stars, TargetWorld,
 };
 
-/// A bundle received into a file of ours, hashed on the way. Nothing in it is trusted.
-#[derive(Clone, Debug)]
+/// A bundle received into a file of ours. Nothing in it is trusted.
+#[derive(Debug)]
 pub struct StagedUpload {
     pub file: PathBuf,
     /// Bytes received.
@@ -29,6 +29,8 @@ pub struct StagedUpload {
     pub expected_hash: Option<ContentHash>,
     /// DSSE envelopes, as raw JSON.
     pub signatures: Vec<Vec<u8>>,
+    /// What the file was found to be while it arrived; without it the file is read.
+    pub reading: Option<Reading>,
 }
 
 /// The outcome of one attempt. Each variant carries its report.
@@ -81,22 +83,27 @@ pub struct Examination {
     examined: Result<Examined, Stop>,
 }
 
-/// Verifies an upload, for a caller that knows the facts beforehand.
+/// Verifies an upload, for a caller that knows the facts beforehand. Reads the file.
 pub fn verify(
     upload: &StagedUpload,
     trust: &TrustBundle,
     facts: &Facts,
     limits: &BundleLimits,
 ) -> Verification {
+    let StagedUpload { file, size, content_hash, expected_hash, signatures, .. } = upload;
+    let (file, signatures) = (file.clone(), signatures.clone());
+    let (size, content_hash, expected_hash) = (*size, *content_hash, *expected_hash);
+    let upload =
+        StagedUpload { file, size, content_hash, expected_hash, signatures, reading: None };
     examine(upload, limits, Stars::Refused).decide(trust, facts)
 }
 
-/// The first half of [`verify`]: the checks `transport` to `component`. Reads
-/// and decompresses the whole archive: not for an async thread.
-pub fn examine(upload: &StagedUpload, limits: &BundleLimits, stars: Stars) -> Examination {
+/// The first half of [`verify`]: the checks `transport` to `component`. Reads the
+/// whole archive, unless that is done, and parses a component: not for an async thread.
+pub fn examine(mut upload: StagedUpload, limits: &BundleLimits, stars: Stars) -> Examination {
     let mut rows = Rows::default();
-    let examined = examination::examine(upload, limits, stars, &mut rows);
-    Examination { upload: upload.clone(), rows, examined }
+    let examined = examination::examine(&mut upload, limits, stars, &mut rows);
+    Examination { upload, rows, examined }
 }
 
 impl Examination {

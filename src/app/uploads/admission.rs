@@ -1,56 +1,187 @@
-//! Whether one more upload of a caller is allowed.
+//! Whether one more upload of a caller is allowed, however it is sent.
+//!
+//! What arrives in parts is a row, what is sent in one request is counted in
+//! memory, and one rule holds for both together: so many uploads, so many bytes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::UploadError;
 use crate::app::App;
-use crate::model::Upload;
+use crate::config::UploadsConfig;
+use crate::model::{Principal, TenantId, Upload};
 use crate::registry::{RegistryError, WriteTxn, uploads};
 
 /// Finished uploads of one caller that are remembered, so that a lost answer can be asked for.
 const MAX_FINISHED: usize = 100;
 
-/// What the limits say of a new upload.
-enum Admission {
-    Added,
-    TooMany { unfinished: u32 },
-    TooManyBytes { held: u64 },
+/// What each caller is sending in one request.
+#[derive(Debug, Default)]
+pub struct InFlight {
+    callers: Callers,
+    /// Held from the count to what changes it: of two at once not both can be
+    /// the last that is allowed.
+    deciding: tokio::sync::Mutex<()>,
+}
+
+type Callers = Arc<Mutex<HashMap<Caller, UnderWay>>>;
+type Caller = (TenantId, String);
+
+/// What a caller has begun and not ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::app) struct UnderWay {
+    pub(in crate::app) uploads: u32,
+    pub(in crate::app) bytes: u64,
+}
+
+/// A bundle that is sent in one request. Dropped, it counts no more.
+#[derive(Debug)]
+pub(in crate::app) struct Sending {
+    callers: Callers,
+    caller: Caller,
+    received: u64,
+    /// What of it is counted: as much as was announced, and more if more arrives.
+    counted: u64,
+    in_parts: u64,
+    limit: u64,
 }
 
 impl App {
-    /// Adds the row of a new upload. Counting and adding is one commit: of two
-    /// requests at once not both can be the last that is allowed.
+    /// Admits a bundle that is sent in one request, of which so many bytes are announced.
+    pub(in crate::app) async fn admit_sending(
+        &self,
+        principal: &Principal,
+        announced: u64,
+    ) -> Result<Sending, UploadError> {
+        let caller = caller(principal);
+        let _deciding = self.in_flight.deciding.lock().await;
+        let in_parts = self.in_parts(&caller).await?;
+        let in_flight = self.in_flight.of(&caller);
+        check(&self.config.uploads, in_parts.and(in_flight), announced)?;
+        let limit = self.config.uploads.max_unfinished_bytes;
+        Ok(self.in_flight.begin(caller, announced, in_parts.bytes, limit))
+    }
+
+    /// Adds the row of a new upload. Counting and adding is one commit.
     pub(super) async fn admit(&self, upload: &Upload) -> Result<(), UploadError> {
-        let limits = &self.config.uploads;
-        let (limit, limit_bytes) = (limits.max_unfinished, limits.max_unfinished_bytes);
+        let limits = self.config.uploads.clone();
         let row = upload.clone();
-        let add = move |txn: &WriteTxn| add(txn, &row, limit, limit_bytes);
-        match self.registry.write(add).await? {
-            Admission::Added => Ok(()),
-            Admission::TooMany { unfinished } => Err(UploadError::TooMany { limit, unfinished }),
-            Admission::TooManyBytes { held } => {
-                let length = upload.length;
-                Err(UploadError::TooManyBytes { limit: limit_bytes, held, length })
-            }
+        let _deciding = self.in_flight.deciding.lock().await;
+        let in_flight = self.in_flight.of(&(row.tenant.clone(), row.owner.clone()));
+        let add = move |txn: &WriteTxn| add(txn, &row, &limits, in_flight);
+        self.registry.write(add).await?
+    }
+
+    /// All that a caller has under way.
+    pub(in crate::app) async fn under_way(
+        &self,
+        principal: &Principal,
+    ) -> Result<UnderWay, UploadError> {
+        let caller = caller(principal);
+        Ok(self.in_parts(&caller).await?.and(self.in_flight.of(&caller)))
+    }
+
+    async fn in_parts(&self, (tenant, owner): &Caller) -> Result<UnderWay, UploadError> {
+        let tenant = tenant.clone();
+        let rows = self.registry.read(move |txn| uploads::list(txn, &tenant)).await?;
+        let now = self.clock.now();
+        let own = rows.iter().filter(|row| row.owner == *owner && !row.is_expired(now));
+        Ok(UnderWay::of_rows(own.filter(|row| !row.finished)))
+    }
+}
+
+impl UnderWay {
+    fn of_rows<'a>(rows: impl Iterator<Item = &'a Upload>) -> Self {
+        rows.fold(Self::default(), |sum, row| sum.and(Self { uploads: 1, bytes: row.length }))
+    }
+
+    fn and(self, other: Self) -> Self {
+        let uploads = self.uploads.saturating_add(other.uploads);
+        Self { uploads, bytes: self.bytes.saturating_add(other.bytes) }
+    }
+}
+
+impl InFlight {
+    fn of(&self, caller: &Caller) -> UnderWay {
+        lock(&self.callers).get(caller).copied().unwrap_or_default()
+    }
+
+    fn begin(&self, caller: Caller, announced: u64, in_parts: u64, limit: u64) -> Sending {
+        let mut callers = lock(&self.callers);
+        let sent = callers.entry(caller.clone()).or_default();
+        *sent = sent.and(UnderWay { uploads: 1, bytes: announced });
+        let callers = Arc::clone(&self.callers);
+        Sending { callers, caller, received: 0, counted: announced, in_parts, limit }
+    }
+}
+
+impl Sending {
+    /// Counts bytes that arrived, as far as they were not announced.
+    pub(in crate::app) fn take(&mut self, bytes: usize) -> Result<(), UploadError> {
+        self.received += bytes as u64;
+        let more = self.received.saturating_sub(self.counted);
+        if more == 0 {
+            return Ok(());
+        }
+        self.counted += more;
+        let mut callers = lock(&self.callers);
+        let sent = callers.entry(self.caller.clone()).or_default();
+        sent.bytes += more;
+        let held = self.in_parts + sent.bytes - self.counted;
+        if held + self.counted > self.limit {
+            let length = self.counted;
+            return Err(UploadError::TooManyBytes { limit: self.limit, held, length });
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        let mut callers = lock(&self.callers);
+        let Some(sent) = callers.get_mut(&self.caller) else { return };
+        sent.uploads -= 1;
+        sent.bytes -= self.counted;
+        if sent.uploads == 0 {
+            callers.remove(&self.caller);
         }
     }
+}
+
+fn caller(principal: &Principal) -> Caller {
+    (principal.tenant(), principal.actor().to_string())
+}
+
+fn lock(callers: &Callers) -> MutexGuard<'_, HashMap<Caller, UnderWay>> {
+    callers.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The rule.
+fn check(limits: &UploadsConfig, under_way: UnderWay, length: u64) -> Result<(), UploadError> {
+    let UnderWay { uploads: unfinished, bytes: held } = under_way;
+    if unfinished >= limits.max_unfinished {
+        return Err(UploadError::TooMany { limit: limits.max_unfinished, unfinished });
+    }
+    let limit = limits.max_unfinished_bytes;
+    if held.saturating_add(length) > limit {
+        return Err(UploadError::TooManyBytes { limit, held, length });
+    }
+    Ok(())
 }
 
 fn add(
     txn: &WriteTxn,
     row: &Upload,
-    limit: u32,
-    limit_bytes: u64,
-) -> Result<Admission, RegistryError> {
+    limits: &UploadsConfig,
+    in_flight: UnderWay,
+) -> Result<Result<(), UploadError>, RegistryError> {
     let mut own = uploads::list(txn, &row.tenant)?;
     own.retain(|other| other.owner == row.owner && !other.is_expired(row.created_at));
     let (finished, unfinished): (Vec<_>, Vec<_>) = own.into_iter().partition(|each| each.finished);
     if !row.finished {
-        let count = u32::try_from(unfinished.len()).unwrap_or(u32::MAX);
-        if count >= limit {
-            return Ok(Admission::TooMany { unfinished: count });
-        }
-        let held = unfinished.iter().fold(0_u64, |held, each| held.saturating_add(each.length));
-        if held.saturating_add(row.length) > limit_bytes {
-            return Ok(Admission::TooManyBytes { held });
+        let under_way = UnderWay::of_rows(unfinished.iter()).and(in_flight);
+        if let Err(refusal) = check(limits, under_way, row.length) {
+            return Ok(Err(refusal));
         }
     }
     // The oldest are forgotten first: nobody waits for their answer any longer.
@@ -59,5 +190,5 @@ fn add(
         uploads::remove(txn, &old.tenant, &old.id)?;
     }
     uploads::put(txn, row)?;
-    Ok(Admission::Added)
+    Ok(Ok(()))
 }

@@ -30,14 +30,23 @@ impl Part<'_> {
     /// Receives the part to its end, or to where it breaks off.
     pub(super) async fn receive<E: Display>(
         mut self,
-        mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
+        body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     ) -> Result<Upload, UploadError> {
         if self.upload.is_complete() {
             return self.nothing_more(body).await;
         }
-        let begin = self.upload.offset;
-        let mut writer = self.app.bundles.append_upload(self.hold, begin).await?;
-        let mut received = begin;
+        let mut writer = self.app.bundles.append_upload(self.hold, self.upload.offset).await?;
+        let outcome = self.write(&mut writer, body).await;
+        writer.close().await;
+        outcome.map(|()| self.upload)
+    }
+
+    async fn write<E: Display>(
+        &mut self,
+        writer: &mut UploadWriter,
+        mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
+    ) -> Result<(), UploadError> {
+        let mut received = self.upload.offset;
         let mut hasher = self.checksum.map(|expected| (StreamHasher::new(), expected));
         while let Some(chunk) = next(&mut body, self.patience()).await {
             let chunk = match chunk {
@@ -49,13 +58,13 @@ impl Part<'_> {
                 let length = self.upload.length;
                 return Err(UploadError::Overrun { length, received: end });
             }
-            writer.write(&chunk).await?;
             if let Some((hasher, _)) = &mut hasher {
                 hasher.update(&chunk);
             }
+            writer.write(chunk).await?;
             received = end;
             if hasher.is_none() && received - self.upload.offset >= CHECKPOINT_BYTES {
-                self.acknowledge(&mut writer, received).await?;
+                self.acknowledge(writer, received).await?;
             }
         }
         if let Some((hasher, expected)) = hasher
@@ -63,8 +72,7 @@ impl Part<'_> {
         {
             return Err(UploadError::ChecksumMismatch);
         }
-        self.acknowledge(&mut writer, received).await?;
-        Ok(self.upload)
+        self.acknowledge(writer, received).await
     }
 
     /// A whole upload is not opened again: its file may have become the bundle of a
@@ -89,13 +97,13 @@ impl Part<'_> {
 
     /// Without a checksum every byte that arrived counts; with one none does.
     async fn broken(
-        mut self,
-        mut writer: UploadWriter,
+        &mut self,
+        writer: &mut UploadWriter,
         received: u64,
         reason: String,
-    ) -> Result<Upload, UploadError> {
+    ) -> Result<(), UploadError> {
         if self.checksum.is_none() {
-            self.acknowledge(&mut writer, received).await?;
+            self.acknowledge(writer, received).await?;
         }
         Err(UploadError::Broken { offset: self.upload.offset, reason })
     }

@@ -10,9 +10,7 @@ use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
 use super::error::ArchiveError;
 use super::frame_header::{FrameHeader, LONGEST_HEADER};
-use super::side_hash::SideHash;
 use crate::bundle::BundleLimits;
-use crate::model::ContentHash;
 
 /// Large enough that system calls do not count, small enough for the processor's cache.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -22,7 +20,6 @@ pub(super) struct Frames<'l, R> {
     archive: R,
     limits: &'l BundleLimits,
     decoder: Decoder<'static>,
-    hash: SideHash,
     input: Piece,
     output: Piece,
     /// The archive has no more bytes.
@@ -63,7 +60,6 @@ impl<'l, R: Read> Frames<'l, R> {
             archive,
             limits,
             decoder,
-            hash: SideHash::new(),
             input: Piece::new(),
             output: Piece::new(),
             at_end: false,
@@ -92,19 +88,9 @@ impl<'l, R: Read> Frames<'l, R> {
         debug_assert!(self.output.start <= self.output.end);
     }
 
-    /// Bytes read from the archive.
-    pub(super) fn compressed(&self) -> u64 {
-        self.compressed
-    }
-
     /// Bytes decompressed.
     pub(super) fn unpacked(&self) -> u64 {
         self.unpacked
-    }
-
-    /// The hash of every byte read from the archive.
-    pub(super) fn content_hash(self) -> ContentHash {
-        ContentHash::from(self.hash.finish())
     }
 
     /// Looks at the header of the next frame; false when there is none.
@@ -160,13 +146,12 @@ impl<'l, R: Read> Frames<'l, R> {
         Ok(())
     }
 
-    /// Reads and hashes more of the archive behind what is still unused.
+    /// Reads more of the archive behind what is still unused.
     fn refill(&mut self) -> Result<(), ArchiveError> {
         let Piece { bytes, start, end } = &mut self.input;
         bytes.copy_within(*start..*end, 0);
         (*start, *end) = (0, *end - *start);
         let read = read_some(&mut self.archive, &mut bytes[*end..]).map_err(ArchiveError::Read)?;
-        self.hash.update(&bytes[*end..*end + read]);
         *end += read;
         self.compressed += read as u64;
         self.at_end = read == 0;

@@ -3,18 +3,46 @@
 //! Every byte of a large bundle is hashed twice, packed and unpacked; on one
 //! thread that is most of the time that reading takes.
 
+use std::io::{self, Read};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::{self, JoinHandle};
 
-use crate::model::StreamHasher;
+use crate::model::{ContentHash, StreamHasher};
 
 /// Below this a thread costs more than it saves.
 const MIN_BYTES: usize = 1024 * 1024;
 /// Pieces on their way: bounds the memory, evens out the pace.
 const PIECES: usize = 4;
 
+/// An archive that is hashed while it is read.
+pub(super) struct SideHashed<R> {
+    archive: R,
+    hash: SideHash,
+    size: u64,
+}
+
+impl<R: Read> SideHashed<R> {
+    pub(super) fn new(archive: R) -> Self {
+        Self { archive, hash: SideHash::new(), size: 0 }
+    }
+
+    /// The hash and the number of the bytes that were read.
+    pub(super) fn finish(self) -> (ContentHash, u64) {
+        (ContentHash::from(self.hash.finish()), self.size)
+    }
+}
+
+impl<R: Read> Read for SideHashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.archive.read(buffer)?;
+        self.hash.update(&buffer[..read]);
+        self.size += read as u64;
+        Ok(read)
+    }
+}
+
 /// SHA-256 of everything it is given, in order.
-pub(super) enum SideHash {
+enum SideHash {
     /// Few bytes so far.
     Here { hasher: StreamHasher, seen: usize },
     /// A thread has taken over.
@@ -22,11 +50,11 @@ pub(super) enum SideHash {
 }
 
 impl SideHash {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Self::Here { hasher: StreamHasher::new(), seen: 0 }
     }
 
-    pub(super) fn update(&mut self, bytes: &[u8]) {
+    fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Here { hasher, seen } => {
                 hasher.update(bytes);
@@ -46,7 +74,7 @@ impl SideHash {
         }
     }
 
-    pub(super) fn finish(self) -> [u8; 32] {
+    fn finish(self) -> [u8; 32] {
         let hasher = match self {
             Self::Here { hasher, .. } => hasher,
             Self::Aside { work, worker, .. } => {

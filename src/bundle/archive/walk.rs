@@ -9,7 +9,7 @@ use super::names::{Layout, Names};
 use super::paths::entry_path;
 use super::pax::{self, Overrides};
 use crate::bundle::BundleLimits;
-use crate::model::{AssetPath, ContentHash};
+use crate::model::AssetPath;
 
 /// The longest GNU name: a path, `./`, a slash and the NUL, with room to spare for
 /// a message that names the path and not the header.
@@ -41,8 +41,6 @@ pub(super) struct File {
 /// What is known when every byte has been read.
 #[derive(Debug)]
 pub(super) struct End {
-    pub(super) content_hash: ContentHash,
-    pub(super) size: u64,
     pub(super) unpacked_size: u64,
     /// The one folder that every entry is below.
     pub(super) top_folder: Option<String>,
@@ -112,10 +110,8 @@ impl<'l, R: Read> Walk<'l, R> {
     /// Ends the walk after the last file.
     pub(super) fn finish(self) -> End {
         End {
-            size: self.frames.compressed(),
             unpacked_size: self.frames.unpacked(),
             top_folder: self.names.layout().top_folder().map(str::to_owned),
-            content_hash: self.frames.content_hash(),
         }
     }
 

@@ -55,6 +55,8 @@ struct Sending<'a> {
     client: &'a Client,
     source: &'a Source,
     hash: ContentHash,
+    /// Whether the hash is that of the bundle, and not only what a signature says.
+    hash_is_sure: bool,
     progress: Arc<Progress>,
     /// The upload, once there is one.
     id: Option<UploadId>,
@@ -71,11 +73,15 @@ pub(super) async fn send(
     source: &Source,
     output: Output,
 ) -> Result<PublishAnswer, Failure> {
-    let hash = source.content_hash().await?;
+    let (hash, hash_is_sure) = match source.stated_hash() {
+        Some(hash) => (hash, false),
+        None => (source.content_hash().await?, true),
+    };
     let title = format!("Sending {}", source.title);
     let progress = Arc::new(Progress::start(output, &title, source.size));
     let (id, offset, part_bytes) = (None, 0, PART_BYTES);
-    let mut sending = Sending { client, source, hash, progress, id, offset, part_bytes };
+    let mut sending =
+        Sending { client, source, hash, hash_is_sure, progress, id, offset, part_bytes };
     let (mut failures, mut reached) = (0, 0);
     loop {
         let failure = match sending.attempt().await {
@@ -101,10 +107,14 @@ pub(super) async fn send(
 impl Sending<'_> {
     /// From where the server is to the end, as long as nothing breaks.
     async fn attempt(&mut self) -> Result<PublishAnswer, Failure> {
-        let row = match self.id {
+        let mut row = match self.id {
             Some(id) => self.client.get::<Row>(&path_of(id)).await?,
             None => self.begin().await?,
         };
+        if row.published.is_some() && !self.is_hash_right().await? {
+            // Something else is published that the signature is of.
+            row = self.begin().await?;
+        }
         if let Some(answer) = row.published {
             return Ok(answer);
         }
@@ -120,6 +130,16 @@ impl Sending<'_> {
         let signatures = self.source.signatures.iter().map(|envelope| STANDARD.encode(envelope));
         let body = json!({ "signatures": signatures.collect::<Vec<_>>() });
         self.client.call(Method::POST, &format!("{path}/publish"), Some(body)).await
+    }
+
+    /// Whether the bundle has the hash that a signature says, before that is relied on.
+    async fn is_hash_right(&mut self) -> Result<bool, Failure> {
+        if self.hash_is_sure {
+            return Ok(true);
+        }
+        let stated = std::mem::replace(&mut self.hash, self.source.content_hash().await?);
+        self.hash_is_sure = true;
+        Ok(self.hash == stated)
     }
 
     /// The upload that an earlier call left unfinished, or a new one.

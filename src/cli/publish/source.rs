@@ -17,6 +17,7 @@ use crate::cli::pack::{counted, note_left_out, refused};
 use crate::cli::sign::{read_key, sign_archive};
 use crate::cli::verify::read_signatures;
 use crate::model::{ContentHash, StreamHasher};
+use crate::trust::statement;
 
 /// Bytes hashed at a time.
 const HASH_BYTES: usize = 128 * 1024;
@@ -29,6 +30,7 @@ pub(super) struct Source {
     pub(super) size: u64,
     /// Envelopes.
     pub(super) signatures: Vec<Vec<u8>>,
+    hash: Option<ContentHash>,
 }
 
 impl Source {
@@ -56,6 +58,17 @@ impl Source {
         self.title.rsplit('/').find(|name| !name.is_empty()).unwrap_or_default()
     }
 
+    /// The address of the bundle, if it is known or if a signature states it: hashing a
+    /// large bundle takes as long as sending it. A signature can be of another bundle.
+    pub(super) fn stated_hash(&self) -> Option<ContentHash> {
+        let stated = || {
+            let claims = self.signatures.iter().filter_map(|s| statement::claimed_bundle(s));
+            let mut of_this_size = claims.filter(|(_, size)| *size == self.size);
+            of_this_size.next().map(|(hash, _)| hash)
+        };
+        self.hash.or_else(stated)
+    }
+
     /// The address of the bundle.
     pub(super) async fn content_hash(&self) -> Result<ContentHash, Failure> {
         let archive = self.archive.try_clone()?;
@@ -81,8 +94,11 @@ pub(super) async fn prepare(args: &PublishArgs, output: Output) -> Result<Source
     let (path, named) = (args.path.clone(), args.signatures.clone());
     let key = args.key.as_deref().map(|file| read_key(file, output)).transpose()?;
     blocking(move || {
+        let mut hash = None;
         let (mut archive, mut signatures) = if path.is_dir() {
-            (pack(&path, output)?, read_all(&named)?)
+            let (archive, packed) = pack(&path, output)?;
+            hash = Some(packed);
+            (archive, read_all(&named)?)
         } else {
             let archive = File::open(&path).map_err(|error| cannot_read(&path, error))?;
             let signatures =
@@ -90,18 +106,20 @@ pub(super) async fn prepare(args: &PublishArgs, output: Output) -> Result<Source
             (archive, signatures)
         };
         if let Some(key) = key {
-            signatures.push(sign_archive(BufReader::new(&archive), &key)?.envelope);
+            let signed = sign_archive(BufReader::new(&archive), &key)?;
+            hash = Some(signed.subject.content_hash);
+            signatures.push(signed.envelope);
             archive.rewind()?;
         }
         let size = archive.metadata()?.len();
         let title = path.display().to_string();
-        Ok(Source { title, archive, size, signatures })
+        Ok(Source { title, archive, size, signatures, hash })
     })
     .await
 }
 
 /// Into a file without a name: nothing is left behind, however this ends.
-fn pack(folder: &Path, output: Output) -> Result<File, Failure> {
+fn pack(folder: &Path, output: Output) -> Result<(File, ContentHash), Failure> {
     let mut archive = tempfile::tempfile()?;
     let packed = bundle::pack(folder, &mut archive).map_err(refused)?;
     archive.flush()?;
@@ -111,7 +129,7 @@ fn pack(folder: &Path, output: Output) -> Result<File, Failure> {
         let (files, size) = (counted(packed.files.len()), size(packed.size));
         output.note(&format!("Packed {}: {files}, {size}", folder.display()));
     }
-    Ok(archive)
+    Ok((archive, packed.content_hash))
 }
 
 fn read_all(named: &[PathBuf]) -> Result<Vec<Vec<u8>>, Failure> {

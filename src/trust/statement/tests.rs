@@ -117,6 +117,14 @@ fn a_key_is_offered_only_if_it_made_the_signature() {
 }
 
 #[test]
+fn an_envelope_says_which_bundle_it_claims_to_be_for() {
+    let Subject { content_hash, size, .. } = bundle();
+
+    assert_eq!(claimed_bundle(&sign(&key(1), &bundle())), Some((content_hash, size)));
+    assert_eq!(claimed_bundle(b"{}"), None);
+}
+
+#[test]
 fn text_from_a_statement_is_shown_short_and_plain() {
     assert_eq!(shown("a\u{202e}b\u{1b}[1m"), "a\\u{202e}b\\u{1b}[1m");
     assert_eq!(shown(&"x".repeat(101)), format!("{}…", "x".repeat(100)));

@@ -54,8 +54,9 @@ pub(crate) async fn publish_bundle(
 ) -> Result<(StatusCode, Json<PublishResponse>), ApiError> {
     let signatures = header_signatures(&headers)?;
     let digests = DigestCheck::of(&headers)?;
-    check_announced_size(&app, request.body())?;
-    let staged = app.receive(digests.watch(request.into_body().into_data_stream())).await?;
+    let announced = announced_size(&app, request.body())?;
+    let body = digests.watch(request.into_body().into_data_stream());
+    let staged = app.receive(&principal, announced, body).await?;
     digests.check(staged.content_hash.as_bytes())?;
     let declared = digests.content_hash();
     let published = app.publish(&principal, staged, signatures, declared).await?;
@@ -69,7 +70,7 @@ pub(crate) async fn publish_bundle_form(
     principal: Principal,
     MultipartForm(form): MultipartForm,
 ) -> Result<(StatusCode, Json<PublishResponse>), ApiError> {
-    let upload = BundleForm::receive(&app, form, |_, _| Ok(())).await?;
+    let upload = BundleForm::receive(&app, &principal, form, |_, _| Ok(())).await?;
     let BundleForm { staged, signatures, declared, attachments } = upload;
     let (published, kept) =
         app.publish_with_attachments(&principal, staged, signatures, declared, attachments).await?;
@@ -91,6 +92,7 @@ impl BundleForm {
     /// before it is received, so that it can refuse in time.
     pub(in crate::web) async fn receive(
         app: &App,
+        principal: &Principal,
         mut form: Multipart,
         mut other: impl FnMut(&str, &str) -> Result<(), ApiError>,
     ) -> Result<Self, ApiError> {
@@ -104,7 +106,8 @@ impl BundleForm {
                 "bundle" => {
                     other("bundle", "")?;
                     let digests = DigestCheck::of(field.headers())?;
-                    let received = app.receive(digests.watch(field)).await?;
+                    // How long the field is shows only at its end.
+                    let received = app.receive(principal, 0, digests.watch(field)).await?;
                     digests.check(received.content_hash.as_bytes())?;
                     declared = digests.content_hash();
                     staged = Some(received);
@@ -222,7 +225,7 @@ pub(super) fn check_count(count: usize) -> Result<(), ApiError> {
 }
 
 /// Refuses by `Content-Length` before a byte is received.
-fn check_announced_size(app: &App, body: &Body) -> Result<(), ApiError> {
+fn announced_size(app: &App, body: &Body) -> Result<u64, ApiError> {
     let (limit, announced) =
         (app.config.store.max_bundle_bytes, http_body::Body::size_hint(body).lower());
     if announced > limit {
@@ -230,5 +233,5 @@ fn check_announced_size(app: &App, body: &Body) -> Result<(), ApiError> {
             "ask an operator to raise `store.max_bundle_bytes`, or make the bundle smaller",
         ));
     }
-    Ok(())
+    Ok(announced)
 }

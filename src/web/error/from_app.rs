@@ -78,6 +78,7 @@ impl From<ReceiveError> for ApiError {
     fn from(error: ReceiveError) -> Self {
         match error {
             ReceiveError::Broken(_) => Self::malformed(error.to_string()),
+            ReceiveError::NotAdmitted(error) => error.into(),
             ReceiveError::Store(error) => error.into(),
         }
     }

@@ -6,6 +6,9 @@ use super::ApiError;
 use crate::app::rate_limits::RateLimited;
 use crate::app::uploads::{CONTENT_TYPES, FinishError, UploadError};
 
+/// After so many seconds an upload that is under way may have ended.
+const UNDER_WAY_S: u64 = 5;
+
 const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 
 impl From<UploadError> for ApiError {
@@ -40,13 +43,15 @@ impl From<UploadError> for ApiError {
             }
             UploadError::TooMany { limit, unfinished } => {
                 Self::client(StatusCode::TOO_MANY_REQUESTS, "too_many_uploads", detail)
-                    .hint("finish or abort one: `plugboard uploads list`")
+                    .retry_after(UNDER_WAY_S)
+                    .hint("wait for one to end, or abort one: `plugboard uploads list`")
                     .extra("limit", limit)
                     .extra("unfinished", unfinished)
             }
             UploadError::TooManyBytes { limit, held, length } => {
                 Self::client(StatusCode::TOO_MANY_REQUESTS, "too_many_upload_bytes", detail)
-                    .hint("finish or abort one: `plugboard uploads list`")
+                    .retry_after(UNDER_WAY_S)
+                    .hint("wait for one to end, or abort one: `plugboard uploads list`")
                     .extra("limit_bytes", limit)
                     .extra("held_bytes", held)
                     .extra("received_bytes", length)

@@ -52,7 +52,7 @@ pub(in crate::web) async fn submit_upload(
 ) -> Answer {
     let mut token_fits = false;
     let token = &who.csrf_token;
-    let upload = BundleForm::receive(&app, form, |name, value| match name {
+    let upload = BundleForm::receive(&app, &who.principal, form, |name, value| match name {
         "csrf_token" => {
             token_fits = csrf_fits(token, value);
             Ok(())

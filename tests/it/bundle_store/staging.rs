@@ -3,11 +3,16 @@
 use std::fs;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use plugboard::config::StoreConfig;
 use plugboard::model::ContentHash;
 use plugboard::store::StoreError;
 
 use super::harness::{Bench, config, names, noise, small_bundle};
+use crate::support::bundle_builder::BundleBuilder;
+
+/// Large enough to be read while it arrives.
+const LARGE: usize = 3 * 1024 * 1024;
 
 #[tokio::test]
 async fn an_upload_is_hashed_on_its_way() {
@@ -20,6 +25,70 @@ async fn an_upload_is_hashed_on_its_way() {
         assert_eq!(staged.size, 100_000);
         assert_eq!(fs::read(&staged.file).unwrap(), archive);
     }
+}
+
+#[tokio::test]
+async fn a_large_upload_is_read_while_it_arrives() {
+    for bench in Bench::each().await {
+        let archive = BundleBuilder::new("com.example.large", "1.0.0")
+            .file("ui/noise.bin", noise(1, LARGE))
+            .build();
+
+        let mut staged = bench.stage(&archive).await.unwrap();
+
+        assert_eq!(staged.content_hash, ContentHash::of(&archive));
+        assert_eq!(staged.size, archive.len() as u64);
+        let contents = staged.take_reading().unwrap().into_contents().unwrap();
+        assert_eq!(contents.content_hash, staged.content_hash);
+        assert!(contents.files.iter().any(|file| file.size == LARGE as u64));
+    }
+}
+
+#[tokio::test]
+async fn a_large_upload_that_is_no_bundle_is_received_whole() {
+    let bench = Bench::directory(&config());
+    let archive = noise(1, LARGE);
+
+    let mut staged = bench.stage(&archive).await.unwrap();
+
+    assert_eq!(staged.content_hash, ContentHash::of(&archive));
+    assert!(staged.take_reading().unwrap().into_contents().is_err());
+}
+
+#[tokio::test]
+async fn more_large_uploads_than_are_read_at_once_arrive_as_well() {
+    let bench = Bench::directory(&config());
+    let archives: Vec<_> = (0..7).map(|seed| noise(seed, LARGE)).collect();
+
+    let staged = join_all(archives.iter().map(|archive| bench.stage(archive))).await;
+
+    for (staged, archive) in staged.into_iter().zip(&archives) {
+        assert_eq!(staged.unwrap().content_hash, ContentHash::of(archive));
+    }
+}
+
+#[tokio::test]
+async fn a_large_upload_that_is_given_up_leaves_nothing() {
+    let bench = Bench::directory(&config());
+    let mut staging = bench.store.stage().await.unwrap();
+    for chunk in noise(1, LARGE).chunks(64 * 1024) {
+        staging.write(Bytes::copy_from_slice(chunk)).await.unwrap();
+    }
+
+    drop(staging);
+
+    assert!(names(&bench.stored("_staging")).is_empty());
+    assert_eq!(bench.store.staged_bytes(), 0);
+}
+
+#[tokio::test]
+async fn a_large_upload_over_the_limit_stops_at_it_and_leaves_nothing() {
+    let bench = Bench::directory(&StoreConfig { max_bundle_bytes: LARGE as u64 - 1, ..config() });
+
+    let refused = bench.stage(&noise(1, LARGE)).await.err();
+
+    assert!(matches!(refused, Some(StoreError::TooLarge { .. })), "{refused:?}");
+    assert!(names(&bench.stored("_staging")).is_empty());
 }
 
 #[tokio::test]

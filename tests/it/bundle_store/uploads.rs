@@ -8,7 +8,7 @@ use plugboard::config::StoreConfig;
 use plugboard::model::{ContentHash, Upload, UploadId};
 use plugboard::store::StoreError;
 
-use super::harness::{Bench, config, names};
+use super::harness::{Bench, config, names, noise};
 
 fn row(length: u64, offset: u64) -> Upload {
     Upload {
@@ -29,10 +29,17 @@ fn row(length: u64, offset: u64) -> Upload {
 impl Bench {
     /// Writes without promising: what a process leaves that is killed before it answers.
     async fn append(&self, id: UploadId, offset: u64, bytes: &'static str) {
+        self.append_all(id, offset, bytes.as_bytes()).await;
+    }
+
+    async fn append_all(&self, id: UploadId, offset: u64, bytes: &[u8]) {
         let hold = self.store.hold_upload(id).unwrap();
         let mut writer = self.store.append_upload(&hold, offset).await.unwrap();
-        writer.write(&Bytes::from_static(bytes.as_bytes())).await.unwrap();
+        for chunk in bytes.chunks(64 * 1024) {
+            writer.write(Bytes::copy_from_slice(chunk)).await.unwrap();
+        }
         writer.sync().await.unwrap();
+        writer.close().await;
     }
 }
 
@@ -53,6 +60,84 @@ async fn an_upload_goes_on_after_a_start_and_what_was_not_promised_is_cut_off() 
     assert_eq!(bench.store.staged_bytes(), 10);
     let path = format!("_staging/{}/bundle.tar.zst", upload.id);
     assert_eq!(staged.file.canonicalize().unwrap(), bench.stored(&path).canonicalize().unwrap());
+}
+
+/// The hash of an upload of three parts, of which each may be sent twice: first wrong.
+async fn hash_of_parts(bench: &Bench, parts: &[Vec<u8>; 3], wrong: Option<usize>) -> ContentHash {
+    let (id, length) = (UploadId::random(), parts.iter().map(|part| part.len() as u64).sum());
+    bench.store.reserve_upload(id, length).await.unwrap().keep();
+    let mut offset = 0;
+    for (index, part) in parts.iter().enumerate() {
+        if wrong == Some(index) {
+            bench.append_all(id, offset, &noise(99, part.len())).await;
+        }
+        bench.append_all(id, offset, part).await;
+        offset += part.len() as u64;
+    }
+    let hold = bench.store.hold_upload(id).unwrap();
+    bench.store.finish_upload(&hold, length).await.unwrap().content_hash
+}
+
+#[tokio::test]
+async fn what_was_read_of_bytes_that_were_cut_off_does_not_count() {
+    let bench = Bench::directory(&config());
+    let parts = [1, 2, 3].map(|seed| noise(seed, 2 * 1024 * 1024));
+    let expected = ContentHash::of(&parts.concat());
+    for wrong in [None, Some(0), Some(1), Some(2)] {
+        assert_eq!(hash_of_parts(&bench, &parts, wrong).await, expected, "{wrong:?}");
+    }
+}
+
+#[tokio::test]
+async fn more_large_uploads_than_are_read_at_once_take_turns_and_arrive() {
+    let bench = Bench::directory(&config());
+    let uploads = [1, 2, 3, 4, 5, 6].map(|seed| (UploadId::random(), noise(seed, 4_500_000)));
+    for (id, bytes) in &uploads {
+        bench.store.reserve_upload(*id, bytes.len() as u64).await.unwrap().keep();
+    }
+
+    for offset in [0, 1_500_000, 3_000_000] {
+        for (id, bytes) in &uploads {
+            bench.append_all(*id, offset as u64, &bytes[offset..offset + 1_500_000]).await;
+        }
+    }
+
+    for (id, bytes) in &uploads {
+        let hold = bench.store.hold_upload(*id).unwrap();
+        let staged = bench.store.finish_upload(&hold, bytes.len() as u64).await.unwrap();
+        assert_eq!(staged.content_hash, ContentHash::of(bytes));
+    }
+}
+
+#[tokio::test]
+async fn an_upload_is_finished_as_often_as_it_is_asked_for() {
+    let bench = Bench::directory(&config());
+    let (id, bytes) = (UploadId::random(), noise(1, 3 * 1024 * 1024));
+    bench.store.reserve_upload(id, bytes.len() as u64).await.unwrap().keep();
+    bench.append_all(id, 0, &bytes).await;
+    for _ in 0..2 {
+        let hold = bench.store.hold_upload(id).unwrap();
+
+        let mut staged = bench.store.finish_upload(&hold, bytes.len() as u64).await.unwrap();
+
+        assert_eq!(staged.content_hash, ContentHash::of(&bytes));
+        assert!(staged.take_reading().is_some());
+    }
+}
+
+#[tokio::test]
+async fn an_upload_whose_file_was_cut_while_it_was_read_is_lost() {
+    let bench = Bench::directory(&config());
+    let (id, length) = (UploadId::random(), 3 * 1024 * 1024);
+    bench.store.reserve_upload(id, length).await.unwrap().keep();
+    bench.append_all(id, 0, &noise(1, 3 * 1024 * 1024)).await;
+    let file = bench.stored(&format!("_staging/{id}/bundle.tar.zst"));
+    fs::OpenOptions::new().write(true).open(file).unwrap().set_len(length - 1).unwrap();
+
+    let hold = bench.store.hold_upload(id).unwrap();
+    let finished = bench.store.finish_upload(&hold, length).await.err();
+
+    assert!(matches!(finished, Some(StoreError::Integrity { .. })), "{finished:?}");
 }
 
 #[tokio::test]

@@ -129,6 +129,24 @@ fn a_large_bundle_that_is_published_already_is_not_sent_again() {
 }
 
 #[test]
+fn a_signature_of_another_bundle_does_not_stand_for_the_one_that_is_sent() {
+    let server = Server::ready();
+    let size = pack_large(&server.desk);
+    server.desk.ok("publish large.tar.zst");
+    fs::rename(server.desk.path("large.tar.zst.dsse.json"), server.desk.path("first.json"))
+        .unwrap();
+    fs::remove_file(server.desk.path("large.tar.zst")).unwrap();
+    assert_eq!(pack_large(&server.desk), size, "noise packs to the same size");
+    let line = Line::to(&server.url);
+
+    let command = format!("publish large.tar.zst --signature first.json --url {}", line.url());
+    let refused = server.desk.run(&command);
+
+    assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+    assert!(line.sent() > size, "{}", line.sent());
+}
+
+#[test]
 fn an_upload_can_be_listed_and_given_up() {
     let server = Server::ready();
     pack_large(&server.desk);

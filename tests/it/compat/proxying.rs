@@ -125,16 +125,16 @@ async fn a_body_that_breaks_off_leaves_nothing() {
 #[tokio::test]
 async fn bundles_that_were_never_finalized_are_in_the_way_for_a_quarter_of_an_hour() {
     let app = trusting().await;
-    for _ in 0..4 {
+    for _ in 0..16 {
         assert_eq!(proxy(&app, "filename=a&size=3", "abc").await.status, StatusCode::OK);
     }
 
-    let fifth = proxy(&app, "filename=a&size=3", "abc").await;
+    let one_more = proxy(&app, "filename=a&size=3", "abc").await;
     app.clock.advance(15 * 60);
     let later = proxy(&app, "filename=a&size=3", "abc").await;
 
-    refused(&fifth, StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT");
-    assert_eq!(fifth.json()["details"]["limit"], 4);
+    refused(&one_more, StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT");
+    assert_eq!(one_more.json()["details"]["limit"], 16);
     assert_eq!(later.status, StatusCode::OK, "{}", later.text());
 }
 

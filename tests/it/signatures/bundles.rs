@@ -1,17 +1,19 @@
 //! Whole bundles through `verify`: the verdict, and which check it came from.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
 use jiff::Timestamp;
-use plugboard::bundle::BundleLimits;
+use plugboard::bundle::{BundleLimits, Reading};
 use plugboard::config::SigningPolicy;
-use plugboard::model::{Approval, ContentHash, KeyStatus, NameGlob, TargetWorld, TrustedKey};
+use plugboard::model::{
+    Approval, ContentHash, KeyStatus, NameGlob, Stars, TargetWorld, TrustedKey,
+};
 use plugboard::trust::statement::{self, Subject};
 use plugboard::trust::{
     Check, CheckStatus, Facts, RegistryFacts, Report, StagedUpload, TrustBundle, Verdict,
-    Verification, keys, verify,
+    Verification, examine, keys, verify,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -43,7 +45,8 @@ impl Desk {
         let file: PathBuf = self.folder.path().join(content_hash.hex());
         fs::write(&file, archive).unwrap();
         let size = archive.len() as u64;
-        StagedUpload { file, size, content_hash, expected_hash: None, signatures: vec![] }
+        let (expected_hash, signatures, reading) = (None, vec![], None);
+        StagedUpload { file, size, content_hash, expected_hash, signatures, reading }
     }
 
     fn stage_signed(&self, bundle: &BundleBuilder, key: &SigningKey) -> StagedUpload {
@@ -131,6 +134,35 @@ fn a_bundle_that_changed_in_our_hands_is_not_judged() {
 
         assert_eq!(failure(&report), (Check::Integrity, "staged_file_changed"));
     }
+}
+
+#[test]
+fn a_bundle_that_was_read_while_it_arrived_is_not_read_again() {
+    let desk = Desk::new();
+    let mut upload = desk.stage_signed(&demo(), &key(1));
+    upload.reading = Some(read(&upload.file));
+    fs::remove_file(&upload.file).unwrap();
+
+    let examination = examine(upload, &BundleLimits::default(), Stars::Refused);
+
+    assert_eq!(examination.name().unwrap().as_str(), "com.acme.demo");
+}
+
+#[test]
+fn what_was_read_of_another_bundle_does_not_count() {
+    let desk = Desk::new();
+    let other = desk.stage(&demo().file("ui/a.js", "1").build());
+    let mut upload = desk.stage_signed(&demo(), &key(1));
+    upload.reading = Some(read(&other.file));
+
+    let examination = examine(upload, &BundleLimits::default(), Stars::Refused);
+    let report = not_checked(examination.decide(&desk.trust, &desk.facts));
+
+    assert_eq!(failure(&report), (Check::Integrity, "staged_file_changed"));
+}
+
+fn read(file: &Path) -> Reading {
+    Reading::of(fs::File::open(file).unwrap(), &BundleLimits::default()).unwrap()
 }
 
 #[test]

@@ -15,7 +15,7 @@ use plugboard::app::rate_limits::RateLimits;
 use plugboard::app::sign_in::{Passwords, SignInLimits, SignInLinks};
 use plugboard::app::tokens::TokenRequest;
 use plugboard::app::trust::TrustRequest;
-use plugboard::app::uploads::UploadAddresses;
+use plugboard::app::uploads::{InFlight, UploadAddresses};
 use plugboard::bundle::{self, BundleLimits};
 use plugboard::config::{Config, StoreConfig};
 use plugboard::model::{
@@ -188,6 +188,7 @@ impl TestApp {
             sign_in_links: SignInLinks::default(),
             upload_addresses: UploadAddresses::new(),
             rate_limits: RateLimits::new(&config.uploads),
+            in_flight: InFlight::default(),
             config: Arc::new(config),
         };
         let key = keys::generate().unwrap();

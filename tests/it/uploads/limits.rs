@@ -1,10 +1,20 @@
 //! Every limit on sending: each refuses with its numbers.
 
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::Poll;
+
 use axum::http::{Method, StatusCode};
+use bytes::Bytes;
+use futures_util::stream;
+use plugboard::app::upload::ReceiveError;
+use plugboard::app::uploads::{NewUpload, UploadError};
 use plugboard::web::server::Peer;
 use serde_json::json;
+use tokio::sync::oneshot;
 
-use crate::support::test_app::TestApp;
+use super::reports;
+use crate::support::test_app::{TestApp, local};
 
 #[tokio::test]
 async fn a_bundle_above_the_limit_does_not_begin() {
@@ -20,8 +30,8 @@ async fn a_bundle_above_the_limit_does_not_begin() {
 }
 
 #[tokio::test]
-async fn one_caller_has_four_unfinished_uploads() {
-    let app = TestApp::start().await;
+async fn one_caller_has_so_many_unfinished_uploads() {
+    let app = TestApp::start_with(|config| config.uploads.max_unfinished = 4).await;
     let mut paths = Vec::new();
     for _ in 0..4 {
         paths.push(app.begin(10).await);
@@ -32,6 +42,7 @@ async fn one_caller_has_four_unfinished_uploads() {
     assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(answer.code(), "too_many_uploads");
     assert_eq!((&answer.json()["limit"], &answer.json()["unfinished"]), (&json!(4), &json!(4)));
+    assert_eq!(answer.header("retry-after"), "5");
     assert_eq!(app.app.bundles.staged_bytes(), 40);
     let other = app.make_token("default", &["bundle:publish"]).await;
     assert_eq!(app.creation(10).token(&other).send().await.status, StatusCode::CREATED);
@@ -54,6 +65,64 @@ async fn the_unfinished_uploads_of_one_caller_share_a_number_of_bytes() {
     );
     assert_eq!(app.app.bundles.staged_bytes(), 60);
     assert_eq!(app.creation(40).send().await.status, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn a_bundle_in_one_request_is_refused_while_too_many_others_are_under_way() {
+    let app = TestApp::start_with(|config| config.uploads.max_unfinished = 1).await;
+    let path = app.begin(10).await;
+
+    let answer = app.put_bundle(reports().build(), &[]).await;
+
+    assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(answer.code(), "too_many_uploads");
+    assert_eq!((&answer.json()["limit"], &answer.json()["unfinished"]), (&json!(1), &json!(1)));
+    assert_eq!(answer.header("retry-after"), "5");
+    app.tus(Method::DELETE, &path).send().await;
+    assert_eq!(app.put_bundle(reports().build(), &[]).await.status, StatusCode::ACCEPTED);
+}
+
+#[tokio::test]
+async fn a_bundle_in_one_request_counts_until_its_sender_is_gone() {
+    let app = TestApp::start_with(|config| config.uploads.max_unfinished = 1).await;
+    let (begun, has_begun) = oneshot::channel();
+    let mut begun = Some(begun);
+    let silence = stream::poll_fn(move |_| {
+        begun.take().map(|begun| begun.send(()));
+        Poll::<Option<Result<Bytes, Infallible>>>::Pending
+    });
+    let receiver = Arc::clone(&app.app);
+    let receiving = tokio::spawn(async move { receiver.receive(&local(), 10, silence).await });
+    has_begun.await.unwrap();
+
+    let sender = local();
+    let new = || NewUpload { length: 10, ..NewUpload::default() };
+    let refused = app.app.begin_upload(&sender, new()).await.err();
+    let limits = app.app.limits(&local()).await.unwrap().uploads;
+    receiving.abort();
+    receiving.await.unwrap_err();
+
+    let too_many = matches!(refused, Some(UploadError::TooMany { limit: 1, unfinished: 1 }));
+    assert!(too_many, "{refused:?}");
+    assert_eq!((limits.unfinished, limits.unfinished_bytes), (1, 10));
+    assert!(app.app.begin_upload(&sender, new()).await.is_ok());
+}
+
+#[tokio::test]
+async fn bytes_that_were_not_announced_count_when_they_arrive() {
+    let app = TestApp::start_with(|config| config.uploads.max_unfinished_bytes = 100).await;
+    let pieces = || stream::iter([60, 60].map(|size| Ok::<_, Infallible>(vec![0; size].into())));
+
+    let refused = app.app.receive(&local(), 0, pieces()).await.err();
+    let announced = app.app.receive(&local(), 120, pieces()).await.err();
+
+    for refused in [refused, announced] {
+        let Some(ReceiveError::NotAdmitted(error)) = refused else { panic!("{refused:?}") };
+        let UploadError::TooManyBytes { limit, held, length } = error else { panic!("{error}") };
+        assert_eq!((limit, held, length), (100, 0, 120));
+    }
+    assert_eq!(app.app.bundles.staged_bytes(), 0);
+    assert_eq!(app.app.limits(&local()).await.unwrap().uploads.unfinished_bytes, 0);
 }
 
 #[tokio::test]
@@ -160,7 +229,7 @@ async fn the_limits_can_be_asked_for_with_what_is_used() {
     assert_eq!(
         limits["uploads"],
         json!({
-            "max_unfinished": 4, "unfinished": 1, "max_unfinished_bytes": 1024 * 1024 * 1024,
+            "max_unfinished": 16, "unfinished": 1, "max_unfinished_bytes": 1024 * 1024 * 1024,
             "unfinished_bytes": 10, "expire_after_s": 86400,
         })
     );
