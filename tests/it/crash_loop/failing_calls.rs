@@ -50,16 +50,18 @@ async fn fail_each_call(error: &str) -> BTreeMap<String, usize> {
         let is_done = status == StatusCode::CREATED;
         assert!(is_done || is_told(error, &failed, &code), "{case}");
         *told.entry(if is_done { "published".to_owned() } else { code }).or_default() += 1;
-        acknowledged.extend(is_done.then(|| name.clone()));
         let visible =
             check::every_visible_version_is_whole(&client, &appliance, &folder, &case).await;
+        // A commit whose last sync fails can be on disk all the same: then it is there for good.
+        let is_there = is_done || failed.ends_with(".redb") && visible.contains(&name);
+        acknowledged.extend(is_there.then(|| name.clone()));
         assert_eq!(visible, acknowledged, "{case}");
         if failed.starts_with("missed") {
             assert!(is_done && number > 20, "{case}");
             break;
         }
         let (again, _) = send(&client, &appliance, &upload).await;
-        assert_eq!(again, if is_done { StatusCode::OK } else { StatusCode::CREATED }, "{case}");
+        assert_eq!(again, if is_there { StatusCode::OK } else { StatusCode::CREATED }, "{case}");
         acknowledged.insert(name.clone());
         // Also waits for what goes on in the background.
         client.install_and_enable(&appliance, &name).await.unwrap();

@@ -19,9 +19,10 @@ use crate::support::{note, rounds};
 
 const WORKERS: usize = 3;
 /// The power is cut at most so long after the appliance is ready.
-const LATEST_MS: u64 = 1500;
+const LATEST_MS: u64 = 3000;
 const DISK_BYTES: u64 = 1 << 30;
-const CONTROL: [u8; 1 << 20] = [7; 1 << 20];
+/// What the files hold that show whether the power was cut.
+const CONTROL: &[u8] = &[7; 1 << 20];
 /// `EXT4_IOC_SHUTDOWN` with `EXT4_GOING_FLAGS_NOLOGFLUSH`.
 const CUT: &str = "import fcntl, os, struct, sys\n\
     fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack('I', 2))";
@@ -125,7 +126,8 @@ impl LoopDisk {
 
     /// Gone, or empty: its name may have been synced along with another file.
     fn lost_what_was_not_synced(&self) -> bool {
-        assert_eq!(fs::read(self.mount_point().join("synced")).unwrap(), CONTROL);
+        let synced = fs::read(self.mount_point().join("synced")).unwrap();
+        assert!(synced == CONTROL, "the disk lost what was synced: {} bytes left", synced.len());
         let unsynced = fs::read(self.mount_point().join("unsynced"));
         !unsynced.is_ok_and(|content| content == CONTROL)
     }
