@@ -21,5 +21,5 @@ pub(crate) fn rounds() -> u32 {
 /// Past the harness, which swallows what a passing test prints.
 pub(crate) fn note(line: &str) {
     use std::io::Write;
-    writeln!(std::io::stdout(), "{line}").unwrap();
+    std::io::stdout().write_all(format!("{line}\n").as_bytes()).unwrap();
 }

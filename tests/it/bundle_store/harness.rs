@@ -37,7 +37,7 @@ enum Place {
     /// On a server in this process, whose objects are files.
     Server(S3Server),
     /// On a server that the environment names.
-    Real(RealBucket),
+    Real(Box<RealBucket>),
 }
 
 /// An object that a test looks at: which writing of it this is, and its content.
@@ -76,7 +76,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let config = bucket.config.clone();
         let store = BundleStore::open(&config, folder.path()).unwrap();
-        Some(Self { store, folder, config, place: Place::Real(bucket) })
+        Some(Self { store, folder, config, place: Place::Real(Box::new(bucket)) })
     }
 
     /// One store of each kind: what holds for one holds for the others.

@@ -97,7 +97,7 @@ impl Appliance {
         words.push(PROGRAM);
         words.extend(SERVE);
         let mut command = folder.command_of(Command::new(wrapper), &words);
-        command.stdin(Stdio::piped()).envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+        command.stdin(Stdio::piped());
         Self::started(command, None).unwrap_or_else(|notes| panic!("it did not start: {notes}"))
     }
 

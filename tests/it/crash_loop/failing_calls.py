@@ -4,8 +4,9 @@
 
 Reads lines from standard input. `arm N ERRNO` answers `armed`, counts from the
 next call on and fails the N-th; `disarm` ends that and answers `hit` and what
-was failed, or `missed` and how many calls there were. The program's standard
-output is passed on before the first answer.
+was failed, or `missed` and how many calls there were. `swallow` answers
+`swallowing`, and from then on no sync is done and each is said to be done. The
+program's standard output is passed on before the first answer.
 
 The kernel stops each call and asks (seccomp user notification), so the count
 is one for all threads, and neither the program nor its libraries are changed.
@@ -44,6 +45,7 @@ PATH_ARGUMENT = {
     "rename": 1, "mkdir": 0, "link": 1, "unlink": 0, "chmod": 0, "openat": 1, "mkdirat": 1,
     "unlinkat": 1, "renameat": 3, "linkat": 3, "renameat2": 3, "fchmodat": 1,
 }
+SYNCS = ("fsync", "fdatasync", "syncfs")
 SECCOMP = {"x86_64": 317, "aarch64": 277}[platform.machine()]
 SET_MODE_FILTER, NEW_LISTENER = 1, 8
 ALLOW, ASK = 0x7FFF0000, 0x7FC00000
@@ -98,7 +100,7 @@ class Count:
 
     def __init__(self):
         self.lock = threading.Lock()
-        self.armed = False
+        self.armed = self.swallows = False
         self.seen, self.wanted, self.errno, self.hit = 0, 0, 0, None
 
     def command(self, line):
@@ -108,6 +110,9 @@ class Count:
                 self.wanted, self.errno = int(rest[0]), getattr(errno, rest[1])
                 self.seen, self.hit, self.armed = 0, None, True
                 print("armed", flush=True)
+            elif word == "swallow":
+                self.swallows = True
+                print("swallowing", flush=True)
             else:
                 self.armed = False
                 print(f"hit {self.hit}" if self.hit else f"missed {self.seen}", flush=True)
@@ -141,6 +146,7 @@ def path_of(process, name, arguments):
 
 
 def main():
+    # Itself too: a folder that is synced makes names durable.
     folder, words = os.path.realpath(sys.argv[1]) + "/", sys.argv[2:]
     child, listener = start(words)
     signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
@@ -162,9 +168,11 @@ def main():
             ident, process, _, number, _, _, *arguments = struct.unpack("QIIiIQ6Q", asked)
             name = CALLS[number]
             path = path_of(process, name, arguments)
-            inside = path is not None and path.startswith(folder)
+            inside = path is not None and f"{path}/".startswith(folder)
             error = count.next(f"{name} {path[len(folder):]}") if inside else 0
-            answer = struct.pack("QqiI", ident, 0, -error, 0 if error else CONTINUE)
+            is_swallowed = inside and count.swallows and name in SYNCS
+            done = 0 if error or is_swallowed else CONTINUE
+            answer = struct.pack("QqiI", ident, 0, -error, done)
             fcntl.ioctl(listener, SEND, answer)
         except OSError as error:
             # The caller was interrupted or is gone.

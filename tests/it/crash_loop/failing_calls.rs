@@ -14,8 +14,12 @@ use super::check;
 use super::client::{Client, Upload};
 use crate::support::note;
 
-const SUPERVISOR: &str =
+/// What runs the appliance, and is told what to do with its calls.
+pub(super) const SUPERVISOR: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/crash_loop/failing_calls.py");
+
+/// The file whose failing is no failing of the store.
+const REGISTRY: &str = "registry.redb";
 
 #[test]
 fn a_publish_in_which_any_one_call_of_the_disk_fails_is_whole_or_not_there() {
@@ -53,7 +57,7 @@ async fn fail_each_call(error: &str) -> BTreeMap<String, usize> {
         let visible =
             check::every_visible_version_is_whole(&client, &appliance, &folder, &case).await;
         // A commit whose last sync fails can be on disk all the same: then it is there for good.
-        let is_there = is_done || failed.ends_with(".redb") && visible.contains(&name);
+        let is_there = is_done || failed.ends_with(REGISTRY) && visible.contains(&name);
         acknowledged.extend(is_there.then(|| name.clone()));
         assert_eq!(visible, acknowledged, "{case}");
         if failed.starts_with("missed") {
@@ -83,7 +87,7 @@ fn is_told(error: &str, failed: &str, code: &str) -> bool {
     }
     match error {
         "ENOSPC" => code == "disk_full",
-        _ if file.ends_with(".redb") => code == "internal",
+        _ if file == REGISTRY => code == "internal",
         _ => code == "storage_unavailable",
     }
 }

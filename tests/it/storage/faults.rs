@@ -140,7 +140,9 @@ async fn publish_through_faults(round: u32, tally: &mut Tally) {
     let attempts: Vec<_> =
         futures_util::stream::iter(publishing).buffer_unordered(AT_ONCE).collect().await;
 
-    attempts.iter().for_each(|attempt| tally.add(attempt));
+    for attempt in &attempts {
+        tally.add(attempt);
+    }
     assert!(attempts.iter().any(Attempt::is_published), "seed {seed}: nothing got through");
     assert!(proxy.faults() >= PUBLISHES / 4, "seed {seed}: {} faults", proxy.faults());
     check_states(&app, &server, round, &attempts).await;
