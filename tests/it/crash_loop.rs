@@ -1,4 +1,6 @@
-//! The appliance killed at every named point of its work, as by a power cut.
+//! The appliance killed at every named point of its work, as by a power cut; in
+//! `random_kills` at any moment, in `power_cuts` together with its disk, and in
+//! `failing_calls` left alive while the disk refuses one call after another.
 //!
 //! Each case drives the real program over HTTP until it kills itself, starts it
 //! again on the same folder, holds what it finds against what the client had
@@ -9,6 +11,10 @@
 mod appliance;
 mod check;
 mod client;
+mod failing_calls;
+mod power_cuts;
+mod random_kills;
+mod workers;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -102,7 +108,7 @@ fn every_fail_point_of_the_sources_is_visited_here() {
         groups.into_iter().flatten().map(|(point, _)| (*point).to_owned()).collect();
 
     assert_eq!(named, visited);
-    assert!(visited.len() >= 20, "{}", visited.len());
+    assert!(visited.len() >= 25, "{}", visited.len());
 }
 
 fn collect_points(folder: &Path, found: &mut BTreeSet<String>) {

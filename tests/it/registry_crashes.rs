@@ -18,8 +18,9 @@ use jiff::Timestamp;
 use plugboard::model::{Actor, AuditAction, AuditEvent, Operator, Tenant};
 use plugboard::registry::{Registry, RegistryError, WriteTxn, audit, operators, tenants};
 
+use crate::support::random::Random;
 use crate::support::rounds;
-use disk::{Disk, Random};
+use disk::Disk;
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 

@@ -3,6 +3,7 @@
 
 mod doctor;
 mod faults;
+mod garage;
 mod packaging;
 
 use std::fs;
@@ -25,20 +26,27 @@ fn extension() -> BundleBuilder {
         .endpoint("GET", "/a")
 }
 
+/// Publishes, installs, executes, serves a page, and publishes again.
+async fn everything_works(app: &TestApp) {
+    let bundle = extension();
+
+    app.install(&bundle).await;
+
+    assert_eq!(app.get(CALL).await.text(), "hello");
+    let page = app.get(&app.page_of(&bundle, "index.html")).await;
+    assert_eq!((page.status, page.text()), (StatusCode::OK, "<h1>Hello</h1>".to_owned()));
+    assert_eq!(app.publish(&bundle).await.status, StatusCode::OK);
+}
+
 #[tokio::test]
 async fn publish_install_execute_and_pages_work_on_a_server() {
     for manners in [Manners::default(), CARELESS] {
         let server = S3Server::start_with(manners);
         let app = TestApp::start_on_s3(&server).await;
-        let bundle = extension();
 
-        app.install(&bundle).await;
+        everything_works(&app).await;
 
-        assert_eq!(app.get(CALL).await.text(), "hello");
-        let page = app.get(&app.page_of(&bundle, "index.html")).await;
-        assert_eq!((page.status, page.text()), (StatusCode::OK, "<h1>Hello</h1>".to_owned()));
-        assert_eq!(app.publish(&bundle).await.status, StatusCode::OK);
-        let folder = format!("sha256/{}/", app.content_hash(&bundle).hex());
+        let folder = format!("sha256/{}/", app.content_hash(&extension()).hex());
         let keys = server.keys();
         assert_eq!(keys.len(), 4, "{keys:?}");
         assert!(keys.iter().all(|key| key.starts_with(&folder)), "{keys:?}");

@@ -35,7 +35,7 @@ impl From<Denied> for ApiError {
 
 impl From<RegistryError> for ApiError {
     fn from(cause: RegistryError) -> Self {
-        Self::internal(cause)
+        Self::registry(cause)
     }
 }
 
@@ -111,7 +111,7 @@ impl From<PublishError> for ApiError {
             }
             PublishError::Denied(denied) => denied.into(),
             PublishError::Store(error) => error.into(),
-            PublishError::Registry(cause) => Self::internal(cause),
+            PublishError::Registry(cause) => cause.into(),
             PublishError::Cancelled(cause) => Self::internal(cause),
         }
     }
@@ -151,7 +151,7 @@ impl From<QuarantineError> for ApiError {
             QuarantineError::NoReason => Self::malformed(detail),
             QuarantineError::Publish(error) => error.into(),
             QuarantineError::Store(error) => error.into(),
-            QuarantineError::Registry(cause) => Self::internal(cause),
+            QuarantineError::Registry(cause) => cause.into(),
         }
     }
 }
@@ -203,7 +203,7 @@ impl From<InstallError> for ApiError {
             InstallError::Denied(denied) => denied.into(),
             // The version was removed between the look at it and the commit.
             InstallError::Registry(RegistryError::MissingVersion { .. }) => Self::not_found(detail),
-            InstallError::Registry(cause) => Self::internal(cause),
+            InstallError::Registry(cause) => cause.into(),
         }
     }
 }
@@ -322,7 +322,7 @@ impl From<SignInError> for ApiError {
                     .retry_after(retry_after_s)
             }
             SignInError::Password(error) => error.into(),
-            SignInError::Registry(cause) => Self::internal(cause),
+            SignInError::Registry(cause) => cause.into(),
         }
     }
 }
@@ -337,7 +337,7 @@ impl From<SetupError> for ApiError {
                 .hint("the token is in the log and in `setup-token` in the data folder; a restart makes a new one"),
             SetupError::Password(error) => error.into(),
             SetupError::File(cause) => Self::internal(cause),
-            SetupError::Registry(cause) => Self::internal(cause),
+            SetupError::Registry(cause) => cause.into(),
         }
     }
 }
@@ -350,7 +350,7 @@ impl From<OperatorError> for ApiError {
                 Self::client(StatusCode::CONFLICT, "operator_exists", detail)
             }
             OperatorError::Password(error) => error.into(),
-            OperatorError::Registry(cause) => Self::internal(cause),
+            OperatorError::Registry(cause) => cause.into(),
         }
     }
 }
@@ -361,7 +361,7 @@ impl From<TenantError> for ApiError {
         match error {
             TenantError::Exists(_) => Self::client(StatusCode::CONFLICT, "tenant_exists", detail),
             TenantError::Unknown(_) => Self::not_found(detail),
-            TenantError::Registry(cause) => Self::internal(cause),
+            TenantError::Registry(cause) => cause.into(),
         }
     }
 }
@@ -376,7 +376,7 @@ impl From<TokenError> for ApiError {
             TokenError::Escalation(_) => Self::forbidden(detail),
             TokenError::Unknown(_) => Self::not_found(detail),
             TokenError::Tenant(error) => error.into(),
-            TokenError::Registry(cause) => Self::internal(cause),
+            TokenError::Registry(cause) => cause.into(),
         }
     }
 }
@@ -392,7 +392,7 @@ impl From<TrustError> for ApiError {
             }
             TrustError::Unknown(_) => Self::not_found(detail)
                 .hint("keys of the trust bundle are removed in SIGNING_TRUST_BUNDLE"),
-            TrustError::Registry(cause) => Self::internal(cause),
+            TrustError::Registry(cause) => cause.into(),
         }
     }
 }

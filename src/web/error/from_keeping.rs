@@ -28,7 +28,7 @@ impl From<DownloadError> for ApiError {
             }
             DownloadError::Denied(denied) => denied.into(),
             DownloadError::Store(error) => error.into(),
-            DownloadError::Registry(cause) => Self::internal(cause),
+            DownloadError::Registry(cause) => cause.into(),
         }
     }
 }
@@ -50,7 +50,7 @@ impl From<AttachmentError> for ApiError {
             AttachmentError::Download(error) => error.into(),
             AttachmentError::Denied(denied) => denied.into(),
             AttachmentError::Store(error) => error.into(),
-            AttachmentError::Registry(cause) => Self::internal(cause),
+            AttachmentError::Registry(cause) => cause.into(),
             AttachmentError::Cancelled(cause) => Self::internal(cause),
         }
     }
@@ -69,7 +69,7 @@ impl From<RemovalError> for ApiError {
             RemovalError::LongReason(_) => Self::malformed(detail),
             RemovalError::Download(error) => error.into(),
             RemovalError::Denied(denied) => denied.into(),
-            RemovalError::Registry(cause) => Self::internal(cause),
+            RemovalError::Registry(cause) => cause.into(),
         }
     }
 }

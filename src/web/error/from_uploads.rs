@@ -60,7 +60,7 @@ impl From<UploadError> for ApiError {
                 Self::malformed(detail).header(OFFSET, &offset.to_string()).extra("offset", offset)
             }
             UploadError::Store(error) => error.into(),
-            UploadError::Registry(cause) => Self::internal(cause),
+            UploadError::Registry(cause) => cause.into(),
             UploadError::Cancelled(cause) => Self::internal(cause),
         }
     }

@@ -19,6 +19,7 @@ use plugboard::trust::{
 };
 use tempfile::TempDir;
 
+use crate::support::real_server::{RealBucket, RealServer};
 use crate::support::s3_server::{Manners, S3Server};
 
 /// A store and the folder it is in.
@@ -26,9 +27,21 @@ pub(super) struct Bench {
     pub(super) store: BundleStore,
     pub(super) folder: TempDir,
     config: StoreConfig,
-    /// The server that has the bundles, if they are not in the folder.
-    server: Option<S3Server>,
+    place: Place,
 }
+
+/// Where the bundles are.
+enum Place {
+    Folder,
+    Memory,
+    /// On a server in this process, whose objects are files.
+    Server(S3Server),
+    /// On a server that the environment names.
+    Real(Box<RealBucket>),
+}
+
+/// An object that a test looks at: which writing of it this is, and its content.
+pub(super) type Seen = (String, Vec<u8>);
 
 /// Settings that a small test machine satisfies.
 pub(super) fn config() -> StoreConfig {
@@ -39,13 +52,13 @@ impl Bench {
     pub(super) fn directory(config: &StoreConfig) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = BundleStore::open(config, folder.path()).unwrap();
-        Self { store, folder, config: config.clone(), server: None }
+        Self { store, folder, config: config.clone(), place: Place::Folder }
     }
 
     pub(super) fn in_memory(config: &StoreConfig) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = BundleStore::in_memory(config, &folder.path().join("cache")).unwrap();
-        Self { store, folder, config: config.clone(), server: None }
+        Self { store, folder, config: config.clone(), place: Place::Memory }
     }
 
     /// A store on a server of its own that nobody has probed.
@@ -54,45 +67,64 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let config = server.config();
         let store = BundleStore::open(&config, folder.path()).unwrap();
-        Self { store, folder, config, server: Some(server) }
+        Self { store, folder, config, place: Place::Server(server) }
+    }
+
+    /// A store on the server that the environment names, and that nobody has probed.
+    pub(super) fn on_real_server() -> Option<Self> {
+        let bucket = RealServer::from_environment()?.bucket();
+        let folder = tempfile::tempdir().unwrap();
+        let config = bucket.config.clone();
+        let store = BundleStore::open(&config, folder.path()).unwrap();
+        Some(Self { store, folder, config, place: Place::Real(Box::new(bucket)) })
     }
 
     /// One store of each kind: what holds for one holds for the others.
     ///
     /// Four of S3: on a server that keeps its word and on one that does not,
-    /// each before and after that was found out.
-    pub(super) async fn each() -> [Self; 6] {
+    /// each before and after that was found out. If the environment names a
+    /// server, two more on it.
+    pub(super) async fn each() -> Vec<Self> {
         let careless = Manners { ignores_conditions: true, ignores_checksums: true };
         let [good, bad] = [Manners::default(), careless];
-        let probed = [Self::on_s3(good), Self::on_s3(bad)];
-        for bench in &probed {
+        let mut each = vec![Self::on_s3(good), Self::on_s3(bad)];
+        each.extend(Self::on_real_server());
+        for bench in &each {
             bench.store.probe(Timestamp::UNIX_EPOCH).await;
         }
-        let [probed_good, probed_bad] = probed;
-        [
-            Self::directory(&config()),
-            Self::in_memory(&config()),
-            Self::on_s3(good),
-            Self::on_s3(bad),
-            probed_good,
-            probed_bad,
-        ]
+        each.extend([Self::on_s3(good), Self::on_s3(bad)]);
+        each.extend(Self::on_real_server());
+        each.extend([Self::directory(&config()), Self::in_memory(&config())]);
+        each
     }
 
-    /// One store of each kind whose objects are files that a test can reach.
+    /// One store of each kind whose objects a test can reach.
     pub(super) async fn each_in_reach() -> Vec<Self> {
-        let mut each = Vec::from(Self::each().await);
-        each.retain(|bench| bench.server.is_some() || bench.folder.path().join("store").exists());
+        let mut each = Self::each().await;
+        each.retain(|bench| !matches!(bench.place, Place::Memory));
+        each
+    }
+
+    /// One store of each kind whose objects are files.
+    pub(super) async fn each_of_files() -> Vec<Self> {
+        let mut each = Self::each_in_reach().await;
+        each.retain(|bench| !matches!(bench.place, Place::Real(_)));
         each
     }
 
     pub(super) fn server(&self) -> &S3Server {
-        self.server.as_ref().unwrap()
+        let Place::Server(server) = &self.place else { panic!("there is no server") };
+        server
+    }
+
+    pub(super) fn real_bucket(&self) -> &RealBucket {
+        let Place::Real(bucket) = &self.place else { panic!("there is no bucket") };
+        bucket
     }
 
     /// Whether the bundles are where others may keep theirs.
     pub(super) fn is_shared(&self) -> bool {
-        self.server.is_some()
+        matches!(self.place, Place::Server(_) | Place::Real(_))
     }
 
     /// The store as the next start of the appliance finds it.
@@ -104,10 +136,59 @@ impl Bench {
 
     /// The file of the object `below` the prefix.
     pub(super) fn stored(&self, below: &str) -> PathBuf {
-        match &self.server {
-            Some(server) => server.object("sha256").join(below),
-            None => self.folder.path().join("store/sha256").join(below),
+        match &self.place {
+            Place::Server(server) => server.object("sha256").join(below),
+            Place::Folder => self.folder.path().join("store/sha256").join(below),
+            Place::Memory | Place::Real(_) => panic!("objects are no files here"),
         }
+    }
+
+    /// The key of the object `below` the prefix.
+    pub(super) fn key(&self, below: &str) -> String {
+        format!("{}{below}", self.config.base)
+    }
+
+    /// The content of the object `below` the prefix.
+    pub(super) async fn object(&self, below: &str) -> Vec<u8> {
+        match &self.place {
+            Place::Real(bucket) => bucket.read(below).await,
+            _ => fs::read(self.stored(below)).unwrap(),
+        }
+    }
+
+    /// Puts something in the place of an object, past the appliance.
+    pub(super) async fn set_object(&self, below: &str, content: Vec<u8>) {
+        match &self.place {
+            Place::Real(bucket) => bucket.write(below, content).await,
+            _ => fs::write(self.stored(below), content).unwrap(),
+        }
+    }
+
+    /// Removes an object, past the appliance.
+    pub(super) async fn remove_object(&self, below: &str) {
+        match &self.place {
+            Place::Real(bucket) => bucket.remove(below).await,
+            _ => fs::remove_file(self.stored(below)).unwrap(),
+        }
+    }
+
+    /// Every object below the prefix, in the order of their names.
+    pub(super) async fn objects(&self) -> BTreeMap<String, Seen> {
+        let mut found = BTreeMap::new();
+        if let Place::Real(bucket) = &self.place {
+            for meta in bucket.list().await {
+                let below = bucket.below(&meta.location);
+                let writing = format!("{:?} {}", meta.e_tag, meta.last_modified);
+                found.insert(below.clone(), (writing, bucket.read(&below).await));
+            }
+            return found;
+        }
+        let root = self.stored("");
+        for (path, (inode, second, nanosecond, content)) in snapshot(&root) {
+            let below = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+            found.insert(below, (format!("{inode} {second}.{nanosecond}"), content));
+        }
+        found
     }
 
     /// A path below `cache/unpacked`.

@@ -1,8 +1,6 @@
 //! Somebody wrote into the store: nothing of it may be handed out.
 
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::fs::{self, File};
 
 use plugboard::model::ExtensionVersion;
 use plugboard::store::StoreError;
@@ -10,20 +8,28 @@ use plugboard::store::StoreError;
 use super::harness::{Bench, bundle_of_pages, bundle_with_component, names, noise, verified};
 
 /// Flips one bit at the beginning, in the middle or at the end; `turn` is 0, 1 or 2.
-fn flip(file: &Path, turn: u64) {
-    let mut content = fs::read(file).unwrap();
-    let offset = (content.len() as u64 - 1) * turn / 2;
-    content[usize::try_from(offset).unwrap()] ^= 1;
-    let changed = &content[usize::try_from(offset).unwrap()..][..1];
-    OpenOptions::new().write(true).open(file).unwrap().write_all_at(changed, offset).unwrap();
+async fn flip(bench: &Bench, object: &str, turn: usize) {
+    let mut content = bench.object(object).await;
+    let offset = (content.len() - 1) * turn / 2;
+    content[offset] ^= 1;
+    bench.set_object(object, content).await;
+}
+
+/// The archive of a version, below the prefix.
+fn archive_of(version: &ExtensionVersion) -> String {
+    format!("{}/bundle.tar.zst", version.content_hash.hex())
 }
 
 /// One bundle on each kind of store.
 async fn published() -> Vec<(Bench, ExtensionVersion)> {
+    published_on(Bench::each_in_reach().await).await
+}
+
+async fn published_on(benches: Vec<Bench>) -> Vec<(Bench, ExtensionVersion)> {
     let page = noise(1, 30_000);
     let archive = bundle_of_pages("a", &[("ui/index.html", &page), ("ui/a.js", b"1")]);
     let mut published = Vec::new();
-    for bench in Bench::each_in_reach().await {
+    for bench in benches {
         let version = bench.publish(&archive).await;
         published.push((bench, version));
     }
@@ -34,7 +40,7 @@ async fn published() -> Vec<(Bench, ExtensionVersion)> {
 async fn nothing_of_a_tampered_archive_is_served() {
     for turn in 0..3 {
         for (bench, version) in published().await {
-            flip(&bench.stored(&version.content_hash.hex()).join("bundle.tar.zst"), turn);
+            flip(&bench, &archive_of(&version), turn).await;
 
             for path in ["ui/index.html", "ui/a.js"] {
                 let opened = bench.read(&version, path).await;
@@ -49,8 +55,9 @@ async fn nothing_of_a_tampered_archive_is_served() {
 #[tokio::test]
 async fn an_archive_of_another_length_is_not_served() {
     for (bench, version) in published().await {
-        let archive = bench.stored(&version.content_hash.hex()).join("bundle.tar.zst");
-        OpenOptions::new().write(true).open(&archive).unwrap().set_len(version.size - 1).unwrap();
+        let mut content = bench.object(&archive_of(&version)).await;
+        content.pop();
+        bench.set_object(&archive_of(&version), content).await;
 
         let opened = bench.read(&version, "ui/a.js").await;
 
@@ -63,9 +70,9 @@ async fn another_bundle_in_the_place_of_one_is_not_served() {
     for (bench, version) in published().await {
         let page = noise(2, 30_000);
         let other = bundle_of_pages("a", &[("ui/index.html", &page), ("ui/a.js", b"1")]);
-        fs::write(bench.stored(&version.content_hash.hex()).join("bundle.tar.zst"), &other)
-            .unwrap();
-        let version_of_its_size = ExtensionVersion { size: other.len() as u64, ..version };
+        let size = other.len() as u64;
+        bench.set_object(&archive_of(&version), other).await;
+        let version_of_its_size = ExtensionVersion { size, ..version };
 
         let opened = bench.read(&version_of_its_size, "ui/a.js").await;
 
@@ -77,11 +84,12 @@ async fn another_bundle_in_the_place_of_one_is_not_served() {
 #[tokio::test]
 async fn the_same_files_in_another_archive_are_not_served() {
     for (bench, version) in published().await {
-        let archive = bench.stored(&version.content_hash.hex()).join("bundle.tar.zst");
-        let tar = zstd::decode_all(fs::read(&archive).unwrap().as_slice()).unwrap();
+        let archive = bench.object(&archive_of(&version)).await;
+        let tar = zstd::decode_all(archive.as_slice()).unwrap();
         let other = zstd::encode_all(tar.as_slice(), 19).unwrap();
-        fs::write(&archive, &other).unwrap();
-        let version_of_its_size = ExtensionVersion { size: other.len() as u64, ..version };
+        let size = other.len() as u64;
+        bench.set_object(&archive_of(&version), other).await;
+        let version_of_its_size = ExtensionVersion { size, ..version };
 
         let opened = bench.read(&version_of_its_size, "ui/a.js").await;
 
@@ -108,7 +116,7 @@ async fn an_archive_that_is_not_as_the_file_table_says_is_not_served() {
 #[tokio::test]
 async fn a_missing_archive_is_damage_and_no_answer() {
     for (bench, version) in published().await {
-        fs::remove_file(bench.stored(&version.content_hash.hex()).join("bundle.tar.zst")).unwrap();
+        bench.remove_object(&archive_of(&version)).await;
 
         let opened = bench.read(&version, "ui/a.js").await;
 
@@ -118,10 +126,10 @@ async fn a_missing_archive_is_damage_and_no_answer() {
 
 #[tokio::test]
 async fn a_repaired_archive_is_served_again() {
-    for (bench, version) in published().await {
-        let archive = bench.stored(&version.content_hash.hex()).join("bundle.tar.zst");
+    for (bench, version) in published_on(Bench::each_of_files().await).await {
+        let archive = bench.stored(&archive_of(&version));
         let good = fs::read(&archive).unwrap();
-        flip(&archive, 1);
+        flip(&bench, &archive_of(&version), 1).await;
         bench.read(&version, "ui/a.js").await.unwrap_err();
         fs::remove_file(&archive).unwrap();
 
@@ -137,14 +145,14 @@ async fn a_repaired_archive_is_served_again() {
 
 #[tokio::test]
 async fn an_archive_found_damaged_is_not_read_again_until_it_is_written() {
-    for (bench, version) in published().await {
-        let archive = bench.stored(&version.content_hash.hex()).join("bundle.tar.zst");
-        flip(&archive, 1);
+    for (bench, version) in published_on(Bench::each_of_files().await).await {
+        let archive = bench.stored(&archive_of(&version));
+        flip(&bench, &archive_of(&version), 1).await;
         bench.read(&version, "ui/a.js").await.unwrap_err();
         let written = fs::metadata(&archive).unwrap().modified().unwrap();
 
         // The same file at the same time: all that can be known without reading it.
-        flip(&archive, 1);
+        flip(&bench, &archive_of(&version), 1).await;
         File::options().write(true).open(&archive).unwrap().set_modified(written).unwrap();
 
         let opened = bench.read(&version, "ui/a.js").await;
@@ -158,16 +166,15 @@ async fn publishing_over_a_tampered_object_mends_it_and_says_so() {
         for turn in 0..3 {
             for bench in Bench::each_in_reach().await {
                 let version = bench.publish(&bundle_with_component()).await;
-                let damaged = bench.stored(&version.content_hash.hex()).join(object);
-                let good = fs::read(&damaged).unwrap();
-                flip(&damaged, turn);
+                let damaged = format!("{}/{object}", version.content_hash.hex());
+                let good = bench.object(&damaged).await;
+                flip(&bench, &damaged, turn).await;
                 let staged = bench.stage(&bundle_with_component()).await.unwrap();
 
                 let kept = bench.store.put(&verified(&staged)).await.unwrap();
 
-                let key = format!("sha256/{}/{object}", version.content_hash.hex());
-                assert_eq!(kept.mended, [key], "{turn}");
-                assert_eq!(fs::read(&damaged).unwrap(), good, "{object} {turn}");
+                assert_eq!(kept.mended, [bench.key(&damaged)], "{turn}");
+                assert_eq!(bench.object(&damaged).await, good, "{object} {turn}");
             }
         }
     }
@@ -177,12 +184,12 @@ async fn publishing_over_a_tampered_object_mends_it_and_says_so() {
 async fn a_mended_archive_is_served_although_it_was_found_damaged_before() {
     for cut in [false, true] {
         for (bench, version) in published().await {
-            let archive = bench.stored(&version.content_hash.hex()).join("bundle.tar.zst");
-            let good = fs::read(&archive).unwrap();
+            let archive = archive_of(&version);
+            let good = bench.object(&archive).await;
             if cut {
-                OpenOptions::new().write(true).open(&archive).unwrap().set_len(7).unwrap();
+                bench.set_object(&archive, good[..7].to_vec()).await;
             } else {
-                flip(&archive, 1);
+                flip(&bench, &archive, 1).await;
             }
             bench.read(&version, "ui/a.js").await.unwrap_err();
 
@@ -196,8 +203,7 @@ async fn a_mended_archive_is_served_although_it_was_found_damaged_before() {
 #[tokio::test]
 async fn putting_a_sound_bundle_again_mends_nothing() {
     for (bench, version) in published().await {
-        let archive = bench.stored(&version.content_hash.hex()).join("bundle.tar.zst");
-        let staged = bench.stage(&fs::read(&archive).unwrap()).await.unwrap();
+        let staged = bench.stage(&bench.object(&archive_of(&version)).await).await.unwrap();
 
         let kept = bench.store.put(&verified(&staged)).await.unwrap();
 
@@ -211,7 +217,7 @@ async fn a_tampered_component_is_taken_from_the_archive() {
         for bench in Bench::each_in_reach().await {
             let version = bench.publish(&bundle_with_component()).await;
             let good = bench.store.component(&version).await.unwrap();
-            flip(&bench.stored(&version.content_hash.hex()).join("entry.wasm"), turn);
+            flip(&bench, &format!("{}/entry.wasm", version.content_hash.hex()), turn).await;
 
             assert_eq!(bench.store.component(&version).await.unwrap(), good);
         }
@@ -223,7 +229,7 @@ async fn a_missing_component_is_taken_from_the_archive() {
     for bench in Bench::each_in_reach().await {
         let version = bench.publish(&bundle_with_component()).await;
         let good = bench.store.component(&version).await.unwrap();
-        fs::remove_file(bench.stored(&version.content_hash.hex()).join("entry.wasm")).unwrap();
+        bench.remove_object(&format!("{}/entry.wasm", version.content_hash.hex())).await;
 
         assert_eq!(bench.store.component(&version).await.unwrap(), good);
     }
@@ -234,9 +240,10 @@ async fn a_component_is_not_handed_out_when_the_archive_is_tampered_too() {
     for turn in 0..3 {
         for bench in Bench::each_in_reach().await {
             let version = bench.publish(&bundle_with_component()).await;
-            let folder = bench.stored(&version.content_hash.hex());
-            flip(&folder.join("entry.wasm"), turn);
-            flip(&folder.join("bundle.tar.zst"), turn);
+            for object in ["entry.wasm", "bundle.tar.zst"] {
+                let object = format!("{}/{object}", version.content_hash.hex());
+                flip(&bench, &object, turn).await;
+            }
 
             let component = bench.store.component(&version).await;
 

@@ -1,32 +1,50 @@
 //! The program under test and the folder that outlives it.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_plugboard");
+const SERVE: [&str; 4] = ["serve", "--json", "--set", "server.listen=127.0.0.1:0"];
 
 /// A data folder.
-pub(super) struct DataFolder(TempDir);
+pub(super) struct DataFolder {
+    root: PathBuf,
+    /// `None` when it is in a place of somebody else's.
+    _made: Option<TempDir>,
+}
 
 impl DataFolder {
     pub(super) fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        let made = tempfile::tempdir().unwrap();
+        Self { root: made.path().to_owned(), _made: Some(made) }
+    }
+
+    /// One in a folder that was there before and stays.
+    pub(super) fn within(folder: &Path) -> Self {
+        Self { root: folder.to_owned(), _made: None }
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join("data").join(name)
+        self.root.join("data").join(name)
     }
 
     /// A word of the command line, on the same folder, with no variables but ours.
     fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(PROGRAM);
-        command.args(words).env_clear().current_dir(self.0.path()).stdin(Stdio::null());
+        self.command_of(Command::new(PROGRAM), words)
+    }
+
+    fn command_of(&self, mut command: Command, words: &[&str]) -> Command {
+        command.args(words).env_clear().current_dir(&self.root).stdin(Stdio::null());
+        command.env("PLUGBOARD_UPLOADS__PUBLISHES_PER_MINUTE", "1000000");
+        command.env("PLUGBOARD_UPLOADS__PUBLISHES_PER_MINUTE_PER_ADDRESS", "1000000");
         command.env("PLUGBOARD_STORE__MIN_FREE_BYTES", "0");
         command.env("PLUGBOARD_SERVER__DATA_DIR", self.path(""));
         command
@@ -48,6 +66,9 @@ impl DataFolder {
 /// A running appliance; killed when dropped.
 pub(super) struct Appliance {
     child: Mutex<Child>,
+    output: Mutex<BufReader<ChildStdout>>,
+    /// Whether it is to be gone: then a call that breaks off is no surprise.
+    is_doomed: AtomicBool,
     pub(super) origin: String,
 }
 
@@ -61,16 +82,39 @@ impl Appliance {
         Self::spawn(folder, Some(case)).ok()
     }
 
+    /// Begins to start one and kills it after `delay`, wherever it is then.
+    pub(super) fn start_and_kill(folder: &DataFolder, delay: Duration) {
+        let mut command = folder.command(&SERVE);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(delay);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Starts one by the program `wrapper`, which starts what its last arguments name.
+    pub(super) fn start_wrapped(folder: &DataFolder, wrapper: &str, words: &[&str]) -> Self {
+        let mut words = words.to_vec();
+        words.push(PROGRAM);
+        words.extend(SERVE);
+        let mut command = folder.command_of(Command::new(wrapper), &words);
+        command.stdin(Stdio::piped());
+        Self::started(command, None).unwrap_or_else(|notes| panic!("it did not start: {notes}"))
+    }
+
     fn spawn(folder: &DataFolder, case: Option<&str>) -> Result<Self, String> {
-        let mut command = folder.command(&["serve", "--json"]);
-        command.args(["--set", "server.listen=127.0.0.1:0"]);
-        command.env("PLUGBOARD_TELEMETRY__LOG_LEVEL", "error");
+        let mut command = folder.command(&SERVE);
         if let Some(case) = case {
             command.env("PLUGBOARD__FAIL_POINT", case);
         }
+        Self::started(command, case)
+    }
+
+    fn started(mut command: Command, case: Option<&str>) -> Result<Self, String> {
+        command.env("PLUGBOARD_TELEMETRY__LOG_LEVEL", "error");
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        output.read_line(&mut line).unwrap();
         let Ok(started) = serde_json::from_str::<Value>(&line) else {
             let status = child.wait().unwrap();
             let mut notes = String::new();
@@ -80,7 +124,12 @@ impl Appliance {
             return Err(notes);
         };
         let origin = started["origin"].as_str().unwrap().to_owned();
-        Ok(Self { child: Mutex::new(child), origin })
+        Ok(Self {
+            child: Mutex::new(child),
+            output: Mutex::new(output),
+            is_doomed: AtomicBool::new(false),
+            origin,
+        })
     }
 
     /// It must have killed itself: a client that fails for another reason is no kill.
@@ -92,9 +141,39 @@ impl Appliance {
                 assert_eq!(status.signal(), Some(9), "{case}: {status}");
                 return;
             }
-            std::thread::sleep(std::time::Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(20));
         }
         panic!("{case} was not reached");
+    }
+
+    /// Says that it is about to be killed, or to lose its disk.
+    pub(super) fn doom(&self) {
+        self.is_doomed.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_doomed(&self) -> bool {
+        self.is_doomed.load(Ordering::SeqCst)
+    }
+
+    /// Kills it.
+    pub(super) fn kill(&self) {
+        self.doom();
+        let mut child = self.child.lock().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Gives a line to the program that wraps it.
+    pub(super) fn tell(&self, line: &str) {
+        let mut child = self.child.lock().unwrap();
+        writeln!(child.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// The next line that the program that wraps it prints.
+    pub(super) fn hear(&self) -> String {
+        let mut line = String::new();
+        self.output.lock().unwrap().read_line(&mut line).unwrap();
+        line.trim().to_owned()
     }
 
     /// Ends it as an operator does, and insists that it went well.

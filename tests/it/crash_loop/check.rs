@@ -1,5 +1,6 @@
 //! What must be true of a data folder after a kill.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -9,14 +10,19 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use super::appliance::{Appliance, DataFolder};
-use super::client::{Client, NAME, Upload};
+use super::client::{Client, Upload};
 
 /// Uploads, half-made objects and a half-made registry are gone after a start, but for
-/// the upload that the client goes on with.
-pub(super) fn nothing_is_left_over(folder: &DataFolder, upload: Option<&str>, case: &str) {
+/// the uploads that clients go on with.
+pub(super) fn nothing_is_left_over<'u>(
+    folder: &DataFolder,
+    uploads: impl IntoIterator<Item = &'u str>,
+    case: &str,
+) {
+    let uploads: BTreeSet<_> = uploads.into_iter().map(str::to_owned).collect();
     for staged in fs::read_dir(folder.path("store/sha256/_staging")).unwrap() {
-        let staged = staged.unwrap().file_name();
-        assert_eq!(staged.to_str(), upload, "{case}");
+        let staged = staged.unwrap().file_name().into_string().unwrap();
+        assert!(uploads.contains(&staged), "{case}: {staged} is left; {uploads:?} go on");
     }
     assert!(!folder.path("registry.redb.new").exists(), "{case}");
     for file in files_below(&folder.path("store")) {
@@ -55,7 +61,8 @@ pub(super) async fn what_was_told_is_true(
     assert!(there || !story.quarantined, "{case}: the quarantined bundle is lost");
 
     let (_, listed) = json(client, appliance, "/api/v1/installs").await;
-    let installs = listed["installs"].as_array().unwrap();
+    let all = listed["installs"].as_array().unwrap().iter();
+    let installs: Vec<_> = all.filter(|install| install["name"] == *client.name).collect();
     assert!(installs.len() <= 1, "{case}: {listed}");
     let Some(install) = installs.first() else {
         assert!(!story.installed, "{case}: the install is lost");
@@ -67,6 +74,25 @@ pub(super) async fn what_was_told_is_true(
     check_install(client, appliance, install, case).await;
 }
 
+/// Whoever may be seen has the bytes that its row names; gives the names.
+pub(super) async fn every_visible_version_is_whole(
+    client: &Client,
+    appliance: &Appliance,
+    folder: &DataFolder,
+    case: &str,
+) -> BTreeSet<String> {
+    let (status, listed) = json(client, appliance, "/api/v1/extensions").await;
+    assert_eq!(status, StatusCode::OK, "{case}: {listed}");
+    let row = |row: &Value| {
+        let hash: ContentHash = row["content_hash"].as_str().unwrap().parse().unwrap();
+        let file = folder.path(&format!("store/sha256/{}/bundle.tar.zst", hash.hex()));
+        let archive = fs::read(file).unwrap_or_else(|error| panic!("{case}: {row}: {error}"));
+        assert_eq!(ContentHash::of(&archive), hash, "{case}: {row}");
+        row["name"].as_str().unwrap().to_owned()
+    };
+    listed["versions"].as_array().unwrap().iter().map(row).collect()
+}
+
 /// A version that is registered has its archive and its objects, all of them.
 async fn check_version(
     client: &Client,
@@ -75,7 +101,7 @@ async fn check_version(
     (upload, version): (&Upload, &str),
     case: &str,
 ) -> bool {
-    let path = format!("/api/v1/extensions/{NAME}/versions/{version}");
+    let path = format!("/api/v1/extensions/{}/versions/{version}", client.name);
     let (status, row) = json(client, appliance, &path).await;
     if status == StatusCode::NOT_FOUND {
         return false;
@@ -119,7 +145,7 @@ async fn check_install(client: &Client, appliance: &Appliance, install: &Value, 
 
     let enabled = install["enabled"] == true;
     assert!(enabled || !client.story.enabled, "{case}: enabling is lost");
-    let page = format!("/ext-ui/{NAME}/{}/index.html", current.hash);
+    let page = format!("/ext-ui/{}/{}/index.html", client.name, current.hash);
     let (status, body) = client.get(appliance, &page).await;
     if !enabled {
         assert_eq!(status, StatusCode::NOT_FOUND, "{case}");
@@ -133,7 +159,7 @@ async fn check_install(client: &Client, appliance: &Appliance, install: &Value, 
 /// After a start the component is compiled first, and the gateway says so with 503.
 async fn greeting(client: &Client, appliance: &Appliance, case: &str) -> String {
     for _ in 0..200 {
-        let path = format!("/api/ext/{NAME}/greeting?name=Ada");
+        let path = format!("/api/ext/{}/greeting?name=Ada", client.name);
         let (status, body) = client.get(appliance, &path).await;
         if status == StatusCode::OK {
             return String::from_utf8(body).unwrap();

@@ -14,8 +14,6 @@ use super::appliance::{Appliance, DataFolder};
 use crate::support::bundle_builder::BundleBuilder;
 use crate::support::test_app::sign_with;
 
-/// The extension that is published, installed and upgraded.
-pub(super) const NAME: &str = "com.example.crash";
 const PASSWORD: &str = "four words nobody guesses";
 
 /// What the appliance acknowledged.
@@ -56,6 +54,8 @@ pub(super) struct Upload {
 }
 
 pub(super) struct Client {
+    /// The extension that is published, installed and upgraded.
+    pub(super) name: String,
     http: reqwest::Client,
     key: GeneratedKey,
     token: String,
@@ -77,15 +77,21 @@ type Problem = String;
 
 impl Client {
     pub(super) fn new() -> Self {
+        Self::with_extension("com.example.crash")
+    }
+
+    /// One of several of an appliance, each with an extension of its own.
+    pub(super) fn with_extension(name: &str) -> Self {
         // Another test of this process may have been first.
         rustls::crypto::ring::default_provider().install_default().ok();
         let http = reqwest::Client::builder().timeout(Duration::from_mins(1));
         let key = keys::generate().unwrap();
         Self {
             http: http.no_proxy().build().unwrap(),
-            first: Upload::new(NAME, "1.0.0", Some(&key)),
-            next: Upload::new(NAME, "1.1.0", Some(&key)),
-            unsigned: Upload::new("com.example.unsigned", "1.0.0", None),
+            first: Upload::new(name, "1.0.0", Some(&key)),
+            next: Upload::new(name, "1.1.0", Some(&key)),
+            unsigned: Upload::new(&format!("{name}.unsigned"), "1.0.0", None),
+            name: name.to_owned(),
             key,
             token: String::new(),
             setup_token: None,
@@ -103,8 +109,7 @@ impl Client {
             self.story.set_up = true;
         }
         if !self.story.trusted {
-            let key = json!({"name": "k", "scopes": [NAME], "public_key": self.key.public_pem});
-            self.post(appliance, "/api/v1/trust/keys", key).await?;
+            self.trust(appliance, &self.name).await?;
             self.story.trusted = true;
         }
         if !self.story.published {
@@ -120,7 +125,7 @@ impl Client {
 
     async fn go_on_installing(&mut self, appliance: &Appliance) -> Result<(), Problem> {
         if !self.story.installed {
-            let body = json!({"name": NAME, "version": "1.0.0"});
+            let body = json!({"name": self.name, "version": "1.0.0"});
             let install = self.post(appliance, "/api/v1/installs", body).await?;
             install["id"].as_str().unwrap().clone_into(&mut self.install);
             self.story.installed = true;
@@ -140,6 +145,24 @@ impl Client {
             self.story.upgraded = true;
         }
         Ok(())
+    }
+
+    /// Has the client's key trusted for names like `scope`.
+    pub(super) async fn trust(&self, appliance: &Appliance, scope: &str) -> Result<(), Problem> {
+        let key = json!({"name": "k", "scopes": [scope], "public_key": self.key.public_pem});
+        self.post(appliance, "/api/v1/trust/keys", key).await.map(|_| ())
+    }
+
+    /// Installs an extension with nothing granted, and waits until it is ready.
+    pub(super) async fn install_and_enable(
+        &self,
+        appliance: &Appliance,
+        name: &str,
+    ) -> Result<(), Problem> {
+        let install = self.post(appliance, "/api/v1/installs", json!({"name": name})).await?;
+        let id = install["id"].as_str().unwrap();
+        let enable = format!("/api/v1/installs/{id}/enable");
+        self.post(appliance, &enable, json!({})).await.map(|_| ())
     }
 
     async fn set_up(&mut self, appliance: &Appliance) -> Result<(), Problem> {
@@ -178,11 +201,29 @@ impl Client {
         upload: &Upload,
         statuses: &[StatusCode],
     ) -> Result<Value, Problem> {
+        expect(self.sending(appliance, upload), statuses).await
+    }
+
+    /// The request that publishes a bundle at once.
+    pub(super) fn sending(&self, appliance: &Appliance, upload: &Upload) -> RequestBuilder {
         let mut request = self.request(appliance, Method::PUT, "/api/v1/bundles");
         if let Some(signature) = &upload.signature {
             request = request.header("plugboard-signature", STANDARD.encode(signature));
         }
-        expect(request.body(upload.archive.clone()), statuses).await
+        request.body(upload.archive.clone())
+    }
+
+    /// A bundle of another extension, signed by the key that is trusted for its name.
+    pub(super) fn bundle(&self, name: &str) -> Upload {
+        Upload::new(name, "1.0.0", Some(&self.key))
+    }
+
+    /// A client that was let in where `other` was.
+    pub(super) fn beside(other: &Self, name: &str) -> Self {
+        let mut client = Self::with_extension(name);
+        client.token.clone_from(&other.token);
+        client.story.set_up = true;
+        client
     }
 
     /// Sends the next version in two parts, from where the appliance is.

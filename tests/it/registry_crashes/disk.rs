@@ -5,29 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use redb::StorageBackend;
 
+use crate::support::random::Random;
+
 /// What a disk writes whole or not at all.
 const SECTOR: usize = 512;
-
-/// Repeatable randomness: `SplitMix64`.
-#[derive(Debug)]
-pub(super) struct Random(u64);
-
-impl Random {
-    pub(super) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-}
 
 /// A disk; registries reach it through [`Disk::connect`].
 #[derive(Debug)]

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::support::s3_server::{ACCESS_KEY, BUCKET, Manners, S3Server, SECRET_KEY};
 
-fn doctor(folder: &std::path::Path, settings: &[(&str, &str)]) -> Output {
+/// Runs the doctor on a data folder.
+pub(super) fn doctor(folder: &std::path::Path, settings: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_plugboard"));
     command.env_clear().current_dir(folder).args(["doctor", "--json"]);
     command.args(["--data-dir", "data"]);
@@ -23,7 +24,8 @@ fn on_server(endpoint: &str) -> [(&'static str, &str); 4] {
     ]
 }
 
-fn checks(output: &Output) -> Vec<(String, String)> {
+/// What it said of each check.
+pub(super) fn checks(output: &Output) -> Vec<(String, String)> {
     let object: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {output:?}"));
     let checks = object["checks"].as_array().unwrap();

@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::combinators::BoxBody;
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::header::CONTENT_LENGTH;
@@ -19,8 +20,20 @@ use tokio::task::JoinHandle;
 const PERCENT_FAILS: u64 = 10;
 const PERCENT_RESETS: u64 = 5;
 const PERCENT_LIES: u64 = 4;
-const PERCENT_CUTS: u64 = 4;
+const PERCENT_CUTS: u64 = 3;
+const PERCENT_SHORTENS: u64 = 2;
 const PERCENT_STALLS: u64 = 2;
+const PERCENT_CRAWLS: u64 = 4;
+/// What a slow line carries at a time.
+const CRAWL_BYTES: usize = 4096;
+
+/// How slow a slow server is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slowness {
+    /// How long a stalled request waits before it is passed on.
+    pub(crate) stall: Duration,
+    pub(crate) bytes_per_second: u32,
+}
 
 /// A proxy on a port of its own; it ends when dropped.
 pub(crate) struct FaultProxy {
@@ -44,11 +57,15 @@ enum Break {
     Lies,
     /// The answer ends before its length.
     Cuts,
-    /// No answer comes, ever.
+    /// The answer has another length than the object, and all of it comes.
+    Shortens,
+    /// It is passed on so late that nobody waits for the answer.
     Stalls,
+    /// It and its answer are passed on byte by byte.
+    Crawls,
 }
 
-type Answer = BoxBody<Bytes, Closed>;
+type Answer = UnsyncBoxBody<Bytes, Closed>;
 
 /// The connection is to be closed.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +74,7 @@ struct Closed;
 
 impl FaultProxy {
     /// `seed` decides which requests break.
-    pub(crate) async fn start(server: SocketAddr, seed: u64) -> Self {
+    pub(crate) async fn start(server: SocketAddr, seed: u64, slowness: Slowness) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let (dice, faults) = (Arc::new(Mutex::new(seed)), Arc::new(AtomicUsize::new(0)));
@@ -73,7 +90,7 @@ impl FaultProxy {
                         usize::from(!matches!(chosen, Break::Nothing)),
                         Ordering::Relaxed,
                     );
-                    pass_on(server, request, chosen)
+                    pass_on(server, request, chosen, slowness)
                 });
                 tokio::spawn(
                     hyper::server::conn::http1::Builder::new()
@@ -107,30 +124,31 @@ fn roll(dice: &Mutex<u64>) -> u64 {
 
 fn choose(number: u64, method: &Method) -> Break {
     let (percent, done) = (number % 100, (number / 100).is_multiple_of(2));
-    let mut limit = PERCENT_FAILS;
-    if percent < limit {
-        return Break::Fails { done };
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    let kinds = [
+        (PERCENT_FAILS, Break::Fails { done }),
+        (PERCENT_RESETS, Break::Resets { done }),
+        (PERCENT_LIES, Break::Lies),
+        (PERCENT_CUTS, if *method == Method::GET { Break::Cuts } else { Break::Nothing }),
+        (PERCENT_SHORTENS, if reads { Break::Shortens } else { Break::Nothing }),
+        (PERCENT_STALLS, Break::Stalls),
+        (PERCENT_CRAWLS, Break::Crawls),
+    ];
+    let mut limit = 0;
+    for (share, kind) in kinds {
+        limit += share;
+        if percent < limit {
+            return kind;
+        }
     }
-    limit += PERCENT_RESETS;
-    if percent < limit {
-        return Break::Resets { done };
-    }
-    limit += PERCENT_LIES;
-    if percent < limit {
-        return Break::Lies;
-    }
-    limit += PERCENT_CUTS;
-    if percent < limit && method == Method::GET {
-        return Break::Cuts;
-    }
-    limit += PERCENT_STALLS;
-    if percent < limit { Break::Stalls } else { Break::Nothing }
+    Break::Nothing
 }
 
 async fn pass_on(
     server: SocketAddr,
     request: Request<Incoming>,
     chosen: Break,
+    slowness: Slowness,
 ) -> Result<Response<Answer>, Closed> {
     match chosen {
         Break::Nothing => forward(server, request).await,
@@ -152,10 +170,49 @@ async fn pass_on(
             parts.headers.insert(CONTENT_LENGTH, whole.len().into());
             let half = whole.slice(..whole.len() / 2);
             let frames = futures_util::stream::iter([Ok(Frame::data(half)), Err(Closed)]);
-            Ok(Response::from_parts(parts, BoxBody::new(StreamBody::new(frames))))
+            Ok(Response::from_parts(parts, Answer::new(StreamBody::new(frames))))
         }
-        Break::Stalls => std::future::pending().await,
+        Break::Shortens => {
+            let (mut parts, body) = forward(server, request).await?.into_parts();
+            let said = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+            let length = said.and_then(|said| said.parse().ok()).unwrap_or(0) / 2;
+            let body = body.collect().await?.to_bytes();
+            parts.headers.insert(CONTENT_LENGTH, length.into());
+            Ok(Response::from_parts(parts, whole(body.slice(..length.min(body.len())))))
+        }
+        Break::Stalls => {
+            tokio::time::sleep(slowness.stall).await;
+            forward(server, request).await
+        }
+        Break::Crawls => {
+            let request = request.map(|body| crawl(body.map_err(|_| Closed), slowness));
+            Ok(forward(server, request).await?.map(|body| crawl(body, slowness)))
+        }
     }
+}
+
+/// The same body, as slow as the slow line is.
+fn crawl<B>(body: B, slowness: Slowness) -> Answer
+where
+    B: hyper::body::Body<Data = Bytes, Error = Closed> + Send + Unpin + 'static,
+{
+    let pieces = futures_util::stream::unfold(
+        (body, Bytes::new()),
+        move |(mut body, mut rest)| async move {
+            while rest.is_empty() {
+                match body.frame().await? {
+                    Ok(frame) => rest = frame.into_data().unwrap_or_default(),
+                    Err(closed) => return Some((Err(closed), (body, rest))),
+                }
+            }
+            let piece = rest.split_to(rest.len().min(CRAWL_BYTES));
+            let seconds = f64::from(u32::try_from(piece.len()).unwrap())
+                / f64::from(slowness.bytes_per_second);
+            tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+            Some((Ok(Frame::data(piece)), (body, rest)))
+        },
+    );
+    Answer::new(StreamBody::new(Box::pin(pieces)))
 }
 
 async fn settle(server: SocketAddr, request: Request<Incoming>, done: bool) {
@@ -166,10 +223,11 @@ async fn settle(server: SocketAddr, request: Request<Incoming>, done: bool) {
     }
 }
 
-async fn forward(
-    server: SocketAddr,
-    request: Request<Incoming>,
-) -> Result<Response<Answer>, Closed> {
+async fn forward<B>(server: SocketAddr, request: Request<B>) -> Result<Response<Answer>, Closed>
+where
+    B: hyper::body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let stream = TcpStream::connect(server).await.map_err(|_| Closed)?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|_| Closed)?;
@@ -181,7 +239,7 @@ async fn forward(
 }
 
 fn whole(body: impl Into<Bytes>) -> Answer {
-    BoxBody::new(Full::new(body.into()).map_err(|never| match never {}))
+    Answer::new(Full::new(body.into()).map_err(|never| match never {}))
 }
 
 fn document(status: u16, code: &str) -> Response<Answer> {
