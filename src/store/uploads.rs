@@ -20,7 +20,7 @@ use super::durable::{create_private_dir, hash_all, remove_tree, sync_dir};
 use super::layout::ARCHIVE;
 use super::room::{DiskFloor, Reservation, Room};
 use super::staging::{FLOOR_CHECK_BYTES, Staged};
-use super::{BundleStore, StoreError};
+use super::{BundleStore, StoreError, doing};
 use crate::model::{ContentHash, Upload, UploadId};
 
 const RECEIVING: &str = "receive an upload";
@@ -161,8 +161,8 @@ impl BundleStore {
     ) -> Result<Staged, StoreError> {
         let file = hold.folder.join(ARCHIVE);
         let hold = Arc::clone(hold);
-        blocking("read an upload", move || {
-            let io = StoreError::io("read an upload");
+        blocking(doing::READ_UPLOAD, move || {
+            let io = StoreError::io(doing::READ_UPLOAD);
             let opened =
                 fs::File::open(&file).map_err(|error| missing(error, hold.id, length, &io));
             let (size, digest) = hash_all(opened?).map_err(&io)?;
