@@ -60,8 +60,7 @@ impl BundleStore {
         bundle: &VerifiedBundle,
     ) -> Result<Option<String>, StoreError> {
         let key = self.inner.layout.manifest(&hash);
-        let manifest = Bytes::copy_from_slice(bundle.manifest_json());
-        let mended = self.create_or_mend(&key, manifest).await;
+        let mended = self.create_or_mend(&key, bundle.manifest_json().to_vec().into()).await;
         let mended = mended.map_err(|error| error.keeping(doing::KEEP_MANIFEST))?;
         crate::fail_point!("store.manifest_put");
         Ok(mended)
