@@ -19,13 +19,22 @@ const checkLine = (queue, { check, status, found, hint }) => {
   line.querySelector("[data-mark]").replaceWith(copyOf(queue, `mark=${status}`));
   line.querySelector(".check-name").textContent = check;
   line.querySelector(".check-word").textContent = WORDS[status];
-  line.querySelector(".check-summary").textContent = found ?? hint ?? "";
+  line.querySelector(".check-summary").append(...prose(found ?? hint ?? ""));
   return line;
 };
 
+// What is between back quotes is code, as on the other pages.
+const prose = (text) =>
+  text.split("`").map((part, index) => {
+    if (index % 2 === 0) return part;
+    const code = document.createElement("code");
+    code.textContent = part;
+    return code;
+  });
+
 const paragraph = (text) => {
   const made = document.createElement("p");
-  made.textContent = text;
+  made.append(...prose(text));
   return made;
 };
 

@@ -65,13 +65,13 @@ impl StoreError {
     }
 
     /// Says which object it was that could not be kept.
-    pub(super) fn keeping(self, what: &'static str) -> Self {
-        match self {
-            Self::Unavailable { doing: doing::KEEP, source } => {
-                Self::Unavailable { doing: what, source }
-            }
-            other => other,
+    pub(super) fn keeping(mut self, what: &'static str) -> Self {
+        if let Self::Unavailable { doing, .. } = &mut self
+            && *doing == doing::KEEP
+        {
+            *doing = what;
         }
+        self
     }
 
     pub(super) fn integrity(key: impl Into<String>, problem: impl Into<String>) -> Self {

@@ -27,7 +27,7 @@ async fn a_quarantined_bundle_is_listed_with_what_it_lacks() {
     let list = page(&app, "/admin/extensions").await;
 
     let hash = &app.content_hash(&reports("1.0.0")).hex()[..12];
-    assert!(list.contains("no signature; kept until"), "{list}");
+    assert!(list.contains("no signature; expires"), "{list}");
     assert!(list.contains(&format!("plugboard quarantine show {hash}")), "{list}");
     assert!(list.contains("Nothing is published yet"), "{list}");
 }
