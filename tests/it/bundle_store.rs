@@ -3,6 +3,7 @@
 mod cache;
 mod harness;
 mod quarantine;
+mod refusals;
 mod s3;
 mod staging;
 mod stored;

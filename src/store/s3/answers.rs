@@ -101,7 +101,15 @@ mod tests {
 
     #[tokio::test]
     async fn an_error_document_with_status_200_is_a_failure() {
-        for (code, status) in [("InternalError", 500), ("SlowDown", 500), ("NoSuchUpload", 404)] {
+        for (code, status) in [
+            ("InternalError", 500),
+            ("SlowDown", 500),
+            ("NoSuchUpload", 404),
+            ("NoSuchKey", 404),
+            ("PreconditionFailed", 412),
+            ("ConditionalRequestConflict", 412),
+            ("AccessDenied", 403),
+        ] {
             let body = format!("<?xml version=\"1.0\"?>\n  <Error><Code>{code}</Code></Error>");
 
             let (found, kept) = unmasked("application/xml", &body).await;

@@ -143,6 +143,16 @@ async fn a_manifest_beside_the_bundle_must_be_the_one_in_it() {
 }
 
 #[tokio::test]
+async fn a_signature_of_blanks_is_none() {
+    let app = trusting().await;
+
+    let members = json!({ "signature": { "text": " \n", "algorithm": "x509" } });
+    let answer = finalize(&app, &hello("1.0.0").build(), members).await;
+
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+}
+
+#[tokio::test]
 async fn everything_wrong_with_a_manifest_is_an_issue() {
     let app = trusting().await;
     let bundle = hello("1.0").manifest("runtime", json!("wasm")).manifest("colour", json!("red"));

@@ -1,6 +1,8 @@
 //! The form of `/admin/upload`, as a browser without scripts sends it.
 
 use axum::http::{Method, StatusCode};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use plugboard::app::sign_in::csrf_token;
 use plugboard::model::ContentHash;
 use serde_json::json;
@@ -162,12 +164,15 @@ async fn begin(app: &TestApp, cookie: Option<&str>, length: &str, metadata: &str
 async fn the_page_lists_what_its_operator_has_not_finished_and_nobody_elses() {
     let app = TestApp::start().await;
     let cookie = app.session().await;
-    // `mine.tar.zst` and 64 zeros; `blind.tar.zst`; `other.tar.zst`.
+    // `mine.tar.zst` and 64 zeros; `blind.tar.zst`; `other.tar.zst`; `done.tar.zst`.
     let zeros = "MDAw".repeat(21) + "MA==";
     let known = format!("filename bWluZS50YXIuenN0,sha256 {zeros}");
     let mine = begin(&app, Some(&cookie), "3000000", &known).await;
     begin(&app, Some(&cookie), "7", "filename YmxpbmQudGFyLnpzdA==").await;
     begin(&app, None, "7", "filename b3RoZXIudGFyLnpzdA==").await;
+    app.publish(&hello()).await;
+    let hash = STANDARD.encode(app.content_hash(&hello()).hex());
+    begin(&app, Some(&cookie), "7", &format!("filename ZG9uZS50YXIuenN0,sha256 {hash}")).await;
 
     let page = app.call(Method::GET, "/admin/upload").session(&cookie).send().await.text();
     app.clock.advance(60 * 60 * 24 * 2);
@@ -178,6 +183,6 @@ async fn the_page_lists_what_its_operator_has_not_finished_and_nobody_elses() {
     assert!(page.contains("mine.tar.zst") && page.contains("2.9 MiB"), "{page}");
     assert!(page.contains("blind.tar.zst") && page.contains("begun without a content hash"));
     assert_eq!(page.matches("begun without a content hash").count(), 1);
-    assert!(!page.contains("other.tar.zst"), "{page}");
+    assert!(!page.contains("other.tar.zst") && !page.contains("done.tar.zst"), "{page}");
     assert!(!later.contains("data-kept-list"), "{later}");
 }
