@@ -126,6 +126,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_document_without_an_end_is_not_taken_into_memory() {
+        let answer = http::Response::builder()
+            .header(CONTENT_TYPE, "application/xml")
+            .body(object_store::client::HttpResponseBody::from(vec![b' '; MAX_XML_BYTES + 1]))
+            .unwrap();
+
+        assert!(unmask(&Method::GET, answer).await.is_err());
+    }
+
+    #[tokio::test]
     async fn other_documents_and_other_kinds_pass() {
         let listing = "<ListBucketResult><Name>Error</Name></ListBucketResult>";
         for (kind, body) in [
