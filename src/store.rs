@@ -40,7 +40,7 @@ mod unpack;
 mod uploads;
 
 pub use download::ArchiveBytes;
-pub use error::StoreError;
+pub use error::{StoreError, doing};
 pub use examine::{Examination, examine};
 pub use mend::Kept;
 pub use objects::AssetFile;

@@ -35,7 +35,7 @@ pub enum Installed {
 /// Why an install was not made or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
-    #[error("{name} {} is not published", .version.as_ref().map_or("(any version)".to_owned(), ToString::to_string))]
+    #[error("{name}{}", .version.as_ref().map_or(" is not published, or only as pre-releases and yanked versions".to_owned(), |version| format!(" {version} is not published")))]
     UnknownVersion { name: ExtensionName, version: Option<Version> },
     /// Where it is installed it goes on; nobody new gets it.
     #[error("{} {} is yanked{}", .0.name, .0.version, because(.0))]

@@ -185,6 +185,16 @@ impl App {
             .await
     }
 
+    /// Whether a version is yanked, and why.
+    pub async fn yank_of(
+        &self,
+        name: &ExtensionName,
+        version: &Version,
+    ) -> Result<Option<Yank>, RegistryError> {
+        let (name, version) = (name.clone(), version.clone());
+        self.registry.read(move |txn| removals::get_yank(txn, &name, &version)).await
+    }
+
     /// Every yank, by extension and version.
     pub async fn list_yanks(
         &self,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::App;
 use crate::model::{FactState, StoreCapability, StoreFacts};
+use crate::registry::{RegistryError, quarantine, uploads};
 
 /// What an operator is shown of that place.
 #[derive(Clone, Debug)]
@@ -16,18 +17,33 @@ pub struct Storage {
     pub free_bytes: Option<u64>,
     /// What the last probe found out.
     pub facts: Option<Arc<StoreFacts>>,
+    /// Uploads that are not finished, and bundles that wait for a decision.
+    pub unfinished: usize,
+    pub quarantined: usize,
+    /// Bytes that they hold together.
+    pub held_bytes: u64,
 }
 
 impl App {
-    /// Where bundles are, and whether that place answers.
-    pub async fn storage(&self) -> Storage {
+    /// Where bundles are, whether that place answers, and what waits there.
+    pub async fn storage(&self) -> Result<Storage, RegistryError> {
         let location = self.config.store.s3_location();
-        Storage {
+        let now = self.clock.now();
+        let waiting = self.registry.read(move |txn| {
+            let mut uploads = uploads::list_all(txn)?;
+            uploads.retain(|upload| !upload.finished && !upload.is_expired(now));
+            Ok((uploads.len(), quarantine::list(txn)?.len()))
+        });
+        let (unfinished, quarantined) = waiting.await?;
+        Ok(Storage {
             bucket: location.map(|place| format!("{} on {}", place.bucket, place.endpoint)),
             problem: self.bundles.check_reachable().await.err(),
             free_bytes: self.bundles.free_bytes().await.ok(),
             facts: self.bundles.facts(),
-        }
+            unfinished,
+            quarantined,
+            held_bytes: self.bundles.staged_bytes(),
+        })
     }
 
     /// Probes a server that keeps the bundles, and says in the log what it lacks.

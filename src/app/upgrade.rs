@@ -11,7 +11,6 @@ use crate::model::{
     AuditAction, Capability, ExtensionVersion, Install, InstallId, PreviousVersion, Principal,
     ScopeKind,
 };
-use crate::registry::removals;
 
 /// Where to move an install.
 #[derive(Clone, Debug)]
@@ -37,6 +36,10 @@ impl App {
         let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
         let current = &live.install;
         let version = self.find_version(&current.name, request.version.as_ref()).await?;
+        // Before the grants: nobody is asked about those of a version that cannot be had.
+        if current.content_hash != version.content_hash {
+            self.check_not_yanked(&version).await?;
+        }
         let asked: BTreeSet<_> = version.manifest.capabilities.iter().copied().collect();
         let grants = request
             .grants
@@ -48,9 +51,6 @@ impl App {
         }
         if current.content_hash == version.content_hash && current.grants == grants {
             return Ok(current.clone());
-        }
-        if current.content_hash != version.content_hash {
-            self.check_not_yanked(&version).await?;
         }
         if current.enabled {
             self.prepare(&version).await?;
@@ -77,8 +77,7 @@ impl App {
     }
 
     async fn check_not_yanked(&self, version: &ExtensionVersion) -> Result<(), InstallError> {
-        let (name, number) = (version.name.clone(), version.version.clone());
-        let yank = self.registry.read(move |txn| removals::get_yank(txn, &name, &number)).await?;
+        let yank = self.yank_of(&version.name, &version.version).await?;
         yank.map_or(Ok(()), |yank| Err(InstallError::Yanked(Box::new(yank))))
     }
 

@@ -112,8 +112,15 @@ impl Outside<'_> {
         let mut settings = Vec::new();
         for (name, text) in environment.iter() {
             let Some(rest) = name.strip_prefix("PLUGBOARD_") else { continue };
-            // `PLUGBOARD__…` is for tests of the program itself.
-            if CLIENT_NAMES.contains(&name) || rest.starts_with('_') {
+            if CLIENT_NAMES.contains(&name) {
+                continue;
+            }
+            if let Some(rest) = rest.strip_prefix('_') {
+                // For tests of the program itself, but for a setting with one underscore too many.
+                let key = rest.to_ascii_lowercase().replace("__", ".");
+                if settings::keys().contains(&key) {
+                    self.add(name, "environment", unknown_variable(&key.replace('.', "_")));
+                }
                 continue;
             }
             let key = rest.to_ascii_lowercase().replace("__", ".");

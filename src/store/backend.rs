@@ -20,10 +20,10 @@ use object_store::{GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt, Pu
 use tokio::io::AsyncWriteExt;
 use tokio::task::spawn_blocking;
 
-use super::StoreError;
 use super::directory::Directory;
 use super::layout::{Layout, hash_of_folder};
 use super::s3::S3;
+use super::{StoreError, doing};
 use crate::config::{S3Config, S3Location};
 use crate::model::ContentHash;
 
@@ -128,7 +128,7 @@ impl Backend {
         let Err(error) = put else { return Ok(Creation::Created) };
         // Taken, or failed after the object had its name: what is there decides.
         match self.same_content(key, &content).await? {
-            None => Err(StoreError::object("keep an object", error)),
+            None => Err(StoreError::object(doing::KEEP, error)),
             Some(false) => Ok(Creation::Different),
             Some(true) => {
                 let key = key.clone();
@@ -151,12 +151,12 @@ impl Backend {
         };
         let (source, target) = (file.to_owned(), key.clone());
         let link = move || directory.link(&source, &target, size, &hash);
-        blocking("keep a bundle", link).await
+        blocking(doing::KEEP_ARCHIVE, link).await
     }
 
     /// The object `key`, which has `size` bytes.
     pub(super) async fn get(&self, key: &Key, size: u64) -> Result<Bytes, StoreError> {
-        let object = |error| StoreError::object("read an object", error);
+        let object = |error| StoreError::object(doing::READ, error);
         let found = self.objects.get(key).await.map_err(object)?;
         self.check_size(key, &found.meta, size).await?;
         found.bytes().await.map_err(object)
@@ -164,7 +164,7 @@ impl Backend {
 
     /// The object `key` of any size up to `limit`.
     pub(super) async fn get_up_to(&self, key: &Key, limit: u64) -> Result<Bytes, StoreError> {
-        let object = |error| StoreError::object("read an object", error);
+        let object = |error| StoreError::object(doing::READ, error);
         let found = self.objects.get(key).await.map_err(object)?;
         if found.meta.size > limit {
             let problem = format!("it has {} bytes; {limit} are allowed", found.meta.size);
@@ -179,7 +179,7 @@ impl Backend {
         key: &Key,
         size: u64,
     ) -> Result<(BoxStream<'static, Result<Bytes, StoreError>>, ObjectVersion), StoreError> {
-        let object = |error| StoreError::object("read an object", error);
+        let object = |error| StoreError::object(doing::READ, error);
         let found = self.objects.get(key).await.map_err(object)?;
         self.check_size(key, &found.meta, size).await?;
         let version = ObjectVersion::from(&found.meta);
@@ -195,7 +195,7 @@ impl Backend {
         size: u64,
         spool: &Path,
     ) -> Result<(File, ObjectVersion), StoreError> {
-        let object = |error| StoreError::object("read an object", error);
+        let object = |error| StoreError::object(doing::READ, error);
         let found = self.objects.get(key).await.map_err(object)?;
         self.check_size(key, &found.meta, size).await?;
         let version = ObjectVersion::from(&found.meta);
@@ -223,7 +223,7 @@ impl Backend {
         match self.objects.head(key).await {
             Ok(meta) => Ok(Some(meta.size)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(StoreError::object("look for an object", error)),
+            Err(error) => Err(StoreError::object(doing::LOOK, error)),
         }
     }
 
@@ -325,7 +325,7 @@ impl Backend {
         }
         if self.as_s3().is_some() && self.size(key).await? == Some(size) {
             let problem = format!("an answer had {} bytes, the object has {size}", meta.size);
-            return Err(StoreError::unavailable("read an object", problem));
+            return Err(StoreError::unavailable(doing::READ, problem));
         }
         let problem = format!("it has {} bytes and should have {size}", meta.size);
         Err(StoreError::integrity(key.as_ref(), problem))

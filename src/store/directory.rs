@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 
-use super::StoreError;
 use super::backend::Creation;
 use super::durable::{
     create_dir_synced, create_private_dir, hash_all, remove_tree, sync_dir, sync_file_and_name,
 };
 use super::layout::{Layout, Place};
 use super::staging::transient_name;
+use super::{StoreError, doing};
 use crate::model::ContentHash;
 
 /// The folder, with all calls blocking.
@@ -85,7 +85,7 @@ impl Directory {
         size: u64,
         hash: &ContentHash,
     ) -> Result<Creation, StoreError> {
-        let io = StoreError::io("keep a bundle");
+        let io = StoreError::io(doing::KEEP_ARCHIVE);
         let target = self.path(key)?;
         let creation = match fs::hard_link(file, &target) {
             Ok(()) => Creation::Created,

@@ -3,6 +3,18 @@
 use std::error::Error;
 use std::io;
 
+/// What the store can be at when it fails, where a caller tells the steps apart.
+pub mod doing {
+    /// Asking whether an object is there, and how large it is.
+    pub const LOOK: &str = "look for an object";
+    pub const READ: &str = "read an object";
+    pub const READ_UPLOAD: &str = "read an upload";
+    /// Any object; who knows which one says so with [`super::StoreError::keeping`].
+    pub(in crate::store) const KEEP: &str = "keep an object";
+    pub const KEEP_ARCHIVE: &str = "keep a bundle";
+    pub const KEEP_MANIFEST: &str = "keep a manifest";
+}
+
 /// A failure of the bundle store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -50,6 +62,16 @@ impl StoreError {
     /// Whether the object is at fault and not the way to it: then there may be another way.
     pub(super) fn is_about_the_object(&self) -> bool {
         matches!(self, Self::NotFound { .. } | Self::Integrity { .. })
+    }
+
+    /// Says which object it was that could not be kept.
+    pub(super) fn keeping(mut self, what: &'static str) -> Self {
+        if let Self::Unavailable { doing, .. } = &mut self
+            && *doing == doing::KEEP
+        {
+            *doing = what;
+        }
+        self
     }
 
     pub(super) fn integrity(key: impl Into<String>, problem: impl Into<String>) -> Self {

@@ -12,7 +12,7 @@ use super::backend::{ObjectVersion, blocking};
 use super::layout::Place;
 use super::mend::Kept;
 use super::unpack::StoredArchive;
-use super::{BundleStore, StoreError};
+use super::{BundleStore, StoreError, doing};
 use crate::model::{ContentHash, ExtensionVersion, FileEntry, KeyId};
 use crate::trust::VerifiedBundle;
 
@@ -60,8 +60,8 @@ impl BundleStore {
         bundle: &VerifiedBundle,
     ) -> Result<Option<String>, StoreError> {
         let key = self.inner.layout.manifest(&hash);
-        let manifest = Bytes::copy_from_slice(bundle.manifest_json());
-        let mended = self.create_or_mend(&key, manifest).await?;
+        let mended = self.create_or_mend(&key, bundle.manifest_json().to_vec().into()).await;
+        let mended = mended.map_err(|error| error.keeping(doing::KEEP_MANIFEST))?;
         crate::fail_point!("store.manifest_put");
         Ok(mended)
     }

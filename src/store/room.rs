@@ -135,6 +135,15 @@ mod tests {
     }
 
     #[test]
+    fn what_was_never_counted_leaves_nothing_behind_when_it_goes() {
+        let room = Room::new(100, 5);
+
+        room.give_back(10);
+
+        assert_eq!(room.in_use(), 0);
+    }
+
+    #[test]
     fn a_disk_below_its_floor_is_full() {
         let floor = DiskFloor::new(std::env::temp_dir(), u64::MAX);
 

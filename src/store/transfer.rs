@@ -13,15 +13,13 @@ use futures_util::TryStreamExt;
 use object_store::path::Path as Key;
 use object_store::{MultipartUpload, ObjectStoreExt};
 
-use super::StoreError;
 use super::backend::{Backend, Creation, blocking};
+use super::{StoreError, doing};
 use crate::model::{ContentHash, StreamHasher};
 
 /// A file up to this goes in one request, a larger one in parts of this size.
 /// S3 wants at least 5 MiB, and at most 10,000 parts.
 const PART_BYTES: usize = 8 * 1024 * 1024;
-
-const DOING: &str = "keep a bundle";
 
 /// A file that is read in parts and hashed on the way.
 struct Source {
@@ -39,8 +37,8 @@ impl Backend {
         hash: ContentHash,
     ) -> Result<Creation, StoreError> {
         let path = file.to_owned();
-        let open = move || File::open(path).map_err(StoreError::io("read an upload"));
-        let file = match blocking("read an upload", open).await {
+        let open = move || File::open(path).map_err(StoreError::io(doing::READ_UPLOAD));
+        let file = match blocking(doing::READ_UPLOAD, open).await {
             Ok(file) => file,
             // As after a retry on disk: the upload is gone because it is kept already.
             Err(error) => return self.kept(key, size, &hash).await?.ok_or(error),
@@ -63,7 +61,8 @@ impl Backend {
         if source.hash() != hash {
             return Ok(Creation::Different);
         }
-        self.create(key, content.unwrap_or_default()).await
+        let created = self.create(key, content.unwrap_or_default()).await;
+        created.map_err(|error| error.keeping(doing::KEEP_ARCHIVE))
     }
 
     async fn send_in_parts(
@@ -77,7 +76,7 @@ impl Backend {
         if let Some(creation) = self.kept(key, size, &hash).await? {
             return Ok(creation);
         }
-        let object = |error| StoreError::object(DOING, error);
+        let object = |error| StoreError::object(doing::KEEP_ARCHIVE, error);
         let mut upload = self.objects().put_multipart(key).await.map_err(object)?;
         match send_parts(&mut *upload, source).await {
             Ok(sent) if sent == hash => {}
@@ -89,7 +88,9 @@ impl Backend {
         let Err(error) = upload.complete().await else { return Ok(Creation::Created) };
         // Taken meanwhile, or failed after the object had its name: what is there decides.
         abort(&mut *upload).await;
-        self.kept(key, size, &hash).await?.ok_or_else(|| StoreError::object(DOING, error))
+        self.kept(key, size, &hash)
+            .await?
+            .ok_or_else(|| StoreError::object(doing::KEEP_ARCHIVE, error))
     }
 
     /// What the object `key` is to a content of this size and hash; `None` when there is none.
@@ -99,7 +100,7 @@ impl Backend {
         size: u64,
         hash: &ContentHash,
     ) -> Result<Option<Creation>, StoreError> {
-        let object = |error| StoreError::object("read an object", error);
+        let object = |error| StoreError::object(doing::READ, error);
         let found = match self.objects().get(key).await.map_err(object) {
             Ok(found) => found,
             Err(StoreError::NotFound { .. }) => return Ok(None),
@@ -134,7 +135,7 @@ async fn send_parts(
             }
         };
         let (read, sent) = tokio::join!(source.next(), sent);
-        sent.map_err(|error| StoreError::object(DOING, error))?;
+        sent.map_err(|error| StoreError::object(doing::KEEP_ARCHIVE, error))?;
         let (rest, part) = read?;
         source = rest;
         match part {
@@ -154,8 +155,8 @@ async fn abort(upload: &mut dyn MultipartUpload) {
 impl Source {
     /// The next part; `None` at the end.
     async fn next(mut self) -> Result<(Self, Option<Bytes>), StoreError> {
-        blocking("read an upload", move || {
-            let part = self.read().map_err(StoreError::io("read an upload"))?;
+        blocking(doing::READ_UPLOAD, move || {
+            let part = self.read().map_err(StoreError::io(doing::READ_UPLOAD))?;
             Ok((self, part))
         })
         .await

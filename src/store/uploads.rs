@@ -21,11 +21,10 @@ use super::layout::ARCHIVE;
 use super::read_along::{READ_FROM_BYTES, ReadAlong, Readers};
 use super::room::{Reservation, Room};
 use super::staging::Staged;
-use super::{BundleStore, StoreError};
+use super::{BundleStore, StoreError, doing};
 use crate::model::{Upload, UploadId};
 
 const RECEIVING: &str = "receive an upload";
-const READING: &str = "read an upload";
 
 /// What the store knows of the uploads that it keeps.
 #[derive(Debug, Default)]
@@ -168,8 +167,8 @@ impl BundleStore {
     ) -> Result<Staged, StoreError> {
         let file = hold.folder.join(ARCHIVE);
         let (hold, readers) = (Arc::clone(hold), Arc::clone(&self.inner.readers));
-        blocking(READING, move || {
-            let io = StoreError::io(READING);
+        blocking(doing::READ_UPLOAD, move || {
+            let io = StoreError::io(doing::READ_UPLOAD);
             let found = fs::metadata(&file).map(|file| file.len());
             let found = found.map_err(|error| missing(error, hold.id, length, &io))?;
             // Also of a file that was read: that can have been hours ago.

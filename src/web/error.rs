@@ -2,6 +2,8 @@
 
 mod from_app;
 mod from_keeping;
+mod from_people;
+mod from_running;
 mod from_uploads;
 
 use std::collections::BTreeMap;

@@ -301,3 +301,27 @@ async fn the_page_shows_attachments_as_text_and_never_as_markup() {
     assert!(!html.contains("<script>alert") && !html.contains("<img src=x>"), "{html}");
     assert!(html.contains("trusted as tests"), "{html}");
 }
+
+#[tokio::test]
+async fn taking_away_what_is_not_there_is_not_recorded() {
+    let app = published().await;
+
+    let answer = delete(&app, "sbom").await;
+
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    let events = app.app.registry.read(|txn| audit::list(txn, None, 1)).await.unwrap();
+    assert_eq!(events[0].1.action, AuditAction::BundlePublished);
+}
+
+#[tokio::test]
+async fn a_readme_is_one_of_three_names_at_the_top() {
+    let app = TestApp::start().await;
+    let bundle = BundleBuilder::new("com.example.reports", "1.2.0")
+        .page("x")
+        .file("README.html", "<script>alert(1)</script>")
+        .file("readme-of-another.md", "x")
+        .file("docs/CHANGELOG.md", "x");
+    assert_eq!(app.publish(&bundle).await.status, StatusCode::CREATED);
+
+    assert_eq!(kinds(&app).await.len(), 0);
+}

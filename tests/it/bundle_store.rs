@@ -4,6 +4,7 @@ mod cache;
 mod harness;
 mod quarantine;
 mod real;
+mod refusals;
 mod s3;
 mod staging;
 mod stored;

@@ -3,6 +3,7 @@
 mod aborting;
 mod addresses;
 mod callers;
+mod failing_store;
 mod finalizing;
 mod installing;
 mod proxying;

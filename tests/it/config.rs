@@ -153,6 +153,17 @@ fn variables_of_the_client_and_of_tests_are_no_settings() {
 }
 
 #[test]
+fn a_setting_with_one_underscore_too_many_is_a_problem() {
+    let problems = given().variable("PLUGBOARD__SERVER__LISTEN", "127.0.0.1:1").problems();
+
+    assert_eq!(
+        problems,
+        ["PLUGBOARD__SERVER__LISTEN (environment): is no variable of Plugboard: \
+             did you mean PLUGBOARD_SERVER__LISTEN?"]
+    );
+}
+
+#[test]
 fn all_problems_are_reported_at_once_with_key_and_source() {
     let problems = given()
         .file(

@@ -3,6 +3,8 @@
 use axum::http::{Method, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use plugboard::model::{AuditAction, AuditEvent};
+use plugboard::registry::audit;
 use plugboard::trust::keys;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256, Sha512};
@@ -106,6 +108,16 @@ async fn a_copy_that_is_there_is_not_sent_again_and_head_sends_none() {
 }
 
 #[tokio::test]
+async fn a_head_request_reads_nothing() {
+    let app = published(&reports()).await;
+    damage(&app, &reports(), "bundle.tar.zst", 20);
+
+    let head = app.call(Method::HEAD, &format!("{VERSION}/bundle")).send().await;
+
+    assert_eq!(head.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_small_bundle_that_is_damaged_is_refused_before_its_first_byte() {
     let app = published(&reports()).await;
     damage(&app, &reports(), "bundle.tar.zst", 20);
@@ -193,6 +205,9 @@ async fn a_signature_can_be_added_without_changing_the_version() {
 
     assert_eq!(added.status, StatusCode::CREATED, "{}", added.text());
     assert_eq!(again.status, StatusCode::OK, "{}", again.text());
+    let events = app.app.registry.read(|txn| audit::list(txn, None, 9)).await.unwrap();
+    let attached = |event: &&(_, AuditEvent)| event.1.action == AuditAction::SignatureAttached;
+    assert_eq!(events.iter().filter(attached).count(), 1, "it is recorded once");
     assert_eq!(app.get(VERSION).await.json(), before);
     let listed = signatures(&app).await;
     assert_eq!(listed.len(), 2, "{listed:?}");
@@ -234,6 +249,8 @@ async fn no_more_than_sixteen_signatures_are_kept() {
 
     assert_eq!(one_more.status, StatusCode::CONFLICT);
     assert_eq!(one_more.code(), "too_many_signatures");
+    let known = add_signature(&app, app.sign(&archive)).await;
+    assert_eq!(known.status, StatusCode::OK, "one that is there is no more: {}", known.text());
     assert!(one_more.text().contains("16"), "{}", one_more.text());
 }
 

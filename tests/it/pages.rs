@@ -3,8 +3,10 @@
 //! The rendered pages are left in `target/tmp/pages` for people and browsers to look at.
 
 mod contrast;
+mod listing;
 mod samples;
 mod subjects;
+mod uploading;
 
 use std::{collections::BTreeSet, fs, path::Path};
 

@@ -6,6 +6,7 @@ use plugboard::registry::{audit, quarantine};
 use plugboard::trust::keys;
 use serde_json::json;
 
+use crate::support::announced_body::announced;
 use crate::support::bundle_builder::BundleBuilder;
 use crate::support::test_app::{TestApp, sign_with};
 
@@ -225,6 +226,37 @@ async fn a_form_with_bundle_and_signature_does_the_same() {
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
 }
 
+#[tokio::test]
+async fn a_form_has_one_bundle() {
+    let app = TestApp::start().await;
+    let archive = reports().build();
+    let form = multipart(&[("bundle", &archive), ("bundle", &archive)]);
+
+    let call = app.call(Method::POST, "/api/v1/bundles");
+    let call = call.header("content-type", "multipart/form-data; boundary=XX").body(form);
+    let answer = call.send().await;
+
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (StatusCode::BAD_REQUEST, "malformed_request")
+    );
+    assert!(answer.text().contains("more than one `bundle`"), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_bundle_that_is_said_to_be_too_large_is_refused_before_a_byte_of_it_comes() {
+    let app = TestApp::start().await;
+
+    let call = app.call(Method::PUT, "/api/v1/bundles");
+    let answer = call.body(announced(200 * 1024 * 1024 + 1)).send().await;
+
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (StatusCode::PAYLOAD_TOO_LARGE, "too_large")
+    );
+    assert!(answer.text().contains("209715201"), "{}", answer.text());
+}
+
 fn multipart(parts: &[(&str, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
     for (name, value) in parts {
@@ -243,10 +275,19 @@ fn multipart(parts: &[(&str, &[u8])]) -> Vec<u8> {
 async fn signatures_are_limited_in_number_and_size() {
     let app = TestApp::start().await;
 
-    let nine = app.put_bundle(reports().build(), &vec![b"{}".to_vec(); 9]).await;
+    let archive = reports().build();
+    let nine = app.put_bundle(archive.clone(), &vec![b"{}".to_vec(); 9]).await;
+    let mut parts = vec![("bundle", &archive[..])];
+    parts.extend([("signature", &b"{}"[..]); 9]);
+    let call = app.call(Method::POST, "/api/v1/bundles");
+    let call = call.header("content-type", "multipart/form-data; boundary=XX");
+    let in_form = call.body(multipart(&parts)).send().await;
     let long = app.put_bundle(reports().build(), &[vec![b' '; 7 * 1024]]).await;
 
-    assert_eq!(nine.status, StatusCode::BAD_REQUEST);
+    for nine in [nine, in_form] {
+        assert_eq!(nine.status, StatusCode::BAD_REQUEST);
+        assert!(nine.text().contains("9 signatures were sent; 8 are allowed"), "{}", nine.text());
+    }
     assert_eq!(long.status, StatusCode::PAYLOAD_TOO_LARGE);
 }
 

@@ -173,6 +173,38 @@ async fn nobody_new_gets_a_yanked_version() {
 }
 
 #[tokio::test]
+async fn a_yanked_version_is_refused_before_anyone_is_asked_for_its_grants() {
+    let app = published(&["1.0.0"]).await;
+    app.publish(&reports("1.1.0").capabilities(&["cap:http.fetch"])).await;
+    let id = install(&app, Some("1.0.0")).await.json()["id"].as_str().unwrap().to_owned();
+    let grown = json!({"version": "1.1.0", "grants": ["cap:http.fetch"]});
+    assert_eq!(upgrade(&app, &id, grown.clone()).await.code(), "grants_grow");
+    yank(&app, "1.1.0", "").await;
+
+    assert_eq!(upgrade(&app, &id, grown).await.code(), "version_yanked");
+}
+
+#[tokio::test]
+async fn the_pages_offer_no_way_to_a_yanked_version() {
+    let app = published(&["1.0.0", "1.1.0"]).await;
+    let id = install(&app, Some("1.0.0")).await.json()["id"].as_str().unwrap().to_owned();
+    let cookie = app.session().await;
+    let ask = |query: &str| {
+        let path = format!("/admin/installs/{id}/upgrade?{query}");
+        app.call(Method::GET, &path).session(&cookie).send()
+    };
+    let button = "<button class=\"primary\">";
+    assert!(ask("version=1.1.0").await.text().contains(button));
+    yank(&app, "1.1.0", "loses reports").await;
+
+    let question = ask("version=1.1.0").await.text();
+
+    assert!(question.contains("1.1.0 is yanked (“loses reports”)"), "{question}");
+    assert!(!question.contains(button), "{question}");
+    assert!(ask("version=1.0.0").await.text().contains(button), "its grants can change");
+}
+
+#[tokio::test]
 async fn where_a_yanked_version_is_installed_it_goes_on() {
     let app = published(&["1.0.0", "1.1.0"]).await;
     let id = app.install_published("com.example.reports", json!([])).await;

@@ -1,5 +1,6 @@
 //! What the flows share.
 
+pub(crate) mod announced_body;
 pub(crate) mod bundle_builder;
 pub(crate) mod fault_proxy;
 pub(crate) mod garage;

@@ -101,7 +101,15 @@ mod tests {
 
     #[tokio::test]
     async fn an_error_document_with_status_200_is_a_failure() {
-        for (code, status) in [("InternalError", 500), ("SlowDown", 500), ("NoSuchUpload", 404)] {
+        for (code, status) in [
+            ("InternalError", 500),
+            ("SlowDown", 500),
+            ("NoSuchUpload", 404),
+            ("NoSuchKey", 404),
+            ("PreconditionFailed", 412),
+            ("ConditionalRequestConflict", 412),
+            ("AccessDenied", 403),
+        ] {
             let body = format!("<?xml version=\"1.0\"?>\n  <Error><Code>{code}</Code></Error>");
 
             let (found, kept) = unmasked("application/xml", &body).await;
@@ -115,6 +123,16 @@ mod tests {
         for body in ["<Error/>", "<Error><Message>no</Message></Error>", "<Error><Code>"] {
             assert_eq!(unmasked("text/xml; charset=utf-8", body).await.0.as_u16(), 500, "{body}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_document_without_an_end_is_not_taken_into_memory() {
+        let answer = http::Response::builder()
+            .header(CONTENT_TYPE, "application/xml")
+            .body(object_store::client::HttpResponseBody::from(vec![b' '; MAX_XML_BYTES + 1]))
+            .unwrap();
+
+        assert!(unmask(&Method::GET, answer).await.is_err());
     }
 
     #[tokio::test]

@@ -131,3 +131,21 @@ fn failed(method: &Method, error: legacy::Error) -> HttpError {
 fn kind(method: &Method, kind: HttpErrorKind) -> HttpErrorKind {
     if matches!(*method, Method::PUT | Method::DELETE) { HttpErrorKind::Request } else { kind }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_have_been_carried_out_is_repeated_where_that_is_safe() {
+        for safe in [Method::PUT, Method::DELETE] {
+            assert!(
+                matches!(kind(&safe, HttpErrorKind::Timeout), HttpErrorKind::Request),
+                "{safe}"
+            );
+        }
+        // Of a completed upload a second completion knows nothing.
+        let kind = kind(&Method::POST, HttpErrorKind::Interrupted);
+        assert!(matches!(kind, HttpErrorKind::Interrupted));
+    }
+}

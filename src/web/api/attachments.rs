@@ -51,7 +51,7 @@ pub(crate) async fn get_attachment(
         // Another one can take its place.
         policy: CachePolicy::Revalidate,
     };
-    download.of_bytes(&method, &asked, &content)
+    download.of_bytes(&method, &asked, &content).await
 }
 
 /// Attaches the body: 201 when it is new or another, 200 when it is the same.

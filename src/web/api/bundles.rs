@@ -146,7 +146,11 @@ async fn read_field(field: &mut Field<'_>, name: &str, limit: u64) -> Result<Vec
     let mut value = Vec::new();
     while let Some(chunk) = field.chunk().await.map_err(broken)? {
         if (value.len() + chunk.len()) as u64 > limit {
-            return Err(ApiError::too_large(&format!("the field `{name}`"), limit, None));
+            let error = ApiError::too_large(&format!("the field `{name}`"), limit, None);
+            return Err(match attachment_kind(name) {
+                Some(_) => error.hint("an operator can raise `store.max_attachment_bytes`"),
+                None => error,
+            });
         }
         value.extend_from_slice(&chunk);
     }

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use bytes::Bytes;
 use semver::Version;
 use serde::Serialize;
@@ -58,18 +58,6 @@ impl Download {
         format!("\"sha256-{}\"", hex::encode(self.sha256))
     }
 
-    /// 304 or 416, where the request can be answered without the content.
-    fn without_content(
-        &self,
-        asked: &HeaderMap,
-        range: &Range,
-    ) -> Result<Option<Response>, ApiError> {
-        if is_fresh(asked, &self.etag()) {
-            return Ok(Some((StatusCode::NOT_MODIFIED, self.lasting_headers()?).into_response()));
-        }
-        Ok((*range == Range::Impossible).then(|| unsatisfiable(self.size)))
-    }
-
     /// The headers of a 200, 206 and 304 alike.
     fn lasting_headers(&self) -> Result<HeaderMap, ApiError> {
         let value = |text: String| HeaderValue::try_from(text).map_err(ApiError::internal);
@@ -83,11 +71,22 @@ impl Download {
         ]))
     }
 
-    /// The answer with the part `range` of the content in `body`.
-    fn answer(&self, range: &Range, body: Body) -> Answer {
+    /// The answer to GET and HEAD. `content` gives a part of the file, where one is to be sent.
+    async fn answer(
+        &self,
+        method: &Method,
+        asked: &HeaderMap,
+        content: impl AsyncFnOnce(std::ops::Range<u64>) -> Result<Body, ApiError>,
+    ) -> Answer {
+        if is_fresh(asked, &self.etag()) {
+            return Ok((StatusCode::NOT_MODIFIED, self.lasting_headers()?).into_response());
+        }
+        let range = Range::of(asked, &self.etag(), self.size);
+        let Some(part) = range.bytes(self.size) else { return Ok(unsatisfiable(self.size)) };
+        let body = if *method == Method::HEAD { Body::empty() } else { content(part).await? };
         let mut response = body.into_response();
         *response.headers_mut() = self.lasting_headers()?;
-        if *range == Range::Whole {
+        if range == Range::Whole {
             response.headers_mut().insert(digest::CONTENT_DIGEST, digest::sent(&self.sha256));
         }
         range.describe(&mut response, self.size);
@@ -95,23 +94,17 @@ impl Download {
     }
 
     /// The answer to a request for a file that is in memory.
-    pub(in crate::web) fn of_bytes(
+    pub(in crate::web) async fn of_bytes(
         &self,
         method: &Method,
         asked: &HeaderMap,
         content: &Bytes,
     ) -> Answer {
-        let range = Range::of(asked, &self.etag(), self.size);
-        if let Some(answer) = self.without_content(asked, &range)? {
-            return Ok(answer);
-        }
-        let part = range.bytes(self.size).unwrap_or(0..self.size);
         let at = |byte: u64| usize::try_from(byte).unwrap_or(usize::MAX);
-        let body = match *method {
-            Method::HEAD => Body::empty(),
-            _ => Body::from(content.slice(at(part.start)..at(part.end))),
+        let part = async |part: std::ops::Range<u64>| {
+            Ok(Body::from(content.slice(at(part.start)..at(part.end))))
         };
-        self.answer(&range, body)
+        self.answer(method, asked, part).await
     }
 }
 
@@ -131,17 +124,8 @@ pub(crate) async fn get_bundle(
         file_name: format!("{name}-{version}.tar.zst"),
         policy: CachePolicy::PrivateImmutable,
     };
-    let range = Range::of(&asked, &download.etag(), download.size);
-    if let Some(answer) = download.without_content(&asked, &range)? {
-        return Ok(answer);
-    }
-    let body = if method == Method::HEAD {
-        Body::empty()
-    } else {
-        let part = range.bytes(row.size).unwrap_or(0..row.size);
-        Body::from_stream(app.open_archive(&row, part).await?)
-    };
-    download.answer(&range, body)
+    let archive = async |part| Ok(Body::from_stream(app.open_archive(&row, part).await?));
+    download.answer(&method, &asked, archive).await
 }
 
 /// The manifest, as it is in the bundle.
@@ -155,7 +139,7 @@ pub(crate) async fn get_manifest(
     let row = app.published(&principal, ScopeKind::InstallRead, &name, &version).await?;
     let manifest = app.open_manifest(&row).await?;
     let name = format!("{name}-{version}.manifest.json");
-    json_file(&manifest, name).of_bytes(&method, &asked, &manifest)
+    json_file(&manifest, name).of_bytes(&method, &asked, &manifest).await
 }
 
 /// The signatures kept beside the version.
@@ -180,7 +164,7 @@ pub(crate) async fn get_signature(
     let row = app.published(&principal, ScopeKind::InstallRead, &name, &version).await?;
     let (envelope, _) = app.open_signature(&row, &key_id).await?;
     let name = format!("{name}-{version}.{}.dsse.json", key_id.short());
-    json_file(&envelope, name).of_bytes(&method, &asked, &envelope)
+    json_file(&envelope, name).of_bytes(&method, &asked, &envelope).await
 }
 
 /// Adds the DSSE envelope in the body: 201 when a key of it is new, else 200.

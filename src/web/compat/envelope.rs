@@ -104,8 +104,8 @@ impl Family {
             "internal" => "INTERNAL_ERROR".into(),
             "storage_unavailable" | "integrity" => match self {
                 Self::UploadProxy => "S3_PUT_FAILED".into(),
-                Self::Bundles => "S3_GET_FAILED".into(),
-                Self::Installs => "INTERNAL_ERROR".into(),
+                // `finalize` says itself which step failed.
+                Self::Bundles | Self::Installs => "INTERNAL_ERROR".into(),
             },
             other => other.to_ascii_uppercase().into(),
         }

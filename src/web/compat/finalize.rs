@@ -15,10 +15,13 @@ use crate::app::App;
 use crate::app::publish::PublishError;
 use crate::app::uploads::{FinalizeError, FinalizeRequest, FinishError, UploadError};
 use crate::model::{ExtensionName, ExtensionVersion, ManifestProblem, Principal, Quarantined};
+use crate::store::{StoreError, doing};
 use crate::trust::{Check, CheckResult, CheckStatus, Report};
 use crate::web::error::ApiError;
 
 const BAD_REQUEST: StatusCode = StatusCode::BAD_REQUEST;
+const FAILED: StatusCode = StatusCode::INTERNAL_SERVER_ERROR;
+const REPEAT: &str = "what was sent is kept for a while: send the same request again";
 /// What a signature may be said to be. Which it is, is seen from the text.
 const ALGORITHMS: [&str; 3] = ["cosign", "x509", "pgp"];
 
@@ -81,6 +84,13 @@ fn refusal(error: FinalizeError) -> ApiError {
             FinishError::Incomplete { .. }
             | FinishError::Gone(_)
             | FinishError::Upload(UploadError::Unknown(_)) => staging_not_found(),
+            FinishError::Upload(error @ UploadError::Lost(_)) => {
+                let detail = "what was sent under this key is lost";
+                ApiError::server(FAILED, "OBJECT_NOT_FOUND", detail, error)
+                    .hint("send the bundle again")
+            }
+            FinishError::Upload(UploadError::Store(error))
+            | FinishError::Publish(PublishError::Store(error)) => storage(error),
             FinishError::Upload(error) => error.into(),
             FinishError::Publish(
                 PublishError::VersionTaken { name, version }
@@ -96,9 +106,42 @@ fn refusal(error: FinalizeError) -> ApiError {
                 let ManifestProblem { path, message, .. } = problem;
                 invalid_manifest(&[json!({ "path": path, "message": message })])
             }
+            FinishError::Publish(PublishError::NotChecked(report)) => not_read(&report),
             FinishError::Publish(error) => error.into(),
         },
     }
+}
+
+/// Which step of the storage failed. Those that these clients have no word for, as
+/// taking a damaged object away, are `INTERNAL_ERROR`.
+fn storage(error: StoreError) -> ApiError {
+    let code = match &error {
+        StoreError::Unavailable { doing, .. } => match *doing {
+            doing::LOOK => "S3_HEAD_FAILED",
+            doing::READ | doing::READ_UPLOAD => "S3_GET_FAILED",
+            // It was looked for afterward, and is not there.
+            doing::KEEP_ARCHIVE => "CANONICAL_MISSING",
+            doing::KEEP_MANIFEST => "MANIFEST_STORE_FAILED",
+            _ => "INTERNAL_ERROR",
+        },
+        StoreError::NotFound { .. } => "OBJECT_NOT_FOUND",
+        StoreError::Integrity { .. } | StoreError::InvalidBase { .. } => "INTERNAL_ERROR",
+        // No fault of the storage: these say what to do about it.
+        StoreError::TooLarge { .. }
+        | StoreError::StagedFull { .. }
+        | StoreError::DiskFull { .. } => return error.into(),
+    };
+    let detail = "the bundle store did not do what was asked of it";
+    ApiError::server(FAILED, code, detail, error).retry_after(5).hint(REPEAT)
+}
+
+/// The disk failed while the bundle was read: nothing is known about the bundle.
+fn not_read(report: &Report) -> ApiError {
+    let detail = "what was sent could not be read to its end";
+    let found = report.failures().find_map(|row| row.found.clone()).unwrap_or_default();
+    ApiError::server(FAILED, "MANIFEST_EXTRACTION_FAILED", detail, found)
+        .retry_after(5)
+        .hint(REPEAT)
 }
 
 fn staging_not_found() -> ApiError {
@@ -184,4 +227,27 @@ fn issue(row: &CheckResult) -> Value {
         _ => ("$", found),
     };
     json!({ "path": path, "message": message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bundle_that_could_not_be_read_has_a_code_of_its_own() {
+        let row = json!({
+            "check": "integrity", "status": "fail", "code": "staged_file_unreadable",
+            "expected": null, "found": "the disk is on fire", "hint": null,
+        });
+        let report = serde_json::from_value(json!({
+            "verdict": "not_checked", "content_hash": format!("sha256:{}", "0".repeat(64)),
+            "extension": null, "checks": [row],
+        }));
+        let not_checked = PublishError::NotChecked(report.unwrap());
+
+        let error = refusal(FinishError::from(not_checked).into());
+
+        assert_eq!((error.status, error.code), (FAILED, "MANIFEST_EXTRACTION_FAILED"));
+        assert!(!error.detail.contains("on fire"));
+    }
 }

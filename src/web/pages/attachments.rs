@@ -72,6 +72,16 @@ pub(in crate::web) async fn show_attachments(
     })
 }
 
+/// What a person calls it.
+pub(super) const fn title(kind: AttachmentKind) -> &'static str {
+    match kind {
+        AttachmentKind::Sbom => "SBOM",
+        AttachmentKind::Provenance => "Provenance",
+        AttachmentKind::Readme => "Readme",
+        AttachmentKind::Changelog => "Changelog",
+    }
+}
+
 impl From<PublishedSignature> for SignatureLine {
     fn from(signature: PublishedSignature) -> Self {
         let PublishedSignature { key_id, verified, trusted_as } = signature;
@@ -87,15 +97,9 @@ impl From<PublishedSignature> for SignatureLine {
 
 impl AttachedText {
     fn new(file: AttachedFile, content: &[u8], address: &str, now: Timestamp) -> Self {
-        let title = match file.kind {
-            AttachmentKind::Sbom => "SBOM",
-            AttachmentKind::Provenance => "Provenance",
-            AttachmentKind::Readme => "Readme",
-            AttachmentKind::Changelog => "Changelog",
-        };
         let attached = file.attached_at.zip(file.attached_by);
         Self {
-            title,
+            title: title(file.kind),
             address: format!("{address}/{}", file.kind),
             format: file.format,
             size: ByteSize::new(file.size),

@@ -56,7 +56,11 @@ impl ConfirmPage {
         versions: u64,
     ) -> Self {
         let mut consequences = if install.enabled { stopping(install, version) } else { vec![] };
-        consequences.push(format!("{} and {} are deleted.", grants(install), settings(install)));
+        let loses = !install.grants.is_empty() || !install.settings.is_empty();
+        if loses {
+            let (grants, settings) = (grants(install), settings(install));
+            consequences.push(format!("{grants} and {settings} are deleted."));
+        }
         Self {
             chrome,
             title: format!("Uninstall {}?", subject(install)),
@@ -70,7 +74,8 @@ impl ConfirmPage {
             )],
             asks_reason: false,
             obstacle: None,
-            warning: Some("Deleted grants and settings cannot be brought back.".to_owned()),
+            warning: loses
+                .then(|| "Deleted grants and settings cannot be brought back.".to_owned()),
             action: format!("/admin/installs/{}/uninstall", install.id),
             button: "Uninstall".to_owned(),
             cancel: format!("/admin/extensions/{}", install.name),

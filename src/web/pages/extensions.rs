@@ -1,18 +1,20 @@
 //! The list of extensions: `/admin/extensions`.
 
-use super::show::{DoneQuery, chrome_after, page, publish_command, upload_limit};
-use crate::app::App;
-use crate::model::ExtensionVersion;
-use crate::registry::LiveInstall;
-use crate::web::extract::{Answer, Query, SignedIn};
-use askama::Template;
-use axum::extract::State;
-use semver::Version;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{ByteSize, Chrome, FormErrors, Status, counted};
-use crate::model::{ExtensionName, InstallId};
+use askama::Template;
+use axum::extract::State;
+use jiff::Timestamp;
+use semver::Version;
+
+use super::show::{DoneQuery, chrome_after, page, publish_command, upload_limits};
+use super::{Chrome, FormErrors, Moment, Status, UploadLimits, counted};
+use crate::app::App;
+use crate::model::{ExtensionName, ExtensionVersion, InstallId, Quarantined};
+use crate::registry::LiveInstall;
+use crate::trust::{CheckStatus, Report};
+use crate::web::extract::{Answer, Query, SignedIn};
 
 /// Rows post to `/admin/installs/{id}/enable`; the empty list has the upload form.
 #[derive(Debug, Template)]
@@ -20,10 +22,11 @@ use crate::model::{ExtensionName, InstallId};
 pub struct ExtensionsPage {
     pub chrome: Chrome,
     pub rows: Vec<ExtensionRow>,
+    /// What waits for a decision.
+    pub quarantined: Vec<QuarantinedRow>,
     /// The command line that publishes to this appliance, ready to copy.
     pub publish_command: String,
-    /// The largest bundle.
-    pub upload_limit: ByteSize,
+    pub limits: UploadLimits,
 }
 
 /// One extension.
@@ -40,6 +43,20 @@ pub struct ExtensionRow {
     pub install: Option<InstallId>,
     /// Whether it has a page to open.
     pub has_page: bool,
+    /// Every version is yanked: nobody new can install it.
+    pub is_barred: bool,
+}
+
+/// A bundle in quarantine.
+#[derive(Clone, Debug)]
+pub struct QuarantinedRow {
+    pub name: ExtensionName,
+    pub version: Version,
+    /// `no signature`, in the words of its report.
+    pub why: String,
+    pub expires: Moment,
+    /// The command line that says more, ready to copy.
+    pub command: String,
 }
 
 impl ExtensionsPage {
@@ -56,36 +73,71 @@ pub(in crate::web) async fn show_extensions(
     Query(query): Query<DoneQuery>,
     who: SignedIn,
 ) -> Answer {
-    let versions = app.list_versions(&who.principal).await?;
-    let mut highest: BTreeMap<ExtensionName, ExtensionVersion> = BTreeMap::new();
+    let (versions, yanks) = (app.list_versions(&who.principal).await?, app.list_yanks().await?);
+    let mut published: BTreeMap<ExtensionName, Vec<ExtensionVersion>> = BTreeMap::new();
     for version in versions {
-        // They come highest first.
-        highest.entry(version.name.clone()).or_insert(version);
+        published.entry(version.name.clone()).or_default().push(version);
     }
     let installs: BTreeMap<_, _> = app
         .list_installs(&who.principal)
         .into_iter()
         .map(|row| (row.install.name.clone(), row))
         .collect();
-    let rows = highest.values().map(|version| row(version, installs.get(&version.name)));
+    let rows = published.iter().filter_map(|(name, versions)| {
+        let is_yanked = |version: &ExtensionVersion| {
+            yanks.contains_key(&(version.name.clone(), version.version.clone()))
+        };
+        // They come highest first.
+        let offered = versions.iter().find(|version| !is_yanked(version));
+        Some(row(versions.first()?, offered, installs.get(name)))
+    });
+    let now = app.clock.now();
+    let waiting = app.list_quarantined().await?;
     page(&ExtensionsPage {
         chrome: chrome_after(&app, &who, "extensions", query.done),
         rows: rows.collect(),
+        quarantined: waiting.into_iter().map(|row| QuarantinedRow::new(row, now)).collect(),
         publish_command: publish_command(&app),
-        upload_limit: upload_limit(&app),
+        limits: upload_limits(&app),
     })
 }
 
-fn row(highest: &ExtensionVersion, install: Option<&Arc<LiveInstall>>) -> ExtensionRow {
-    let shown = install.map_or(highest, |row| &row.version);
-    let is_newer = highest.version > shown.version;
+impl QuarantinedRow {
+    fn new(row: Quarantined, now: Timestamp) -> Self {
+        let report = serde_json::from_value::<Report>(row.report).ok();
+        let wanting = |report: Report| {
+            let failed = |status| matches!(status, CheckStatus::Fail | CheckStatus::Warn);
+            let check = report.checks.into_iter().find(|check| failed(check.status))?;
+            Some(check.found.unwrap_or(check.code))
+        };
+        Self {
+            why: report.and_then(wanting).unwrap_or_else(|| "nobody vouches for it".to_owned()),
+            name: row.name,
+            version: row.version,
+            expires: Moment::new(row.expires_at, now),
+            command: format!("plugboard quarantine show {}", &row.content_hash.hex()[..12]),
+        }
+    }
+}
+
+/// `offered` is the highest version that is not yanked.
+fn row(
+    highest: &ExtensionVersion,
+    offered: Option<&ExtensionVersion>,
+    install: Option<&Arc<LiveInstall>>,
+) -> ExtensionRow {
+    let shown = install.map_or(offered.unwrap_or(highest), |row| &row.version);
+    let newer = offered.filter(|offered| offered.version > shown.version);
+    let is_barred = install.is_none() && offered.is_none();
+    let note = newer.map(|newer| format!("{} is published", newer.version));
     ExtensionRow {
         name: shown.name.clone(),
         title: shown.manifest.display_name.clone(),
         version: shown.version.clone(),
         status: Status::of(install.map(|row| &row.install)),
-        note: is_newer.then(|| format!("{} is published", highest.version)),
+        note: note.or_else(|| is_barred.then(|| "yanked".to_owned())),
         install: install.map(|row| row.install.id),
         has_page: shown.manifest.ui.is_some(),
+        is_barred,
     }
 }

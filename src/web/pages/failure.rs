@@ -1,6 +1,7 @@
 //! Any error, as a page: the sentence, what to do, and the code for the support call.
 
 use askama::Template;
+use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 
 use super::Chrome;
@@ -31,7 +32,7 @@ pub(in crate::web) fn render(error: &ApiError, path: &str, request_id: &str) -> 
     let page = FailurePage {
         chrome,
         status: error.status.as_u16(),
-        title: error.status.canonical_reason().unwrap_or("Error").to_owned(),
+        title: title(error.status),
         detail: sentence(&error.detail),
         hint: error.hint.as_deref().map(sentence),
         step_up: (error.code == "step_up_required").then(|| step_up_address(path)),
@@ -50,17 +51,39 @@ fn step_up_address(path: &str) -> String {
     format!("/admin/step-up?{}", query.append_pair("next", path).finish())
 }
 
-/// Errors are clauses; a page shows sentences.
+/// The reason of a status in sentence case, as every title is.
+fn title(status: StatusCode) -> String {
+    let reason = status.canonical_reason().unwrap_or("Error").to_lowercase();
+    capitalized(&reason)
+}
+
+/// Errors are clauses; a page shows sentences. One that begins with a name keeps it as it is.
 pub(super) fn sentence(clause: &str) -> String {
-    let mut letters = clause.chars();
-    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     let end = if clause.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{first}{}{end}", letters.as_str())
+    let first = clause.split(' ').next().unwrap_or_default();
+    let is_word = first.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let begun = if is_word { capitalized(clause) } else { clause.to_owned() };
+    begun + end
+}
+
+fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    first + letters.as_str()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn titles_and_sentences_are_in_sentence_case_and_names_stay_as_they_are() {
+        assert_eq!(title(StatusCode::NOT_FOUND), "Not found");
+        assert_eq!(title(StatusCode::INTERNAL_SERVER_ERROR), "Internal server error");
+        assert_eq!(sentence("there is nothing here"), "There is nothing here.");
+        assert_eq!(sentence("com.example.sync has no page"), "com.example.sync has no page.");
+        assert_eq!(sentence("`store.base` is wrong."), "`store.base` is wrong.");
+    }
 
     #[tokio::test]
     async fn a_missing_password_has_its_link_and_nothing_else_has() {

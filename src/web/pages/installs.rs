@@ -137,7 +137,8 @@ pub(in crate::web) async fn show_upgrade(
         return page(&UpgradePage::back(chrome, install, previous));
     }
     let target = app.find_version(&install.name, query.version.as_ref()).await?;
-    page(&UpgradePage::to(chrome, install, &target))
+    let yank = app.yank_of(&target.name, &target.version).await?;
+    page(&UpgradePage::to(chrome, install, &target, yank.as_ref()))
 }
 
 /// Upgrades, or goes back.

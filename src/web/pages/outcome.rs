@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use askama::Template;
 use semver::Version;
 
+use super::attachments::title;
 use super::{ByteSize, CheckMark, CheckRow, Chrome, InstallForm, ShortHash, Tone, counted};
-use crate::model::{ExtensionName, InstallId};
+use crate::model::{AttachmentKind, ExtensionName, InstallId};
 
 /// The verdict, the check list, and what can be done next.
 #[derive(Debug, Template)]
@@ -18,6 +19,8 @@ pub struct OutcomePage {
     pub extension: Option<(ExtensionName, Version)>,
     pub content_hash: ShortHash,
     pub size: ByteSize,
+    /// What came along; only a published bundle keeps it.
+    pub attachments: Vec<AttachmentKind>,
     /// In the order of the report; shown failed ones first.
     pub checks: Vec<CheckRow>,
     pub next: NextStep,
@@ -44,6 +47,8 @@ pub enum NextStep {
     Upgrade { install: InstallId, from: Version },
     /// Installed at exactly this version.
     Installed,
+    /// It is yanked: why it cannot be had.
+    Barred(String),
     /// Nothing was published.
     Nothing,
 }
@@ -126,6 +131,15 @@ impl OutcomePage {
                 "The appliance could not finish checking {subject}. Nothing was kept; it is safe to upload it again."
             ),
         }
+    }
+
+    fn is_published(&self) -> bool {
+        matches!(self.outcome, Outcome::Created | Outcome::Unchanged)
+    }
+
+    /// `SBOM, Provenance`
+    fn attached(&self) -> String {
+        self.attachments.iter().map(|kind| title(*kind)).collect::<Vec<_>>().join(", ")
     }
 
     /// `7 of 8 checks passed, 1 failed`

@@ -5,7 +5,7 @@ use axum::http::HeaderValue;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::{ByteSize, Chrome, Notice, Tone};
+use super::{ByteSize, Chrome, Notice, Tone, UploadLimits};
 use crate::app::App;
 use crate::config::SigningPolicy;
 use crate::web::error::ApiError;
@@ -121,7 +121,12 @@ pub(super) fn publish_command(app: &App) -> String {
     format!("plugboard publish my-extension/ --key my-key.key --url {}", app.public_origin())
 }
 
-/// The largest bundle.
-pub(super) fn upload_limit(app: &App) -> ByteSize {
-    ByteSize::new(app.config.store.max_bundle_bytes)
+/// How large a bundle and what is attached to it may be.
+pub(super) fn upload_limits(app: &App) -> UploadLimits {
+    let store = &app.config.store;
+    UploadLimits {
+        bundle: ByteSize::new(store.max_bundle_bytes),
+        bundle_bytes: store.max_bundle_bytes,
+        attachment: ByteSize::new(store.max_attachment_bytes),
+    }
 }

@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::State;
 
 use super::show::{chrome, page};
-use super::{ByteSize, CheckMark, CheckRow, Chrome, Moment};
+use super::{ByteSize, CheckMark, CheckRow, Chrome, Moment, counted};
 use crate::app::App;
 use crate::app::storage::Storage;
 use crate::model::{FactState, StoreFact};
@@ -21,6 +21,11 @@ pub struct StoragePage {
     pub bucket: Option<String>,
     /// What is wrong with reaching it.
     pub problem: Option<String>,
+    /// `2 unfinished uploads and 1 quarantined bundle`
+    pub waiting: String,
+    /// Bytes that they hold, and may hold.
+    pub held: ByteSize,
+    pub held_limit: ByteSize,
     /// Free on the disk of the data folder, and what is kept free of it.
     pub free: Option<ByteSize>,
     pub floor: ByteSize,
@@ -58,15 +63,24 @@ impl From<&StoreFact> for CheckRow {
 
 /// `/admin/storage`
 pub(in crate::web) async fn show_storage(State(app): State<Arc<App>>, who: SignedIn) -> Answer {
-    let Storage { bucket, problem, free_bytes, facts } = app.storage().await;
+    let storage = app.storage().await?;
+    let Storage { bucket, problem, free_bytes, facts, .. } = &storage;
     let rows = facts.iter().flat_map(|facts| &facts.facts).map(CheckRow::from);
     page(&StoragePage {
         chrome: chrome(&app, &who, "storage"),
-        bucket,
-        problem,
+        bucket: bucket.clone(),
+        problem: problem.clone(),
+        waiting: waiting(&storage),
+        held: ByteSize::new(storage.held_bytes),
+        held_limit: ByteSize::new(app.config.store.max_staged_bytes),
         free: free_bytes.map(ByteSize::new),
         floor: ByteSize::new(app.config.store.min_free_bytes),
         checked: facts.as_ref().map(|facts| Moment::new(facts.checked_at, app.clock.now())),
         checks: rows.collect(),
     })
+}
+
+fn waiting(storage: &Storage) -> String {
+    let uploads = counted(storage.unfinished as u64, "unfinished upload");
+    format!("{uploads} and {}", counted(storage.quarantined as u64, "quarantined bundle"))
 }

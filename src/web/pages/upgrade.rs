@@ -8,7 +8,7 @@ use semver::Version;
 use super::capabilities::asked;
 use super::{CapabilityChoice, Chrome, counted};
 use crate::model::{
-    Capability, ExtensionName, ExtensionVersion, Install, InstallId, PreviousVersion,
+    Capability, ExtensionName, ExtensionVersion, Install, InstallId, PreviousVersion, Yank,
 };
 
 /// Shows what changes, grants first. Posts `version` and any number of `grant`, or
@@ -29,11 +29,18 @@ pub struct UpgradePage {
     pub dropped: Vec<Capability>,
     /// What else changes: other signers, lost endpoints.
     pub notes: Vec<String>,
+    /// Why it cannot be changed to this version; then there is no button.
+    pub obstacle: Option<String>,
 }
 
 impl UpgradePage {
-    /// Asks before `install` changes to `target`.
-    pub fn to(chrome: Chrome, install: &Install, target: &ExtensionVersion) -> Self {
+    /// Asks before `install` changes to `target`, or says that it is yanked.
+    pub fn to(
+        chrome: Chrome,
+        install: &Install,
+        target: &ExtensionVersion,
+        yank: Option<&Yank>,
+    ) -> Self {
         let asked: Vec<_> = asked(&target.manifest).collect();
         let choice = |&capability: &Capability| {
             let granted = install.grants.contains(&capability);
@@ -42,6 +49,7 @@ impl UpgradePage {
         Self {
             choices: asked.iter().map(choice).collect(),
             dropped: dropped(install, |capability| asked.contains(capability)),
+            obstacle: yank.filter(|_| install.version != target.version).map(barred),
             ..Self::between(chrome, install, &target.version)
         }
     }
@@ -72,6 +80,7 @@ impl UpgradePage {
             choices: Vec::new(),
             dropped: Vec::new(),
             notes: Vec::new(),
+            obstacle: None,
         }
     }
 
@@ -93,6 +102,16 @@ impl UpgradePage {
             "Change"
         }
     }
+}
+
+/// Why a yanked version cannot be had, and what to do instead.
+pub(super) fn barred(yank: &Yank) -> String {
+    let Yank { version, reason, .. } = yank;
+    let reason = reason.as_ref().map(|reason| format!(" (“{reason}”)")).unwrap_or_default();
+    format!(
+        "{version} is yanked{reason}: nobody can install it or upgrade to it. Take another \
+         version, or allow this one again on the versions page."
+    )
 }
 
 fn dropped(install: &Install, stays: impl Fn(&Capability) -> bool) -> Vec<Capability> {

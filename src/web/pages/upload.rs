@@ -1,25 +1,33 @@
 //! Choosing a bundle and its signatures: `/admin/upload`.
 
-use super::show::{chrome, page, publish_command, upload_limit};
-use super::{CheckMark, CheckRow, InstallForm, NextStep, Outcome, OutcomePage, Remedy};
-use crate::app::App;
-use crate::app::publish::{PublishError, Published};
-use crate::app::sign_in::csrf_fits;
-use crate::model::ExtensionVersion;
-use crate::trust::Report;
-use crate::web::api::bundles::BundleForm;
-use crate::web::error::ApiError;
-use crate::web::extract::{Answer, MultipartForm, SignedIn};
+use std::sync::Arc;
+
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use std::sync::Arc;
+use jiff::Timestamp;
 
-use super::{ByteSize, Chrome, FormErrors};
+use super::attachments::title;
+use super::show::{chrome, page, publish_command, upload_limits};
+use super::upgrade::barred;
+use super::{
+    ByteSize, CheckMark, CheckRow, Chrome, FormErrors, InstallForm, Moment, NextStep, Outcome,
+    OutcomePage, Remedy,
+};
+use crate::app::App;
+use crate::app::attachments::AttachmentError;
+use crate::app::publish::{PublishError, Published};
+use crate::app::sign_in::csrf_fits;
+use crate::model::{AttachmentKind, ExtensionVersion, Upload, UploadId};
+use crate::trust::Report;
+use crate::web::api::bundles::BundleForm;
+use crate::web::error::ApiError;
+use crate::web::extract::{Answer, MultipartForm, SignedIn};
 
-/// Posts multipart to `/admin/upload`: `csrf_token` first, then `bundle` and any number of
-/// `signature`. A file field that was left empty arrives as a part without bytes.
+/// Posts multipart to `/admin/upload`: `csrf_token` first, then `bundle`, any number of
+/// `signature`, and perhaps `sbom` and `provenance`. A file field that was left empty arrives
+/// as a part without bytes.
 #[derive(Debug, Template)]
 #[template(path = "pages/upload.html")]
 pub struct UploadPage {
@@ -27,20 +35,64 @@ pub struct UploadPage {
     pub errors: FormErrors,
     /// The command line that publishes to this appliance, ready to copy.
     pub publish_command: String,
-    /// The largest bundle.
-    pub upload_limit: ByteSize,
+    pub limits: UploadLimits,
+    /// What this operator has begun to send and not finished.
+    pub kept: Vec<KeptUpload>,
+}
+
+/// How large the files of the form may be.
+#[derive(Clone, Debug)]
+pub struct UploadLimits {
+    pub bundle: ByteSize,
     /// The same for the script, which refuses a larger one before it is sent.
-    pub upload_limit_bytes: u64,
+    pub bundle_bytes: u64,
+    /// An SBOM or a provenance.
+    pub attachment: ByteSize,
+}
+
+/// An upload that can go on once its file is chosen again.
+#[derive(Clone, Debug)]
+pub struct KeptUpload {
+    pub id: UploadId,
+    pub filename: String,
+    pub received: ByteSize,
+    pub length: ByteSize,
+    pub expires: Moment,
+    /// Whether the sender said which bytes it is: only then is it known which file fits.
+    pub is_known: bool,
+}
+
+impl KeptUpload {
+    fn new(upload: Upload, now: Timestamp) -> Self {
+        Self {
+            id: upload.id,
+            filename: upload.filename,
+            received: ByteSize::new(upload.offset),
+            length: ByteSize::new(upload.length),
+            expires: Moment::new(upload.expires_at, now),
+            is_known: upload.declared_hash.is_some(),
+        }
+    }
 }
 
 /// `/admin/upload`
 pub(in crate::web) async fn show_upload(State(app): State<Arc<App>>, who: SignedIn) -> Answer {
-    page(&UploadPage {
-        chrome: chrome(&app, &who, "upload"),
-        errors: FormErrors::none(),
-        publish_command: publish_command(&app),
-        upload_limit: upload_limit(&app),
-        upload_limit_bytes: app.config.store.max_bundle_bytes,
+    page(&upload_page(&app, &who, FormErrors::none()).await?)
+}
+
+async fn upload_page(
+    app: &App,
+    who: &SignedIn,
+    errors: FormErrors,
+) -> Result<UploadPage, ApiError> {
+    let now = app.clock.now();
+    let begun = app.list_uploads(&who.principal).await?.into_iter();
+    Ok(UploadPage {
+        chrome: chrome(app, who, "upload"),
+        errors,
+        publish_command: publish_command(app),
+        limits: upload_limits(app),
+        kept: begun.filter(|row| !row.finished).map(|row| KeptUpload::new(row, now)).collect(),
     })
 }
 
@@ -52,7 +104,7 @@ pub(in crate::web) async fn submit_upload(
 ) -> Answer {
     let mut token_fits = false;
     let token = &who.csrf_token;
-    let upload = BundleForm::receive(&app, &who.principal, form, |name, value| match name {
+    let form = BundleForm::receive(&app, &who.principal, form, |name, value| match name {
         "csrf_token" => {
             token_fits = csrf_fits(token, value);
             Ok(())
@@ -62,29 +114,36 @@ pub(in crate::web) async fn submit_upload(
         _ => Ok(()),
     })
     .await?;
-    let size = upload.staged.size;
-    let published = app.publish(&who.principal, upload.staged, upload.signatures, None).await;
-    let (status, shown) = match published {
-        Ok(Published::Registered { version, created, report }) => {
+    let BundleForm { staged, signatures, declared, attachments } = form;
+    let (size, kinds) = (staged.size, attachments.iter().map(|sent| sent.kind).collect());
+    let published = app
+        .publish_with_attachments(&who.principal, staged, signatures, declared, attachments)
+        .await;
+    let (status, outcome, report, next) = match published {
+        Ok((Published::Registered { version, created, report }, _)) => {
             let outcome = if created { Outcome::Created } else { Outcome::Unchanged };
-            let next = next_step(&app, &who, &version);
-            (StatusCode::OK, Shown { outcome, report, next })
+            (StatusCode::OK, outcome, report, next_step(&app, &who, &version).await?)
         }
-        Ok(Published::Quarantined { report, .. }) => {
-            let next = NextStep::Nothing;
-            (StatusCode::ACCEPTED, Shown { outcome: Outcome::Quarantined, report, next })
+        Ok((Published::Quarantined { report, .. }, _)) => {
+            (StatusCode::ACCEPTED, Outcome::Quarantined, report, NextStep::Nothing)
         }
-        Err(PublishError::Rejected(report)) => {
-            let (outcome, next) = (Outcome::Rejected, NextStep::Nothing);
-            (StatusCode::UNPROCESSABLE_ENTITY, Shown { outcome, report: *report, next })
+        Err(AttachmentError::Publish(PublishError::Rejected(report))) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, Outcome::Rejected, *report, NextStep::Nothing)
         }
-        Err(PublishError::NotChecked(report)) => {
-            let (outcome, next) = (Outcome::NotChecked, NextStep::Nothing);
-            (StatusCode::SERVICE_UNAVAILABLE, Shown { outcome, report: *report, next })
+        Err(AttachmentError::Publish(PublishError::NotChecked(report))) => {
+            (StatusCode::SERVICE_UNAVAILABLE, Outcome::NotChecked, *report, NextStep::Nothing)
+        }
+        Err(AttachmentError::Invalid { kind, problem }) => {
+            let message =
+                format!("{} was not accepted: {problem}. Nothing was published.", title(kind));
+            let errors = FormErrors::one(kind.as_str(), message);
+            let answer = page(&upload_page(&app, &who, errors).await?)?;
+            return Ok((StatusCode::UNPROCESSABLE_ENTITY, answer).into_response());
         }
         Err(error) => return Err(error.into()),
     };
-    let answer = page(&shown.page(&app, &who, size))?;
+    let shown = Shown { outcome, report, next, size, attachments: kinds };
+    let answer = page(&shown.page(&app, &who))?;
     Ok((status, answer).into_response())
 }
 
@@ -93,10 +152,12 @@ struct Shown {
     outcome: Outcome,
     report: Report,
     next: NextStep,
+    size: u64,
+    attachments: Vec<AttachmentKind>,
 }
 
 impl Shown {
-    fn page(self, app: &App, who: &SignedIn, size: u64) -> OutcomePage {
+    fn page(self, app: &App, who: &SignedIn) -> OutcomePage {
         let Report { content_hash, extension, checks, .. } = &self.report;
         let remedies = match self.outcome {
             Outcome::Quarantined => remedies(&content_hash.to_string()),
@@ -109,7 +170,8 @@ impl Shown {
             outcome: self.outcome,
             extension: extension.as_ref().map(|found| (found.name.clone(), found.version.clone())),
             content_hash: (*content_hash).into(),
-            size: ByteSize::new(size),
+            size: ByteSize::new(self.size),
+            attachments: self.attachments,
             checks: checks.iter().map(CheckRow::from).collect(),
             next: self.next,
             remedies,
@@ -117,15 +179,23 @@ impl Shown {
     }
 }
 
-fn next_step(app: &App, who: &SignedIn, version: &ExtensionVersion) -> NextStep {
+async fn next_step(
+    app: &App,
+    who: &SignedIn,
+    version: &ExtensionVersion,
+) -> Result<NextStep, ApiError> {
     let installs = app.list_installs(&who.principal);
-    match installs.iter().find(|row| row.install.name == version.name) {
-        None => NextStep::Install(InstallForm::new(&version.manifest)),
-        Some(row) if row.install.version == version.version => NextStep::Installed,
-        Some(row) => {
-            NextStep::Upgrade { install: row.install.id, from: row.install.version.clone() }
-        }
+    let own = installs.iter().map(|row| &row.install).find(|own| own.name == version.name);
+    if own.is_some_and(|own| own.version == version.version) {
+        return Ok(NextStep::Installed);
     }
+    if let Some(yank) = app.yank_of(&version.name, &version.version).await? {
+        return Ok(NextStep::Barred(barred(&yank)));
+    }
+    Ok(match own {
+        None => NextStep::Install(InstallForm::new(&version.manifest)),
+        Some(own) => NextStep::Upgrade { install: own.id, from: own.version.clone() },
+    })
 }
 
 /// The three ways out of quarantine.

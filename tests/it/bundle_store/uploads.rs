@@ -141,6 +141,30 @@ async fn an_upload_whose_file_was_cut_while_it_was_read_is_lost() {
 }
 
 #[tokio::test]
+async fn what_was_not_promised_is_no_end_of_an_upload() {
+    let bench = Bench::directory(&config());
+    let id = UploadId::random();
+    bench.store.reserve_upload(id, 7).await.unwrap().keep();
+    bench.append(id, 0, "12345lost").await;
+    bench.append(id, 5, "67").await;
+
+    let hold = bench.store.hold_upload(id).unwrap();
+    let staged = bench.store.finish_upload(&hold, 7).await.unwrap();
+
+    assert_eq!((staged.size, staged.content_hash), (7, ContentHash::of(b"1234567")));
+}
+
+#[tokio::test]
+async fn no_part_is_received_below_the_floor_of_the_disk() {
+    let bench = Bench::directory(&StoreConfig { min_free_bytes: u64::MAX, ..config() });
+    let hold = bench.store.hold_upload(UploadId::random()).unwrap();
+
+    let refused = bench.store.append_upload(&hold, 0).await;
+
+    assert!(matches!(refused, Err(StoreError::DiskFull { .. })), "{refused:?}");
+}
+
+#[tokio::test]
 async fn a_start_removes_uploads_without_a_row() {
     let bench = Bench::directory(&config());
     let (known, stranger) = (row(10, 5), row(10, 5));

@@ -1,11 +1,14 @@
 //! `initiate-upload`: an address is good for exactly the bundle it was given out for.
 
 use axum::http::{Method, StatusCode};
-use plugboard::model::ContentHash;
+use plugboard::app::tokens::{CreatedToken, TokenRequest};
+use plugboard::app::uploads::{AddressError, UploadAddress};
+use plugboard::model::{ContentHash, TenantId, UploadId};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::{FINALIZE, hello, published, refused, trusting, unfinished};
-use crate::support::test_app::{Answer, Call, TestApp};
+use crate::support::test_app::{Answer, Call, TestApp, local};
 
 const INITIATE: &str = "/api/ext-bundles/initiate-upload";
 const BYTES: &str = "abc";
@@ -70,6 +73,7 @@ async fn a_bundle_that_is_published_needs_no_address() {
     let app = trusting().await;
     published(&app, &hello("1.0.0")).await;
     let hash = app.content_hash(&hello("1.0.0")).hex();
+    let before = app.get("/api/v1/uploads").await.json();
 
     let answer = initiate(&app, json!({ "declaredHash": hash })).await;
 
@@ -78,7 +82,7 @@ async fn a_bundle_that_is_published_needs_no_address() {
         "upload": null, "exists": true,
     });
     assert_eq!(answer, expected);
-    assert_eq!(unfinished(&app).await.len(), 0);
+    assert_eq!(app.get("/api/v1/uploads").await.json(), before);
 }
 
 #[tokio::test]
@@ -181,7 +185,7 @@ async fn an_address_is_good_for_its_method_and_its_headers_only() {
 async fn a_body_of_another_length_is_refused_and_ends_the_address() {
     let app = trusting().await;
 
-    for (length, body) in [(Some("4"), "abcd"), (None, "ab"), (None, "abcd")] {
+    for (length, body) in [(Some("4"), "abcd"), (Some("4"), "abc"), (None, "ab"), (None, "abcd")] {
         let target = target(&initiate(&app, json!({})).await);
         let mut call = put(&app, Method::PUT, &target);
         if let Some(length) = length {
@@ -217,6 +221,50 @@ async fn an_address_ends_with_its_token() {
     let answer = send(&app, &target(&given)).await;
 
     refused(&answer, StatusCode::FORBIDDEN, "ADDRESS_REFUSED");
+}
+
+/// A token of one day with one scope.
+async fn token_of_a_day(app: &TestApp, scope: &str) -> CreatedToken {
+    let request = TokenRequest {
+        name: "tests".to_owned(),
+        tenant: TenantId::default_tenant(),
+        scopes: vec![scope.parse().unwrap()],
+        days: Some(1),
+    };
+    app.app.create_token(&local(), request).await.unwrap()
+}
+
+#[tokio::test]
+async fn an_address_ends_with_the_time_of_its_token() {
+    let app = trusting().await;
+    let secret = token_of_a_day(&app, "bundle:publish").await.secret;
+    app.clock.advance(24 * 3600 - 60);
+    let call = app.call(Method::POST, INITIATE).token(secret.expose_secret());
+    let given = call.json(json!({ "filename": "a", "size": 3 })).send().await.json();
+    app.clock.advance(60);
+
+    let answer = send(&app, &target(&given)).await;
+
+    refused(&answer, StatusCode::FORBIDDEN, "ADDRESS_REFUSED");
+}
+
+#[tokio::test]
+async fn an_address_is_worth_nothing_to_a_token_that_may_not_publish() {
+    let app = trusting().await;
+    let address = UploadAddress {
+        upload: UploadId::random(),
+        token: token_of_a_day(&app, "install:read").await.token.id,
+        expires_at: app.app.clock.now().as_second() + 60,
+        length: 3,
+        declared_hash: None,
+        content_type: "application/zstd".to_owned(),
+        cache_control: None,
+    };
+    let signature = app.app.sign_upload_address("PUT /a", &address);
+
+    let opened = app.app.open_upload_address("PUT /a", &address, &signature);
+
+    assert_eq!(opened.unwrap_err(), AddressError::TokenGone);
 }
 
 #[tokio::test]

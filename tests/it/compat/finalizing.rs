@@ -143,6 +143,31 @@ async fn a_manifest_beside_the_bundle_must_be_the_one_in_it() {
 }
 
 #[tokio::test]
+async fn a_signature_of_blanks_is_none() {
+    let app = trusting().await;
+
+    let members = json!({ "signature": { "text": " \n", "algorithm": "x509" } });
+    let answer = finalize(&app, &hello("1.0.0").build(), members).await;
+
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+}
+
+#[tokio::test]
+async fn members_that_are_null_are_absent_and_a_body_has_a_limit() {
+    let app = trusting().await;
+    let archive = hello("1.0.0").build();
+
+    let long = finalize(&app, &archive, json!({ "manifestJson": "x".repeat(2 << 20) })).await;
+    let members =
+        json!({ "size": null, "declaredHash": null, "manifestJson": null, "signature": null });
+    let nulls = finalize(&app, &archive, members).await;
+
+    let body = refused(&long, StatusCode::PAYLOAD_TOO_LARGE, "BAD_REQUEST");
+    assert!(body["error"].as_str().unwrap().contains("2097152"), "{body}");
+    assert_eq!(nulls.status, StatusCode::OK, "{}", nulls.text());
+}
+
+#[tokio::test]
 async fn everything_wrong_with_a_manifest_is_an_issue() {
     let app = trusting().await;
     let bundle = hello("1.0").manifest("runtime", json!("wasm")).manifest("colour", json!("red"));

@@ -151,3 +151,16 @@ async fn storage_that_fails_is_a_500_that_says_nothing_of_it() {
     assert_eq!(answer.header("x-upload-proxy-why"), "s3_put_failed");
     assert!(body.get("details").is_none() && !answer.text().contains("_staging"), "{body}");
 }
+
+#[tokio::test]
+async fn a_length_that_is_not_the_size_is_refused_before_an_upload_begins() {
+    let app = trusting().await;
+
+    let call = app.call(Method::POST, &format!("{PROXY}?filename=a&size=3"));
+    let answer = call.header("content-length", "4").body("abc").send().await;
+
+    refused(&answer, StatusCode::BAD_REQUEST, "BAD_REQUEST");
+    assert_eq!(answer.header("x-upload-proxy-why"), "content_length_mismatch");
+    let all = app.get("/api/v1/uploads").await.json();
+    assert_eq!(all["uploads"], json!([]));
+}

@@ -1,13 +1,17 @@
 //! One or more samples of every page, with hostile text wherever a publisher can write.
 
 use askama::Template;
-use plugboard::model::{ExtensionVersion, Install, PreviousVersion, Tombstone, Yank};
+use jiff::SignedDuration;
+use plugboard::model::{
+    AttachmentKind, ExtensionVersion, Install, PreviousVersion, Tombstone, UploadId, Yank,
+};
 use plugboard::web::pages::{
     AttachedText, AttachmentsPage, ByteSize, CheckMark, CheckRow, Chrome, ConfirmPage,
     ExtensionHead, ExtensionPage, ExtensionRow, ExtensionsPage, FailurePage, FilesPage, FormErrors,
-    FrameAddress, InstallForm, Moment, NextStep, Notice, OpenPage, Outcome, OutcomePage, Remedy,
-    RemovedRow, SettingsForm, SettingsPage, SetupPage, SignInPage, SignatureLine, Status,
-    StepUpPage, StoragePage, Tone, UpgradePage, UploadPage, VersionRow, VersionsPage,
+    FrameAddress, InstallForm, KeptUpload, Moment, NextStep, Notice, OpenPage, Outcome,
+    OutcomePage, QuarantinedRow, Remedy, RemovedRow, SettingsForm, SettingsPage, SetupPage,
+    SignInPage, SignatureLine, Status, StepUpPage, StoragePage, Tone, UpgradePage, UploadLimits,
+    UploadPage, VersionRow, VersionsPage,
 };
 use serde_json::json;
 
@@ -100,6 +104,9 @@ fn storage() -> Vec<Sample> {
         chrome: chrome("storage"),
         bucket: None,
         problem: None,
+        waiting: "2 unfinished uploads and 1 quarantined bundle".to_owned(),
+        held: ByteSize::new(34 << 20),
+        held_limit: ByteSize::new(2 << 30),
         free: Some(ByteSize::new(12 << 30)),
         floor: ByteSize::new(1 << 30),
         checked: None,
@@ -109,6 +116,9 @@ fn storage() -> Vec<Sample> {
         chrome: chrome("storage"),
         bucket: Some("plugboard on https://s3.example.net".to_owned()),
         problem: Some(HOSTILE.to_owned()),
+        waiting: "0 unfinished uploads and 0 quarantined bundles".to_owned(),
+        held: ByteSize::new(0),
+        held_limit: ByteSize::new(2 << 30),
         free: None,
         floor: ByteSize::new(1 << 30),
         checked: Some(Moment::new(now(), now())),
@@ -148,15 +158,27 @@ fn row(name: &str, number: &str, status: Status) -> ExtensionRow {
         note: None,
         install: installed.then(|| install(true).id),
         has_page: true,
+        is_barred: false,
+    }
+}
+
+fn quarantined() -> QuarantinedRow {
+    QuarantinedRow {
+        name: "com.example.unsigned".parse().unwrap(),
+        version: "0.1.0".parse().unwrap(),
+        why: format!("no signature {HOSTILE}"),
+        expires: Moment::new(now() + SignedDuration::from_hours(24 * 29), now()),
+        command: "plugboard quarantine show 9f2c1a77a1b0".to_owned(),
     }
 }
 
 fn lists() -> Vec<Sample> {
     let page = |rows: Vec<ExtensionRow>, chrome: Chrome| ExtensionsPage {
         chrome,
+        quarantined: if rows.is_empty() { vec![] } else { vec![quarantined()] },
         rows,
         publish_command: PUBLISH.to_owned(),
-        upload_limit: ByteSize::new(200 << 20),
+        limits: limits(),
     };
     let mut hello = row("com.example.hello", "1.4.0", Status::Enabled);
     hello.title = Some("Hello board".to_owned());
@@ -227,12 +249,20 @@ fn checks(trust: CheckMark) -> Vec<CheckRow> {
 }
 
 fn uploads() -> Vec<Sample> {
-    let upload = |errors| UploadPage {
+    let upload = |errors, kept| UploadPage {
         chrome: chrome("upload"),
         errors,
         publish_command: PUBLISH.to_owned(),
-        upload_limit: ByteSize::new(200 << 20),
-        upload_limit_bytes: 209_715_200,
+        limits: limits(),
+        kept,
+    };
+    let kept = |filename: &str, is_known| KeptUpload {
+        id: UploadId::random(),
+        filename: filename.to_owned(),
+        received: ByteSize::new(35_651_584),
+        length: ByteSize::new(96 << 20),
+        expires: Moment::new(now() + SignedDuration::from_hours(20), now()),
+        is_known,
     };
     let page = |outcome, checks, next, remedies| OutcomePage {
         chrome: chrome("upload"),
@@ -240,6 +270,7 @@ fn uploads() -> Vec<Sample> {
         extension: Some(("com.example.hello".parse().unwrap(), "1.4.0".parse().unwrap())),
         content_hash: hash(0x9f).into(),
         size: ByteSize::new(48_213),
+        attachments: vec![AttachmentKind::Sbom],
         checks,
         next,
         remedies,
@@ -257,19 +288,28 @@ fn uploads() -> Vec<Sample> {
         ),
         remedy("Attach another signature: upload the same bundle again together with it.", None),
     ];
+    let errors = FormErrors::one("sbom", "SBOM was not accepted: it is no JSON.");
     let mut rejected = page(Outcome::Rejected, hostile_checks(), NextStep::Nothing, vec![]);
     rejected.extension = None;
     let busy = page(Outcome::NotChecked, vec![], NextStep::Nothing, vec![]);
     let (good, bad) = (checks(CheckMark::Pass), checks(CheckMark::Fail));
     let created = page(Outcome::Created, good.clone(), NextStep::Install(form), vec![]);
     let unchanged = page(Outcome::Unchanged, good.clone(), NextStep::Installed, vec![]);
+    let barred = NextStep::Barred(format!("1.4.0 is yanked ({HOSTILE})."));
+    let barred = page(Outcome::Unchanged, good.clone(), barred, vec![]);
     let newer = page(Outcome::Created, good, upgrade, vec![]);
     vec![
-        sample("upload", "first", &upload(FormErrors::none())),
-        sample("upload", "errors", &upload(FormErrors::one("bundle", "Choose a bundle file."))),
+        sample("upload", "first", &upload(FormErrors::none(), vec![])),
+        sample("upload", "errors", &upload(errors, vec![])),
+        sample(
+            "upload",
+            "unfinished",
+            &upload(FormErrors::none(), vec![kept("hello.tar.zst", true), kept(HOSTILE, false)]),
+        ),
         sample("outcome", "created", &created),
         sample("outcome", "newer", &newer),
         sample("outcome", "unchanged", &unchanged),
+        sample("outcome", "yanked", &barred),
         sample(
             "outcome",
             "quarantined",
@@ -278,6 +318,11 @@ fn uploads() -> Vec<Sample> {
         sample("outcome", "rejected", &rejected),
         sample("outcome", "not-checked", &busy),
     ]
+}
+
+fn limits() -> UploadLimits {
+    let (bundle, attachment) = (ByteSize::new(200 << 20), ByteSize::new(1 << 20));
+    UploadLimits { bundle, bundle_bytes: 209_715_200, attachment }
 }
 
 fn hostile_checks() -> Vec<CheckRow> {
@@ -294,6 +339,14 @@ fn hostile_checks() -> Vec<CheckRow> {
     ]
 }
 
+fn yank_of(version: &str) -> Yank {
+    serde_json::from_value(json!({
+        "name": "com.example.hello", "version": version, "yanked_at": now(),
+        "yanked_by": "operator robin", "reason": format!("loses reports {HOSTILE}"),
+    }))
+    .unwrap()
+}
+
 fn details() -> Vec<Sample> {
     let version = version("1.4.0", ASKED);
     let head =
@@ -303,17 +356,12 @@ fn details() -> Vec<Sample> {
         let head = head(install, status, "overview");
         ExtensionPage::new(chrome("extensions"), head, &version, install, None, now())
     };
-    let yank: Yank = serde_json::from_value(json!({
-        "name": "com.example.hello", "version": "1.4.0", "yanked_at": now(),
-        "yanked_by": "operator robin", "reason": format!("loses reports {HOSTILE}"),
-    }))
-    .unwrap();
     let yanked = ExtensionPage::new(
         chrome("extensions"),
         head(None, Status::NotInstalled, "overview"),
         &version,
         None,
-        Some(&yank),
+        Some(&yank_of("1.4.0")),
         now(),
     );
     let tombstone: Tombstone = serde_json::from_value(json!({
@@ -330,6 +378,7 @@ fn details() -> Vec<Sample> {
     older.published_at = "2026-01-02T12:00:00Z".parse().unwrap();
     let mut oldest = older.clone();
     oldest.version = "1.0.0".parse().unwrap();
+    let yank = yank_of("1.4.0");
     let versions = |install: Option<&Install>, status| VersionsPage {
         chrome: chrome("extensions"),
         head: head(install, status, "versions"),
@@ -391,7 +440,14 @@ fn questions() -> Vec<Sample> {
     let mut theirs = install(true);
     theirs.tenant = "acme".parse().unwrap();
     let previous: &PreviousVersion = installed.previous.as_ref().unwrap();
-    let mut forward = UpgradePage::to(chrome("extensions"), &installed, &version("1.5.0", ASKED));
+    let mut forward =
+        UpgradePage::to(chrome("extensions"), &installed, &version("1.5.0", ASKED), None);
+    let yanked = UpgradePage::to(
+        chrome("extensions"),
+        &installed,
+        &version("1.5.0", ASKED),
+        Some(&yank_of("1.5.0")),
+    );
     forward
         .notes
         .push("1.5.0 is signed by Example key 2, 1.4.0 by Example release key.".to_owned());
@@ -424,6 +480,7 @@ fn questions() -> Vec<Sample> {
         sample("confirm", "remove", &remove),
         sample("confirm", "uninstall", &uninstall),
         sample("upgrade", "forward", &forward),
+        sample("upgrade", "yanked", &yanked),
         sample("upgrade", "back", &back),
         sample("open", "frame", &open),
     ]

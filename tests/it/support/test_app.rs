@@ -138,7 +138,19 @@ impl TestApp {
 
     /// The same, with its bundles on a server.
     pub(crate) async fn start_on_s3(server: &S3Server) -> Self {
-        let app = Self::build(|config| config.store = server.config(), BundleStore::open);
+        Self::start_on_s3_with(server, |_| ()).await
+    }
+
+    /// The same, with changed settings.
+    pub(crate) async fn start_on_s3_with(
+        server: &S3Server,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        let change = |config: &mut Config| {
+            config.store = server.config();
+            change(config);
+        };
+        let app = Self::build(change, BundleStore::open);
         app.app.probe_store().await;
         app.set_up().await
     }

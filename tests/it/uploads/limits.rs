@@ -14,6 +14,7 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use super::reports;
+use crate::support::announced_body::announced;
 use crate::support::test_app::{TestApp, local};
 
 #[tokio::test]
@@ -235,4 +236,15 @@ async fn the_limits_can_be_asked_for_with_what_is_used() {
     );
     assert_eq!(limits["staged"]["bytes"], 10);
     assert_eq!(limits["rates"]["publishes_per_minute"], 300);
+}
+
+#[tokio::test]
+async fn a_part_that_is_said_to_be_too_long_is_refused_before_a_byte_of_it_comes() {
+    let app = TestApp::start().await;
+    let path = app.begin(10).await;
+
+    let answer = app.part(&path, 0, announced(11)).send().await;
+
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE, "{}", answer.text());
+    assert_eq!(answer.json()["received_bytes"], 11);
 }

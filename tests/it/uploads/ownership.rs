@@ -28,6 +28,20 @@ async fn an_upload_is_unknown_to_every_other_caller() {
 }
 
 #[tokio::test]
+async fn a_stranger_does_not_learn_that_an_upload_is_being_changed() {
+    let app = TestApp::start().await;
+    let path = app.begin(10).await;
+    let stranger = app.make_token("acme", &["bundle:publish"]).await;
+    let id = path.rsplit('/').next().unwrap().parse().unwrap();
+    let _held = app.app.bundles.hold_upload(id).unwrap();
+
+    let own = app.tus(Method::DELETE, &path).send().await;
+    let others = app.tus(Method::DELETE, &path).token(&stranger).send().await;
+
+    assert_eq!((own.status, others.status), (StatusCode::LOCKED, StatusCode::NOT_FOUND));
+}
+
+#[tokio::test]
 async fn a_published_hash_is_no_secret_to_ask_for_without_the_right_to_its_name() {
     let app = TestApp::start().await;
     app.publish(&super::reports()).await;

@@ -221,3 +221,30 @@ async fn two_writers_do_not_mix_their_bytes() {
     let refused = (StatusCode::LOCKED, "upload_busy".to_owned(), true);
     assert_eq!(answers.iter().collect::<Vec<_>>(), vec![refused; 3]);
 }
+
+#[tokio::test]
+async fn nothing_of_a_long_part_is_acknowledged_before_its_checksum_fits() {
+    const LONG: usize = 17 * 1024 * 1024;
+    let app = TestApp::start().await;
+    let path = app.begin(LONG).await;
+
+    let part = app.part(&path, 0, vec![7; LONG]).header("upload-checksum", &checksum(b"other"));
+    let damaged = part.send().await;
+
+    assert_eq!(damaged.code(), "checksum_mismatch");
+    assert_eq!(app.offset(&path).await, "0");
+}
+
+#[tokio::test]
+async fn a_whole_upload_is_not_opened_again_by_a_part_without_bytes() {
+    let app = TestApp::start().await;
+    let path = app.send_whole(b"12345").await;
+    let id = path.rsplit('/').next().unwrap();
+    // As when a publish was cut off that had made it the bundle already.
+    let staged = app.app.data_dir.join("cache/staging").join(id).join("bundle.tar.zst");
+    std::fs::remove_file(staged).unwrap();
+
+    let answer = app.part(&path, 5, "").send().await;
+
+    assert_eq!((answer.status, answer.header("upload-offset")), (StatusCode::NO_CONTENT, "5"));
+}

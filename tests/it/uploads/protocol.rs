@@ -166,3 +166,28 @@ async fn an_upload_expires_at_its_time_and_is_swept() {
     app.app.sweep().await.unwrap();
     assert_eq!((app.staged(), app.app.bundles.staged_bytes()), (0, 0));
 }
+
+#[tokio::test]
+async fn a_file_name_is_kept_as_a_list_can_show_it() {
+    let app = TestApp::start().await;
+    let long = "é".repeat(200);
+    for (sent, shown) in
+        [("C:\\tmp\\a/b\u{1b}[31m\n.zst", "b[31m.zst"), (long.as_str(), &long[..254])]
+    {
+        let line = metadata(&[("filename", sent)]);
+        let created = app.creation(10).header("upload-metadata", &line).send().await;
+
+        assert_eq!(created.json()["filename"], shown, "{}", created.text());
+    }
+}
+
+#[tokio::test]
+async fn metadata_is_limited_in_size() {
+    let app = TestApp::start().await;
+    let line = metadata(&[("filename", &"a".repeat(1025))]);
+
+    let answer = app.creation(10).header("upload-metadata", &line).send().await;
+
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE, "{}", answer.text());
+    assert_eq!(answer.json()["limit_bytes"], 1024);
+}

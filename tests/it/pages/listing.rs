@@ -1,0 +1,91 @@
+//! What the list of extensions and the storage page say of what waits and what is yanked.
+
+use axum::http::{Method, StatusCode};
+use serde_json::json;
+
+use crate::support::bundle_builder::BundleBuilder;
+use crate::support::test_app::TestApp;
+
+fn reports(version: &str) -> BundleBuilder {
+    BundleBuilder::new("com.example.reports", version).page("<h1>Reports</h1>")
+}
+
+async fn yank(app: &TestApp, version: &str) {
+    let path = format!("/api/v1/extensions/com.example.reports/versions/{version}/yank");
+    assert_eq!(app.post(&path, json!({})).await.status, StatusCode::OK);
+}
+
+async fn page(app: &TestApp, path: &str) -> String {
+    app.call(Method::GET, path).session(&app.session().await).send().await.text()
+}
+
+#[tokio::test]
+async fn a_quarantined_bundle_is_listed_with_what_it_lacks() {
+    let app = TestApp::start().await;
+    app.put_bundle(reports("1.0.0").build(), &[]).await;
+
+    let list = page(&app, "/admin/extensions").await;
+
+    let hash = &app.content_hash(&reports("1.0.0")).hex()[..12];
+    assert!(list.contains("no signature; expires"), "{list}");
+    assert!(list.contains(&format!("plugboard quarantine show {hash}")), "{list}");
+    assert!(list.contains("Nothing is published yet"), "{list}");
+}
+
+#[tokio::test]
+async fn a_yanked_version_is_not_recommended() {
+    let app = TestApp::start().await;
+    for version in ["1.0.0", "1.1.0", "1.2.0"] {
+        app.publish(&reports(version)).await;
+    }
+    let body = json!({"name": "com.example.reports", "version": "1.0.0"});
+    app.post("/api/v1/installs", body).await;
+    assert!(page(&app, "/admin/extensions").await.contains("1.2.0 is published"));
+
+    yank(&app, "1.2.0").await;
+
+    let list = page(&app, "/admin/extensions").await;
+    assert!(list.contains("1.1.0 is published") && !list.contains("1.2.0"), "{list}");
+}
+
+#[tokio::test]
+async fn an_extension_whose_versions_are_all_yanked_has_no_install_button() {
+    let app = TestApp::start().await;
+    app.publish(&reports("1.0.0")).await;
+    let button = "/admin/extensions/com.example.reports#install";
+    assert!(page(&app, "/admin/extensions").await.contains(button));
+
+    yank(&app, "1.0.0").await;
+
+    let list = page(&app, "/admin/extensions").await;
+    assert!(list.contains("yanked") && !list.contains(button), "{list}");
+}
+
+#[tokio::test]
+async fn the_storage_page_says_what_waits_and_how_much_it_holds() {
+    let app = TestApp::start_on_disk().await;
+    app.put_bundle(reports("1.0.0").build(), &[]).await;
+    let call = app.call(Method::POST, "/api/v1/uploads").header("tus-resumable", "1.0.0");
+    let begun = call.header("upload-length", "3145728").send().await;
+    assert_eq!(begun.status, StatusCode::CREATED, "{}", begun.text());
+
+    let storage = page(&app, "/admin/storage").await;
+
+    assert!(storage.contains("1 unfinished upload and 1 quarantined bundle hold"), "{storage}");
+    assert!(storage.contains("3 MiB"), "{storage}");
+}
+
+#[tokio::test]
+async fn an_uninstall_warns_only_of_what_is_lost() {
+    let app = TestApp::start().await;
+    let bare = app.install(&reports("1.0.0")).await;
+    let other = BundleBuilder::new("com.example.other", "1.0.0").page("x");
+    let rich = app.install(&other.capabilities(&["cap:http.fetch"])).await;
+    let question = async |id: &str| page(&app, &format!("/admin/installs/{id}/uninstall")).await;
+
+    let (bare, rich) = (question(&bare).await, question(&rich).await);
+
+    assert!(!bare.contains("cannot be brought back"), "{bare}");
+    assert!(rich.contains("1 grant and 0 settings are deleted."), "{rich}");
+    assert!(rich.contains("cannot be brought back"), "{rich}");
+}

@@ -1,0 +1,188 @@
+//! The form of `/admin/upload`, as a browser without scripts sends it.
+
+use axum::http::{Method, StatusCode};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use plugboard::app::sign_in::csrf_token;
+use plugboard::model::ContentHash;
+use serde_json::json;
+
+use crate::support::bundle_builder::BundleBuilder;
+use crate::support::test_app::{Answer, TestApp};
+
+const ATTACHMENTS: &str = "/api/v1/extensions/com.example.hello/versions/1.0.0/attachments";
+const SBOM: &str = r#"{"bomFormat": "CycloneDX", "specVersion": "1.6"}"#;
+
+fn hello() -> BundleBuilder {
+    BundleBuilder::new("com.example.hello", "1.0.0").page("<p>hello</p>")
+}
+
+fn provenance(archive: &[u8]) -> String {
+    json!({
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": "bundle.tar.zst", "digest": {"sha256": ContentHash::of(archive).hex()}}],
+        "predicateType": "https://slsa.dev/provenance/v1",
+        "predicate": {},
+    })
+    .to_string()
+}
+
+/// Sends the form as `ada` with these files; those of no bytes were not chosen.
+async fn submit(app: &TestApp, files: &[(&str, &[u8])]) -> Answer {
+    let cookie = app.session().await;
+    let token = csrf_token(cookie.split_once('=').unwrap().1);
+    let mut body = Vec::new();
+    for (name, content) in [("csrf_token", token.as_bytes())].iter().chain(files) {
+        let head = format!("--XX\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n");
+        body.extend([head.as_bytes(), content, b"\r\n"].concat());
+    }
+    body.extend(b"--XX--\r\n");
+    let call = app.call(Method::POST, "/admin/upload").session(&cookie).same_origin();
+    call.header("content-type", "multipart/form-data; boundary=XX").body(body).send().await
+}
+
+async fn kinds(app: &TestApp) -> Vec<String> {
+    let list = app.get(ATTACHMENTS).await.json();
+    let rows = list["attachments"].as_array().cloned().unwrap_or_default();
+    rows.iter().map(|row| row["kind"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn the_form_takes_an_sbom_and_a_provenance_along() {
+    let app = TestApp::start().await;
+    let archive = hello().build();
+    let (signature, provenance) = (app.sign(&archive), provenance(&archive));
+
+    let files: [(&str, &[u8]); 4] = [
+        ("bundle", &archive),
+        ("signature", &signature),
+        ("sbom", SBOM.as_bytes()),
+        ("provenance", provenance.as_bytes()),
+    ];
+    let answer = submit(&app, &files).await;
+
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    assert!(answer.text().contains("Verified and published"), "{}", answer.text());
+    assert!(answer.text().contains("/attachments\">SBOM, Provenance</a>"), "{}", answer.text());
+    assert_eq!(kinds(&app).await, ["sbom", "provenance"]);
+}
+
+#[tokio::test]
+async fn fields_that_are_left_empty_attach_nothing() {
+    let app = TestApp::start().await;
+    let archive = hello().build();
+    let signature = app.sign(&archive);
+
+    let files: [(&str, &[u8]); 4] =
+        [("bundle", &archive), ("signature", &signature), ("sbom", b""), ("provenance", b"")];
+    let answer = submit(&app, &files).await;
+
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    assert!(!answer.text().contains("Attached"), "{}", answer.text());
+    assert_eq!(kinds(&app).await.len(), 0);
+}
+
+#[tokio::test]
+async fn an_attachment_that_is_refused_shows_the_form_again_and_publishes_nothing() {
+    let app = TestApp::start().await;
+    let archive = hello().build();
+    let (signature, other) = (app.sign(&archive), provenance(b"another bundle"));
+    for (field, content, title) in
+        [("sbom", "{}", "SBOM"), ("provenance", &other, "Provenance"), ("sbom", "<x>", "SBOM")]
+    {
+        let files: [(&str, &[u8]); 3] =
+            [("bundle", &archive), ("signature", &signature), (field, content.as_bytes())];
+        let answer = submit(&app, &files).await;
+
+        let page = answer.text();
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{page}");
+        assert!(page.contains(&format!("{title} was not accepted: ")), "{page}");
+        assert!(page.contains(&format!("id=\"{field}-error\"")), "{page}");
+        assert!(page.contains("<details class=\"more\" open>"), "{page}");
+        let versions = app.get("/api/v1/extensions").await.json()["versions"].clone();
+        assert_eq!(versions, json!([]));
+    }
+}
+
+#[tokio::test]
+async fn an_attachment_above_its_limit_is_refused_with_the_limit() {
+    let app = TestApp::start_with(|config| config.store.max_attachment_bytes = 64).await;
+    let archive = hello().build();
+
+    let answer = submit(&app, &[("bundle", &archive), ("sbom", &[b' '; 65])]).await;
+
+    let page = answer.text();
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE, "{page}");
+    assert!(page.contains("has at most 64 bytes here"), "{page}");
+    assert!(page.contains("store.max_attachment_bytes"), "{page}");
+}
+
+#[tokio::test]
+async fn what_comes_with_a_quarantined_bundle_is_said_not_to_be_kept() {
+    let app = TestApp::start().await;
+
+    let files: [(&str, &[u8]); 2] = [("bundle", &hello().build()), ("sbom", SBOM.as_bytes())];
+    let answer = submit(&app, &files).await;
+
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
+    let said = "What came along was not kept (SBOM): attach it once the bundle is published.";
+    assert!(answer.text().contains(said), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_yanked_bundle_that_is_sent_again_is_not_offered_for_install() {
+    let app = TestApp::start().await;
+    app.publish(&hello()).await;
+    let yank = "/api/v1/extensions/com.example.hello/versions/1.0.0/yank";
+    app.post(yank, json!({"reason": "loses reports"})).await;
+    let archive = hello().build();
+
+    let answer = submit(&app, &[("bundle", &archive), ("signature", &app.sign(&archive))]).await;
+
+    let page = answer.text();
+    assert!(page.contains("Already published") && page.contains("“loses reports”"), "{page}");
+    assert!(!page.contains("Install and enable"), "{page}");
+}
+
+/// Begins an upload as somebody; gives its id.
+async fn begin(app: &TestApp, cookie: Option<&str>, length: &str, metadata: &str) -> String {
+    let call = app.call(Method::POST, "/api/v1/uploads");
+    let call = match cookie {
+        Some(cookie) => {
+            let token = csrf_token(cookie.split_once('=').unwrap().1);
+            call.session(cookie).same_origin().header("x-csrf-token", &token)
+        }
+        None => call,
+    };
+    let call = call.header("tus-resumable", "1.0.0").header("upload-length", length);
+    let answer = call.header("upload-metadata", metadata).send().await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+    answer.json()["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_page_lists_what_its_operator_has_not_finished_and_nobody_elses() {
+    let app = TestApp::start().await;
+    let cookie = app.session().await;
+    // `mine.tar.zst` and 64 zeros; `blind.tar.zst`; `other.tar.zst`; `done.tar.zst`.
+    let zeros = "MDAw".repeat(21) + "MA==";
+    let known = format!("filename bWluZS50YXIuenN0,sha256 {zeros}");
+    let mine = begin(&app, Some(&cookie), "3000000", &known).await;
+    begin(&app, Some(&cookie), "7", "filename YmxpbmQudGFyLnpzdA==").await;
+    begin(&app, None, "7", "filename b3RoZXIudGFyLnpzdA==").await;
+    app.publish(&hello()).await;
+    let hash = STANDARD.encode(app.content_hash(&hello()).hex());
+    begin(&app, Some(&cookie), "7", &format!("filename ZG9uZS50YXIuenN0,sha256 {hash}")).await;
+
+    let page = app.call(Method::GET, "/admin/upload").session(&cookie).send().await.text();
+    app.clock.advance(60 * 60 * 24 * 2);
+    let cookie = app.session().await;
+    let later = app.call(Method::GET, "/admin/upload").session(&cookie).send().await.text();
+
+    assert!(page.contains(&format!("<li data-kept=\"{mine}\">")), "{page}");
+    assert!(page.contains("mine.tar.zst") && page.contains("2.9 MiB"), "{page}");
+    assert!(page.contains("blind.tar.zst") && page.contains("begun without a content hash"));
+    assert_eq!(page.matches("begun without a content hash").count(), 1);
+    assert!(!page.contains("other.tar.zst") && !page.contains("done.tar.zst"), "{page}");
+    assert!(!later.contains("data-kept-list"), "{later}");
+}
