@@ -76,7 +76,11 @@ impl StoreError {
 /// Of an error document only its code: the rest can hold the access key.
 pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
     let mut innermost = error;
-    while let Some(cause) = innermost.source() {
+    loop {
+        if let Some(problem) = certificate_problem(innermost) {
+            return problem.to_owned();
+        }
+        let Some(cause) = innermost.source() else { break };
         innermost = cause;
     }
     let text = innermost.to_string();
@@ -89,6 +93,25 @@ pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
         before.trim_end_matches([' ', ':']),
         code.map_or_else(String::new, |code| format!(": {code}"))
     )
+}
+
+/// What is wrong with a server's certificate, where there is something to do about it.
+fn certificate_problem(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    use rustls::CertificateError as Wrong;
+    // An I/O error shows what it wraps as its own text, and not as its cause.
+    let wrapped = error.downcast_ref::<io::Error>()?.get_ref()?;
+    let rustls::Error::InvalidCertificate(problem) = wrapped.downcast_ref()? else { return None };
+    if matches!(problem, Wrong::UnknownIssuer) {
+        return Some(
+            "the server's certificate is by an authority that is not trusted here: put the \
+             authority's certificate into `store.s3.ca_file`",
+        );
+    }
+    if matches!(problem, Wrong::NotValidForName | Wrong::NotValidForNameContext { .. }) {
+        return Some("the server's certificate is for another host than the endpoint names");
+    }
+    matches!(problem, Wrong::Expired | Wrong::ExpiredContext { .. })
+        .then_some("the server's certificate has expired")
 }
 
 /// The object store wraps the operating system's word for a full disk in causes of its own.

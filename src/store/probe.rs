@@ -102,6 +102,10 @@ impl<'a> Probe<'a> {
             Err(problem) if capability == StoreCapability::Reach => {
                 (FactState::Missing, format!("{}: {problem}", missing(capability)))
             }
+            // This one is not about what the server says, but about what it should not.
+            Err(problem) if capability == StoreCapability::PublicEndpoint => {
+                (FactState::Missing, format!("{} The trial: {problem}", missing(capability)))
+            }
             Err(problem) => {
                 (FactState::Missing, format!("{} It said: {problem}", missing(capability)))
             }

@@ -5,6 +5,7 @@ mod addresses;
 mod callers;
 mod finalizing;
 mod installing;
+mod presigned;
 mod proxying;
 mod stars;
 mod waiting;

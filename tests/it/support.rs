@@ -5,6 +5,7 @@ pub(crate) mod fault_proxy;
 pub(crate) mod guests;
 pub(crate) mod raw_tar;
 pub(crate) mod s3_server;
+pub(crate) mod sender;
 pub(crate) mod test_app;
 
 /// How often the tests that depend on luck or on timing repeat: once, or more in `.ci/soak`.

@@ -112,9 +112,9 @@ impl App {
     ) -> Result<PartAddresses, UploadError> {
         let (upload, parts) = self.own_parts(principal, id).await?;
         self.check_addresses()?;
-        let expires_at = upload.expires_at.min(self.clock.now() + ADDRESS_LIFE);
-        let life = Duration::try_from(expires_at.duration_since(self.clock.now()));
-        let life = life.unwrap_or_default();
+        let now = self.clock.now();
+        let expires_at = upload.expires_at.min(now + ADDRESS_LIFE);
+        let life = Duration::try_from(expires_at.duration_since(now)).unwrap_or_default();
         let mut signed = Vec::with_capacity(numbers.len());
         for number in numbers {
             let length = parts.part_length(*number, upload.length);

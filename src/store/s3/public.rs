@@ -46,7 +46,7 @@ impl Public {
         Ok(Self { signer, client })
     }
 
-    /// An address that `content` bytes can be sent to with these headers.
+    /// An address that `length` bytes can be sent to, with these headers.
     pub(in crate::store) async fn sign_put(
         &self,
         key: &Key,

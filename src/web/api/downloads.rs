@@ -94,6 +94,18 @@ impl Download {
         Ok(response)
     }
 
+    /// The answer that sends to where the content is.
+    fn elsewhere(&self, url: &str) -> Answer {
+        let location = HeaderValue::try_from(url).map_err(ApiError::internal)?;
+        let headers = HeaderMap::from_iter([
+            (header::LOCATION, location),
+            // Whoever kept it would follow an address that is over.
+            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            (digest::REPR_DIGEST, digest::sent(&self.sha256)),
+        ]);
+        Ok((StatusCode::TEMPORARY_REDIRECT, headers).into_response())
+    }
+
     /// The answer to a request for a file that is in memory.
     pub(in crate::web) fn of_bytes(
         &self,
@@ -137,6 +149,8 @@ pub(crate) async fn get_bundle(
     }
     let body = if method == Method::HEAD {
         Body::empty()
+    } else if let Some(url) = app.bundle_address(&row, &download.file_name).await? {
+        return download.elsewhere(&url);
     } else {
         let part = range.bytes(row.size).unwrap_or(0..row.size);
         Body::from_stream(app.open_archive(&row, part).await?)

@@ -37,6 +37,7 @@ fn the_writer_may_do_what_the_appliance_does_and_no_more() {
         "s3:GetObject",
         "s3:ListBucket",
         "s3:ListBucketMultipartUploads",
+        "s3:ListMultipartUploadParts",
         "s3:PutObject",
     ];
     assert_eq!(actions(&statements, "Allow"), expected.map(str::to_owned).into());

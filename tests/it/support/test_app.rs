@@ -17,7 +17,7 @@ use plugboard::app::tokens::TokenRequest;
 use plugboard::app::trust::TrustRequest;
 use plugboard::app::uploads::UploadAddresses;
 use plugboard::bundle::{self, BundleLimits};
-use plugboard::config::{Config, StoreConfig};
+use plugboard::config::{Config, SigningPolicy, StoreConfig};
 use plugboard::model::{
     ContentHash, Manifest, NameGlob, Operator, OperatorName, Principal, ReadManifest, Scope, Stars,
     TenantId,
@@ -139,6 +139,22 @@ impl TestApp {
     /// The same, with its bundles on a server.
     pub(crate) async fn start_on_s3(server: &S3Server) -> Self {
         let app = Self::build(|config| config.store = server.config(), BundleStore::open);
+        app.app.probe_store().await;
+        app.set_up().await
+    }
+
+    /// The same, with senders who reach the server, too; it takes unsigned bundles.
+    pub(crate) async fn start_with_public_store(server: &S3Server) -> Self {
+        Self::start_with_store(server.config_with_public_endpoint()).await
+    }
+
+    /// The same with other settings of the store.
+    pub(crate) async fn start_with_store(store: StoreConfig) -> Self {
+        let change = |config: &mut Config| {
+            config.store = store;
+            config.signing.policy = SigningPolicy::AllowUnsigned;
+        };
+        let app = Self::build(change, BundleStore::open);
         app.app.probe_store().await;
         app.set_up().await
     }
