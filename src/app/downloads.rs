@@ -69,7 +69,7 @@ impl App {
     /// Where a bundle can be fetched from the store itself; `None`: nowhere, as is usual.
     ///
     /// What is fetched there is held against nothing: its receiver has the digest.
-    pub async fn bundle_address(
+    pub fn bundle_address(
         &self,
         version: &ExtensionVersion,
         file_name: &str,
@@ -77,7 +77,7 @@ impl App {
         if !self.config.store.s3.redirect_downloads || !self.bundles.presigns() {
             return Ok(None);
         }
-        Ok(Some(self.bundles.presign_download(version, file_name, ADDRESS_LIFE).await?))
+        Ok(Some(self.bundles.presign_download(version, file_name, ADDRESS_LIFE)?))
     }
 
     /// The manifest, as it is in the bundle.

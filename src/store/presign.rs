@@ -46,7 +46,7 @@ impl BundleStore {
     }
 
     /// An address that the bundle of an upload can be sent to in one request.
-    pub async fn presign_upload(
+    pub fn presign_upload(
         &self,
         id: UploadId,
         announced: &Announced,
@@ -66,11 +66,11 @@ impl BundleStore {
             headers.insert(CHECKSUM, HeaderValue::try_from(digest).expect("base64 is plain text"));
         }
         let key = self.inner.layout.staged(id);
-        self.public()?.sign_put(&key, &[], *length, headers, life).await
+        Ok(self.public()?.sign_put(&key, &[], *length, headers, life))
     }
 
     /// An address that one part of an upload can be sent to.
-    pub async fn presign_part(
+    pub fn presign_part(
         &self,
         id: UploadId,
         upload_id: &str,
@@ -80,11 +80,11 @@ impl BundleStore {
     ) -> Result<SignedRequest, StoreError> {
         let query = [("partNumber", number.to_string()), ("uploadId", upload_id.to_owned())];
         let key = self.inner.layout.staged(id);
-        self.public()?.sign_put(&key, &query, length, HeaderMap::new(), life).await
+        Ok(self.public()?.sign_put(&key, &query, length, HeaderMap::new(), life))
     }
 
     /// An address that a published bundle can be fetched from, to be saved as `file_name`.
-    pub async fn presign_download(
+    pub fn presign_download(
         &self,
         version: &ExtensionVersion,
         file_name: &str,
@@ -95,7 +95,7 @@ impl BundleStore {
             ("response-content-type", "application/zstd".to_owned()),
             ("response-content-disposition", format!("attachment; filename=\"{file_name}\"")),
         ];
-        self.public()?.sign_get(&key, &query, life).await
+        Ok(self.public()?.sign_get(&key, &query, life))
     }
 }
 

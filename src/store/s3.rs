@@ -4,7 +4,7 @@
 //! time-outs that follow the bytes, `breaker` for a server that is down and
 //! `answers` for failures that come with status 200. `unfinished` finds
 //! multipart uploads that nobody ends, `parts` are those that others send, by
-//! addresses that `public` signs.
+//! addresses that `public` makes and `signature` signs.
 
 mod answers;
 mod bodies;
@@ -13,6 +13,7 @@ mod connector;
 mod dial;
 mod parts;
 mod public;
+mod signature;
 mod unfinished;
 
 pub use parts::SentPart;

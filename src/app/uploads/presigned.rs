@@ -68,7 +68,7 @@ impl App {
         let mut upload = self.new_upload(principal, &new);
         upload.presigned = Some(Presigned::Whole);
         upload.expires_at = upload.expires_at.min(upload.created_at + PATIENCE);
-        let signed = self.bundles.presign_upload(upload.id, announced, address_life()).await?;
+        let signed = self.bundles.presign_upload(upload.id, announced, address_life())?;
         let upload = self.take_room(upload).await?;
         Ok(Some((upload, SendTo::Store(signed))))
     }
@@ -123,7 +123,7 @@ impl App {
                 count: parts.count(upload.length),
             })?;
             let upload_id = &parts.upload_id;
-            let request = self.bundles.presign_part(id, upload_id, *number, length, life).await?;
+            let request = self.bundles.presign_part(id, upload_id, *number, length, life)?;
             signed.push(PartAddress { number: *number, length, request });
         }
         Ok(PartAddresses { parts: signed, expires_at })

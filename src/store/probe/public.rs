@@ -21,8 +21,7 @@ impl Probe<'_> {
         let mut headers = if_absent(create_only);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
         let length = content.len() as u64;
-        let signed = public.sign_put(&key, &[], length, headers, SIGNED_FOR).await;
-        let signed = signed.map_err(|error| innermost(&error))?;
+        let signed = public.sign_put(&key, &[], length, headers, SIGNED_FOR);
 
         // What must not work comes first: where it works there is no object yet that refuses it.
         let longer = Bytes::from([&content, &b"!"[..]].concat());
@@ -40,9 +39,7 @@ impl Probe<'_> {
         if create_only {
             refused("the same address twice", put(public, &signed, content.clone()).await?)?;
         }
-        let url = public.sign_get(&key, &[], SIGNED_FOR).await;
-        let url = url.map_err(|error| innermost(&error))?;
-        let found = fetch(public, &url).await?;
+        let found = fetch(public, &public.sign_get(&key, &[], SIGNED_FOR)).await?;
         Ok(found == content && self.content(&key).await? == content)
     }
 

@@ -10,21 +10,25 @@ use std::time::Duration;
 
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Method};
-use object_store::aws::AmazonS3;
+use jiff::Timestamp;
 use object_store::client::{HttpClient, HttpRequest, HttpResponse};
 use object_store::path::Path as Key;
-use object_store::signer::{SignedUrlOptions, Signer};
 
 use super::super::StoreError;
-use super::builder;
+use super::bucket_url;
 use super::connector::Connector;
-use crate::config::{S3Config, S3Location};
+use super::signature::{Signed, Signer};
+use crate::config::{S3Config, S3Location, Secret};
 
 /// The bucket at its public endpoint.
 #[derive(Debug)]
 pub(in crate::store) struct Public {
-    signer: AmazonS3,
     client: HttpClient,
+    /// The address of the bucket, with nothing after it.
+    bucket_url: String,
+    access_key: Secret,
+    secret_key: Secret,
+    region: String,
 }
 
 /// A request that anyone may send until its time is over.
@@ -40,52 +44,57 @@ impl Public {
     pub(super) fn open(config: &S3Config, location: &S3Location) -> Result<Self, StoreError> {
         // A breaker of its own: senders being cut off says nothing about the store.
         let connector = Connector::new(config, location, Arc::new(AtomicBool::new(false)))?;
-        let client = connector.client();
-        let signer = builder(config, location, connector).build();
-        let signer = signer.map_err(|error| StoreError::object("use its settings", error))?;
-        Ok(Self { signer, client })
+        Ok(Self {
+            client: connector.client(),
+            bucket_url: bucket_url(location, config.force_path_style),
+            access_key: config.access_key.clone(),
+            secret_key: config.secret_key.clone(),
+            region: config.region.clone(),
+        })
     }
 
     /// An address that `length` bytes can be sent to, with these headers.
-    pub(in crate::store) async fn sign_put(
+    pub(in crate::store) fn sign_put(
         &self,
         key: &Key,
         query: &[(&str, String)],
         length: u64,
         headers: HeaderMap,
         life: Duration,
-    ) -> Result<SignedRequest, StoreError> {
-        let mut options = SignedUrlOptions::default()
-            .with_query(query.iter().map(|(name, value)| (*name, value.clone())))
-            .with_signed_header(CONTENT_LENGTH, length.into());
-        for (name, value) in &headers {
-            options = options.with_signed_header(name.clone(), value.clone());
-        }
-        let url = self.sign(Method::PUT, key, life, &options).await?;
-        Ok(SignedRequest { url, headers })
+    ) -> SignedRequest {
+        let mut signed = headers.clone();
+        signed.insert(CONTENT_LENGTH, length.into());
+        SignedRequest { url: self.sign(Method::PUT, key, query, &signed, life), headers }
     }
 
     /// An address that an object can be fetched from.
-    pub(in crate::store) async fn sign_get(
+    pub(in crate::store) fn sign_get(
         &self,
         key: &Key,
         query: &[(&str, String)],
         life: Duration,
-    ) -> Result<String, StoreError> {
-        let query = query.iter().map(|(name, value)| (*name, value.clone()));
-        let options = SignedUrlOptions::default().with_query(query);
-        self.sign(Method::GET, key, life, &options).await
+    ) -> String {
+        self.sign(Method::GET, key, query, &HeaderMap::new(), life)
     }
 
-    async fn sign(
+    fn sign(
         &self,
         method: Method,
         key: &Key,
+        query: &[(&str, String)],
+        headers: &HeaderMap,
         life: Duration,
-        options: &SignedUrlOptions,
-    ) -> Result<String, StoreError> {
-        let signed = self.signer.signed_url_opts(method, key, life, options).await;
-        signed.map(String::from).map_err(|error| StoreError::object("sign an address", error))
+    ) -> String {
+        let url = format!("{}/{key}", self.bucket_url);
+        let server = url.split_once("://").map_or(&*url, |(_, rest)| rest);
+        let (host, path) = server.split_at(server.find('/').unwrap_or(server.len()));
+        let (access_key, secret_key) = (self.access_key.expose(), self.secret_key.expose());
+        let signer = Signer { access_key, secret_key, region: &self.region };
+        // The machine's time, and not the application's: the server holds it against its
+        // own, as it does with what `object_store` signs.
+        let at = Timestamp::now();
+        let query = signer.query(&Signed { method, host, path, query, headers, at, life });
+        format!("{url}?{query}")
     }
 
     /// Sends a request as a stranger would, once.

@@ -149,7 +149,7 @@ pub(crate) async fn get_bundle(
     }
     let body = if method == Method::HEAD {
         Body::empty()
-    } else if let Some(url) = app.bundle_address(&row, &download.file_name).await? {
+    } else if let Some(url) = app.bundle_address(&row, &download.file_name)? {
         return download.elsewhere(&url);
     } else {
         let part = range.bytes(row.size).unwrap_or(0..row.size);

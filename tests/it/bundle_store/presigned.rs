@@ -39,9 +39,9 @@ fn announced() -> Announced {
 }
 
 /// An address for [`BYTES`], and the key it is for.
-async fn address(bench: &Bench, life: Duration) -> (SignedRequest, String) {
+fn address(bench: &Bench, life: Duration) -> (SignedRequest, String) {
     let id = UploadId::random();
-    let signed = bench.store.presign_upload(id, &announced(), life).await.unwrap();
+    let signed = bench.store.presign_upload(id, &announced(), life).unwrap();
     (signed, format!("sha256/_staging/{id}/bundle.tar.zst"))
 }
 
@@ -108,7 +108,7 @@ async fn without_a_public_endpoint_nothing_is_said_of_one_and_nothing_is_signed(
 
     assert!(facts.facts.iter().all(|f| f.capability != StoreCapability::PublicEndpoint));
     assert!(!bench.store.presigns());
-    let signed = bench.store.presign_upload(UploadId::random(), &announced(), MINUTE).await;
+    let signed = bench.store.presign_upload(UploadId::random(), &announced(), MINUTE);
     signed.unwrap_err();
 }
 
@@ -117,7 +117,7 @@ async fn an_address_allows_the_request_that_was_signed_and_no_other() {
     let bench = probed(Manners::default()).await;
     let published = bench.publish(&small_bundle("a")).await;
     let canonical = format!("sha256/{}/bundle.tar.zst", published.content_hash.hex());
-    let (signed, key) = address(&bench, MINUTE).await;
+    let (signed, key) = address(&bench, MINUTE);
     let at = |url: String| put(&url, &signed.headers, BYTES);
     let other_key = key.replace("_staging", "_staging/x");
     let manifest = canonical.replace("bundle.tar.zst", "manifest.json");
@@ -170,7 +170,7 @@ async fn an_address_allows_the_request_that_was_signed_and_no_other() {
 async fn an_address_is_not_good_when_its_time_is_over() {
     let bench = probed(Manners::default()).await;
     // Signed for a second that is over when it is full.
-    let (signed, key) = address(&bench, Duration::ZERO).await;
+    let (signed, key) = address(&bench, Duration::ZERO);
 
     let answer = sent(&signed).send().await;
 
@@ -181,7 +181,7 @@ async fn an_address_is_not_good_when_its_time_is_over() {
 #[tokio::test]
 async fn an_address_is_good_for_one_object_where_the_store_looks() {
     let bench = probed(Manners::default()).await;
-    let (signed, key) = address(&bench, MINUTE).await;
+    let (signed, key) = address(&bench, MINUTE);
     sent(&signed).send().await;
 
     let again = put(&signed.url, &signed.headers, b"xyz").send().await;
@@ -194,7 +194,7 @@ async fn an_address_is_good_for_one_object_where_the_store_looks() {
 async fn a_store_that_does_not_look_is_not_asked_to() {
     let bench = probed(Manners { ignores_conditions: true, ..Manners::default() }).await;
 
-    let (signed, _) = address(&bench, MINUTE).await;
+    let (signed, _) = address(&bench, MINUTE);
 
     assert!(!signed.headers.contains_key("if-none-match"), "{signed:?}");
     assert!(signed.url.contains("content-length%3Bcontent-type%3Bhost"), "{signed:?}");
@@ -205,7 +205,7 @@ async fn other_bytes_than_were_declared_do_not_arrive() {
     let bench = probed(Manners::default()).await;
     let declared = Announced { declared_hash: Some(ContentHash::of(BYTES)), ..announced() };
     let id = UploadId::random();
-    let signed = bench.store.presign_upload(id, &declared, MINUTE).await.unwrap();
+    let signed = bench.store.presign_upload(id, &declared, MINUTE).unwrap();
 
     let other = put(&signed.url, &signed.headers, b"xyz").send().await;
     let bare = sent(&signed).without("x-amz-checksum-sha256").send().await;
@@ -224,7 +224,7 @@ async fn a_download_address_reads_one_bundle_and_writes_nothing() {
     let other = bench.publish(&small_bundle("b")).await.content_hash.hex();
     let hash = published.content_hash.hex();
 
-    let url = bench.store.presign_download(&published, "a-1.0.0.tar.zst", MINUTE).await.unwrap();
+    let url = bench.store.presign_download(&published, "a-1.0.0.tar.zst", MINUTE).unwrap();
 
     assert_eq!(get(&url).send().await.body, archive);
     assert_eq!(get(&url.replace(&hash, &other)).send().await.status, StatusCode::FORBIDDEN);
@@ -232,6 +232,6 @@ async fn a_download_address_reads_one_bundle_and_writes_nothing() {
         let answer = get(&url).method(method.clone()).send().await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{method}");
     }
-    let over = bench.store.presign_download(&published, "a", Duration::ZERO).await.unwrap();
+    let over = bench.store.presign_download(&published, "a", Duration::ZERO).unwrap();
     assert_eq!(get(&over).send().await.status, StatusCode::FORBIDDEN);
 }
