@@ -12,7 +12,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::layout::Place;
-use super::s3::{Public, SignedRequest};
+use super::s3::{Public, S3, SignedRequest};
 use super::{BundleStore, StoreError};
 use crate::model::{ContentHash, ExtensionVersion, FactState, StoreCapability, UploadId};
 
@@ -39,7 +39,7 @@ impl BundleStore {
     }
 
     fn public(&self) -> Result<&Public, StoreError> {
-        let public = self.inner.backend.as_s3().and_then(|s3| s3.public());
+        let public = self.inner.backend.as_s3().and_then(S3::public);
         public.ok_or_else(|| {
             StoreError::unavailable("sign an address", "`store.s3.public_endpoint` is not set")
         })
@@ -62,8 +62,7 @@ impl BundleStore {
         if let Some(hash) = declared_hash
             && self.can(StoreCapability::Checksums)
         {
-            let digest = BASE64.encode(hash.as_bytes());
-            headers.insert(CHECKSUM, HeaderValue::try_from(digest).expect("base64 is plain text"));
+            headers.insert(CHECKSUM, checksum(hash));
         }
         let key = self.inner.layout.staged(id);
         Ok(self.public()?.sign_put(&key, &[], *length, headers, life))
@@ -97,6 +96,10 @@ impl BundleStore {
         ];
         Ok(self.public()?.sign_get(&key, &query, life))
     }
+}
+
+fn checksum(hash: &ContentHash) -> HeaderValue {
+    HeaderValue::try_from(BASE64.encode(hash.as_bytes())).expect("base64 is plain text")
 }
 
 /// `If-None-Match: *`, where the store minds it: an address is then good for one object.

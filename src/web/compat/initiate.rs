@@ -48,7 +48,7 @@ pub(in crate::web) async fn initiate_bundle(
     }
     match app.initiate_upload(&principal, new, &announced).await? {
         Some((upload, SendTo::Here)) => {
-            answer["upload"] = here(&app, &principal, &upload, announced)?;
+            answer["upload"] = here(&app, &principal, &upload, &announced)?;
         }
         Some((upload, SendTo::Store(request))) => answer["upload"] = at_store(&upload, &request),
         None => {
@@ -75,7 +75,7 @@ fn here(
     app: &App,
     principal: &Principal,
     upload: &Upload,
-    announced: Announced,
+    announced: &Announced,
 ) -> Result<Value, ApiError> {
     let Principal::Token(token) = principal else {
         return Err(ApiError::forbidden("addresses are given out to tokens only"));
@@ -96,7 +96,7 @@ fn here(
         content_type,
         cache_control,
     };
-    Ok(told(upload, &signed_address::url(app, &address), required))
+    Ok(told(upload, &signed_address::url(app, &address), &required))
 }
 
 /// An address of the store.
@@ -105,10 +105,10 @@ fn at_store(upload: &Upload, request: &SignedRequest) -> Value {
         (name.to_string(), value.to_str().unwrap_or_default().into())
     };
     let required = request.headers.iter().map(header).collect();
-    told(upload, &request.url, Value::Object(required))
+    told(upload, &request.url, &Value::Object(required))
 }
 
-fn told(upload: &Upload, url: &str, required_headers: Value) -> Value {
+fn told(upload: &Upload, url: &str, required_headers: &Value) -> Value {
     json!({
         "key": staging_key::of(upload.id),
         "url": url,

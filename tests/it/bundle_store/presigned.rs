@@ -54,7 +54,7 @@ fn sentence(facts: &StoreFacts) -> &str {
     &fact.unwrap().sentence
 }
 
-/// Is counted: the requests of the probe to the public endpoint.
+/// Whether the probe sends this request as a sender, or looks at what came of one.
 fn is_of_a_sender(uri: &Uri) -> bool {
     uri.path().ends_with("/public") || uri.path().ends_with("/other")
 }
@@ -204,12 +204,13 @@ async fn a_store_that_does_not_look_is_not_asked_to() {
 async fn other_bytes_than_were_declared_do_not_arrive() {
     let bench = probed(Manners::default()).await;
     let declared = Announced { declared_hash: Some(ContentHash::of(BYTES)), ..announced() };
-    let id = UploadId::random();
-    let signed = bench.store.presign_upload(id, &declared, MINUTE).unwrap();
+    // One for each: `s3s-fs` refuses other bytes, and keeps them.
+    let [first, second, third] = [(); 3]
+        .map(|()| bench.store.presign_upload(UploadId::random(), &declared, MINUTE).unwrap());
 
-    let other = put(&signed.url, &signed.headers, b"xyz").send().await;
-    let bare = sent(&signed).without("x-amz-checksum-sha256").send().await;
-    let good = sent(&signed).send().await;
+    let other = put(&first.url, &first.headers, b"xyz").send().await;
+    let bare = sent(&second).without("x-amz-checksum-sha256").send().await;
+    let good = sent(&third).send().await;
 
     assert_eq!(other.status, StatusCode::BAD_REQUEST, "{}", other.text());
     assert_eq!(bare.status, StatusCode::FORBIDDEN, "{}", bare.text());

@@ -127,8 +127,8 @@ impl S3Server {
         let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder.path()).unwrap());
         builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
         builder.set_access(manners);
-        let listed = (Arc::clone(&uploads), folder.path().to_owned());
-        builder.set_route(Listings { uploads: listed.0, folder: listed.1 });
+        let folder_of_parts = folder.path().to_owned();
+        builder.set_route(Listings { uploads: Arc::clone(&uploads), folder: folder_of_parts });
         if let Some(hosts) = hosts(address) {
             builder.set_host(hosts);
         }

@@ -29,7 +29,7 @@ async fn begin(app: &TestApp, length: usize) -> String {
     created.header("location").to_owned()
 }
 
-async fn sign(app: &TestApp, path: &str, numbers: Value) -> Answer {
+async fn sign(app: &TestApp, path: &str, numbers: &Value) -> Answer {
     app.post(&format!("{path}/parts"), json!({ "numbers": numbers })).await
 }
 
@@ -40,7 +40,7 @@ fn sending(part: &Value, content: &[u8]) -> Sending {
 
 /// Sends these parts of a bundle, numbered from 1.
 async fn send(app: &TestApp, path: &str, archive: &[u8], numbers: &[usize]) {
-    let signed = sign(app, path, json!(numbers)).await.json();
+    let signed = sign(app, path, &json!(numbers)).await.json();
     for part in signed["parts"].as_array().unwrap() {
         let number = usize::try_from(part["number"].as_u64().unwrap()).unwrap();
         let content = archive.chunks(PART_BYTES).nth(number - 1).unwrap();
@@ -111,7 +111,7 @@ async fn a_part_is_sent_with_its_own_number_and_length_only() {
     let server = S3Server::start();
     let app = TestApp::start_with_public_store(&server).await;
     let path = begin(&app, PART_BYTES + 3).await;
-    let signed = sign(&app, &path, json!([2])).await.json();
+    let signed = sign(&app, &path, &json!([2])).await.json();
     let part = &signed["parts"][0];
     assert_eq!((&part["length"], &part["method"]), (&3.into(), &"PUT".into()));
     let url = part["url"].as_str().unwrap();
@@ -148,13 +148,13 @@ async fn parts_that_a_bundle_does_not_have_get_no_address() {
     let path = begin(&app, PART_BYTES + 1).await;
 
     for numbers in [json!([0]), json!([3]), json!([1, 10_001]), json!([u32::MAX])] {
-        let refused = sign(&app, &path, numbers).await;
+        let refused = sign(&app, &path, &numbers).await;
         is(&refused, StatusCode::UNPROCESSABLE_ENTITY, "no_such_part");
         assert_eq!(refused.json()["part_count"], 2);
     }
     let many: Vec<_> = (0..2000).collect();
     for numbers in [json!([]), json!(many), json!([-1]), json!(["1"]), json!(7)] {
-        let refused = sign(&app, &path, numbers).await;
+        let refused = sign(&app, &path, &numbers).await;
         is(&refused, StatusCode::BAD_REQUEST, "malformed_request");
     }
 }
@@ -165,7 +165,7 @@ async fn an_address_of_a_part_is_good_for_a_quarter_of_an_hour() {
     let app = TestApp::start_with_public_store(&server).await;
     let path = begin(&app, 3).await;
 
-    let signed = sign(&app, &path, json!([1, 1])).await.json();
+    let signed = sign(&app, &path, &json!([1, 1])).await.json();
 
     let parts = signed["parts"].as_array().unwrap();
     assert_eq!(parts.len(), 1);
@@ -179,7 +179,7 @@ async fn giving_up_removes_the_parts_and_ends_their_addresses() {
     let server = S3Server::start();
     let app = TestApp::start_with_public_store(&server).await;
     let path = begin(&app, 3).await;
-    let signed = sign(&app, &path, json!([1])).await.json();
+    let signed = sign(&app, &path, &json!([1])).await.json();
     sending(&signed["parts"][0], b"abc").send().await;
 
     let gone = app.tus(Method::DELETE, &path).send().await;
@@ -188,7 +188,7 @@ async fn giving_up_removes_the_parts_and_ends_their_addresses() {
     assert_eq!(server.unfinished(), 0);
     let late = sending(&signed["parts"][0], b"abc").send().await;
     assert!(late.status.is_client_error(), "{}", late.status);
-    is(&sign(&app, &path, json!([1])).await, StatusCode::NOT_FOUND, "not_found");
+    is(&sign(&app, &path, &json!([1])).await, StatusCode::NOT_FOUND, "not_found");
     assert_eq!(app.app.bundles.staged_bytes(), 0);
 }
 
@@ -318,6 +318,6 @@ async fn only_uploads_in_parts_at_the_store_have_parts() {
     let app = TestApp::start_with_public_store(&server).await;
     let tus = app.begin(10).await;
 
-    is(&sign(&app, &tus, json!([1])).await, StatusCode::CONFLICT, "not_in_parts");
+    is(&sign(&app, &tus, &json!([1])).await, StatusCode::CONFLICT, "not_in_parts");
     is(&app.get(&format!("{tus}/parts")).await, StatusCode::CONFLICT, "not_in_parts");
 }

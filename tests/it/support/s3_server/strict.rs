@@ -1,6 +1,7 @@
 //! What a real server refuses of requests with signed addresses, and `s3s` 0.14 does not:
 //! it checks method, path, query, signed headers and expiry, and nothing beside them.
 
+use hyper::header::HeaderName;
 use hyper::{HeaderMap, Uri, header};
 
 /// The status and the code that such a request deserves.
@@ -15,7 +16,7 @@ pub(super) fn refusal(uri: &Uri, headers: &HeaderMap) -> Option<(u16, &'static s
     // What changes the meaning of a request must be signed.
     let signed: Vec<_> = find("X-Amz-SignedHeaders")?.split(';').map(str::to_owned).collect();
     let mut meaningful =
-        headers.keys().map(|name| name.as_str()).filter(|name| name.starts_with("x-amz-"));
+        headers.keys().map(HeaderName::as_str).filter(|name| name.starts_with("x-amz-"));
     let unsigned = meaningful.any(|name| !signed.iter().any(|each| each == name));
     unsigned.then_some((403, "AccessDenied"))
 }
