@@ -30,12 +30,13 @@ async fn refused(server: &S3Server, authority: &Authority) -> String {
     let ca_file = config.s3.ca_file.to_str().unwrap().to_owned();
     let app = TestApp::start_on_s3_as(config).await;
 
+    // First, because after some failures the server is left alone, and that is what is said.
+    let ready = app.call(Method::GET, "/readyz").anonymous().send().await.json();
     let publish = app.publish(&extension()).await;
 
     assert_eq!(publish.status, StatusCode::SERVICE_UNAVAILABLE, "{}", publish.text());
     assert_eq!(publish.code(), "storage_unavailable");
     assert_eq!(server.seen(), []);
-    let ready = app.call(Method::GET, "/readyz").anonymous().send().await.json();
     let reason = ready["reasons"][0].as_str().unwrap();
     let said = reason.strip_prefix("the bundle store does not answer: ").unwrap().to_owned();
     let mut settings = Vec::from(on_server(&server.endpoint));
