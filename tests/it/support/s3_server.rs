@@ -141,7 +141,7 @@ impl S3Server {
         });
         let (stop, stopped) = oneshot::channel();
         let serving = Arc::clone(&state);
-        let thread = std::thread::spawn(move || serve(listener, tls, &serving, stopped));
+        let thread = std::thread::spawn(move || serve(listener, tls.as_ref(), &serving, stopped));
         let endpoint = endpoint(address);
         Self { endpoint, folder, state, stop: Some(stop), thread: Some(thread) }
     }
@@ -259,7 +259,7 @@ fn collect(root: &Path, folder: &Path, keys: &mut Vec<String>) {
 
 fn serve(
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    tls: Option<&TlsAcceptor>,
     state: &Arc<State>,
     stopped: oneshot::Receiver<()>,
 ) {
@@ -270,7 +270,7 @@ fn serve(
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 stream.set_nodelay(true).unwrap();
-                let (state, tls) = (Arc::clone(state), tls.clone());
+                let (state, tls) = (Arc::clone(state), tls.cloned());
                 tokio::spawn(async move {
                     match tls {
                         None => converse(stream, state).await,
