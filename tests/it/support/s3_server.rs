@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
+use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::header::CONTENT_LENGTH;
@@ -336,8 +337,13 @@ async fn cut(answer: Response<Body>) -> Response<Body> {
     let body = body.collect().await.unwrap().to_bytes();
     parts.headers.insert(CONTENT_LENGTH, body.len().into());
     let half = Ok(Frame::data(body.slice(..body.len() / 2)));
-    let end = Err(std::io::Error::other("the server hangs up"));
-    let body = StreamBody::new(futures_util::stream::iter([half, end]));
+    // The half leaves while the body is not ready; without that nothing of the answer would.
+    let end = async {
+        tokio::task::yield_now().await;
+        Err(std::io::Error::other("the server hangs up"))
+    };
+    let (half, end) = (stream::iter([half]), stream::once(end));
+    let body = StreamBody::new(stream::StreamExt::chain(half, end));
     Response::from_parts(parts, Body::http_body_unsync(body))
 }
 
