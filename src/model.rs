@@ -51,4 +51,4 @@ pub use stream_hasher::StreamHasher;
 pub use tenant::{InvalidTenantId, Tenant, TenantId};
 pub use token::{Token, TokenId};
 pub use trusted_key::{InvalidKeyId, KeyId, KeyStatus, NameGlob, TrustedKey};
-pub use upload::{InvalidUploadId, Upload, UploadId};
+pub use upload::{InvalidUploadId, Presigned, PresignedParts, Upload, UploadId};

@@ -7,7 +7,8 @@
 //! read them meanwhile), `objects` puts and reads bundles (`mend` replaces
 //! damaged objects, `download` hands bundles out as they are, `attachments` are
 //! files beside them), `quarantine` keeps those that wait, `sweep` removes what
-//! nobody refers to. `probe` finds out what a store can do, `examine` remembers
+//! nobody refers to. `presign` signs addresses for others to send to, `sent` takes what
+//! arrived there. `probe` finds out what a store can do, `examine` remembers
 //! it. `disk_cache` holds unpacked files, filled by `unpack`.
 //!
 //! What is stored is not trusted: every byte that leaves the store was held
@@ -28,11 +29,13 @@ mod layout;
 mod mend;
 mod objects;
 mod per_bundle;
+mod presign;
 mod probe;
 mod quarantine;
 mod read_along;
 mod room;
 mod s3;
+mod sent;
 mod staging;
 mod sweep;
 mod transfer;
@@ -44,6 +47,9 @@ pub use error::{StoreError, doing};
 pub use examine::{Examination, examine};
 pub use mend::Kept;
 pub use objects::AssetFile;
+pub use presign::Announced;
+pub use s3::{SentPart, SignedRequest};
+pub use sent::Fetched;
 pub use staging::{Staged, Staging};
 pub use uploads::{UploadHold, UploadRoom, UploadWriter};
 
@@ -127,7 +133,9 @@ impl BundleStore {
     /// [`Self::restore_uploads`].
     pub fn open(config: &StoreConfig, data_dir: &Path) -> Result<Self, StoreError> {
         let (layout, backend) = if let Some(location) = config.s3_location() {
-            (Layout::new(&location.prefix)?, Backend::s3(&config.s3, &location)?)
+            let public = config.s3_public_location();
+            let backend = Backend::s3(&config.s3, &location, public.as_ref())?;
+            (Layout::new(&location.prefix)?, backend)
         } else {
             let layout = Layout::new(&config.base)?;
             let backend = Backend::directory(&data_dir.join("store"), &layout)?;

@@ -1,6 +1,7 @@
 //! Handing out what is published: the bundle, its manifest, its signatures.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use bytes::Bytes;
 use semver::Version;
@@ -13,6 +14,10 @@ use crate::trust::{self, CheckResult, PublishedSignature};
 
 /// The most signatures kept beside a bundle.
 const MAX_SIGNATURES: usize = 16;
+
+/// How long an address is good for that a download is sent to: it is followed at once,
+/// and what has begun goes on.
+const ADDRESS_LIFE: Duration = Duration::from_mins(1);
 
 /// Why something published is not handed out, or nothing is added to it.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +64,20 @@ impl App {
         part: Range<u64>,
     ) -> Result<ArchiveBytes, DownloadError> {
         Ok(self.bundles.archive(version, part).await?)
+    }
+
+    /// Where a bundle can be fetched from the store itself; `None`: nowhere, as is usual.
+    ///
+    /// What is fetched there is held against nothing: its receiver has the digest.
+    pub fn bundle_address(
+        &self,
+        version: &ExtensionVersion,
+        file_name: &str,
+    ) -> Result<Option<String>, DownloadError> {
+        if !self.config.store.s3.redirect_downloads || !self.bundles.presigns() {
+            return Ok(None);
+        }
+        Ok(Some(self.bundles.presign_download(version, file_name, ADDRESS_LIFE)?))
     }
 
     /// The manifest, as it is in the bundle.

@@ -2,36 +2,36 @@
 //!
 //! What is acknowledged survives a power cut: bytes are synced before the offset
 //! that covers them is committed. An upload belongs to its tenant and owner; for
-//! everybody else it does not exist. `admission` counts, `part` receives, `finish`
-//! publishes, and `finalize` as existing clients know it; `address` lets somebody
-//! else send.
+//! everybody else it does not exist. `begin` takes room and `admission` counts, `part`
+//! receives, `finish` publishes, and `finalize` as existing clients know it; `address`
+//! lets somebody else send, `presigned` to the store and not here.
 
 mod address;
 mod admission;
+mod begin;
 mod finalize;
 mod finish;
 mod part;
+mod presigned;
 
 pub use address::{ADDRESS_LIFE, AddressError, UploadAddress, UploadAddresses};
 pub use admission::InFlight;
 pub use finalize::{FinalizeError, FinalizeRequest};
 pub use finish::FinishError;
+pub use presigned::{PartAddress, PartAddresses, SendTo};
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::Stream;
-use jiff::SignedDuration;
 use tokio::task::JoinError;
 
 use super::App;
-use crate::model::{ContentHash, Principal, ScopeKind, Upload, UploadId};
-use crate::registry::{RegistryError, uploads, versions};
+use crate::model::{ContentHash, Principal, Upload, UploadId};
+use crate::registry::{RegistryError, uploads};
 use crate::store::{StoreError, UploadHold};
 use part::Part;
 
-/// Bytes of a file name that are kept.
-const MAX_FILENAME_BYTES: usize = 255;
 /// What a bundle may be called by its sender; nothing at all is fine, too.
 pub const CONTENT_TYPES: [&str; 5] = [
     "application/zstd",
@@ -86,6 +86,18 @@ pub enum UploadError {
     /// The sender went away or sent something malformed. What arrived is kept.
     #[error("the part broke off at byte {offset}: {reason}")]
     Broken { offset: u64, reason: String },
+    /// It is sent by addresses of the store: bytes that came here, too, would mix with those.
+    #[error("the bytes of the upload {0} are sent to the store")]
+    SentToStore(UploadId),
+    /// There is no public endpoint, or it did not do what it should.
+    #[error("this appliance gives out no addresses of its store")]
+    NoAddresses,
+    #[error("the upload {0} is not one that is sent to the store in parts")]
+    NotInParts(UploadId),
+    #[error("part {number} was asked for; the upload has the parts 1 to {count}")]
+    NoSuchPart { number: u32, count: u32 },
+    #[error("the bundle was said to have {length} bytes, and {found} were sent to the store")]
+    OtherLength { length: u64, found: u64 },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -95,69 +107,6 @@ pub enum UploadError {
 }
 
 impl App {
-    /// Begins an upload. Of a bundle that is published already it is finished at once.
-    pub async fn begin_upload(
-        &self,
-        principal: &Principal,
-        new: NewUpload,
-    ) -> Result<Upload, UploadError> {
-        self.check_new(&new)?;
-        let now = self.clock.now();
-        let seconds = i64::try_from(self.config.uploads.expire_after_s).unwrap_or(i64::MAX);
-        let mut upload = Upload {
-            id: UploadId::random(),
-            tenant: principal.tenant(),
-            owner: principal.actor().to_string(),
-            length: new.length,
-            offset: 0,
-            declared_hash: new.declared_hash,
-            filename: shown_name(&new.filename),
-            created_at: now,
-            expires_at: now + SignedDuration::from_secs(seconds),
-            finished: false,
-            report: None,
-        };
-        if let Some(hash) = new.declared_hash
-            && self.is_published_for(principal, hash).await?
-        {
-            upload.finished = true;
-            upload.offset = upload.length;
-            self.admit(&upload).await?;
-            return Ok(upload);
-        }
-        let room = self.bundles.reserve_upload(upload.id, upload.length).await?;
-        self.admit(&upload).await?;
-        room.keep();
-        Ok(upload)
-    }
-
-    fn check_new(&self, new: &NewUpload) -> Result<(), UploadError> {
-        let (limit, received) = (self.config.store.max_bundle_bytes, new.length);
-        if received > limit {
-            return Err(StoreError::TooLarge { limit, received }.into());
-        }
-        if received == 0 {
-            return Err(UploadError::Empty);
-        }
-        match &new.content_type {
-            Some(sent) if !sent.is_empty() && !CONTENT_TYPES.contains(&sent.as_str()) => {
-                Err(UploadError::ContentType(sent.clone()))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether a bundle is published under a name that the caller may publish.
-    async fn is_published_for(
-        &self,
-        principal: &Principal,
-        hash: ContentHash,
-    ) -> Result<bool, UploadError> {
-        let known = self.registry.read(move |txn| versions::get_by_hash(txn, &hash)).await?;
-        Ok(known
-            .is_some_and(|version| principal.allows(ScopeKind::BundlePublish, Some(&version.name))))
-    }
-
     /// Adds a part that begins at `offset`. With a checksum all of it is taken, or nothing.
     ///
     /// What arrived of a part that broke off is kept, also when the caller stops
@@ -171,6 +120,9 @@ impl App {
         checksum: Option<[u8; 32]>,
     ) -> Result<Upload, UploadError> {
         let (upload, hold) = self.hold_own_upload(principal, id).await?;
+        if upload.presigned.is_some() {
+            return Err(UploadError::SentToStore(id));
+        }
         if offset != upload.offset {
             return Err(UploadError::OffsetMismatch { sent: offset, found: upload.offset });
         }
@@ -218,12 +170,30 @@ impl App {
             Err(UploadError::Unknown(_)) => return Ok(false),
             other => other?,
         };
-        self.remove_upload(&upload, &hold).await?;
+        if let Some(sent) = &upload.presigned {
+            self.bundles.remove_sent(id, sent).await?;
+        }
+        self.forget_upload(&upload, &hold).await?;
         Ok(true)
     }
 
-    /// Removes the row, then the bytes: a crash between the two leaves what a start removes.
+    /// Removes an upload with everything it has. What the store keeps of it all the same
+    /// is found by the sweep: nothing that was decided waits for that.
     async fn remove_upload(
+        &self,
+        upload: &Upload,
+        hold: &Arc<UploadHold>,
+    ) -> Result<(), UploadError> {
+        if let Some(sent) = &upload.presigned
+            && let Err(error) = self.bundles.remove_sent(upload.id, sent).await
+        {
+            tracing::warn!(upload.id = %upload.id, "Could not remove a sent bundle: {error}");
+        }
+        self.forget_upload(upload, hold).await
+    }
+
+    /// Removes the row, then the bytes: a crash between the two leaves what a start removes.
+    async fn forget_upload(
         &self,
         upload: &Upload,
         hold: &Arc<UploadHold>,
@@ -276,14 +246,4 @@ impl App {
         }
         Ok(removed)
     }
-}
-
-/// The last part of a path, without what would break a line on a terminal or a page.
-fn shown_name(filename: &str) -> String {
-    let name = filename.rsplit(['/', '\\']).next().unwrap_or_default();
-    let mut shown: String = name.chars().filter(|letter| !letter.is_control()).collect();
-    while shown.len() > MAX_FILENAME_BYTES {
-        shown.pop();
-    }
-    shown
 }

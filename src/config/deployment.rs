@@ -31,6 +31,11 @@ const DEPLOYMENT_NAMES: &[(&str, &str)] = &[
     (EGRESS_ALLOWLIST, "egress.allowlist"),
 ];
 
+/// What the environment of a machine says to everybody: it counts where nobody says more.
+/// The first that is set wins.
+const AMBIENT_NAMES: &[(&str, &str)] =
+    &[("AWS_REGION", "store.s3.region"), ("AWS_DEFAULT_REGION", "store.s3.region")];
+
 /// The one deployment name whose text is read in an older way.
 pub(super) const EGRESS_ALLOWLIST: &str = "EXT_EGRESS_ALLOWLIST";
 
@@ -60,6 +65,18 @@ pub(super) struct Outside<'a> {
 }
 
 impl Outside<'_> {
+    /// What holds where nothing else sets a key, the file included.
+    pub(super) fn ambient(&mut self, environment: &Environment) -> Vec<Layer> {
+        let mut layers = Vec::new();
+        // Later layers win: the first name comes last.
+        for (name, key) in AMBIENT_NAMES.iter().rev() {
+            let text = environment.get(name).filter(|text| !text.is_empty());
+            let value = text.and_then(|text| self.read(name, key, text));
+            layers.extend(value.map(|value| Layer::of_key(*name, key, value)));
+        }
+        layers
+    }
+
     /// What systemd put into `$CREDENTIALS_DIRECTORY`.
     pub(super) fn credentials(&mut self, environment: &Environment) -> Vec<Layer> {
         let Some(folder) = environment.get("CREDENTIALS_DIRECTORY") else { return Vec::new() };

@@ -1,5 +1,6 @@
-//! Puts the sources together: defaults, the file, credentials, variables,
-//! flags, each over the ones before. Nothing stops at the first problem.
+//! Puts the sources together: defaults, what the machine says to everybody, the
+//! file, credentials, variables, flags, each over the ones before. Nothing stops at
+//! the first problem.
 
 use std::{fs, path::PathBuf};
 
@@ -10,7 +11,7 @@ use figment::{
 };
 
 use super::{
-    Config, ConfigProblems, Environment, Problem, Setting, SigningPolicy,
+    Config, ConfigProblems, Environment, Origin, Problem, Setting, SigningPolicy,
     deployment::{EGRESS_ALLOWLIST, Outside},
     layer::Layer,
     problems::Findings,
@@ -81,7 +82,8 @@ impl Config {
 
 /// The sources, weakest first.
 fn layers(request: &LoadRequest, defaults: &Dict, problems: &mut Vec<Problem>) -> Vec<Layer> {
-    let mut layers: Vec<_> = read_file(request, problems).into_iter().collect();
+    let mut layers = Outside { defaults, problems }.ambient(&request.environment);
+    layers.extend(read_file(request, problems));
     let mut outside = Outside { defaults, problems };
     layers.extend(outside.credentials(&request.environment));
     layers.extend(outside.variables(&request.environment));
@@ -193,6 +195,7 @@ fn notices(config: &Config, merged: &Figment) -> Vec<String> {
             location.endpoint
         ));
     }
+    notices.extend(public_store_notice(config));
     let rules = &config.egress.allowlist;
     if merged.find_metadata("egress.allowlist").is_some_and(|found| found.name == EGRESS_ALLOWLIST)
     {
@@ -219,6 +222,17 @@ fn notices(config: &Config, merged: &Figment) -> Vec<String> {
     }
     notices.extend(exposure_notice(config));
     notices
+}
+
+fn public_store_notice(config: &Config) -> Option<String> {
+    let endpoint = config.store.s3_public_location()?.endpoint;
+    let exposed = endpoint.parse::<Origin>().is_ok_and(|at| !at.is_https() && !at.is_loopback());
+    exposed.then(|| {
+        format!(
+            "store.s3.public_endpoint: {endpoint} is reached without TLS: who sees an address on \
+             its way can use it until it expires, and what is sent there can be read"
+        )
+    })
 }
 
 fn exposure_notice(config: &Config) -> Option<String> {

@@ -60,6 +60,10 @@ impl Default for StoreConfig {
 pub struct S3Config {
     /// `STORAGE_S3_ENDPOINT`: the URL of the server; empty: bundles stay in the data folder.
     pub endpoint: String,
+    /// The URL at which senders reach the server; empty: they send bundles to the appliance only.
+    pub public_endpoint: String,
+    /// Answer downloads of bundles with a short-lived address at `public_endpoint`.
+    pub redirect_downloads: bool,
     /// `STORAGE_S3_ACCESS_KEY`, or the credential `store.s3.access_key`. Never shown.
     pub access_key: Secret,
     /// A file that holds the access key.
@@ -68,7 +72,7 @@ pub struct S3Config {
     pub secret_key: Secret,
     /// A file that holds the secret key.
     pub secret_key_file: PathBuf,
-    /// `STORAGE_S3_REGION`
+    /// `STORAGE_S3_REGION`; where nothing sets it `AWS_REGION` or `AWS_DEFAULT_REGION`.
     pub region: String,
     /// `STORAGE_S3_BUCKET`
     pub bucket: String,
@@ -104,6 +108,8 @@ impl Default for S3Config {
     fn default() -> Self {
         Self {
             endpoint: String::new(),
+            public_endpoint: String::new(),
+            redirect_downloads: false,
             access_key: Secret::default(),
             access_key_file: PathBuf::new(),
             secret_key: Secret::default(),
@@ -133,6 +139,12 @@ impl StoreConfig {
         let bucket = if bundle_bucket.is_empty() { bucket } else { bundle_bucket };
         let prefix = self.base.trim_end_matches('/').to_owned();
         Some(S3Location { endpoint, bucket: bucket.clone(), prefix })
+    }
+
+    /// The same bucket as senders reach it; `None`: they do not.
+    pub fn s3_public_location(&self) -> Option<S3Location> {
+        let endpoint = web_url(&self.s3.public_endpoint)?.origin().ascii_serialization();
+        Some(S3Location { endpoint, ..self.s3_location()? })
     }
 
     pub(super) fn check(&self, findings: &mut Findings) {
@@ -215,6 +227,7 @@ impl S3Config {
     }
 
     fn check(&self, base: Option<&S3Location>, findings: &mut Findings) {
+        self.check_public(base, findings);
         let endpoint = web_url(&self.endpoint);
         if !self.endpoint.is_empty() && endpoint.is_none() {
             findings.add("store.s3.endpoint", "must be a URL, as `https://s3.example.net`");
@@ -256,6 +269,25 @@ impl S3Config {
         let has_bucket =
             base.is_some() || !self.bucket.is_empty() || !self.bundle_bucket.is_empty();
         findings.expect(has_bucket, "store.s3.bucket", needed);
+    }
+
+    fn check_public(&self, base: Option<&S3Location>, findings: &mut Findings) {
+        const KEY: &str = "store.s3.public_endpoint";
+        if self.public_endpoint.is_empty() {
+            let needed = "needs store.s3.public_endpoint: an address there is what it answers with";
+            findings.expect(!self.redirect_downloads, "store.s3.redirect_downloads", needed);
+            return;
+        }
+        findings.expect(
+            web_url(&self.public_endpoint).is_some_and(|url| url.path() == "/"),
+            KEY,
+            "must be the server alone, as `https://s3.example.net`",
+        );
+        findings.expect(
+            base.is_some() || !self.endpoint.is_empty(),
+            KEY,
+            "needs store.s3.endpoint: there is no server that senders could reach",
+        );
     }
 }
 

@@ -22,6 +22,9 @@ pub enum StoreCapability {
     Checksums,
     /// An address with a signature can be fetched without credentials.
     Presign,
+    /// Senders can be given addresses at the public endpoint, and they allow what was
+    /// signed and nothing else.
+    PublicEndpoint,
 }
 
 /// Whether it can.
@@ -50,7 +53,7 @@ pub struct StoreFacts {
 
 impl StoreCapability {
     /// All, in the order they are shown in.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Reach,
         Self::CreateOnly,
         Self::CreateOnlyMultipart,
@@ -61,6 +64,7 @@ impl StoreCapability {
         Self::Delete,
         Self::Checksums,
         Self::Presign,
+        Self::PublicEndpoint,
     ];
 
     /// The word for it in output.
@@ -76,6 +80,7 @@ impl StoreCapability {
             Self::Delete => "delete",
             Self::Checksums => "checksums",
             Self::Presign => "presign",
+            Self::PublicEndpoint => "public_endpoint",
         }
     }
 

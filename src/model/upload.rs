@@ -37,11 +37,44 @@ pub struct Upload {
     pub created_at: Timestamp,
     /// After this the upload is removed.
     pub expires_at: Timestamp,
+    /// Set when its bytes are sent to the store and not here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presigned: Option<Presigned>,
     /// Whether the bundle is published or quarantined: its bytes are no longer here.
     pub finished: bool,
     /// What the verification of a finished upload found, as JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<serde_json::Value>,
+}
+
+/// How the bytes of an upload get to the store, by addresses that are signed for them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Presigned {
+    /// In one request.
+    Whole,
+    Parts(PresignedParts),
+}
+
+/// An upload in parts at the store. All parts but the last have the same size.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PresignedParts {
+    /// What the store knows it by; no sender chooses it.
+    pub upload_id: String,
+    pub part_bytes: u64,
+}
+
+impl PresignedParts {
+    /// How many parts a bundle of `length` bytes has.
+    pub fn count(&self, length: u64) -> u32 {
+        u32::try_from(length.div_ceil(self.part_bytes)).unwrap_or(u32::MAX)
+    }
+
+    /// The bytes of part `number`, counted from 1; `None` when there is no such part.
+    pub fn part_length(&self, number: u32, length: u64) -> Option<u64> {
+        let before = u64::from(number.checked_sub(1)?).checked_mul(self.part_bytes)?;
+        length.checked_sub(before).filter(|rest| *rest > 0).map(|rest| rest.min(self.part_bytes))
+    }
 }
 
 impl Upload {
@@ -102,6 +135,20 @@ impl fmt::Debug for UploadId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_are_numbered_from_one_and_together_as_long_as_the_bundle() {
+        let parts = PresignedParts { upload_id: "x".to_owned(), part_bytes: 10 };
+
+        for length in [1, 9, 10, 11, 20, 25] {
+            let lengths: Vec<_> =
+                (1..=parts.count(length)).map(|n| parts.part_length(n, length).unwrap()).collect();
+            assert_eq!(lengths.iter().sum::<u64>(), length);
+            assert_eq!(parts.part_length(0, length), None);
+            assert_eq!(parts.part_length(parts.count(length) + 1, length), None);
+        }
+        assert_eq!(parts.part_length(u32::MAX, 25), None);
+    }
 
     #[test]
     fn an_upload_id_has_one_spelling() {

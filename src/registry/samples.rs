@@ -139,6 +139,7 @@ pub(super) fn upload(tenant: &str, length: u64) -> Upload {
         filename: "hello.tar.zst".to_owned(),
         created_at: at(0),
         expires_at: at(1000),
+        presigned: None,
         finished: false,
         report: None,
     }

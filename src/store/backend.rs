@@ -68,8 +68,12 @@ impl Backend {
         Ok(Self::new(objects, Kind::Directory(Arc::new(directory)), true))
     }
 
-    pub(super) fn s3(config: &S3Config, location: &S3Location) -> Result<Self, StoreError> {
-        let s3 = S3::open(config, location)?;
+    pub(super) fn s3(
+        config: &S3Config,
+        location: &S3Location,
+        public: Option<&S3Location>,
+    ) -> Result<Self, StoreError> {
+        let s3 = S3::open(config, location, public)?;
         Ok(Self::new(Arc::new(s3.objects()), Kind::S3(Arc::new(s3)), false))
     }
 

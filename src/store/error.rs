@@ -98,7 +98,11 @@ impl StoreError {
 /// Of an error document only its code: the rest can hold the access key.
 pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
     let mut innermost = error;
-    while let Some(cause) = innermost.source() {
+    loop {
+        if let Some(problem) = certificate_problem(innermost) {
+            return problem.to_owned();
+        }
+        let Some(cause) = innermost.source() else { break };
         innermost = cause;
     }
     let text = innermost.to_string();
@@ -111,6 +115,32 @@ pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
         before.trim_end_matches([' ', ':']),
         code.map_or_else(String::new, |code| format!(": {code}"))
     )
+}
+
+/// What is wrong with a server's certificate, where there is something to do about it.
+fn certificate_problem(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    use rustls::CertificateError as Wrong;
+    let problem = certificate_error(error)?;
+    if matches!(problem, Wrong::UnknownIssuer) {
+        return Some(
+            "the server's certificate is by an authority that is not trusted here: put the \
+             authority's certificate into `store.s3.ca_file`",
+        );
+    }
+    if matches!(problem, Wrong::NotValidForName | Wrong::NotValidForNameContext { .. }) {
+        return Some("the server's certificate is for another host than the endpoint names");
+    }
+    matches!(problem, Wrong::Expired | Wrong::ExpiredContext { .. })
+        .then_some("the server's certificate has expired")
+}
+
+/// I/O errors, of which there can be several around it, show what they wrap as their own
+/// text and not as their cause.
+fn certificate_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::CertificateError> {
+    if let Some(rustls::Error::InvalidCertificate(problem)) = error.downcast_ref() {
+        return Some(problem);
+    }
+    certificate_error(error.downcast_ref::<io::Error>()?.get_ref()?)
 }
 
 /// The object store wraps the operating system's word for a full disk in causes of its own.
@@ -142,6 +172,23 @@ mod tests {
         let told = innermost(&error);
 
         assert_eq!(told, "Server returned non-2xx status code: 403 Forbidden: InvalidAccessKeyId");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_certificate_is_found_however_deep_it_is() {
+        use rustls::CertificateError::{Expired, Revoked, UnknownIssuer};
+        let wrapped = |problem| {
+            let error = rustls::Error::InvalidCertificate(problem);
+            StoreError::unavailable("x", io::Error::other(io::Error::other(error)))
+        };
+
+        let told = innermost(&wrapped(UnknownIssuer));
+        assert!(
+            told.ends_with("put the authority's certificate into `store.s3.ca_file`"),
+            "{told}"
+        );
+        assert_eq!(innermost(&wrapped(Expired)), "the server's certificate has expired");
+        assert_eq!(innermost(&wrapped(Revoked)), "invalid peer certificate: Revoked");
     }
 
     #[test]

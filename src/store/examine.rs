@@ -114,7 +114,7 @@ pub async fn examine(
 ) -> Result<Examination, StoreError> {
     let (place, facts, staging) = if let Some(location) = config.s3_location() {
         let layout = Layout::new(&location.prefix)?;
-        let s3 = S3::open(&config.s3, &location)?;
+        let s3 = S3::open(&config.s3, &location, config.s3_public_location().as_ref())?;
         let facts = Probe::new(Arc::new(s3.objects()), Some(&s3), &layout).run(now).await;
         let place = format!("{} bucket {}", location.endpoint, location.bucket);
         (place, Some(facts), data_dir.join("cache").join("staging"))

@@ -8,7 +8,7 @@
 use object_store::path::Path as Key;
 
 use super::StoreError;
-use crate::model::{Attachment, ContentHash, KeyId};
+use crate::model::{Attachment, ContentHash, KeyId, UploadId};
 
 /// The file name of an archive, wherever it is.
 pub(super) const ARCHIVE: &str = "bundle.tar.zst";
@@ -44,6 +44,11 @@ impl Layout {
     /// The folder of uploads.
     pub(super) fn staging(&self) -> Key {
         self.below("_staging")
+    }
+
+    /// Where somebody else may send the bundle of an upload.
+    pub(super) fn staged(&self, id: UploadId) -> Key {
+        join(&join(&self.staging(), &id.to_string()), ARCHIVE)
     }
 
     /// The folder in which a probe makes and removes objects of its own.

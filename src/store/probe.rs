@@ -2,7 +2,9 @@
 //!
 //! A header that is accepted is not a promise that is kept: some servers take
 //! `If-None-Match: *` and overwrite all the same. So every capability is tried
-//! and its effect looked at.
+//! and its effect looked at. `public` does that as senders will.
+
+mod public;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,6 +89,10 @@ impl<'a> Probe<'a> {
         self.note(Can::Checksums, tried);
         let tried = self.presign(s3).await;
         self.note(Can::Presign, tried);
+        if let Some(public) = s3.public() {
+            let tried = self.public_endpoint(public).await;
+            self.note(Can::PublicEndpoint, tried);
+        }
     }
 
     fn note(&mut self, capability: StoreCapability, tried: Tried) {
@@ -95,6 +101,10 @@ impl<'a> Probe<'a> {
             Ok(false) => (FactState::Missing, missing(capability).to_owned()),
             Err(problem) if capability == StoreCapability::Reach => {
                 (FactState::Missing, format!("{}: {problem}", missing(capability)))
+            }
+            // This one is not about what the server says, but about what it should not.
+            Err(problem) if capability == StoreCapability::PublicEndpoint => {
+                (FactState::Missing, format!("{} The trial: {problem}", missing(capability)))
             }
             Err(problem) => {
                 (FactState::Missing, format!("{} It said: {problem}", missing(capability)))
@@ -109,7 +119,10 @@ impl<'a> Probe<'a> {
             Some(_) => "Not checked: what comes before it does not work.",
         };
         for capability in StoreCapability::ALL {
-            if !self.facts.iter().any(|fact| fact.capability == capability) {
+            // Nobody asked for it: a line about it would only be noise.
+            let is_asked_for = capability != StoreCapability::PublicEndpoint
+                || self.s3.is_some_and(|s3| s3.public().is_some());
+            if is_asked_for && !self.facts.iter().any(|fact| fact.capability == capability) {
                 let (state, sentence) = (FactState::NotChecked, why.to_owned());
                 self.facts.push(StoreFact { capability, state, sentence });
             }
@@ -259,6 +272,7 @@ const fn works(capability: StoreCapability) -> &'static str {
         Can::Delete => "Objects are removed.",
         Can::Checksums => "The store refuses a content that does not have its SHA-256.",
         Can::Presign => "Signed addresses work.",
+        Can::PublicEndpoint => "Senders reach the store, and can send there what was agreed only.",
     }
 }
 
@@ -286,5 +300,8 @@ const fn missing(capability: StoreCapability) -> &'static str {
              way is found when it is read, and not when it is stored."
         }
         Can::Presign => "Signed addresses do not work: everything goes through this appliance.",
+        Can::PublicEndpoint => {
+            "Addresses at the public endpoint are not given out: bundles are sent to this appliance."
+        }
     }
 }

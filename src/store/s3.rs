@@ -3,21 +3,31 @@
 //! `connector` carries the requests, with `dial` for connections, `bodies` for
 //! time-outs that follow the bytes, `breaker` for a server that is down and
 //! `answers` for failures that come with status 200. `unfinished` finds
-//! multipart uploads that nobody ends.
+//! multipart uploads that nobody ends, `parts` are those that others send, by
+//! addresses that `public` makes and `signature` signs.
 
 mod answers;
 mod bodies;
 mod breaker;
 mod connector;
 mod dial;
+mod parts;
+mod public;
+mod signature;
 mod unfinished;
+
+pub use parts::SentPart;
+pub(super) use public::Public;
+pub use public::SignedRequest;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use object_store::aws::{AmazonS3, AmazonS3Builder, Checksum};
-use object_store::client::{HttpClient, HttpRequest, HttpResponse};
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AwsAuthorizer, Checksum};
+use object_store::client::{HttpClient, HttpRequest, HttpRequestBody, HttpResponse};
 use object_store::{BackoffConfig, RetryConfig};
 
 use self::connector::Connector;
@@ -33,6 +43,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct S3 {
     objects: AmazonS3,
+    /// The same without checksums: an upload in parts that is begun with them
+    /// wants one of each part, and its sender may have none.
+    plain: AmazonS3,
+    /// The bucket as senders reach it.
+    public: Option<Public>,
     client: HttpClient,
     /// The address of the bucket, with nothing after it.
     bucket_url: String,
@@ -42,35 +57,59 @@ pub(super) struct S3 {
 
 impl S3 {
     /// Gets ready to use the bucket. Nothing is sent.
-    pub(super) fn open(config: &S3Config, location: &S3Location) -> Result<Self, StoreError> {
+    pub(super) fn open(
+        config: &S3Config,
+        location: &S3Location,
+        public: Option<&S3Location>,
+    ) -> Result<Self, StoreError> {
         let create_only_completion = Arc::new(AtomicBool::new(false));
         let connector = Connector::new(config, location, Arc::clone(&create_only_completion))?;
         let client = connector.client();
-        let bucket_url = bucket_url(location, config.force_path_style);
-        let endpoint =
-            if config.force_path_style { location.endpoint.clone() } else { bucket_url.clone() };
-        let objects = AmazonS3Builder::new()
-            .with_endpoint(endpoint)
-            .with_virtual_hosted_style_request(!config.force_path_style)
-            .with_bucket_name(&location.bucket)
-            .with_region(&config.region)
-            .with_access_key_id(config.access_key.expose())
-            .with_secret_access_key(config.secret_key.expose())
-            .with_allow_http(true)
-            .with_checksum_algorithm(Checksum::SHA256)
-            .with_disable_tagging(true)
-            // `POST ?delete` is what S3-compatible servers most often lack.
-            .with_disable_bulk_delete(true)
-            .with_retry(retries(config))
-            .with_http_connector(connector)
-            .build()
-            .map_err(|error| StoreError::object("use its settings", error))?;
-        let region = config.region.clone();
-        Ok(Self { objects, client, bucket_url, region, create_only_completion })
+        let unusable = |error| StoreError::object("use its settings", error);
+        let builder = builder(config, location, connector);
+        let plain = builder.clone().build().map_err(unusable)?;
+        let objects =
+            builder.with_checksum_algorithm(Checksum::SHA256).build().map_err(unusable)?;
+        Ok(Self {
+            objects,
+            plain,
+            public: public.map(|location| Public::open(config, location)).transpose()?,
+            client,
+            bucket_url: bucket_url(location, config.force_path_style),
+            region: config.region.clone(),
+            create_only_completion,
+        })
     }
 
     pub(super) fn objects(&self) -> AmazonS3 {
         self.objects.clone()
+    }
+
+    /// The bucket as senders reach it, if they do.
+    pub(super) fn public(&self) -> Option<&Public> {
+        self.public.as_ref()
+    }
+
+    /// Asks for what `object_store` has no call for: the path below the bucket, with its
+    /// slash, and the query. Gives the status and the body.
+    async fn ask(
+        &self,
+        doing: &'static str,
+        target: &str,
+    ) -> Result<(StatusCode, Bytes), StoreError> {
+        let failed = |error| StoreError::object(doing, error);
+        let mut request = Request::builder()
+            .method(Method::GET)
+            .uri(format!("{}{target}", self.bucket_url))
+            .body(HttpRequestBody::empty())
+            .map_err(|error| StoreError::unavailable(doing, error))?;
+        let credential = self.objects.credentials().get_credential().await.map_err(failed)?;
+        let authorizer = AwsAuthorizer::new(&credential, "s3", &self.region);
+        authorizer.try_authorize(&mut request, None).map_err(failed)?;
+        let answer = self.execute(request).await?;
+        let status = answer.status();
+        let body = answer.into_body().bytes().await;
+        Ok((status, body.map_err(|error| StoreError::unavailable(doing, error))?))
     }
 
     /// Sends a request that was signed before, once.
@@ -83,6 +122,28 @@ impl S3 {
     pub(super) fn ask_create_only_completion(&self, ask: bool) {
         self.create_only_completion.store(ask, Ordering::Relaxed);
     }
+}
+
+/// What every way to the bucket has in common.
+fn builder(config: &S3Config, location: &S3Location, connector: Connector) -> AmazonS3Builder {
+    let endpoint = if config.force_path_style {
+        location.endpoint.clone()
+    } else {
+        bucket_url(location, false)
+    };
+    AmazonS3Builder::new()
+        .with_endpoint(endpoint)
+        .with_virtual_hosted_style_request(!config.force_path_style)
+        .with_bucket_name(&location.bucket)
+        .with_region(&config.region)
+        .with_access_key_id(config.access_key.expose())
+        .with_secret_access_key(config.secret_key.expose())
+        .with_allow_http(true)
+        .with_disable_tagging(true)
+        // `POST ?delete` is what S3-compatible servers most often lack.
+        .with_disable_bulk_delete(true)
+        .with_retry(retries(config))
+        .with_http_connector(connector)
 }
 
 /// `https://server/bucket`, or `https://bucket.server`.
@@ -104,7 +165,6 @@ fn retries(config: &S3Config) -> RetryConfig {
 
 #[cfg(test)]
 mod tests {
-    use http::Method;
     use object_store::path::Path as Key;
     use object_store::signer::Signer;
 
@@ -122,7 +182,7 @@ mod tests {
             force_path_style: path_style,
             ..S3Config::default()
         };
-        let s3 = S3::open(&config, &location).unwrap();
+        let s3 = S3::open(&config, &location, None).unwrap();
         let key = Key::from("sha256/x");
         let signed = s3.objects().signed_url(Method::GET, &key, Duration::from_mins(1)).await;
         let signed = signed.unwrap();

@@ -125,6 +125,7 @@ fn publishing() -> Vec<Route> {
 }
 
 fn uploading() -> Vec<Route> {
+    use uploads::presigned;
     vec![
         route("GET", "/api/v1/limits", Scope(BundlePublish), limits::show_limits),
         route("OPTIONS", "/api/v1/uploads", Scope(BundlePublish), uploads::describe_uploads),
@@ -133,6 +134,24 @@ fn uploading() -> Vec<Route> {
         route("GET", "/api/v1/uploads/{id}", Scope(BundlePublish), uploads::get_upload),
         route("PATCH", "/api/v1/uploads/{id}", Scope(BundlePublish), uploads::append_upload),
         route("DELETE", "/api/v1/uploads/{id}", Scope(BundlePublish), uploads::abort_upload),
+        route(
+            "POST",
+            "/api/v1/uploads/presigned",
+            Scope(BundlePublish),
+            presigned::create_presigned_upload,
+        ),
+        route(
+            "GET",
+            "/api/v1/uploads/{id}/parts",
+            Scope(BundlePublish),
+            presigned::list_upload_parts,
+        ),
+        route(
+            "POST",
+            "/api/v1/uploads/{id}/parts",
+            Scope(BundlePublish),
+            presigned::sign_upload_parts,
+        ),
         route(
             "POST",
             "/api/v1/uploads/{id}/publish",

@@ -2,6 +2,7 @@
 
 mod cache;
 mod harness;
+mod presigned;
 mod quarantine;
 mod real;
 mod refusals;

@@ -6,6 +6,7 @@ mod callers;
 mod failing_store;
 mod finalizing;
 mod installing;
+mod presigned;
 mod proxying;
 mod stars;
 mod waiting;

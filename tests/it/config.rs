@@ -112,6 +112,63 @@ fn every_deployment_name_sets_its_key() {
 }
 
 #[test]
+fn the_region_of_the_machine_counts_where_nothing_else_names_one() {
+    let region = |given: Given| given.config().store.s3.region;
+    let both =
+        || given().variable("AWS_DEFAULT_REGION", "eu-west-1").variable("AWS_REGION", "eu-north-1");
+
+    assert_eq!(region(given()), "us-east-1");
+    assert_eq!(region(given().variable("AWS_DEFAULT_REGION", "eu-west-1")), "eu-west-1");
+    assert_eq!(region(both()), "eu-north-1");
+    assert_eq!(region(both().variable("AWS_REGION", "")), "eu-west-1");
+    assert_eq!(region(both().file("[store.s3]\nregion = \"garage\"")), "garage");
+    assert_eq!(region(both().variable("STORAGE_S3_REGION", "auto")), "auto");
+}
+
+#[test]
+fn a_public_endpoint_is_a_server_alone_and_needs_one_behind_it() {
+    let with = |text: &str| {
+        let keys = "endpoint = \"http://127.0.0.1:9000\"\nbucket = \"b\"\naccess_key = \"a\"\nsecret_key = \"s\"";
+        given().file(&format!("[store.s3]\n{keys}\n{text}"))
+    };
+
+    assert_eq!(
+        given().file("[store.s3]\npublic_endpoint = \"https://s3.example.net\"").problems(),
+        ["store.s3.public_endpoint (plugboard.toml): needs store.s3.endpoint: there is no server \
+          that senders could reach"]
+    );
+    for endpoint in ["s3.example.net", "https://s3.example.net/bucket", "ftp://a", "https://a?b"] {
+        assert_eq!(
+            with(&format!("public_endpoint = \"{endpoint}\"")).problems(),
+            ["store.s3.public_endpoint (plugboard.toml): must be the server alone, as \
+              `https://s3.example.net`"]
+        );
+    }
+    assert_eq!(
+        with("redirect_downloads = true").problems(),
+        [
+            "store.s3.redirect_downloads (plugboard.toml): needs store.s3.public_endpoint: an address \
+          there is what it answers with"
+        ]
+    );
+    let public = with("public_endpoint = \"https://s3.example.net:443/\"").config();
+    let location = public.store.s3_public_location().unwrap();
+    assert_eq!((&*location.endpoint, &*location.bucket), ("https://s3.example.net", "b"));
+}
+
+#[test]
+fn a_public_endpoint_without_tls_is_worth_a_notice() {
+    let notices = |endpoint: &str| {
+        let keys = "endpoint = \"http://127.0.0.1:9000\"\nbucket = \"b\"\naccess_key = \"a\"\nsecret_key = \"s\"";
+        given().file(&format!("[store.s3]\n{keys}\npublic_endpoint = \"{endpoint}\"")).notices()
+    };
+
+    assert!(notices("http://s3.example.net").contains("store.s3.public_endpoint"));
+    assert!(!notices("https://s3.example.net").contains("store.s3.public_endpoint"));
+    assert!(!notices("http://localhost:9000").contains("store.s3.public_endpoint"));
+}
+
+#[test]
 fn an_empty_deployment_name_is_not_set_but_an_empty_allowlist_allows_nothing() {
     let config = given()
         .file("[gateway]\ntimeout_ms = 1000\n[egress]\nallowlist = [\"example.com\"]")

@@ -1,10 +1,12 @@
 //! The appliance with its bundles on a server: everything works, what is
 //! tampered with is found, and what breaks is told and breaks nothing else.
 
+mod connections;
 mod doctor;
 mod faults;
 mod garage;
 mod packaging;
+mod redirects;
 
 use std::fs;
 

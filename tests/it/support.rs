@@ -9,6 +9,7 @@ pub(crate) mod random;
 pub(crate) mod raw_tar;
 pub(crate) mod real_server;
 pub(crate) mod s3_server;
+pub(crate) mod sender;
 pub(crate) mod test_app;
 
 /// How often the tests that depend on luck or on timing repeat: once, or more in `.ci/soak`.

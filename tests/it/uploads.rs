@@ -4,6 +4,7 @@ mod at_once;
 mod limits;
 mod ownership;
 mod parts;
+mod presigned;
 mod protocol;
 mod publishing;
 

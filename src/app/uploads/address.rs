@@ -8,10 +8,9 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use subtle::ConstantTimeEq;
 
-use super::{NewUpload, UploadError};
 use crate::app::App;
 use crate::app::tokens::random;
-use crate::model::{ContentHash, Principal, ScopeKind, TokenId, Upload, UploadId};
+use crate::model::{ContentHash, Principal, ScopeKind, TokenId, UploadId};
 
 /// How long an address is good for.
 pub const ADDRESS_LIFE: SignedDuration = SignedDuration::from_mins(15);
@@ -49,22 +48,6 @@ pub enum AddressError {
 }
 
 impl App {
-    /// Begins an upload that somebody else may send; `None` when its bytes are published.
-    pub async fn initiate_upload(
-        &self,
-        principal: &Principal,
-        new: NewUpload,
-    ) -> Result<Option<Upload>, UploadError> {
-        if let Some(hash) = new.declared_hash
-            && self.is_published_for(principal, hash).await?
-        {
-            return Ok(None);
-        }
-        let upload = self.begin_upload(principal, new).await?;
-        // Published in this very moment.
-        Ok((!upload.finished).then_some(upload))
-    }
-
     /// Signs an address. `target` is what the request must be: method and path.
     pub fn sign_upload_address(&self, target: &str, address: &UploadAddress) -> String {
         blake3::Hash::from(self.upload_addresses.sign(target, address)).to_hex().to_string()

@@ -15,6 +15,9 @@ use crate::trust::{Report, ReportedExtension};
 pub enum FinishError {
     #[error("{missing} of {length} bytes have not arrived yet", missing = .length - .offset)]
     Incomplete { offset: u64, length: u64 },
+    /// Of those that are sent to the store.
+    #[error("{} of {count} parts have not arrived yet", .missing.len())]
+    PartsMissing { missing: Vec<u32>, count: u32 },
     /// It was published or quarantined, and that has been undone since.
     #[error("what became of the upload {0} is gone")]
     Gone(UploadId),
@@ -48,6 +51,7 @@ impl App {
         if upload.finished {
             return self.outcome_of(upload).await;
         }
+        let upload = self.fetch_sent(upload, &hold).await?;
         if !upload.is_complete() {
             let Upload { offset, length, .. } = upload;
             return Err(FinishError::Incomplete { offset, length });

@@ -1,15 +1,19 @@
 //! Connections to the server: TCP without delay, TLS, and one limit for all of it.
 
 use std::error::Error;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use std::vec;
 
 use http::Uri;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
@@ -23,16 +27,22 @@ use super::bodies::TimedOut;
 /// Makes connections.
 #[derive(Clone, Debug)]
 pub(super) struct Dial {
-    connector: HttpsConnector<HttpConnector>,
+    connector: HttpsConnector<HttpConnector<Names>>,
     limit: Duration,
 }
+
+/// The names of the system, and those below `localhost`, which are this machine
+/// (RFC 6761, section 6.3) and which not every system knows: a bucket in the host of
+/// a server on this machine has one.
+#[derive(Clone, Debug)]
+struct Names(GaiResolver);
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
 impl Dial {
     /// `ca_file` is trusted beside the authorities of the system; empty: none is.
     pub(super) fn new(limit: Duration, tls: bool, ca_file: &Path) -> Result<Self, StoreError> {
-        let mut tcp = HttpConnector::new();
+        let mut tcp = HttpConnector::new_with_resolver(Names(GaiResolver::new()));
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         // Without TLS nobody's word is needed, and a system without authorities works, too.
@@ -50,6 +60,30 @@ impl Dial {
             .wrap_connector(tcp);
         Ok(Self { connector, limit })
     }
+}
+
+impl Service<Name> for Names {
+    type Response = vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<vec::IntoIter<SocketAddr>>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        if is_this_machine(name.as_str()) {
+            let both = [(Ipv4Addr::LOCALHOST, 0).into(), (Ipv6Addr::LOCALHOST, 0).into()];
+            return Box::pin(async move { Ok(Vec::from(both).into_iter()) });
+        }
+        let found = self.0.call(name);
+        Box::pin(async move { Ok(found.await?.collect::<Vec<_>>().into_iter()) })
+    }
+}
+
+fn is_this_machine(name: &str) -> bool {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 impl Service<Uri> for Dial {
@@ -100,4 +134,19 @@ fn roots(ca_file: &Path) -> Result<RootCertStore, StoreError> {
 fn ca_problem(ca_file: &Path, problem: &dyn std::fmt::Display) -> StoreError {
     let problem = format!("store.s3.ca_file: {}: {problem}", ca_file.display());
     StoreError::unavailable("read its certificates", problem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_below_localhost_are_this_machine() {
+        for name in ["localhost", "bundles.localhost", "Bundles.LocalHost.", "a.b.localhost"] {
+            assert!(is_this_machine(name), "{name}");
+        }
+        for name in ["localhost.example.net", "notlocalhost", "local", ""] {
+            assert!(!is_this_machine(name), "{name}");
+        }
+    }
 }

@@ -1,10 +1,7 @@
 //! Multipart uploads that were begun and not ended: a crash leaves them, nobody
 //! sees them in a listing, and they are paid for.
 
-use http::{Method, Request};
 use jiff::Timestamp;
-use object_store::aws::AwsAuthorizer;
-use object_store::client::HttpRequestBody;
 use object_store::multipart::MultipartStore;
 use object_store::path::Path as Key;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -54,22 +51,9 @@ impl S3 {
 
     async fn unfinished(&self, prefix: &Key) -> Result<Vec<Unfinished>, StoreError> {
         const DOING: &str = "list unfinished uploads";
-        let failed = |error| StoreError::object(DOING, error);
         let prefix = if prefix.as_ref().is_empty() { String::new() } else { format!("{prefix}/") };
         let prefix = utf8_percent_encode(&prefix, NON_ALPHANUMERIC);
-        let mut request = Request::builder()
-            .method(Method::GET)
-            .uri(format!("{}?prefix={prefix}&uploads=", self.bucket_url))
-            .body(HttpRequestBody::empty())
-            .map_err(|error| StoreError::unavailable(DOING, error))?;
-        let credential = self.objects.credentials().get_credential().await.map_err(failed)?;
-        let authorizer = AwsAuthorizer::new(&credential, "s3", &self.region);
-        authorizer.try_authorize(&mut request, None).map_err(failed)?;
-
-        let answer = self.execute(request).await?;
-        let status = answer.status();
-        let body = answer.into_body().bytes().await;
-        let body = body.map_err(|error| StoreError::unavailable(DOING, error))?;
+        let (status, body) = self.ask(DOING, &format!("?prefix={prefix}&uploads=")).await?;
         if !status.is_success() {
             return Err(StoreError::unavailable(DOING, format!("the server says {status}")));
         }

@@ -53,6 +53,12 @@ pub(in crate::web) struct Download {
     pub(in crate::web) policy: CachePolicy,
 }
 
+/// A part of a file, or the address that has it.
+enum Content {
+    Here(Body),
+    Elsewhere(String),
+}
+
 impl Download {
     pub(in crate::web) fn etag(&self) -> String {
         format!("\"sha256-{}\"", hex::encode(self.sha256))
@@ -76,14 +82,20 @@ impl Download {
         &self,
         method: &Method,
         asked: &HeaderMap,
-        content: impl AsyncFnOnce(std::ops::Range<u64>) -> Result<Body, ApiError>,
+        content: impl AsyncFnOnce(std::ops::Range<u64>) -> Result<Content, ApiError>,
     ) -> Answer {
         if is_fresh(asked, &self.etag()) {
             return Ok((StatusCode::NOT_MODIFIED, self.lasting_headers()?).into_response());
         }
         let range = Range::of(asked, &self.etag(), self.size);
         let Some(part) = range.bytes(self.size) else { return Ok(unsatisfiable(self.size)) };
-        let body = if *method == Method::HEAD { Body::empty() } else { content(part).await? };
+        let body = match *method {
+            Method::HEAD => Body::empty(),
+            _ => match content(part).await? {
+                Content::Here(body) => body,
+                Content::Elsewhere(url) => return self.elsewhere(&url),
+            },
+        };
         let mut response = body.into_response();
         *response.headers_mut() = self.lasting_headers()?;
         if range == Range::Whole {
@@ -91,6 +103,18 @@ impl Download {
         }
         range.describe(&mut response, self.size);
         Ok(response)
+    }
+
+    /// The answer that sends to where the content is.
+    fn elsewhere(&self, url: &str) -> Answer {
+        let location = HeaderValue::try_from(url).map_err(ApiError::internal)?;
+        let headers = HeaderMap::from_iter([
+            (header::LOCATION, location),
+            // Whoever kept it would follow an address that is over.
+            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            (digest::REPR_DIGEST, digest::sent(&self.sha256)),
+        ]);
+        Ok((StatusCode::TEMPORARY_REDIRECT, headers).into_response())
     }
 
     /// The answer to a request for a file that is in memory.
@@ -102,7 +126,7 @@ impl Download {
     ) -> Answer {
         let at = |byte: u64| usize::try_from(byte).unwrap_or(usize::MAX);
         let part = async |part: std::ops::Range<u64>| {
-            Ok(Body::from(content.slice(at(part.start)..at(part.end))))
+            Ok(Content::Here(content.slice(at(part.start)..at(part.end)).into()))
         };
         self.answer(method, asked, part).await
     }
@@ -124,7 +148,10 @@ pub(crate) async fn get_bundle(
         file_name: format!("{name}-{version}.tar.zst"),
         policy: CachePolicy::PrivateImmutable,
     };
-    let archive = async |part| Ok(Body::from_stream(app.open_archive(&row, part).await?));
+    let archive = async |part| match app.bundle_address(&row, &download.file_name)? {
+        Some(url) => Ok(Content::Elsewhere(url)),
+        None => Ok(Content::Here(Body::from_stream(app.open_archive(&row, part).await?))),
+    };
     download.answer(&method, &asked, archive).await
 }
 

@@ -1,8 +1,10 @@
 //! `/api/v1/uploads`: bundles that arrive in parts, by the tus protocol.
 //!
 //! The protocol ends where all bytes are here; `publish` is the step behind it,
-//! with the answers of `PUT /api/v1/bundles`.
+//! with the answers of `PUT /api/v1/bundles`. `presigned` is for bytes that go to
+//! the store instead.
 
+pub(in crate::web) mod presigned;
 pub(in crate::web) mod tus;
 
 use std::sync::Arc;

@@ -82,6 +82,7 @@ fn refusal(error: FinalizeError) -> ApiError {
         FinalizeError::Quarantined(entry, report) => signature_required(&entry, &report),
         FinalizeError::Finish(error) => match error {
             FinishError::Incomplete { .. }
+            | FinishError::PartsMissing { .. }
             | FinishError::Gone(_)
             | FinishError::Upload(UploadError::Unknown(_)) => staging_not_found(),
             FinishError::Upload(error @ UploadError::Lost(_)) => {

@@ -5,23 +5,18 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::HeaderValue;
+use axum::http::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use super::json_body::JsonObject;
 use super::{signed_address, staging_key};
 use crate::app::App;
-use crate::app::uploads::{ADDRESS_LIFE, NewUpload, UploadAddress};
-use crate::model::{ContentHash, Principal, Upload};
+use crate::app::uploads::{ADDRESS_LIFE, NewUpload, SendTo, UploadAddress};
+use crate::model::{Principal, Upload};
+use crate::store::{Announced, SignedRequest};
 use crate::web::error::ApiError;
 
 const DEFAULT_CONTENT_TYPE: &str = "application/octet-stream";
-
-/// The headers that the sender of the bundle is told to send.
-struct Headers {
-    content_type: String,
-    cache_control: Option<String>,
-}
 
 /// Gives out an address for one bundle; none when its bytes are published.
 pub(in crate::web) async fn initiate_bundle(
@@ -34,7 +29,13 @@ pub(in crate::web) async fn initiate_bundle(
     let size = body.size(app.config.store.max_bundle_bytes)?;
     let size = size.ok_or_else(|| ApiError::malformed("`size` is missing, in bytes"))?;
     let declared_hash = body.declared_hash()?;
-    let headers = Headers::read(&body)?;
+    let announced = Announced {
+        length: size,
+        declared_hash,
+        content_type: header(&body, "contentType")?
+            .unwrap_or(HeaderValue::from_static(DEFAULT_CONTENT_TYPE)),
+        cache_control: header(&body, "cacheControl")?,
+    };
     let new = NewUpload {
         length: size,
         declared_hash,
@@ -45,45 +46,45 @@ pub(in crate::web) async fn initiate_bundle(
     if let Some(hash) = declared_hash {
         answer["declaredHash"] = hash.hex().into();
     }
-    if let Some(upload) = app.initiate_upload(&principal, new).await? {
-        answer["upload"] = presigned(&app, &principal, &upload, declared_hash, headers)?;
-    } else {
-        answer["upload"] = Value::Null;
-        answer["exists"] = true.into();
+    match app.initiate_upload(&principal, new, &announced).await? {
+        Some((upload, SendTo::Here)) => {
+            answer["upload"] = here(&app, &principal, &upload, &announced)?;
+        }
+        Some((upload, SendTo::Store(request))) => answer["upload"] = at_store(&upload, &request),
+        None => {
+            answer["upload"] = Value::Null;
+            answer["exists"] = true.into();
+        }
     }
     Ok(Json(answer))
 }
 
-impl Headers {
-    fn read(body: &JsonObject) -> Result<Self, ApiError> {
-        let check = |name: &str, value: &str| {
-            if HeaderValue::from_str(value).is_ok() && value == value.trim() && !value.is_empty() {
-                Ok(value.to_owned())
-            } else {
-                Err(ApiError::malformed(format!("`{name}` cannot be the value of a header")))
-            }
-        };
-        let content_type = body.text("contentType")?.unwrap_or(DEFAULT_CONTENT_TYPE);
-        let cache_control = body.text("cacheControl")?;
-        Ok(Self {
-            content_type: check("contentType", content_type)?,
-            cache_control: cache_control.map(|v| check("cacheControl", v)).transpose()?,
-        })
-    }
+/// A member that the sender is to send as a header.
+fn header(body: &JsonObject, name: &str) -> Result<Option<HeaderValue>, ApiError> {
+    let Some(text) = body.text(name)? else { return Ok(None) };
+    let value = HeaderValue::from_str(text).ok();
+    // It becomes part of a signature: no spaces that somebody on the way may take off.
+    value
+        .filter(|_| !text.is_empty() && text == text.trim())
+        .map(Some)
+        .ok_or_else(|| ApiError::malformed(format!("`{name}` cannot be the value of a header")))
 }
 
-fn presigned(
+/// An address of this appliance.
+fn here(
     app: &App,
     principal: &Principal,
     upload: &Upload,
-    declared_hash: Option<ContentHash>,
-    headers: Headers,
+    announced: &Announced,
 ) -> Result<Value, ApiError> {
     let Principal::Token(token) = principal else {
         return Err(ApiError::forbidden("addresses are given out to tokens only"));
     };
-    let mut required = json!({ "content-type": headers.content_type, "if-none-match": "*" });
-    if let Some(cache_control) = &headers.cache_control {
+    let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+    let content_type = text(&announced.content_type);
+    let cache_control = announced.cache_control.as_ref().map(text);
+    let mut required = json!({ "content-type": content_type, "if-none-match": "*" });
+    if let Some(cache_control) = &cache_control {
         required["cache-control"] = cache_control.as_str().into();
     }
     let address = UploadAddress {
@@ -91,16 +92,29 @@ fn presigned(
         token: token.id.clone(),
         expires_at: (app.clock.now() + ADDRESS_LIFE).as_second(),
         length: upload.length,
-        declared_hash,
-        content_type: headers.content_type,
-        cache_control: headers.cache_control,
+        declared_hash: announced.declared_hash,
+        content_type,
+        cache_control,
     };
-    Ok(json!({
+    Ok(told(upload, &signed_address::url(app, &address), &required))
+}
+
+/// An address of the store.
+fn at_store(upload: &Upload, request: &SignedRequest) -> Value {
+    let header = |(name, value): (&HeaderName, &HeaderValue)| {
+        (name.to_string(), value.to_str().unwrap_or_default().into())
+    };
+    let required = request.headers.iter().map(header).collect();
+    told(upload, &request.url, &Value::Object(required))
+}
+
+fn told(upload: &Upload, url: &str, required_headers: &Value) -> Value {
+    json!({
         "key": staging_key::of(upload.id),
-        "url": signed_address::url(app, &address),
+        "url": url,
         "method": "PUT",
         "expiresSeconds": ADDRESS_LIFE.as_secs(),
-        "requiredHeaders": required,
+        "requiredHeaders": required_headers,
         "strategy": "staging",
-    }))
+    })
 }

@@ -59,6 +59,27 @@ impl From<UploadError> for ApiError {
             UploadError::Broken { offset, .. } => {
                 Self::malformed(detail).header(OFFSET, &offset.to_string()).extra("offset", offset)
             }
+            UploadError::SentToStore(_) => {
+                Self::client(StatusCode::CONFLICT, "sent_to_store", detail)
+                    .hint("send them to the addresses of the upload, or begin one without")
+            }
+            UploadError::NoAddresses => Self::client(StatusCode::CONFLICT, "no_addresses", detail)
+                .hint("send the bundle in parts at /api/v1/uploads; an operator can set `store.s3.public_endpoint`"),
+            UploadError::NotInParts(_) => {
+                Self::client(StatusCode::CONFLICT, "not_in_parts", detail)
+                    .hint("begin one at /api/v1/uploads/presigned")
+            }
+            UploadError::NoSuchPart { count, .. } => {
+                Self::client(StatusCode::UNPROCESSABLE_ENTITY, "no_such_part", detail)
+                    .hint("the bundle is as long as was said when the upload began")
+                    .extra("part_count", count)
+            }
+            UploadError::OtherLength { length, found } => {
+                Self::client(StatusCode::BAD_REQUEST, "length_mismatch", detail)
+                    .hint("begin a new upload with the right length")
+                    .extra("length", length)
+                    .extra("received_bytes", found)
+            }
             UploadError::Store(error) => error.into(),
             UploadError::Registry(cause) => cause.into(),
             UploadError::Cancelled(cause) => Self::internal(cause),
@@ -76,6 +97,12 @@ impl From<FinishError> for ApiError {
                     .hint("send the rest with PATCH first")
                     .extra("offset", offset)
                     .extra("length", length)
+            }
+            FinishError::PartsMissing { missing, count } => {
+                Self::client(StatusCode::CONFLICT, "upload_incomplete", detail)
+                    .hint("send the missing parts to their addresses first")
+                    .extra("missing_parts", missing)
+                    .extra("part_count", count)
             }
             FinishError::Gone(_) => Self::client(StatusCode::GONE, "gone", detail)
                 .hint("send the bundle again with a new upload"),

@@ -63,9 +63,13 @@ impl Bench {
 
     /// A store on a server of its own that nobody has probed.
     pub(super) fn on_s3(manners: Manners) -> Self {
-        let server = S3Server::start_with(manners);
+        Self::on_server(S3Server::start_with(manners), S3Server::config)
+    }
+
+    /// The same with settings for that server.
+    pub(super) fn on_server(server: S3Server, config: impl Fn(&S3Server) -> StoreConfig) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let config = server.config();
+        let config = config(&server);
         let store = BundleStore::open(&config, folder.path()).unwrap();
         Self { store, folder, config, place: Place::Server(server) }
     }

@@ -46,7 +46,8 @@ fn first(
 
 #[tokio::test]
 async fn a_probe_sees_what_a_careful_server_can() {
-    let bench = Bench::on_s3(Manners::default());
+    let server = S3Server::start();
+    let bench = Bench::on_server(server, S3Server::config_with_public_endpoint);
 
     let facts = bench.store.probe(Timestamp::UNIX_EPOCH).await;
 

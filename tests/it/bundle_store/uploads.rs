@@ -21,6 +21,7 @@ fn row(length: u64, offset: u64) -> Upload {
         filename: String::new(),
         created_at: Timestamp::UNIX_EPOCH,
         expires_at: Timestamp::MAX,
+        presigned: None,
         finished: false,
         report: None,
     }

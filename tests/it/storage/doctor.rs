@@ -15,7 +15,7 @@ pub(super) fn doctor(folder: &std::path::Path, settings: &[(&str, &str)]) -> Out
     command.output().unwrap()
 }
 
-fn on_server(endpoint: &str) -> [(&'static str, &str); 4] {
+pub(super) fn on_server(endpoint: &str) -> [(&'static str, &str); 4] {
     [
         ("STORAGE_S3_ENDPOINT", endpoint),
         ("STORAGE_S3_ACCESS_KEY", ACCESS_KEY),
@@ -48,6 +48,23 @@ fn a_good_server_passes_every_check() {
     assert_eq!(told.count(), 0, "{checks:?}");
     assert_eq!(checks.len(), 14, "{checks:?}");
     assert_eq!(server.keys(), Vec::<String>::new());
+}
+
+#[test]
+fn a_public_endpoint_that_does_not_work_is_worth_attention_and_no_failure() {
+    let (folder, server) = (tempfile::tempdir().unwrap(), S3Server::start());
+    let public = server.public_endpoint();
+
+    for (endpoint, status) in [(&*public, "ok"), ("http://127.0.0.1:1", "attention")] {
+        let mut settings = Vec::from(on_server(&server.endpoint));
+        settings.push(("PLUGBOARD_STORE__S3__PUBLIC_ENDPOINT", endpoint));
+        let output = doctor(folder.path(), &settings);
+
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let found = checks(&output);
+        assert!(found.contains(&("store.public_endpoint".into(), status.into())), "{found:?}");
+        assert_eq!(server.keys(), Vec::<String>::new());
+    }
 }
 
 #[test]

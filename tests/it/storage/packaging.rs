@@ -37,6 +37,7 @@ fn the_writer_may_do_what_the_appliance_does_and_no_more() {
         "s3:GetObject",
         "s3:ListBucket",
         "s3:ListBucketMultipartUploads",
+        "s3:ListMultipartUploadParts",
         "s3:PutObject",
     ];
     assert_eq!(actions(&statements, "Allow"), expected.map(str::to_owned).into());
@@ -87,8 +88,8 @@ pub(super) fn check_script(settings: &[(&str, &str)]) {
         .output()
         .unwrap();
 
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.trim_end().ends_with("all checks passed"), "{said}");
     assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "the script left files");
 }

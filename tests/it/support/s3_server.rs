@@ -2,31 +2,43 @@
 //!
 //! `s3s-fs` keeps objects as files, so that tests can look and tamper. It looks
 //! before it writes, without a lock: one lock per path makes its conditional
-//! writes what a real server's are.
+//! writes what a real server's are. `strict` refuses what a real one refuses of
+//! signed addresses, and `s3s` lets pass.
+
+mod listings;
+mod strict;
+mod tls;
+
+pub(crate) use tls::Authority;
 
 use std::collections::HashMap;
 use std::fs;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
-use hyper::http::Extensions;
+use futures_util::stream;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::header::CONTENT_LENGTH;
 use hyper::service::service_fn;
-use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use hyper::{Method, Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use plugboard::config::{S3Config, StoreConfig};
 use s3s::access::S3Access;
 use s3s::auth::SimpleAuth;
 use s3s::dto::{CompleteMultipartUploadInput, PutObjectInput};
-use s3s::route::S3Route;
+use s3s::host::SingleDomain;
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s::{Body, S3Request, S3Response, S3Result};
+use s3s::{Body, S3Request, S3Result};
 use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
+use tokio_rustls::TlsAcceptor;
+
+use listings::Listings;
 
 pub(crate) const BUCKET: &str = "bundles";
 pub(crate) const ACCESS_KEY: &str = "test-access-key";
@@ -50,6 +62,8 @@ pub(crate) enum Fault {
     Said(u16, &'static str),
     /// It is done, and answered with 200 and an error document.
     ErrorDocument(&'static str),
+    /// It is done, and the connection ends in the middle of the answer's body.
+    Cut,
 }
 
 type Faults = Mutex<Option<Box<dyn FnMut(&Method, &Uri) -> Option<Fault> + Send>>>;
@@ -81,13 +95,44 @@ impl S3Server {
     }
 
     pub(crate) fn start_with(manners: Manners) -> Self {
+        Self::launch(manners, None, |address| format!("http://{address}"), |_| None)
+    }
+
+    /// A server at `name`, over TLS, with a certificate for `names`.
+    pub(crate) fn start_with_tls(authority: &Authority, name: &str, names: &[&str]) -> Self {
+        let tls = Some(authority.acceptor(names));
+        let endpoint = |address: SocketAddr| format!("https://{name}:{}", address.port());
+        Self::launch(Manners::default(), tls, endpoint, |_| None)
+    }
+
+    /// A server that finds the bucket in the host: `bundles.localhost`.
+    pub(crate) fn start_with_hosts() -> Self {
+        let domain = |address: SocketAddr| format!("localhost:{}", address.port());
+        let endpoint = move |address| format!("http://{}", domain(address));
+        let hosts = move |address| Some(SingleDomain::new(&domain(address)).unwrap());
+        Self::launch(Manners::default(), None, endpoint, hosts)
+    }
+
+    fn launch(
+        manners: Manners,
+        tls: Option<TlsAcceptor>,
+        endpoint: impl Fn(SocketAddr) -> String,
+        hosts: impl Fn(SocketAddr) -> Option<SingleDomain>,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join(BUCKET)).unwrap();
         let uploads = Arc::new(Uploads::default());
         let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder.path()).unwrap());
         builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
         builder.set_access(manners);
-        builder.set_route(ListUploads(Arc::clone(&uploads)));
+        let folder_of_parts = folder.path().to_owned();
+        builder.set_route(Listings { uploads: Arc::clone(&uploads), folder: folder_of_parts });
+        if let Some(hosts) = hosts(address) {
+            builder.set_host(hosts);
+        }
         let state = Arc::new(State {
             service: builder.build(),
             locks: Mutex::default(),
@@ -95,13 +140,35 @@ impl S3Server {
             faults: Mutex::default(),
             seen: Mutex::default(),
         });
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel();
         let serving = Arc::clone(&state);
-        let thread = std::thread::spawn(move || serve(listener, &serving, stopped));
+        let thread = std::thread::spawn(move || serve(listener, tls.as_ref(), &serving, stopped));
+        let endpoint = endpoint(address);
         Self { endpoint, folder, state, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// The same server by another name, as senders elsewhere know it.
+    pub(crate) fn public_endpoint(&self) -> String {
+        self.endpoint.replace("127.0.0.1", "localhost")
+    }
+
+    /// [`Self::config`] with that name set.
+    pub(crate) fn config_with_public_endpoint(&self) -> StoreConfig {
+        let mut config = self.config();
+        config.s3.public_endpoint = self.public_endpoint();
+        config
+    }
+
+    /// Replaces an object as somebody with the keys of the bucket would.
+    pub(crate) fn replace(&self, key: &str, content: &[u8]) {
+        replace(self.folder.path(), key, content);
+    }
+
+    /// The same for when a request has come, in what [`Self::fail`] takes.
+    pub(crate) fn replacing(&self, key: &str, content: &[u8]) -> impl Fn() + Send + use<> {
+        let (root, key) = (self.folder.path().to_owned(), key.to_owned());
+        let content = content.to_vec();
+        move || replace(&root, &key, &content)
     }
 
     /// Settings that name this server, with little patience.
@@ -166,6 +233,20 @@ pub(crate) fn config_for(endpoint: &str) -> StoreConfig {
     }
 }
 
+/// What `s3s-fs` remembers of the former object goes, too: its tag is made of the new one.
+fn replace(root: &Path, key: &str, content: &[u8]) {
+    for entry in fs::read_dir(root).unwrap().map(Result::unwrap) {
+        if entry.file_name().to_string_lossy().ends_with(".internal.json") {
+            fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    let object = root.join(BUCKET).join(key);
+    fs::create_dir_all(object.parent().unwrap()).unwrap();
+    let new = root.join("replacement");
+    fs::write(&new, content).unwrap();
+    fs::rename(new, object).unwrap();
+}
+
 fn collect(root: &Path, folder: &Path, keys: &mut Vec<String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -177,7 +258,12 @@ fn collect(root: &Path, folder: &Path, keys: &mut Vec<String>) {
     }
 }
 
-fn serve(listener: TcpListener, state: &Arc<State>, stopped: oneshot::Receiver<()>) {
+fn serve(
+    listener: TcpListener,
+    tls: Option<&TlsAcceptor>,
+    state: &Arc<State>,
+    stopped: oneshot::Receiver<()>,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
@@ -185,11 +271,18 @@ fn serve(listener: TcpListener, state: &Arc<State>, stopped: oneshot::Receiver<(
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 stream.set_nodelay(true).unwrap();
-                let state = Arc::clone(state);
-                let service = service_fn(move |request| answer(Arc::clone(&state), request));
-                let connection = hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), service);
-                tokio::spawn(connection);
+                let (state, tls) = (Arc::clone(state), tls.cloned());
+                tokio::spawn(async move {
+                    match tls {
+                        None => converse(stream, state).await,
+                        Some(tls) => {
+                            // A client that does not trust us ends it.
+                            if let Ok(stream) = tls.accept(stream).await {
+                                converse(stream, state).await;
+                            }
+                        }
+                    }
+                });
             }
         };
         tokio::select! {
@@ -197,6 +290,13 @@ fn serve(listener: TcpListener, state: &Arc<State>, stopped: oneshot::Receiver<(
             _ = stopped => {}
         }
     });
+}
+
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, state: Arc<State>) {
+    let service = service_fn(move |request| answer(Arc::clone(&state), request));
+    let connection =
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    connection.await.ok();
 }
 
 async fn answer(
@@ -209,7 +309,9 @@ async fn answer(
     let refusal = match fault {
         Some(Fault::Status(status)) => Some((status, "InternalError")),
         Some(Fault::Said(status, code)) => Some((status, code)),
-        Some(Fault::ErrorDocument(_)) | None => None,
+        Some(Fault::ErrorDocument(_) | Fault::Cut) | None => {
+            strict::refusal(&uri, request.headers())
+        }
     };
     if let Some((status, code)) = refusal {
         // Read, so that the connection can be used again.
@@ -224,8 +326,25 @@ async fn answer(
     drop(held);
     match fault {
         Some(Fault::ErrorDocument(code)) => Ok(document(200, code)),
+        Some(Fault::Cut) => Ok(cut(answer).await),
         _ => Ok(answer),
     }
+}
+
+/// The answer with half of its body.
+async fn cut(answer: Response<Body>) -> Response<Body> {
+    let (mut parts, body) = answer.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    parts.headers.insert(CONTENT_LENGTH, body.len().into());
+    let half = Ok(Frame::data(body.slice(..body.len() / 2)));
+    // The half leaves while the body is not ready; without that nothing of the answer would.
+    let end = async {
+        tokio::task::yield_now().await;
+        Err(std::io::Error::other("the server hangs up"))
+    };
+    let (half, end) = (stream::iter([half]), stream::once(end));
+    let body = StreamBody::new(stream::StreamExt::chain(half, end));
+    Response::from_parts(parts, Body::http_body_unsync(body))
 }
 
 /// An error as S3 writes it.
@@ -283,29 +402,5 @@ impl S3Access for Manners {
             request.input.if_none_match = None;
         }
         Ok(())
-    }
-}
-
-/// `ListMultipartUploads`, which `s3s-fs` lacks. All began a second after the epoch.
-struct ListUploads(Arc<Uploads>);
-
-#[async_trait]
-impl S3Route for ListUploads {
-    fn is_match(&self, method: &Method, uri: &Uri, _: &HeaderMap, _: &mut Extensions) -> bool {
-        let query = uri.query().unwrap_or_default();
-        method == Method::GET && query.split('&').any(|pair| pair.starts_with("uploads"))
-    }
-
-    async fn call(&self, _: S3Request<Body>) -> S3Result<S3Response<Body>> {
-        let uploads: String =
-            self.0.0.lock().unwrap().iter().fold(String::new(), |text, (id, key)| {
-                text + "<Upload><Key>"
-                    + key
-                    + "</Key><UploadId>"
-                    + id
-                    + "</UploadId><Initiated>1970-01-01T00:00:01.000Z</Initiated></Upload>"
-            });
-        let text = format!("<ListMultipartUploadsResult>{uploads}</ListMultipartUploadsResult>");
-        Ok(S3Response::with_status(Body::from(text), StatusCode::OK))
     }
 }

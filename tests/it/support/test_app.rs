@@ -17,7 +17,7 @@ use plugboard::app::tokens::TokenRequest;
 use plugboard::app::trust::TrustRequest;
 use plugboard::app::uploads::{InFlight, UploadAddresses};
 use plugboard::bundle::{self, BundleLimits};
-use plugboard::config::{Config, StoreConfig};
+use plugboard::config::{Config, SigningPolicy, StoreConfig};
 use plugboard::model::{
     ContentHash, Manifest, NameGlob, Operator, OperatorName, Principal, ReadManifest, Scope, Stars,
     TenantId,
@@ -149,6 +149,22 @@ impl TestApp {
         let change = |config: &mut Config| {
             config.store = server.config();
             change(config);
+        };
+        let app = Self::build(change, BundleStore::open);
+        app.app.probe_store().await;
+        app.set_up().await
+    }
+
+    /// The same, with senders who reach the server, too; it takes unsigned bundles.
+    pub(crate) async fn start_with_public_store(server: &S3Server) -> Self {
+        Self::start_with_store(server.config_with_public_endpoint()).await
+    }
+
+    /// The same with other settings of the store.
+    pub(crate) async fn start_with_store(store: StoreConfig) -> Self {
+        let change = |config: &mut Config| {
+            config.store = store;
+            config.signing.policy = SigningPolicy::AllowUnsigned;
         };
         let app = Self::build(change, BundleStore::open);
         app.app.probe_store().await;
