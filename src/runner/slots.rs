@@ -163,15 +163,15 @@ mod tests {
     #[tokio::test]
     async fn the_refusal_names_whose_slots_are_taken() {
         let slots = slots(3, 2, 1);
-        let [a, b, c] = std::array::from_fn(|_| install("one"));
-        let [d, e] = std::array::from_fn(|_| install("two"));
-        let _a = slots.acquire(&a).await;
-        let _b = slots.acquire(&b).await;
+        let ones: [_; 3] = std::array::from_fn(|_| install("one"));
+        let twos: [_; 2] = std::array::from_fn(|_| install("two"));
+        let _first = slots.acquire(&ones[0]).await;
+        let _second = slots.acquire(&ones[1]).await;
 
-        assert!(matches!(refusal(&slots, &a).await, Some(ExecuteError::InstallBusy)));
-        assert!(matches!(refusal(&slots, &c).await, Some(ExecuteError::TenantBusy)));
-        let _d = slots.acquire(&d).await;
-        assert!(matches!(refusal(&slots, &e).await, Some(ExecuteError::Busy)));
+        assert!(matches!(refusal(&slots, &ones[0]).await, Some(ExecuteError::InstallBusy)));
+        assert!(matches!(refusal(&slots, &ones[2]).await, Some(ExecuteError::TenantBusy)));
+        let _third = slots.acquire(&twos[0]).await;
+        assert!(matches!(refusal(&slots, &twos[1]).await, Some(ExecuteError::Busy)));
     }
 
     #[tokio::test]

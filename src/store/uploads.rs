@@ -169,11 +169,11 @@ impl BundleStore {
         let (hold, readers) = (Arc::clone(hold), Arc::clone(&self.inner.readers));
         blocking(doing::READ_UPLOAD, move || {
             let io = StoreError::io(doing::READ_UPLOAD);
-            let found = fs::metadata(&file).map(|file| file.len());
+            let found = fs::metadata(&file);
             let found = found.map_err(|error| missing(error, hold.id, length, &io))?;
             // Also of a file that was read: that can have been hours ago.
-            if found < length {
-                return Err(lost(hold.id, length, found));
+            if found.is_file() && found.len() < length {
+                return Err(lost(hold.id, length, found.len()));
             }
             let reading = readers.resume(hold.id, length).and_then(|reader| {
                 reader.written().end();

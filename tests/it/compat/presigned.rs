@@ -160,16 +160,16 @@ async fn an_abort_that_does_not_reach_the_store_says_so_and_can_be_repeated() {
 async fn what_was_promised_counts_before_it_is_sent() {
     let server = S3Server::start();
     let app = TestApp::start_with_public_store(&server).await;
-    for _ in 0..4 {
+    for _ in 0..16 {
         initiate(&app, b"abc").await;
     }
 
-    let fifth = app.post(INITIATE, json!({ "filename": "a", "size": 3 })).await;
+    let one_more = app.post(INITIATE, json!({ "filename": "a", "size": 3 })).await;
     let too_large = app.post(INITIATE, json!({ "filename": "a", "size": 209_715_201 })).await;
 
-    refused(&fifth, StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT");
+    refused(&one_more, StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT");
     refused(&too_large, StatusCode::BAD_REQUEST, "BAD_REQUEST");
-    assert_eq!(app.app.bundles.staged_bytes(), 12);
+    assert_eq!(app.app.bundles.staged_bytes(), 48);
 }
 
 #[tokio::test]

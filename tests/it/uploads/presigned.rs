@@ -210,14 +210,14 @@ async fn parts_that_nobody_ends_are_swept_after_a_day() {
 async fn an_upload_that_is_refused_leaves_nothing_at_the_store() {
     let server = S3Server::start();
     let app = TestApp::start_with_public_store(&server).await;
-    for _ in 0..4 {
+    for _ in 0..16 {
         begin(&app, 3).await;
     }
 
-    let fifth = app.post(CREATE, json!({ "length": 3 })).await;
+    let one_more = app.post(CREATE, json!({ "length": 3 })).await;
 
-    is(&fifth, StatusCode::TOO_MANY_REQUESTS, "too_many_uploads");
-    assert_eq!(server.unfinished(), 4);
+    is(&one_more, StatusCode::TOO_MANY_REQUESTS, "too_many_uploads");
+    assert_eq!(server.unfinished(), 16);
     for (length, status) in [(0, 400), (209_715_201, 413)] {
         let refused = app.post(CREATE, json!({ "length": length })).await;
         assert_eq!(refused.status.as_u16(), status, "{}", refused.text());
