@@ -22,6 +22,8 @@ pub struct Storage {
     pub quarantined: usize,
     /// Bytes that they hold together.
     pub held_bytes: u64,
+    /// Bundles in the bucket without a version here, as the last sweep found.
+    pub orphans: u64,
 }
 
 impl App {
@@ -43,6 +45,7 @@ impl App {
             unfinished,
             quarantined,
             held_bytes: self.bundles.staged_bytes(),
+            orphans: self.metrics.orphans(),
         })
     }
 

@@ -46,7 +46,34 @@ impl App {
             sessions::remove_expired(txn, now - idle, now - absolute)
         };
         self.registry.write(expire).await?;
+        let quarantined = self.sweep_expired(now).await?;
+        let uploads = self.sweep_uploads().await?;
+        let removed = self.sweep_removed(now - LEFTOVER_AGE).await?;
+        let staged = self.bundles.sweep_staging(now - LEFTOVER_AGE).await?;
+        let found = self.sweep_orphans(now).await?;
+        let unknown = self.sweep_quarantine(now).await?;
+        let unfinished = self.bundles.sweep_unfinished(now - LEFTOVER_AGE).await?;
+        // In a bucket they stay: another appliance may use them.
+        let (orphans, left) = if self.bundles.is_shared() { (0, found) } else { (found, 0) };
+        let removed = [
+            ("upload", uploads),
+            ("staged", staged),
+            ("quarantined", quarantined + unknown),
+            ("removed_version", removed),
+            ("orphan", orphans),
+            ("unfinished", unfinished),
+        ];
+        self.metrics.observe_sweep(&removed, left);
+        for (kind, count) in removed.into_iter().filter(|(_, count)| *count > 0) {
+            tracing::info!(store.leftovers = kind, "The sweep removed {count}");
+        }
+        Ok(())
+    }
+
+    /// Deletes the bundles whose time in quarantine is over; says how many.
+    async fn sweep_expired(&self, now: Timestamp) -> Result<usize, SweepError> {
         let expired = self.registry.read(move |txn| quarantine::expired(txn, now)).await?;
+        let count = expired.len();
         for row in expired {
             let subject = format!("{} {} {}", row.name, row.version, row.content_hash);
             let mut event =
@@ -61,9 +88,11 @@ impl App {
             self.registry.write(write).await?;
             self.bundles.remove_quarantined(&hash).await?;
         }
-        self.sweep_uploads().await?;
-        self.sweep_removed(now - LEFTOVER_AGE).await?;
-        self.bundles.sweep_staging(now - LEFTOVER_AGE).await?;
+        Ok(count)
+    }
+
+    /// Finds bundles without a version; says how many. Those on a disk are gone then.
+    async fn sweep_orphans(&self, now: Timestamp) -> Result<usize, SweepError> {
         let known = self.registry.read(move |txn| {
             let mut known = removals::removed_after(txn, now - LEFTOVER_AGE)?;
             known.extend(versions::list(txn)?.into_iter().map(|row| row.content_hash));
@@ -73,6 +102,11 @@ impl App {
         if self.bundles.is_shared() {
             report_orphans(&orphans);
         }
+        Ok(orphans.len())
+    }
+
+    /// Deletes quarantined bundles that have no row; says how many.
+    async fn sweep_quarantine(&self, now: Timestamp) -> Result<usize, SweepError> {
         let waiting = self.registry.read(|txn| {
             let rows = quarantine::list(txn)?.into_iter().map(|row| row.content_hash);
             Ok(rows.collect::<HashSet<_>>())
@@ -81,17 +115,14 @@ impl App {
         let days = i64::from(self.config.store.quarantine_days);
         let kept_for = SignedDuration::from_hours(24 * days);
         let age = if self.bundles.is_shared() { kept_for.max(LEFTOVER_AGE) } else { LEFTOVER_AGE };
-        self.bundles.sweep_quarantine(&waiting.await?, now - age).await?;
-        let unfinished = self.bundles.sweep_unfinished(now - LEFTOVER_AGE).await?;
-        if unfinished > 0 {
-            tracing::info!("Removed {unfinished} leftovers of unfinished uploads from the bucket");
-        }
-        Ok(())
+        Ok(self.bundles.sweep_quarantine(&waiting.await?, now - age).await?.len())
     }
 
-    /// Deletes the objects of versions removed at `until` or before. Those that
-    /// cannot be deleted, as in a bucket that forbids it, are tried again.
-    async fn sweep_removed(&self, until: Timestamp) -> Result<(), RegistryError> {
+    /// Deletes the objects of versions removed at `until` or before; says of how
+    /// many. Those that cannot be deleted, as in a bucket that forbids it, are
+    /// tried again.
+    async fn sweep_removed(&self, until: Timestamp) -> Result<usize, RegistryError> {
+        let mut removed = 0;
         for tombstone in self.registry.read(move |txn| removals::due(txn, until)).await? {
             let hash = tombstone.content_hash;
             if let Err(error) = self.bundles.remove_published(&hash).await {
@@ -100,8 +131,9 @@ impl App {
             }
             let write = move |txn: &WriteTxn| removals::set_objects_removed(txn, tombstone);
             self.registry.write(write).await?;
+            removed += 1;
         }
-        Ok(())
+        Ok(removed)
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Metrics {
     registry: Registry,
     requests: Family<Answered, Counter>,
     latency: Family<Route, Histogram, fn() -> Histogram>,
+    swept: Family<Leftovers, Counter>,
+    orphans: Gauge,
     process: Process,
     started: Timestamp,
 }
@@ -32,6 +34,11 @@ struct Answered {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Route {
     route: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Leftovers {
+    kind: &'static str,
 }
 
 /// The numbers of one route, looked up once and not per request.
@@ -78,7 +85,25 @@ impl Metrics {
             Unit::Seconds,
             Family::clone(&latency),
         );
-        Self { registry, requests, latency, process, started }
+        let (swept, orphans) = (Family::default(), Gauge::default());
+        registry.register("store_swept", "Leftovers removed by the sweep", Family::clone(&swept));
+        let help = "Bundles in the bucket that no version here refers to";
+        registry.register("store_orphans", help, orphans.clone());
+        Self { registry, requests, latency, swept, orphans, process, started }
+    }
+
+    /// Counts what a sweep has removed, by kind, and the bundles it found that are
+    /// not its to remove.
+    pub fn observe_sweep(&self, removed: &[(&'static str, usize)], orphans: usize) {
+        for (kind, count) in removed {
+            self.swept.get_or_create(&Leftovers { kind }).inc_by(*count as u64);
+        }
+        self.orphans.set(i64::try_from(orphans).unwrap_or(i64::MAX));
+    }
+
+    /// Bundles in the bucket that no version here refers to, as the last sweep found.
+    pub fn orphans(&self) -> u64 {
+        self.orphans.get().unsigned_abs()
     }
 
     /// Counts one request of a route.
@@ -157,6 +182,8 @@ mod tests {
         metrics.observe_request(&route, 200, Duration::from_millis(3));
         metrics.observe_request(&route, 204, Duration::from_millis(300));
         metrics.observe_request(&route, 504, Duration::from_secs(40));
+        metrics.observe_sweep(&[("upload", 2), ("quarantined", 0)], 3);
+        metrics.observe_sweep(&[("upload", 1), ("quarantined", 0)], 4);
         metrics.encode(started + Duration::from_secs(90))
     }
 
@@ -172,6 +199,18 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }
         assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn what_sweeps_removed_adds_up_and_orphans_are_those_of_the_last() {
+        let text = encoded();
+        for line in [
+            "store_swept_total{kind=\"upload\"} 3",
+            "store_swept_total{kind=\"quarantined\"} 0",
+            "store_orphans 4",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub struct StoragePage {
     /// Bytes that they hold, and may hold.
     pub held: ByteSize,
     pub held_limit: ByteSize,
+    /// `2 bundles`, if the bucket has some that no version here refers to.
+    pub orphans: Option<String>,
     /// Free on the disk of the data folder, and what is kept free of it.
     pub free: Option<ByteSize>,
     pub floor: ByteSize,
@@ -73,6 +75,7 @@ pub(in crate::web) async fn show_storage(State(app): State<Arc<App>>, who: Signe
         waiting: waiting(&storage),
         held: ByteSize::new(storage.held_bytes),
         held_limit: ByteSize::new(app.config.store.max_staged_bytes),
+        orphans: (storage.orphans > 0).then(|| counted(storage.orphans, "bundle")),
         free: free_bytes.map(ByteSize::new),
         floor: ByteSize::new(app.config.store.min_free_bytes),
         checked: facts.as_ref().map(|facts| Moment::new(facts.checked_at, app.clock.now())),

@@ -1,9 +1,11 @@
 //! What the list of extensions and the storage page say of what waits and what is yanked.
 
 use axum::http::{Method, StatusCode};
+use plugboard::app::clock::Clock;
 use serde_json::json;
 
 use crate::support::bundle_builder::BundleBuilder;
+use crate::support::s3_server::S3Server;
 use crate::support::test_app::TestApp;
 
 fn reports(version: &str) -> BundleBuilder {
@@ -73,6 +75,26 @@ async fn the_storage_page_says_what_waits_and_how_much_it_holds() {
 
     assert!(storage.contains("1 unfinished upload and 1 quarantined bundle hold"), "{storage}");
     assert!(storage.contains("3 MiB"), "{storage}");
+}
+
+#[tokio::test]
+async fn bundles_of_others_in_the_bucket_stay_and_are_counted() {
+    let server = S3Server::start();
+    let (app, other) = (TestApp::start_on_s3(&server).await, TestApp::start_on_s3(&server).await);
+    other.publish(&reports("1.0.0")).await;
+    assert!(!page(&app, "/admin/storage").await.contains("Without a version"));
+    // The server's clock is the machine's.
+    app.clock.advance(20 * 365 * 24 * 60 * 60);
+
+    app.app.sweep().await.unwrap();
+
+    let metrics = app.app.metrics.encode(app.clock.now());
+    assert!(metrics.contains("\nstore_orphans 1\n"), "{metrics}");
+    assert!(metrics.contains("store_swept_total{kind=\"orphan\"} 0"), "{metrics}");
+    let storage = page(&app, "/admin/storage").await;
+    assert!(storage.contains("1 bundle in the bucket"), "{storage}");
+    let bundle = format!("sha256/{}/bundle.tar.zst", app.content_hash(&reports("1.0.0")).hex());
+    assert!(server.keys().contains(&bundle), "{:?}", server.keys());
 }
 
 #[tokio::test]
