@@ -245,6 +245,11 @@ fn gateway_word(code: &'static str) -> &'static str {
     }
 }
 
+/// Whether an address is opened by people in a browser.
+pub(super) fn is_page(path: &str) -> bool {
+    matches!(shape_of(path), Shape::Page)
+}
+
 fn shape_of(path: &str) -> Shape {
     if let Some(family) = family_of(path) {
         Shape::Compat(family)

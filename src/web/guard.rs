@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use super::access::Access;
 use super::compat::{api_key, signed_address};
 use super::cookie;
-use super::error::ApiError;
+use super::error::{ApiError, is_page};
 use super::server::{Peer, client_ip};
 use crate::app::App;
 use crate::app::dispatch::Caller;
@@ -22,15 +22,20 @@ pub(super) struct SessionCookie(pub(super) String);
 /// Authenticates the caller, checks the route's access, and hands the caller on.
 #[expect(clippy::result_large_err, reason = "the refusal is an answer that is sent as it is")]
 pub(super) fn admit(app: &App, access: Access, request: &mut Request) -> Result<(), Response> {
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     if access != Access::Always && !app.registry.live().is_set_up() {
         // The host itself can still be asked, so that the command line works.
         if !matches!(request.extensions().get::<Peer>(), Some(Peer::Unix { .. })) {
-            return Err(ApiError::setup_required().into_response());
+            // A person is led there, a program is told.
+            return Err(if is_read && is_page(request.uri().path()) {
+                Redirect::to("/setup").into_response()
+            } else {
+                ApiError::setup_required().into_response()
+            });
         }
     }
     let caller = authenticate(app, access, request).map_err(IntoResponse::into_response)?;
     if let Err(error) = check(app, access, &caller, request) {
-        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
         if access == Access::Page && is_read && error.is_unauthenticated() {
             return Err(Redirect::to("/sign-in").into_response());
         }

@@ -181,3 +181,22 @@ async fn readiness_says_that_set_up_is_pending() {
     let Value::Object(before) = before.json() else { panic!("not an object") };
     assert_eq!(before["status"], "setup_pending");
 }
+
+#[tokio::test]
+async fn a_person_is_led_to_set_up_and_a_program_is_told() {
+    let app = TestApp::start_empty();
+    for path in ["/", "/sign-in", "/admin/extensions"] {
+        let answer = app.call(Method::GET, path).anonymous().send().await;
+        assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, "/setup"));
+    }
+    let calls = [
+        (Method::POST, "/sign-in"),
+        (Method::GET, "/api/v1/extensions"),
+        (Method::GET, "/metrics"),
+        (Method::GET, "/api/ext/com.example.a/b"),
+    ];
+    for (method, path) in calls {
+        let answer = app.call(method, path).anonymous().send().await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path}: {}", answer.text());
+    }
+}

@@ -12,11 +12,29 @@ pub(crate) mod s3_server;
 pub(crate) mod sender;
 pub(crate) mod test_app;
 
+use std::process::Command;
+
 /// How often the tests that depend on luck or on timing repeat: once, or more in `.ci/soak`.
 #[expect(clippy::disallowed_methods, reason = "how long a test runs is no setting of ours")]
 pub(crate) fn rounds() -> u32 {
     std::env::var("PLUGBOARD_TEST_ROUNDS").map_or(1, |rounds| rounds.parse().unwrap())
 }
+
+/// A test again, as a process of its own that may be killed or starved. It knows
+/// by [`is_again`] that it is the second.
+pub(crate) fn again(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--test-threads=1"]).env(AGAIN, "1");
+    command
+}
+
+/// Whether this process was made by [`again`].
+#[expect(clippy::disallowed_methods, reason = "which process this is, is no setting of ours")]
+pub(crate) fn is_again() -> bool {
+    std::env::var_os(AGAIN).is_some()
+}
+
+const AGAIN: &str = "PLUGBOARD_TEST_AGAIN";
 
 /// Says something that the one who runs the long tier keeps.
 ///

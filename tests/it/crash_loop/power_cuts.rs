@@ -31,7 +31,7 @@ const CUT: &str = "import fcntl, os, struct, sys\n\
     fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack('I', 2))";
 
 #[test]
-#[ignore = "run by .ci/soak power_cuts: it needs root and a loop device"]
+#[ignore = "run by .ci/run and .ci/soak, where there is root and a loop device"]
 fn a_power_cut_loses_nothing_that_was_acknowledged() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let first_seed = 0xc07;
@@ -50,7 +50,7 @@ fn a_power_cut_loses_nothing_that_was_acknowledged() {
 }
 
 #[test]
-#[ignore = "run by .ci/soak power_cuts: it needs root and a loop device"]
+#[ignore = "run by .ci/run and .ci/soak, where there is root and a loop device"]
 fn without_its_syncs_the_appliance_would_lose_what_it_acknowledged() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

@@ -4,18 +4,17 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::Command;
 
 use super::*;
+use crate::support::{again, is_again};
 
 const FILE: &str = "registry.redb";
 /// What the child was told is committed, one number a line.
 const ACKNOWLEDGED: &str = "acknowledged";
 
-/// Runs [`child`] in `folder` until it is killed at the visit to the fail point.
+/// Has [`write_on`] run in `folder` until it is killed at the visit to the fail point.
 fn run_until_killed(folder: &Path, point: &str, visit: u32) {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "registry_crashes::kills::child", "--ignored"])
+    let output = again("registry_crashes::kills::a_killed_process_leaves_what_it_acknowledged")
         .env("PLUGBOARD__FAIL_POINT", format!("{point}:{visit}"))
         .current_dir(folder)
         .output()
@@ -23,11 +22,9 @@ fn run_until_killed(folder: &Path, point: &str, visit: u32) {
     assert_eq!(output.status.signal(), Some(9), "{point}:{visit} was not reached");
 }
 
-#[test]
-#[ignore = "run by the other test, as the process it kills"]
-fn child() {
-    // In any other folder, as when someone runs all ignored tests, there is nothing to do.
-    let Ok(mut acknowledged) = OpenOptions::new().append(true).open(ACKNOWLEDGED) else { return };
+/// What the killed process does, in its folder.
+fn write_on() {
+    let mut acknowledged = OpenOptions::new().append(true).open(ACKNOWLEDGED).unwrap();
     let registry = Registry::open(Path::new(FILE), 1 << 20, NOW).unwrap();
     let first = numbers(&registry).last().map_or(1, |last| last + 1);
     for number in first..first + 10 {
@@ -38,6 +35,9 @@ fn child() {
 
 #[test]
 fn a_killed_process_leaves_what_it_acknowledged() {
+    if is_again() {
+        return write_on();
+    }
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     fs::write(path(ACKNOWLEDGED), "").unwrap();

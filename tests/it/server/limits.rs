@@ -1,12 +1,13 @@
 //! What a client can make the server hold, and for how long.
 
-use std::{env, process::Command, time::Duration};
+use std::time::Duration;
 
 use plugboard::config::ServerConfig;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::net::TcpStream;
 
 use super::running::{Client, Running, config};
+use crate::support::{again, is_again};
 
 fn head_with(lines: &str) -> String {
     format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n")
@@ -171,20 +172,19 @@ async fn a_full_house_makes_the_next_client_wait() {
     assert!(second.get("/").await.contains("hello"));
 }
 
-/// In a process of its own: the number of open files is limited for all of it.
-#[test]
-fn a_server_without_file_descriptors_recovers() {
-    let name = "server::limits::running_out_of_file_descriptors";
-    let status = Command::new(env::current_exe().unwrap())
-        .args(["--exact", name, "--ignored", "--test-threads=1"])
-        .output()
-        .unwrap();
-    assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stdout));
+#[tokio::test]
+async fn a_server_without_file_descriptors_recovers() {
+    // In a process of its own: the number of open files is limited for all of it.
+    if is_again() {
+        return run_out_of_file_descriptors().await;
+    }
+    let output = again("server::limits::a_server_without_file_descriptors_recovers").output();
+
+    let output = output.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
-#[tokio::test]
-#[ignore = "run by a_server_without_file_descriptors_recovers"]
-async fn running_out_of_file_descriptors() {
+async fn run_out_of_file_descriptors() {
     let server = Running::start(config()).await;
     let mut clients = Vec::new();
     let limit = Rlimit { current: Some(40), maximum: Some(40) };
