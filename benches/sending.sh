@@ -97,6 +97,7 @@ timed() {
 send_once() {
   local store=$1 way=$2 archive=$3 resident cpu_before
   local figures=$work/$store-$way
+  paused=1
   ${BEFORE:-:}
   stop_server
   if [[ $store == s3 ]]; then rm -rf "$work/s3/bundles" && mkdir -p "$work/s3/bundles"; fi
@@ -110,6 +111,7 @@ send_once() {
   grep -qF '"1.0.0"' "$work/answer" || { cat "$work/answer" >&2; return 1; }
   timed "$figures-plain" plainly "$archive"
   ${AFTER:-:}
+  paused=''
   rm "$work/copy"
 }
 

@@ -72,23 +72,29 @@ impl App {
 
     /// Deletes the bundles whose time in quarantine is over; says how many.
     async fn sweep_expired(&self, now: Timestamp) -> Result<usize, SweepError> {
-        let expired = self.registry.read(move |txn| quarantine::expired(txn, now)).await?;
-        let count = expired.len();
-        for row in expired {
+        let mut removed = 0;
+        for row in self.registry.read(move |txn| quarantine::expired(txn, now)).await? {
             let subject = format!("{} {} {}", row.name, row.version, row.content_hash);
             let mut event =
                 self.event(Actor::System, AuditAction::QuarantineDeleted, None, subject);
             event.detail = Some("expired".to_owned());
             let hash = row.content_hash;
             let _settling = self.bundles.settling(hash).await;
-            let write = move |txn: &WriteTxn| {
-                quarantine::remove(txn, &hash)?;
-                audit::append(txn, &event)
+            // It may have been sent again or approved since it was found.
+            let expire = move |txn: &WriteTxn| {
+                let is_over = quarantine::get(txn, &hash)?.is_some_and(|row| row.expires_at <= now);
+                if is_over {
+                    quarantine::remove(txn, &hash)?;
+                    audit::append(txn, &event)?;
+                }
+                Ok(is_over)
             };
-            self.registry.write(write).await?;
-            self.bundles.remove_quarantined(&hash).await?;
+            if self.registry.write(expire).await? {
+                self.bundles.remove_quarantined(&hash).await?;
+                removed += 1;
+            }
         }
-        Ok(count)
+        Ok(removed)
     }
 
     /// Finds bundles without a version; says how many. Those on a disk are gone then.

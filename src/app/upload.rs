@@ -23,21 +23,23 @@ pub enum ReceiveError {
 }
 
 impl App {
-    /// Receives a bundle, of which so many bytes are announced. What was written is
-    /// gone again when the result is dropped without being published, and until then
-    /// it counts as under way.
+    /// Receives a bundle. What was written is gone again when the result is dropped
+    /// without being published, and until then it counts as under way: with the bytes
+    /// that are announced, which the connection holds the sender to, and without any
+    /// as the largest that is taken.
     pub async fn receive<E: std::fmt::Display>(
         &self,
         principal: &Principal,
-        announced: u64,
+        announced: Option<u64>,
         body: impl Stream<Item = Result<Bytes, E>>,
     ) -> Result<Staged, ReceiveError> {
-        let mut sending = self.admit_sending(principal, announced).await?;
+        let most = self.config.store.max_bundle_bytes;
+        let bytes = announced.map_or(most, |announced| announced.min(most));
+        let sending = self.admit_sending(principal, bytes).await?;
         let mut staging = self.bundles.stage().await?;
         pin_mut!(body);
         while let Some(chunk) = body.next().await {
             let chunk = chunk.map_err(|error| ReceiveError::Broken(error.to_string()))?;
-            sending.take(chunk.len())?;
             staging.write(chunk).await?;
         }
         Ok(staging.finish().await?.held_with(Box::new(sending)))

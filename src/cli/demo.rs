@@ -131,7 +131,8 @@ async fn install_sample(
     app.trust_key(principal, trusted).await.context("cannot trust the key")?;
     let size = archive.len() as u64;
     let body = futures_util::stream::iter([Ok::<_, std::io::Error>(archive.into())]);
-    let staged = app.receive(principal, size, body).await.context("cannot receive the sample")?;
+    let staged =
+        app.receive(principal, Some(size), body).await.context("cannot receive the sample")?;
     let published = app.publish(principal, staged, vec![signature], None).await;
     let Published::Registered { version, .. } = published.context("cannot publish the sample")?
     else {

@@ -115,7 +115,11 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for PublicForm<T> {
 }
 
 /// A `multipart/form-data` body of any size: each handler counts what it keeps.
-pub(super) struct MultipartForm(pub(super) Multipart);
+pub(super) struct MultipartForm {
+    pub(super) parts: Multipart,
+    /// The bytes of all of it, if the client said.
+    pub(super) length: Option<u64>,
+}
 
 impl<S: Send + Sync> FromRequest<S> for MultipartForm {
     type Rejection = ApiError;
@@ -123,8 +127,10 @@ impl<S: Send + Sync> FromRequest<S> for MultipartForm {
     async fn from_request(mut request: Request, state: &S) -> Result<Self, ApiError> {
         // axum would cut it off at 2 MB.
         DefaultBodyLimit::disable().apply(&mut request);
-        let form = Multipart::from_request(request, state).await;
-        form.map(Self).map_err(|error| ApiError::malformed(error.body_text()))
+        let length = http_body::Body::size_hint(request.body()).exact();
+        let parts = Multipart::from_request(request, state).await;
+        let parts = parts.map_err(|error| ApiError::malformed(error.body_text()))?;
+        Ok(Self { parts, length })
     }
 }
 

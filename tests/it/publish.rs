@@ -1,7 +1,10 @@
 //! Publishing: what a publisher sees for each kind of bundle.
 
+use std::pin::pin;
+use std::time::Duration;
+
 use axum::http::{Method, StatusCode};
-use plugboard::model::{AuditAction, ContentHash};
+use plugboard::model::{AuditAction, ContentHash, Quarantined};
 use plugboard::registry::{audit, quarantine};
 use plugboard::trust::keys;
 use serde_json::json;
@@ -368,4 +371,26 @@ async fn a_quarantined_bundle_without_a_row_is_swept() {
     let found = async |hash| app.app.bundles.quarantined_upload(&hash, Vec::new()).await.is_ok();
     assert!(!found(orphan).await);
     assert!(found(kept).await);
+}
+
+#[tokio::test]
+async fn a_bundle_sent_again_while_it_expires_is_kept() {
+    let app = TestApp::start().await;
+    let sent = app.put_bundle(reports().build(), &[]).await.json();
+    let hash: ContentHash = sent["content_hash"].as_str().unwrap().parse().unwrap();
+    app.clock.advance(3_650 * 24 * 3_600);
+    let settling = app.app.bundles.settling(hash).await;
+    let mut sweep = pin!(app.app.sweep());
+    // It has found the bundle, and waits for whoever settles it: the one who sends it again.
+    assert!(tokio::time::timeout(Duration::from_millis(200), sweep.as_mut()).await.is_err());
+    let row = app.app.registry.read(move |txn| quarantine::get(txn, &hash)).await.unwrap();
+    let renewed = Quarantined { expires_at: jiff::Timestamp::MAX, ..row.unwrap() };
+    app.app.registry.write(move |txn| quarantine::put(txn, &renewed)).await.unwrap();
+    drop(settling);
+
+    sweep.await.unwrap();
+
+    let row = app.app.registry.read(move |txn| quarantine::get(txn, &hash)).await.unwrap();
+    assert!(row.is_some());
+    assert!(app.app.bundles.quarantined_upload(&hash, Vec::new()).await.is_ok());
 }

@@ -39,27 +39,21 @@ pub(in crate::app) struct UnderWay {
 pub(in crate::app) struct Sending {
     callers: Callers,
     caller: Caller,
-    received: u64,
-    /// What of it is counted: as much as was announced, and more if more arrives.
-    counted: u64,
-    in_parts: u64,
-    limit: u64,
+    bytes: u64,
 }
 
 impl App {
-    /// Admits a bundle that is sent in one request, of which so many bytes are announced.
+    /// Admits a bundle that is sent in one request and has at most so many bytes.
     pub(in crate::app) async fn admit_sending(
         &self,
         principal: &Principal,
-        announced: u64,
+        bytes: u64,
     ) -> Result<Sending, UploadError> {
         let caller = caller(principal);
         let _deciding = self.in_flight.deciding.lock().await;
-        let in_parts = self.in_parts(&caller).await?;
-        let in_flight = self.in_flight.of(&caller);
-        check(&self.config.uploads, in_parts.and(in_flight), announced)?;
-        let limit = self.config.uploads.max_unfinished_bytes;
-        Ok(self.in_flight.begin(caller, announced, in_parts.bytes, limit))
+        let under_way = self.in_parts(&caller).await?.and(self.in_flight.of(&caller));
+        check(&self.config.uploads, under_way, bytes)?;
+        Ok(self.in_flight.begin(caller, bytes))
     }
 
     /// Adds the row of a new upload. Counting and adding is one commit.
@@ -106,33 +100,11 @@ impl InFlight {
         lock(&self.callers).get(caller).copied().unwrap_or_default()
     }
 
-    fn begin(&self, caller: Caller, announced: u64, in_parts: u64, limit: u64) -> Sending {
+    fn begin(&self, caller: Caller, bytes: u64) -> Sending {
         let mut callers = lock(&self.callers);
         let sent = callers.entry(caller.clone()).or_default();
-        *sent = sent.and(UnderWay { uploads: 1, bytes: announced });
-        let callers = Arc::clone(&self.callers);
-        Sending { callers, caller, received: 0, counted: announced, in_parts, limit }
-    }
-}
-
-impl Sending {
-    /// Counts bytes that arrived, as far as they were not announced.
-    pub(in crate::app) fn take(&mut self, bytes: usize) -> Result<(), UploadError> {
-        self.received += bytes as u64;
-        let more = self.received.saturating_sub(self.counted);
-        if more == 0 {
-            return Ok(());
-        }
-        self.counted += more;
-        let mut callers = lock(&self.callers);
-        let sent = callers.entry(self.caller.clone()).or_default();
-        sent.bytes += more;
-        let held = self.in_parts + sent.bytes - self.counted;
-        if held + self.counted > self.limit {
-            let length = self.counted;
-            return Err(UploadError::TooManyBytes { limit: self.limit, held, length });
-        }
-        Ok(())
+        *sent = sent.and(UnderWay { uploads: 1, bytes });
+        Sending { callers: Arc::clone(&self.callers), caller, bytes }
     }
 }
 
@@ -141,7 +113,7 @@ impl Drop for Sending {
         let mut callers = lock(&self.callers);
         let Some(sent) = callers.get_mut(&self.caller) else { return };
         sent.uploads -= 1;
-        sent.bytes -= self.counted;
+        sent.bytes -= self.bytes;
         if sent.uploads == 0 {
             callers.remove(&self.caller);
         }

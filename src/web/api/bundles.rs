@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::multipart::{Field, MultipartError};
-use axum::extract::{Multipart, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
@@ -68,7 +68,7 @@ pub(crate) async fn publish_bundle(
 pub(crate) async fn publish_bundle_form(
     State(app): State<Arc<App>>,
     principal: Principal,
-    MultipartForm(form): MultipartForm,
+    form: MultipartForm,
 ) -> Result<(StatusCode, Json<PublishResponse>), ApiError> {
     let upload = BundleForm::receive(&app, &principal, form, |_, _| Ok(())).await?;
     let BundleForm { staged, signatures, declared, attachments } = upload;
@@ -93,12 +93,13 @@ impl BundleForm {
     pub(in crate::web) async fn receive(
         app: &App,
         principal: &Principal,
-        mut form: Multipart,
+        form: MultipartForm,
         mut other: impl FnMut(&str, &str) -> Result<(), ApiError>,
     ) -> Result<Self, ApiError> {
+        let MultipartForm { mut parts, length } = form;
         let (mut staged, mut declared) = (None, None);
         let (mut signatures, mut attachments) = (Vec::new(), Vec::new());
-        while let Some(mut field) = form.next_field().await.map_err(broken)? {
+        while let Some(mut field) = parts.next_field().await.map_err(broken)? {
             match field.name().unwrap_or_default().to_owned().as_str() {
                 "bundle" if staged.is_some() => {
                     return Err(ApiError::malformed("the form has more than one `bundle`"));
@@ -106,8 +107,8 @@ impl BundleForm {
                 "bundle" => {
                     other("bundle", "")?;
                     let digests = DigestCheck::of(field.headers())?;
-                    // How long the field is shows only at its end.
-                    let received = app.receive(principal, 0, digests.watch(field)).await?;
+                    // How long the field is shows only at its end; it is no longer than the form.
+                    let received = app.receive(principal, length, digests.watch(field)).await?;
                     digests.check(received.content_hash.as_bytes())?;
                     declared = digests.content_hash();
                     staged = Some(received);
@@ -228,14 +229,14 @@ pub(super) fn check_count(count: usize) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Refuses by `Content-Length` before a byte is received.
-fn announced_size(app: &App, body: &Body) -> Result<u64, ApiError> {
-    let (limit, announced) =
-        (app.config.store.max_bundle_bytes, http_body::Body::size_hint(body).lower());
+/// What `Content-Length` says, refused before a byte is received if it is too much.
+fn announced_size(app: &App, body: &Body) -> Result<Option<u64>, ApiError> {
+    let (limit, hint) = (app.config.store.max_bundle_bytes, http_body::Body::size_hint(body));
+    let announced = hint.lower();
     if announced > limit {
         return Err(ApiError::too_large("a bundle", limit, Some(announced)).hint(
             "ask an operator to raise `store.max_bundle_bytes`, or make the bundle smaller",
         ));
     }
-    Ok(announced)
+    Ok(hint.exact())
 }

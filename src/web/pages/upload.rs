@@ -100,7 +100,7 @@ async fn upload_page(
 pub(in crate::web) async fn submit_upload(
     State(app): State<Arc<App>>,
     who: SignedIn,
-    MultipartForm(form): MultipartForm,
+    form: MultipartForm,
 ) -> Answer {
     let mut token_fits = false;
     let token = &who.csrf_token;

@@ -93,7 +93,8 @@ async fn a_bundle_in_one_request_counts_until_its_sender_is_gone() {
         Poll::<Option<Result<Bytes, Infallible>>>::Pending
     });
     let receiver = Arc::clone(&app.app);
-    let receiving = tokio::spawn(async move { receiver.receive(&local(), 10, silence).await });
+    let receiving =
+        tokio::spawn(async move { receiver.receive(&local(), Some(10), silence).await });
     has_begun.await.unwrap();
 
     let sender = local();
@@ -110,20 +111,25 @@ async fn a_bundle_in_one_request_counts_until_its_sender_is_gone() {
 }
 
 #[tokio::test]
-async fn bytes_that_were_not_announced_count_when_they_arrive() {
-    let app = TestApp::start_with(|config| config.uploads.max_unfinished_bytes = 100).await;
-    let pieces = || stream::iter([60, 60].map(|size| Ok::<_, Infallible>(vec![0; size].into())));
+async fn a_bundle_of_unknown_length_counts_as_the_largest() {
+    let app = TestApp::start_with(|config| {
+        config.store.max_bundle_bytes = 120;
+        config.uploads.max_unfinished_bytes = 130;
+    })
+    .await;
+    let new = NewUpload { length: 20, ..NewUpload::default() };
+    app.app.begin_upload(&local(), new).await.unwrap();
+    let pieces = || stream::iter([Ok::<_, Infallible>(vec![0; 60].into())]);
 
-    let refused = app.app.receive(&local(), 0, pieces()).await.err();
-    let announced = app.app.receive(&local(), 120, pieces()).await.err();
+    for announced in [None, Some(111), Some(u64::MAX)] {
+        let refused = app.app.receive(&local(), announced, pieces()).await.err();
 
-    for refused in [refused, announced] {
         let Some(ReceiveError::NotAdmitted(error)) = refused else { panic!("{refused:?}") };
         let UploadError::TooManyBytes { limit, held, length } = error else { panic!("{error}") };
-        assert_eq!((limit, held, length), (100, 0, 120));
+        assert_eq!((limit, held, length), (130, 20, announced.unwrap_or(120).min(120)));
     }
-    assert_eq!(app.app.bundles.staged_bytes(), 0);
-    assert_eq!(app.app.limits(&local()).await.unwrap().uploads.unfinished_bytes, 0);
+    assert!(app.app.receive(&local(), Some(110), pieces()).await.is_ok());
+    assert_eq!(app.app.limits(&local()).await.unwrap().uploads.unfinished_bytes, 20);
 }
 
 #[tokio::test]
