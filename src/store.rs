@@ -47,7 +47,7 @@ pub use error::{StoreError, doing};
 pub use examine::{Examination, examine};
 pub use mend::Kept;
 pub use objects::AssetFile;
-pub use presign::Announced;
+pub use presign::SentAs;
 pub use s3::{SentPart, SignedRequest};
 pub use sent::Fetched;
 pub use staging::{Staged, Staging};

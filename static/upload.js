@@ -49,8 +49,9 @@ const digestOf = async (file) => {
 const find = async (job) => {
   const { uploads } = await call(job, "GET", UPLOADS);
   const alike = uploads.filter(
-    ({ id, finished, filename, length }) =>
+    ({ id, finished, to_store, filename, length }) =>
       !finished &&
+      !to_store &&
       filename === job.file.name &&
       length === job.file.size &&
       !jobs.some((other) => other.path === `${UPLOADS}/${id}`),

@@ -15,8 +15,12 @@ export class Refusal extends Error {
   }
 }
 
-const isPassing = (status, code) =>
-  status === 423 || code === "rate_limited" || (status >= 502 && status <= 504);
+const isPassing = (status) =>
+  status === 423 || status === 429 || (status >= 502 && status <= 504);
+
+// Of a limit a person should know which: they may be the one who can make room.
+const passing = (status, problem) =>
+  new Error((status === 429 && problem?.detail) || "the appliance is busy");
 
 // One request. `seen` hears of bytes on their way; `job.stop` ends it.
 export const call = (job, method, path, { headers = {}, body, seen } = {}) =>
@@ -36,7 +40,7 @@ export const call = (job, method, path, { headers = {}, body, seen } = {}) =>
         // An empty answer, or a proxy's page.
       }
       if (request.status >= 200 && request.status < 300) resolve(answer);
-      else if (isPassing(request.status, answer?.code)) reject(new Error("the appliance is busy"));
+      else if (isPassing(request.status)) reject(passing(request.status, answer));
       else reject(new Refusal(answer, request.status));
     });
     request.addEventListener("error", () => reject(new Error("the connection was lost")));

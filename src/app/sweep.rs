@@ -14,7 +14,7 @@ use crate::registry::{
 use crate::store::StoreError;
 
 /// How long an upload or an object that nobody refers to is left alone.
-const LEFTOVER_AGE: SignedDuration = SignedDuration::from_hours(24);
+pub(super) const LEFTOVER_AGE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Orphans named in the log each hour; the rest is a number.
 const MAX_REPORTED: usize = 10;

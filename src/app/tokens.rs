@@ -5,7 +5,6 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::SignedDuration;
-use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::App;
@@ -89,7 +88,7 @@ impl App {
             name: request.name,
             tenant: request.tenant,
             scopes: request.scopes,
-            secret_sha256: Sha256::digest(secret).into(),
+            secret_sha256: StreamHasher::digest(&secret),
             created_at: now,
             created_by: actor.to_string(),
             expires_at: now + SignedDuration::from_hours(24 * i64::from(days)),

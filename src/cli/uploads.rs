@@ -69,6 +69,7 @@ struct Upload {
     created_at: Timestamp,
     expires_at: Timestamp,
     finished: bool,
+    to_store: bool,
 }
 
 /// What `GET /api/v1/uploads` answers.
@@ -134,7 +135,11 @@ fn list(uploads: &[Upload]) -> String {
         return "You have no uploads.".to_owned();
     }
     let cells = |upload: &Upload| {
-        let state = if upload.finished { "published or quarantined" } else { "unfinished" };
+        let state = match upload {
+            Upload { finished: true, .. } => "published or quarantined",
+            Upload { to_store: true, .. } => "unfinished, sent to the store",
+            Upload { .. } => "unfinished",
+        };
         vec![
             upload.id.to_string().chars().take(8).collect(),
             named(upload).to_owned(),

@@ -1,7 +1,7 @@
 //! `plugboard verify`: what an appliance would say about a bundle, offline.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
@@ -112,16 +112,6 @@ fn read_key(file: &Path, now: Timestamp) -> Result<TrustedKey, Failure> {
 }
 
 fn hash(file: &Path) -> io::Result<(u64, ContentHash)> {
-    let mut file = File::open(file)?;
-    let mut hasher = StreamHasher::new();
-    let (mut size, mut buffer) = (0, vec![0; 64 * 1024]);
-    loop {
-        let read = file.read(&mut buffer)?;
-        if read == 0 {
-            let digest: [u8; 32] = hasher.finalize();
-            return Ok((size, digest.into()));
-        }
-        hasher.update(&buffer[..read]);
-        size += read as u64;
-    }
+    let (size, digest) = StreamHasher::of_reader(File::open(file)?)?;
+    Ok((size, digest.into()))
 }

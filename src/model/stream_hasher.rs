@@ -1,8 +1,12 @@
 //! SHA-256 of what comes in pieces.
 
 use std::fmt;
+use std::io::{self, Read};
 
 use ring::digest::{Context, SHA256};
+
+/// Bytes read at a time.
+const READ_BYTES: usize = 128 * 1024;
 
 /// Hashes bundles and files while they pass.
 ///
@@ -23,6 +27,21 @@ impl StreamHasher {
         let mut hasher = Self::new();
         hasher.update(bytes);
         hasher.finalize()
+    }
+
+    /// The size and the SHA-256 of all that `reader` gives.
+    pub fn of_reader(mut reader: impl Read) -> io::Result<(u64, [u8; 32])> {
+        let mut hasher = Self::new();
+        let (mut size, mut buffer) = (0, vec![0; READ_BYTES]);
+        loop {
+            match reader.read(&mut buffer)? {
+                0 => return Ok((size, hasher.finalize())),
+                read => {
+                    hasher.update(&buffer[..read]);
+                    size += read as u64;
+                }
+            }
+        }
     }
 
     /// Takes the next bytes.
@@ -65,6 +84,9 @@ mod tests {
 
             assert_eq!(hasher.finalize(), <[u8; 32]>::from(Sha256::digest(&whole)), "{piece}");
         }
+        let digest = <[u8; 32]>::from(Sha256::digest(&whole));
+        let read = StreamHasher::of_reader(whole.as_slice()).unwrap();
+        assert_eq!(read, (whole.len() as u64, digest));
         let empty = hex::encode(StreamHasher::new().finalize());
         assert!(empty.starts_with("e3b0c44298fc1c14"), "{empty}");
     }

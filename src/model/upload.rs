@@ -37,7 +37,7 @@ pub struct Upload {
     pub created_at: Timestamp,
     /// After this the upload is removed.
     pub expires_at: Timestamp,
-    /// Set when its bytes are sent to the store and not here.
+    /// Set while its bytes go to the store and are not here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub presigned: Option<Presigned>,
     /// Whether the bundle is published or quarantined: its bytes are no longer here.

@@ -13,12 +13,12 @@ use object_store::path::Path as Key;
 
 use super::backend::Creation;
 use super::durable::{
-    create_dir_synced, create_private_dir, hash_all, remove_tree, sync_dir, sync_file_and_name,
+    create_dir_synced, create_private_dir, remove_tree, sync_dir, sync_file_and_name,
 };
 use super::layout::{Layout, Place};
 use super::staging::transient_name;
 use super::{StoreError, doing};
-use crate::model::ContentHash;
+use crate::model::{ContentHash, StreamHasher};
 
 /// The folder, with all calls blocking.
 #[derive(Debug)]
@@ -132,7 +132,7 @@ fn same_content(file: &Path, size: u64, hash: &ContentHash) -> io::Result<Option
     if file.metadata()?.len() != size {
         return Ok(Some(false));
     }
-    Ok(Some(hash_all(file)?.1 == *hash.as_bytes()))
+    Ok(Some(StreamHasher::of_reader(file)?.1 == *hash.as_bytes()))
 }
 
 /// For file systems without hard links. `refusal` is what the link said.

@@ -16,11 +16,11 @@ use rustix::io::Errno;
 use uuid::Uuid;
 
 use self::index::{Fingerprint, Index};
-use super::durable::{create_private_dir, empty_dir, hash_all, remove_tree, sync_dir, sync_tree};
+use super::durable::{create_private_dir, empty_dir, remove_tree, sync_dir, sync_tree};
 use super::layout::hash_of_folder;
 use super::unpack::StoredArchive;
 use super::{StoreError, beneath};
-use crate::model::{ContentHash, FileEntry};
+use crate::model::{ContentHash, FileEntry, StreamHasher};
 
 /// The cache; all calls block.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ impl DiskCache {
         if self.index().use_file(hash, &entry.path, &fingerprint) {
             return Ok(true);
         }
-        let (size, digest) = hash_all(&mut *file)?;
+        let (size, digest) = StreamHasher::of_reader(&mut *file)?;
         file.rewind()?;
         let same = size == entry.size && digest == *entry.sha256.as_bytes();
         if same {

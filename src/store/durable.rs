@@ -1,11 +1,9 @@
 //! Folders and files on this machine's disk: made, synced, removed.
 
 use std::fs::{self, DirBuilder, File, Permissions};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
-
-use crate::model::StreamHasher;
 
 /// Makes the names in a folder durable: without it a new or renamed file can
 /// vanish at a power cut although its content was synced.
@@ -92,20 +90,4 @@ pub(super) fn empty_dir(folder: &Path) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// The size and the SHA-256 of all that `reader` gives.
-pub(super) fn hash_all(mut reader: impl Read) -> io::Result<(u64, [u8; 32])> {
-    let mut hasher = StreamHasher::new();
-    let mut buffer = vec![0; 128 * 1024];
-    let mut size = 0;
-    loop {
-        match reader.read(&mut buffer)? {
-            0 => return Ok((size, hasher.finalize())),
-            read => {
-                hasher.update(&buffer[..read]);
-                size += read as u64;
-            }
-        }
-    }
 }

@@ -14,15 +14,14 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::layout::Place;
 use super::s3::{Public, S3, SignedRequest};
 use super::{BundleStore, StoreError};
-use crate::model::{ContentHash, ExtensionVersion, FactState, StoreCapability, UploadId};
+use crate::model::{ContentHash, ExtensionVersion, FactState, StoreCapability, Upload, UploadId};
 
 const CHECKSUM: HeaderName = HeaderName::from_static("x-amz-checksum-sha256");
 
-/// What is said about a bundle before it is sent to the store, and holds there.
+/// The headers that a sender chose for a bundle: those that are signed are the only ones it
+/// can be sent to the store with.
 #[derive(Clone, Debug)]
-pub struct Announced {
-    pub length: u64,
-    pub declared_hash: Option<ContentHash>,
+pub struct SentAs {
     pub content_type: HeaderValue,
     pub cache_control: Option<HeaderValue>,
 }
@@ -48,24 +47,24 @@ impl BundleStore {
     /// An address that the bundle of an upload can be sent to in one request.
     pub fn presign_upload(
         &self,
-        id: UploadId,
-        announced: &Announced,
+        upload: &Upload,
+        sent_as: &SentAs,
         life: Duration,
     ) -> Result<SignedRequest, StoreError> {
-        let Announced { length, declared_hash, content_type, cache_control } = announced;
+        let SentAs { content_type, cache_control } = sent_as;
         let mut headers = if_absent(self.can(StoreCapability::CreateOnly));
         headers.insert(CONTENT_TYPE, content_type.clone());
         if let Some(cache_control) = cache_control {
             headers.insert(CACHE_CONTROL, cache_control.clone());
         }
         // Where the store looks, other bytes do not even arrive.
-        if let Some(hash) = declared_hash
+        if let Some(hash) = &upload.declared_hash
             && self.can(StoreCapability::Checksums)
         {
             headers.insert(CHECKSUM, checksum(hash));
         }
-        let key = self.inner.layout.staged(id);
-        Ok(self.public()?.sign_put(&key, &[], *length, headers, life))
+        let key = self.inner.layout.staged(upload.id);
+        Ok(self.public()?.sign_put(&key, &[], upload.length, headers, life))
     }
 
     /// An address that one part of an upload can be sent to.

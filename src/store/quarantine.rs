@@ -7,10 +7,10 @@ use bytes::Bytes;
 use object_store::path::Path as Key;
 
 use super::backend::{Backend, Creation, blocking};
-use super::durable::{create_private_dir, hash_all, remove_tree};
+use super::durable::{create_private_dir, remove_tree};
 use super::layout::{ARCHIVE, Layout, Place};
 use super::{BundleStore, StoreError};
-use crate::model::{ContentHash, KeyId};
+use crate::model::{ContentHash, KeyId, StreamHasher};
 use crate::trust::{QuarantinedBundle, StagedUpload};
 
 /// Envelopes verified together, and so the most that are worth keeping.
@@ -90,7 +90,7 @@ impl BundleStore {
         };
         let expected = *hash;
         blocking("read a bundle", move || {
-            let hashed = fs::File::open(&file).and_then(hash_all);
+            let hashed = fs::File::open(&file).and_then(StreamHasher::of_reader);
             let (size, digest) = hashed.map_err(StoreError::io("read a bundle"))?;
             if digest != *expected.as_bytes() {
                 return Err(StoreError::integrity(key, "it is not the bundle that was kept"));

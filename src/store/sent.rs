@@ -36,26 +36,14 @@ impl BundleStore {
 
     /// Brings the object that was sent for an upload into the upload's own file.
     ///
-    /// A task of its own, so that it runs to its end also when nobody waits any
-    /// longer: a write that was dropped could still reach the file later.
+    /// Dropped half-way, it leaves bytes that are promised to nobody, and the hold with
+    /// whoever is still writing them.
     pub async fn fetch_sent(
         &self,
         hold: &Arc<UploadHold>,
-        id: UploadId,
         length: u64,
     ) -> Result<Fetched, StoreError> {
-        let (store, hold) = (self.clone(), Arc::clone(hold));
-        let fetching = tokio::spawn(async move { store.fetch(&hold, id, length).await });
-        fetching.await.map_err(|error| StoreError::unavailable(FETCHING, error))?
-    }
-
-    async fn fetch(
-        &self,
-        hold: &Arc<UploadHold>,
-        id: UploadId,
-        length: u64,
-    ) -> Result<Fetched, StoreError> {
-        let key = self.inner.layout.staged(id);
+        let key = self.inner.layout.staged(hold.id);
         let backend = &self.inner.backend;
         let object = match backend.stream(&key, length).await {
             Ok((object, _)) => object,

@@ -5,7 +5,6 @@ use std::io::{self, Read, Seek};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::durable::hash_all;
 use super::{StoreError, beneath};
 use crate::bundle::{self, BundleLimits};
 use crate::model::{ExtensionVersion, FileEntry, StreamHasher};
@@ -83,7 +82,7 @@ impl StoredArchive<'_> {
 
     /// Whether the archive is damaged, or reading it failed for another reason.
     fn why(mut self, error: bundle::ArchiveError) -> StoreError {
-        let hashed = self.file.rewind().and_then(|()| hash_all(&mut self.file));
+        let hashed = self.file.rewind().and_then(|()| StreamHasher::of_reader(&mut self.file));
         match hashed {
             Ok((_, hash)) if hash == *self.version.content_hash.as_bytes() => {
                 StoreError::unavailable("unpack a bundle", error)

@@ -52,7 +52,7 @@ pub struct UploadRoom {
 pub struct UploadHold {
     uploads: Arc<KeptUploads>,
     folder: PathBuf,
-    id: UploadId,
+    pub(super) id: UploadId,
 }
 
 /// Writes the next bytes of an upload. End with [`Self::close`]: until then,

@@ -17,7 +17,6 @@ use serde::Serialize;
 
 use super::compat::{Family, family_of, status_of};
 use super::pages;
-use crate::registry::RegistryError;
 
 /// An error response: what the client may know, and what only the log may know.
 #[derive(Debug)]
@@ -97,16 +96,6 @@ impl ApiError {
     pub(super) fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let detail = "the appliance could not complete the request";
         Self::server(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail, cause)
-    }
-
-    /// The registry failed: of a full disk the caller learns that there is something to do.
-    pub(super) fn registry(cause: RegistryError) -> Self {
-        if !cause.is_disk_full() {
-            return Self::internal(cause);
-        }
-        let detail = "the disk of the appliance is full";
-        Self::server(StatusCode::INSUFFICIENT_STORAGE, "disk_full", detail, cause)
-            .hint("free disk space on the appliance")
     }
 
     pub(super) fn malformed(detail: impl Into<String>) -> Self {

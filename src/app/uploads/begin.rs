@@ -20,16 +20,26 @@ impl App {
         new: NewUpload,
     ) -> Result<Upload, UploadError> {
         self.check_new(&new)?;
-        let mut upload = self.new_upload(principal, &new);
-        if let Some(hash) = new.declared_hash
-            && self.is_published_for(principal, hash).await?
-        {
-            upload.finished = true;
-            upload.offset = upload.length;
-            self.admit(&upload).await?;
-            return Ok(upload);
+        match self.finished_at_once(principal, &new).await? {
+            Some(upload) => Ok(upload),
+            None => self.take_room(self.new_upload(principal, &new)).await,
         }
-        self.take_room(upload).await
+    }
+
+    /// The upload of a bundle that is published already: its bytes are not needed.
+    pub(super) async fn finished_at_once(
+        &self,
+        principal: &Principal,
+        new: &NewUpload,
+    ) -> Result<Option<Upload>, UploadError> {
+        let Some(hash) = new.declared_hash else { return Ok(None) };
+        if !self.is_published_for(principal, hash).await? {
+            return Ok(None);
+        }
+        let upload = self.new_upload(principal, new);
+        let upload = Upload { finished: true, offset: upload.length, ..upload };
+        self.admit(&upload).await?;
+        Ok(Some(upload))
     }
 
     /// An upload that nothing has come of yet.

@@ -51,7 +51,7 @@ impl App {
     /// A tenant whose bundle was quarantined is owed an answer: once the bundle
     /// is published, its next try succeeds, and only the one after is a repeat.
     pub async fn finalize_upload(
-        &self,
+        self: &Arc<Self>,
         principal: &Principal,
         request: FinalizeRequest,
     ) -> Result<Arc<ExtensionVersion>, FinalizeError> {

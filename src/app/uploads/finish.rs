@@ -30,7 +30,7 @@ pub enum FinishError {
 impl App {
     /// Publishes an upload. Doing it again gives the same answer, until it expires.
     pub async fn finish_upload(
-        &self,
+        self: &Arc<Self>,
         principal: &Principal,
         id: UploadId,
         signatures: Vec<Vec<u8>>,
@@ -42,7 +42,7 @@ impl App {
 
     /// [`App::finish_upload`] on other terms.
     pub(super) async fn finish_upload_on(
-        &self,
+        self: &Arc<Self>,
         principal: &Principal,
         id: UploadId,
         mut terms: Terms,

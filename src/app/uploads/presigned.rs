@@ -11,17 +11,18 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{ADDRESS_LIFE, FinishError, NewUpload, UploadError};
 use crate::app::App;
+use crate::app::sweep::LEFTOVER_AGE;
 use crate::model::{Presigned, PresignedParts, Principal, Upload, UploadId};
 use crate::registry::{WriteTxn, uploads};
-use crate::store::{Announced, Fetched, SentPart, SignedRequest, UploadHold};
+use crate::store::{Fetched, SentAs, SentPart, SignedRequest, UploadHold};
 
 /// The bytes of each part but the last. The largest bundle has 64 of them; a store
 /// takes up to 10,000, each of 5 MiB or more.
 const PART_BYTES: u64 = 8 * 1024 * 1024;
 /// How long a bundle that may have been sent waits for its end. Nobody here sees it arrive.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(30);
-/// Parts that are older than this are swept from the store.
-const PARTS_LIFE: SignedDuration = SignedDuration::from_hours(24);
+/// What is older is swept from the store, whether its upload has ended or not.
+const PARTS_LIFE: SignedDuration = LEFTOVER_AGE;
 
 /// Where a sender was told to send a bundle.
 #[derive(Debug)]
@@ -52,23 +53,21 @@ impl App {
         &self,
         principal: &Principal,
         new: NewUpload,
-        announced: &Announced,
+        sent_as: &SentAs,
     ) -> Result<Option<(Upload, SendTo)>, UploadError> {
         if let Some(hash) = new.declared_hash
             && self.is_published_for(principal, hash).await?
         {
             return Ok(None);
         }
-        if !self.bundles.presigns() {
-            let upload = self.begin_upload(principal, new).await?;
-            // Published in this very moment.
-            return Ok((!upload.finished).then_some((upload, SendTo::Here)));
-        }
         self.check_new(&new)?;
         let mut upload = self.new_upload(principal, &new);
+        if !self.bundles.presigns() {
+            return Ok(Some((self.take_room(upload).await?, SendTo::Here)));
+        }
         upload.presigned = Some(Presigned::Whole);
         upload.expires_at = upload.expires_at.min(upload.created_at + PATIENCE);
-        let signed = self.bundles.presign_upload(upload.id, announced, address_life())?;
+        let signed = self.bundles.presign_upload(&upload, sent_as, address_life())?;
         let upload = self.take_room(upload).await?;
         Ok(Some((upload, SendTo::Store(signed))))
     }
@@ -80,13 +79,11 @@ impl App {
         principal: &Principal,
         new: NewUpload,
     ) -> Result<Upload, UploadError> {
-        if let Some(hash) = new.declared_hash
-            && self.is_published_for(principal, hash).await?
-        {
-            return self.begin_upload(principal, new).await;
+        self.check_new(&new)?;
+        if let Some(upload) = self.finished_at_once(principal, &new).await? {
+            return Ok(upload);
         }
         self.check_addresses()?;
-        self.check_new(&new)?;
         let mut upload = self.new_upload(principal, &new);
         upload.expires_at = upload.expires_at.min(upload.created_at + PARTS_LIFE);
         let upload_id = self.bundles.begin_parts(upload.id).await?;
@@ -151,29 +148,39 @@ impl App {
     ) -> Result<(Upload, PresignedParts), UploadError> {
         let upload = self.get_upload(principal, id).await?.ok_or(UploadError::Unknown(id))?;
         match &upload.presigned {
-            Some(Presigned::Parts(parts)) if !upload.finished => {
+            Some(Presigned::Parts(parts)) => {
                 let parts = parts.clone();
                 Ok((upload, parts))
             }
-            Some(Presigned::Parts(_) | Presigned::Whole) | None => Err(UploadError::NotInParts(id)),
+            Some(Presigned::Whole) | None => Err(UploadError::NotInParts(id)),
         }
     }
 
     /// Brings what was sent to the store here, unless it is here already.
     pub(super) async fn fetch_sent(
-        &self,
+        self: &Arc<Self>,
         upload: Upload,
         hold: &Arc<UploadHold>,
     ) -> Result<Upload, FinishError> {
-        let Some(sent) = upload.presigned.clone().filter(|_| !upload.is_complete()) else {
-            return Ok(upload);
-        };
-        if let Presigned::Parts(parts) = &sent {
+        let Some(sent) = upload.presigned.clone() else { return Ok(upload) };
+        let (app, hold) = (Arc::clone(self), Arc::clone(hold));
+        // A task of its own: a handler is dropped when its client goes away, and a
+        // bundle that was fetched for nobody is there for who asks next.
+        let fetching = tokio::spawn(async move { app.fetch(upload, &sent, &hold).await });
+        fetching.await.map_err(UploadError::Cancelled)?
+    }
+
+    async fn fetch(
+        &self,
+        upload: Upload,
+        sent: &Presigned,
+        hold: &Arc<UploadHold>,
+    ) -> Result<Upload, FinishError> {
+        if let Presigned::Parts(parts) = sent {
             self.complete_parts(&upload, parts).await?;
         }
         let (id, length) = (upload.id, upload.length);
-        let fetched = self.bundles.fetch_sent(hold, id, length).await;
-        match fetched.map_err(UploadError::Store)? {
+        match self.bundles.fetch_sent(hold, length).await.map_err(UploadError::Store)? {
             Fetched::Whole => {}
             Fetched::Missing => return Ok(upload),
             Fetched::OtherLength(found) => {
@@ -181,14 +188,15 @@ impl App {
                 return Err(UploadError::OtherLength { length, found }.into());
             }
         }
-        let tenant = upload.tenant.clone();
-        let write = move |txn: &WriteTxn| uploads::set_offset(txn, &tenant, &id, length);
-        let here = self.registry.write(write).await.map_err(UploadError::Registry)?;
-        // From here on the file is the bundle; what is at the store is of no more use.
+        let here = Upload { offset: length, presigned: None, ..upload };
+        let row = here.clone();
+        let write = move |txn: &WriteTxn| uploads::put(txn, &row);
+        self.registry.write(write).await.map_err(UploadError::Registry)?;
+        // From here on the file is the bundle. What stays at the store is found by the sweep.
         if let Err(error) = self.bundles.remove_sent(id, &Presigned::Whole).await {
             tracing::warn!(upload.id = %id, "Could not remove a fetched bundle: {error}");
         }
-        Ok(here.ok_or(UploadError::Unknown(id))?)
+        Ok(here)
     }
 
     /// Makes one object of the parts, once all of them are there. The store is asked

@@ -41,6 +41,8 @@ struct Row {
     offset: u64,
     declared_hash: Option<ContentHash>,
     finished: bool,
+    /// Whether its bytes go to the store: those are somebody else's to send.
+    to_store: bool,
     /// There when the bytes are not needed.
     published: Option<PublishAnswer>,
 }
@@ -73,10 +75,7 @@ pub(super) async fn send(
     source: &Source,
     output: Output,
 ) -> Result<PublishAnswer, Failure> {
-    let (hash, hash_is_sure) = match source.stated_hash() {
-        Some(hash) => (hash, false),
-        None => (source.content_hash().await?, true),
-    };
+    let (hash, hash_is_sure) = source.address().await?;
     let title = format!("Sending {}", source.title);
     let progress = Arc::new(Progress::start(output, &title, source.size));
     let (id, offset, part_bytes) = (None, 0, PART_BYTES);
@@ -146,7 +145,8 @@ impl Sending<'_> {
     async fn begin(&self) -> Result<Row, Failure> {
         let Rows { uploads } = self.client.get("/api/v1/uploads").await?;
         let left_behind = uploads.into_iter().find(|row| {
-            !row.finished && row.declared_hash == Some(self.hash) && row.length == self.source.size
+            let is_this = row.declared_hash == Some(self.hash) && row.length == self.source.size;
+            is_this && !row.finished && !row.to_store
         });
         if let Some(row) = left_behind {
             return Ok(row);
@@ -195,8 +195,7 @@ impl Sending<'_> {
                 true
             }
             (409, code) => ["offset_mismatch", "upload_incomplete"].contains(&code),
-            (429, code) => code == "rate_limited",
-            (423 | 502..=504, _) => true,
+            (423 | 429 | 502..=504, _) => true,
             _ => false,
         }
     }

@@ -19,9 +19,6 @@ use crate::cli::verify::read_signatures;
 use crate::model::{ContentHash, StreamHasher};
 use crate::trust::statement;
 
-/// Bytes hashed at a time.
-const HASH_BYTES: usize = 128 * 1024;
-
 /// A bundle, ready to be sent, perhaps more than once.
 pub(super) struct Source {
     /// How people know it.
@@ -30,7 +27,8 @@ pub(super) struct Source {
     pub(super) size: u64,
     /// Envelopes.
     pub(super) signatures: Vec<Vec<u8>>,
-    hash: Option<ContentHash>,
+    /// Its address, where it was packed or signed here.
+    computed: Option<ContentHash>,
 }
 
 impl Source {
@@ -58,34 +56,27 @@ impl Source {
         self.title.rsplit('/').find(|name| !name.is_empty()).unwrap_or_default()
     }
 
-    /// The address of the bundle, if it is known or if a signature states it: hashing a
-    /// large bundle takes as long as sending it. A signature can be of another bundle.
-    pub(super) fn stated_hash(&self) -> Option<ContentHash> {
-        let stated = || {
-            let claims = self.signatures.iter().filter_map(|s| statement::claimed_bundle(s));
-            let mut of_this_size = claims.filter(|(_, size)| *size == self.size);
-            of_this_size.next().map(|(hash, _)| hash)
-        };
-        self.hash.or_else(stated)
+    /// The address of the bundle, and whether that is sure. Hashing a large bundle takes as
+    /// long as sending it: what a signature claims will do at first, and can be of another.
+    pub(super) async fn address(&self) -> Result<(ContentHash, bool), Failure> {
+        match (self.computed, self.claimed_hash()) {
+            (Some(computed), _) => Ok((computed, true)),
+            (None, Some(claimed)) => Ok((claimed, false)),
+            (None, None) => Ok((self.content_hash().await?, true)),
+        }
     }
 
-    /// The address of the bundle.
+    /// What a signature says of a bundle of this size.
+    fn claimed_hash(&self) -> Option<ContentHash> {
+        let claims = self.signatures.iter().filter_map(|s| statement::claimed_bundle(s));
+        let mut of_this_size = claims.filter(|(_, size)| *size == self.size);
+        of_this_size.next().map(|(hash, _)| hash)
+    }
+
+    /// The address of the bundle, from its bytes.
     pub(super) async fn content_hash(&self) -> Result<ContentHash, Failure> {
-        let archive = self.archive.try_clone()?;
-        blocking(move || {
-            let (mut hasher, mut buffer, mut offset) =
-                (StreamHasher::new(), vec![0; HASH_BYTES], 0);
-            loop {
-                match archive.read_at(&mut buffer, offset)? {
-                    0 => return Ok(ContentHash::from(hasher.finalize())),
-                    read => {
-                        hasher.update(&buffer[..read]);
-                        offset += read as u64;
-                    }
-                }
-            }
-        })
-        .await
+        let archive = self.archive()?;
+        blocking(move || Ok(ContentHash::from(StreamHasher::of_reader(archive)?.1))).await
     }
 }
 
@@ -94,10 +85,10 @@ pub(super) async fn prepare(args: &PublishArgs, output: Output) -> Result<Source
     let (path, named) = (args.path.clone(), args.signatures.clone());
     let key = args.key.as_deref().map(|file| read_key(file, output)).transpose()?;
     blocking(move || {
-        let mut hash = None;
+        let mut computed = None;
         let (mut archive, mut signatures) = if path.is_dir() {
             let (archive, packed) = pack(&path, output)?;
-            hash = Some(packed);
+            computed = Some(packed);
             (archive, read_all(&named)?)
         } else {
             let archive = File::open(&path).map_err(|error| cannot_read(&path, error))?;
@@ -107,13 +98,13 @@ pub(super) async fn prepare(args: &PublishArgs, output: Output) -> Result<Source
         };
         if let Some(key) = key {
             let signed = sign_archive(BufReader::new(&archive), &key)?;
-            hash = Some(signed.subject.content_hash);
+            computed = Some(signed.subject.content_hash);
             signatures.push(signed.envelope);
             archive.rewind()?;
         }
         let size = archive.metadata()?.len();
         let title = path.display().to_string();
-        Ok(Source { title, archive, size, signatures, hash })
+        Ok(Source { title, archive, size, signatures, computed })
     })
     .await
 }
@@ -134,4 +125,27 @@ fn pack(folder: &Path, output: Output) -> Result<(File, ContentHash), Failure> {
 
 fn read_all(named: &[PathBuf]) -> Result<Vec<Vec<u8>>, Failure> {
     if named.is_empty() { Ok(Vec::new()) } else { read_signatures(Path::new(""), named) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(computed: Option<ContentHash>) -> Source {
+        let mut archive = tempfile::tempfile().unwrap();
+        archive.write_all(b"abc").unwrap();
+        let title = "a.tar.zst".to_owned();
+        Source { title, archive, size: 3, signatures: Vec::new(), computed }
+    }
+
+    #[tokio::test]
+    async fn what_was_computed_here_is_sure_and_not_computed_again() {
+        let packed = ContentHash::of(b"what only packing knows");
+
+        let known = source(Some(packed)).address().await;
+        let unknown = source(None).address().await;
+
+        assert_eq!(known.ok(), Some((packed, true)));
+        assert_eq!(unknown.ok(), Some((ContentHash::of(b"abc"), true)));
+    }
 }

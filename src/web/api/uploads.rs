@@ -36,6 +36,8 @@ pub(crate) struct UploadResponse {
     created_at: Timestamp,
     expires_at: Timestamp,
     finished: bool,
+    /// Whether its bytes go to the store, and none of them comes here.
+    to_store: bool,
 }
 
 /// A new upload; `published` is there when its bytes are not needed.
@@ -71,10 +73,22 @@ impl From<Upload> for UploadResponse {
             declared_hash,
             created_at,
             expires_at,
+            presigned,
             finished,
             ..
         } = upload;
-        Self { id, filename, length, offset, declared_hash, created_at, expires_at, finished }
+        let to_store = presigned.is_some();
+        Self {
+            id,
+            filename,
+            length,
+            offset,
+            declared_hash,
+            created_at,
+            expires_at,
+            finished,
+            to_store,
+        }
     }
 }
 
@@ -106,11 +120,8 @@ pub(crate) async fn create_upload(
     let checksum = tus::checksum(&headers)?;
     let new = NewUpload { length, declared_hash, filename, content_type };
     let mut upload = app.begin_upload(&principal, new).await?;
-    let mut published = None;
-    if upload.finished {
-        let outcome = app.finish_upload(&principal, upload.id, Vec::new(), None).await?;
-        published = Some(PublishResponse::answer(outcome).1.0);
-    } else if tus::is_part(&headers) {
+    let published = published_before(&app, &principal, &upload).await?;
+    if published.is_none() && tus::is_part(&headers) {
         let id = upload.id;
         let first = append(&app, &principal, &upload, 0, request.into_body(), checksum).await;
         upload = match first {
@@ -130,6 +141,19 @@ pub(crate) async fn create_upload(
     let place = [(header::LOCATION, format!("/api/v1/uploads/{}", upload.id))];
     let body = Json(CreatedUploadResponse { upload: upload.into(), published });
     Ok((StatusCode::CREATED, place, state, body).into_response())
+}
+
+/// The answer of the publish, for an upload that was finished when it began.
+async fn published_before(
+    app: &Arc<App>,
+    principal: &Principal,
+    upload: &Upload,
+) -> Result<Option<PublishResponse>, ApiError> {
+    if !upload.finished {
+        return Ok(None);
+    }
+    let outcome = app.finish_upload(principal, upload.id, Vec::new(), None).await?;
+    Ok(Some(PublishResponse::answer(outcome).1.0))
 }
 
 /// How far an upload is: headers for `HEAD`, and JSON with them for `GET`.

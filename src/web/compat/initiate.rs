@@ -13,7 +13,7 @@ use super::{signed_address, staging_key};
 use crate::app::App;
 use crate::app::uploads::{ADDRESS_LIFE, NewUpload, SendTo, UploadAddress};
 use crate::model::{Principal, Upload};
-use crate::store::{Announced, SignedRequest};
+use crate::store::{SentAs, SignedRequest};
 use crate::web::error::ApiError;
 
 const DEFAULT_CONTENT_TYPE: &str = "application/octet-stream";
@@ -29,9 +29,7 @@ pub(in crate::web) async fn initiate_bundle(
     let size = body.size(app.config.store.max_bundle_bytes)?;
     let size = size.ok_or_else(|| ApiError::malformed("`size` is missing, in bytes"))?;
     let declared_hash = body.declared_hash()?;
-    let announced = Announced {
-        length: size,
-        declared_hash,
+    let sent_as = SentAs {
         content_type: header(&body, "contentType")?
             .unwrap_or(HeaderValue::from_static(DEFAULT_CONTENT_TYPE)),
         cache_control: header(&body, "cacheControl")?,
@@ -46,9 +44,9 @@ pub(in crate::web) async fn initiate_bundle(
     if let Some(hash) = declared_hash {
         answer["declaredHash"] = hash.hex().into();
     }
-    match app.initiate_upload(&principal, new, &announced).await? {
+    match app.initiate_upload(&principal, new, &sent_as).await? {
         Some((upload, SendTo::Here)) => {
-            answer["upload"] = here(&app, &principal, &upload, &announced)?;
+            answer["upload"] = here(&app, &principal, &upload, &sent_as)?;
         }
         Some((upload, SendTo::Store(request))) => answer["upload"] = at_store(&upload, &request),
         None => {
@@ -75,14 +73,14 @@ fn here(
     app: &App,
     principal: &Principal,
     upload: &Upload,
-    announced: &Announced,
+    sent_as: &SentAs,
 ) -> Result<Value, ApiError> {
     let Principal::Token(token) = principal else {
         return Err(ApiError::forbidden("addresses are given out to tokens only"));
     };
     let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
-    let content_type = text(&announced.content_type);
-    let cache_control = announced.cache_control.as_ref().map(text);
+    let content_type = text(&sent_as.content_type);
+    let cache_control = sent_as.cache_control.as_ref().map(text);
     let mut required = json!({ "content-type": content_type, "if-none-match": "*" });
     if let Some(cache_control) = &cache_control {
         required["cache-control"] = cache_control.as_str().into();
@@ -92,7 +90,7 @@ fn here(
         token: token.id.clone(),
         expires_at: (app.clock.now() + ADDRESS_LIFE).as_second(),
         length: upload.length,
-        declared_hash: announced.declared_hash,
+        declared_hash: upload.declared_hash,
         content_type,
         cache_control,
     };

@@ -147,7 +147,7 @@ impl ExtensionPage {
 /// Which version a page is about, and what was done before.
 #[derive(Debug, Default, Deserialize)]
 pub(in crate::web) struct ExtensionQuery {
-    /// Absent: the installed version, else the highest.
+    /// Absent: the installed version, else the highest that is not yanked.
     version: Option<Version>,
     #[serde(default)]
     page: Option<usize>,
@@ -183,11 +183,20 @@ async fn find(
     let version = match (&query.version, &install) {
         (Some(version), _) => app.get_version(name, version).await?,
         (None, Some(install)) => Some((*install.version).clone()),
-        (None, None) => app.list_versions_of(name).await?.into_iter().next(),
+        (None, None) => offered(app, name).await?,
     };
     let unknown = || ApiError::not_found(format!("no such version of {name} is published"));
     let chrome = chrome_after(app, who, "extensions", query.done);
     Ok(Found { version: version.ok_or_else(unknown)?, install, chrome })
+}
+
+/// The highest version that may be installed; where all are yanked, the highest.
+async fn offered(app: &App, name: &ExtensionName) -> Result<Option<ExtensionVersion>, ApiError> {
+    let (mut versions, standings) =
+        (app.list_versions_of(name).await?, app.standings_of(name).await?);
+    let is_yanked = |row: &ExtensionVersion| standings.yanks.contains_key(&row.version);
+    let free = versions.iter().position(|row| !is_yanked(row)).unwrap_or_default();
+    Ok((free < versions.len()).then(|| versions.swap_remove(free)))
 }
 
 /// `/admin/extensions/{name}`

@@ -66,16 +66,17 @@ impl From<&StoreFact> for CheckRow {
 /// `/admin/storage`
 pub(in crate::web) async fn show_storage(State(app): State<Arc<App>>, who: SignedIn) -> Answer {
     let storage = app.storage().await?;
-    let Storage { bucket, problem, free_bytes, facts, .. } = &storage;
+    let waiting = waiting(&storage);
+    let Storage { bucket, problem, free_bytes, facts, held_bytes, orphans, .. } = storage;
     let rows = facts.iter().flat_map(|facts| &facts.facts).map(CheckRow::from);
     page(&StoragePage {
         chrome: chrome(&app, &who, "storage"),
-        bucket: bucket.clone(),
-        problem: problem.clone(),
-        waiting: waiting(&storage),
-        held: ByteSize::new(storage.held_bytes),
+        bucket,
+        problem,
+        waiting,
+        held: ByteSize::new(held_bytes),
         held_limit: ByteSize::new(app.config.store.max_staged_bytes),
-        orphans: (storage.orphans > 0).then(|| counted(storage.orphans, "bundle")),
+        orphans: (orphans > 0).then(|| counted(orphans, "bundle")),
         free: free_bytes.map(ByteSize::new),
         floor: ByteSize::new(app.config.store.min_free_bytes),
         checked: facts.as_ref().map(|facts| Moment::new(facts.checked_at, app.clock.now())),

@@ -87,12 +87,14 @@ async fn upload_page(
 ) -> Result<UploadPage, ApiError> {
     let now = app.clock.now();
     let begun = app.list_uploads(&who.principal).await?.into_iter();
+    // This page cannot go on with what goes to the store.
+    let kept = begun.filter(|row| !row.finished && row.presigned.is_none());
     Ok(UploadPage {
         chrome: chrome(app, who, "upload"),
         errors,
         publish_command: publish_command(app),
         limits: upload_limits(app),
-        kept: begun.filter(|row| !row.finished).map(|row| KeptUpload::new(row, now)).collect(),
+        kept: kept.map(|row| KeptUpload::new(row, now)).collect(),
     })
 }
 
@@ -205,7 +207,8 @@ fn remedies(hash: &str) -> Vec<Remedy> {
     vec![
         remedy(
             "Trust the signer's key for the names it may publish, then upload the bundle again:",
-            "plugboard trust add signer.pub --name \"the signer\" --scope com.example.*".to_owned(),
+            "plugboard trust add signer.pub --name \"the signer\" --scope 'com.example.*'"
+                .to_owned(),
         ),
         remedy(
             "Attach a signature of a trusted key; the content hash stays the same:",

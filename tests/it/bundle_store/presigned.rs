@@ -7,10 +7,11 @@ use std::time::Duration;
 use hyper::header::HeaderValue;
 use hyper::{Method, StatusCode, Uri};
 use jiff::Timestamp;
-use plugboard::model::{ContentHash, StoreCapability, StoreFacts, UploadId};
-use plugboard::store::{Announced, SignedRequest};
+use plugboard::model::{ContentHash, StoreCapability, StoreFacts, Upload};
+use plugboard::store::{SentAs, SignedRequest};
 
 use super::harness::{Bench, small_bundle};
+use super::uploads::row;
 use crate::support::s3_server::{Fault, Manners, S3Server};
 use crate::support::sender::{Sending, get, put};
 
@@ -29,20 +30,20 @@ async fn probed(manners: Manners) -> Bench {
     bench
 }
 
-fn announced() -> Announced {
-    Announced {
-        length: BYTES.len() as u64,
-        declared_hash: None,
-        content_type: HeaderValue::from_static("application/zstd"),
-        cache_control: None,
-    }
+/// An upload of [`BYTES`] that has begun.
+fn begun() -> Upload {
+    row(BYTES.len() as u64, 0)
+}
+
+fn sent_as() -> SentAs {
+    SentAs { content_type: HeaderValue::from_static("application/zstd"), cache_control: None }
 }
 
 /// An address for [`BYTES`], and the key it is for.
 fn address(bench: &Bench, life: Duration) -> (SignedRequest, String) {
-    let id = UploadId::random();
-    let signed = bench.store.presign_upload(id, &announced(), life).unwrap();
-    (signed, format!("sha256/_staging/{id}/bundle.tar.zst"))
+    let upload = begun();
+    let signed = bench.store.presign_upload(&upload, &sent_as(), life).unwrap();
+    (signed, format!("sha256/_staging/{}/bundle.tar.zst", upload.id))
 }
 
 fn sent(signed: &SignedRequest) -> Sending {
@@ -108,7 +109,7 @@ async fn without_a_public_endpoint_nothing_is_said_of_one_and_nothing_is_signed(
 
     assert!(facts.facts.iter().all(|f| f.capability != StoreCapability::PublicEndpoint));
     assert!(!bench.store.presigns());
-    let signed = bench.store.presign_upload(UploadId::random(), &announced(), MINUTE);
+    let signed = bench.store.presign_upload(&begun(), &sent_as(), MINUTE);
     signed.unwrap_err();
 }
 
@@ -203,10 +204,10 @@ async fn a_store_that_does_not_look_is_not_asked_to() {
 #[tokio::test]
 async fn other_bytes_than_were_declared_do_not_arrive() {
     let bench = probed(Manners::default()).await;
-    let declared = Announced { declared_hash: Some(ContentHash::of(BYTES)), ..announced() };
     // One for each: `s3s-fs` refuses other bytes, and keeps them.
     let [first, second, third] = [(); 3]
-        .map(|()| bench.store.presign_upload(UploadId::random(), &declared, MINUTE).unwrap());
+        .map(|()| Upload { declared_hash: Some(ContentHash::of(BYTES)), ..begun() })
+        .map(|declared| bench.store.presign_upload(&declared, &sent_as(), MINUTE).unwrap());
 
     let other = put(&first.url, &first.headers, b"xyz").send().await;
     let bare = sent(&second).without("x-amz-checksum-sha256").send().await;

@@ -10,7 +10,7 @@ use plugboard::store::StoreError;
 
 use super::harness::{Bench, config, names, noise};
 
-fn row(length: u64, offset: u64) -> Upload {
+pub(super) fn row(length: u64, offset: u64) -> Upload {
     Upload {
         id: UploadId::random(),
         tenant: "default".parse().unwrap(),

@@ -1,7 +1,7 @@
 //! The program under test, in a folder of its own.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -95,6 +95,18 @@ impl Desk {
 }
 
 impl Begun {
+    /// Waits until it says something on standard error.
+    pub(super) fn until_says(&mut self, wanted: &str) {
+        let mut errors = BufReader::new(self.0.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains(wanted) {
+            line.clear();
+            assert_ne!(errors.read_line(&mut line).unwrap(), 0, "it ended without {wanted}");
+        }
+        // Kept open: it may say more.
+        self.0.stderr = Some(errors.into_inner());
+    }
+
     /// Waits for its end.
     pub(super) fn end(self) -> Run {
         Run::of(self.0.wait_with_output().unwrap())

@@ -5,11 +5,16 @@ mod line;
 use std::fs;
 use std::time::Duration;
 
+use plugboard::model::ContentHash;
+use serde_json::{Value, json};
+
 use super::program::Desk;
 use super::server::Server;
 use crate::support::rounds;
+use crate::support::s3_server::{ACCESS_KEY, BUCKET, S3Server, SECRET_KEY};
 use line::Line;
 
+const JSON: &str = "application/json";
 const MIB: u64 = 1024 * 1024;
 /// What is sent in one part.
 const PART_BYTES: u64 = 8 * MIB;
@@ -166,7 +171,53 @@ fn an_upload_can_be_listed_and_given_up() {
     assert_eq!(server.desk.run("uploads abort 00000000").code, Some(1));
     let aborted = server.desk.ok(&format!("uploads abort {} --json", &id[..8]));
 
-    assert_eq!(aborted.json(), serde_json::json!({"outcome": "aborted", "id": id}));
-    assert_eq!(server.desk.ok("uploads list --json").json()["uploads"], serde_json::json!([]));
+    assert_eq!(aborted.json(), json!({"outcome": "aborted", "id": id}));
+    assert_eq!(server.desk.ok("uploads list --json").json()["uploads"], json!([]));
     assert_eq!(staged(&server.desk), 0);
+}
+
+#[test]
+fn an_upload_that_goes_to_the_store_is_left_alone_and_the_bundle_sent_anew() {
+    let store = S3Server::start();
+    let server = Server::ready_with(&[
+        ("STORAGE_S3_ENDPOINT", &store.endpoint),
+        ("STORAGE_S3_ACCESS_KEY", ACCESS_KEY),
+        ("STORAGE_S3_SECRET_KEY", SECRET_KEY),
+        ("STORAGE_S3_BUCKET", BUCKET),
+        ("PLUGBOARD_STORE__S3__PUBLIC_ENDPOINT", &store.public_endpoint()),
+    ]);
+    let length = pack_large(&server.desk);
+    let hash = ContentHash::of(&fs::read(server.desk.path("large.tar.zst")).unwrap());
+    let body = json!({ "length": length, "declared_hash": hash }).to_string();
+    let path = format!("{}/api/v1/uploads/presigned", server.url);
+    let typed = |client: reqwest::Client| client.post(path).header("content-type", JSON).body(body);
+    let (status, created) = server.call(typed);
+    assert_eq!(status, 201, "{created}");
+    let listed = server.desk.ok("uploads list").stdout;
+    assert!(listed.contains("unfinished, sent to the store"), "{listed}");
+
+    let published = server.desk.ok("publish large.tar.zst --json");
+
+    assert_eq!(published.json()["outcome"], "created");
+    let rows = server.desk.ok("uploads list --json").json();
+    let to_store = rows["uploads"].as_array().unwrap().iter().map(|row| row["to_store"] == true);
+    assert_eq!(to_store.collect::<Vec<_>>(), [true, false]);
+}
+
+#[test]
+fn a_publish_waits_until_one_more_upload_is_allowed() {
+    let server = Server::ready_with(&[("PLUGBOARD_UPLOADS__MAX_UNFINISHED", "1")]);
+    pack_large(&server.desk);
+    let path = format!("{}/api/v1/uploads", server.url);
+    let (status, other) = server.call(|client| {
+        client.post(path).header("tus-resumable", "1.0.0").header("upload-length", "10")
+    });
+    assert_eq!(status, 201, "{other}");
+    let other: Value = serde_json::from_str(&other).unwrap();
+    let mut sender = server.desk.begin("publish large.tar.zst");
+    sender.until_says("1 uploads of yours are under way; 1 are allowed");
+
+    server.desk.ok(&format!("uploads abort {}", other["id"].as_str().unwrap()));
+
+    assert_eq!(sender.end().code, Some(0));
 }

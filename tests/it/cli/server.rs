@@ -20,7 +20,15 @@ impl Server {
     /// Starts a server on a fresh data folder. Commands at its desk use the
     /// admin socket.
     pub(super) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same with more variables.
+    fn start_with(variables: &[(&str, &str)]) -> Self {
         let mut desk = Desk::new();
+        for (name, value) in variables {
+            desk.set(name, value);
+        }
         desk.set("PLUGBOARD_SERVER__DATA_DIR", "data");
         desk.set("PLUGBOARD_STORE__MIN_FREE_BYTES", "1048576");
         let (child, first_line) = spawn(&desk);
@@ -31,7 +39,12 @@ impl Server {
     /// Starts a server that is set up, with a key that it trusts and a token;
     /// commands at its desk use HTTP.
     pub(super) fn ready() -> Self {
-        let mut server = Self::start();
+        Self::ready_with(&[])
+    }
+
+    /// The same with more variables.
+    pub(super) fn ready_with(variables: &[(&str, &str)]) -> Self {
+        let mut server = Self::start_with(variables);
         let created =
             server.desk.run_with_input("operator create ada", "correct horse battery staple\n");
         assert_eq!(created.code, Some(0), "{created:?}");
@@ -62,13 +75,18 @@ impl Server {
 
     /// Calls an endpoint of an extension: status and body.
     pub(super) fn get(&self, path: &str) -> (u16, String) {
+        self.call(|client| client.get(format!("{}{path}", self.url)))
+    }
+
+    /// Sends a request with the token: status and body.
+    pub(super) fn call(
+        &self,
+        request: impl FnOnce(reqwest::Client) -> reqwest::RequestBuilder,
+    ) -> (u16, String) {
         // The client has TLS in it, which wants to know whose.
         rustls::crypto::ring::default_provider().install_default().ok();
         let token = std::fs::read_to_string(self.desk.path("token")).unwrap();
-        let request = reqwest::Client::new()
-            .get(format!("{}{path}", self.url))
-            .bearer_auth(token.trim())
-            .send();
+        let request = request(reqwest::Client::new()).bearer_auth(token.trim()).send();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let response = request.await.unwrap();

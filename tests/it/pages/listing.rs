@@ -54,13 +54,36 @@ async fn a_yanked_version_is_not_recommended() {
 async fn an_extension_whose_versions_are_all_yanked_has_no_install_button() {
     let app = TestApp::start().await;
     app.publish(&reports("1.0.0")).await;
-    let button = "/admin/extensions/com.example.reports#install";
+    let button = "/admin/extensions/com.example.reports?version=1.0.0#install";
     assert!(page(&app, "/admin/extensions").await.contains(button));
 
     yank(&app, "1.0.0").await;
 
     let list = page(&app, "/admin/extensions").await;
-    assert!(list.contains("yanked") && !list.contains(button), "{list}");
+    assert!(list.contains("yanked") && !list.contains("#install"), "{list}");
+}
+
+#[tokio::test]
+async fn where_the_highest_version_is_yanked_another_can_be_installed() {
+    let app = TestApp::start().await;
+    app.publish(&reports("1.0.0")).await;
+    app.publish(&reports("1.1.0")).await;
+    yank(&app, "1.1.0").await;
+    let extension = "/admin/extensions/com.example.reports";
+
+    let list = page(&app, "/admin/extensions").await;
+    let settings = page(&app, &format!("{extension}/settings")).await;
+
+    let button = format!("{extension}?version=1.0.0");
+    for shown in [list, settings] {
+        assert!(shown.contains(&format!("{button}#install")), "{shown}");
+    }
+    for path in [button.as_str(), extension] {
+        let shown = page(&app, path).await;
+        assert!(shown.contains("Install and enable"), "{path}: {shown}");
+    }
+    let yanked = page(&app, &format!("{extension}?version=1.1.0")).await;
+    assert!(!yanked.contains("Install and enable"), "{yanked}");
 }
 
 #[tokio::test]

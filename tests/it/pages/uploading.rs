@@ -8,7 +8,8 @@ use plugboard::model::ContentHash;
 use serde_json::json;
 
 use crate::support::bundle_builder::BundleBuilder;
-use crate::support::test_app::{Answer, TestApp};
+use crate::support::s3_server::S3Server;
+use crate::support::test_app::{Answer, Call, TestApp};
 
 const ATTACHMENTS: &str = "/api/v1/extensions/com.example.hello/versions/1.0.0/attachments";
 const SBOM: &str = r#"{"bomFormat": "CycloneDX", "specVersion": "1.6"}"#;
@@ -144,14 +145,17 @@ async fn a_yanked_bundle_that_is_sent_again_is_not_offered_for_install() {
     assert!(!page.contains("Install and enable"), "{page}");
 }
 
+/// As the script of a page sends it.
+fn by_page<'a>(call: Call<'a>, cookie: &str) -> Call<'a> {
+    let token = csrf_token(cookie.split_once('=').unwrap().1);
+    call.session(cookie).same_origin().header("x-csrf-token", &token)
+}
+
 /// Begins an upload as somebody; gives its id.
 async fn begin(app: &TestApp, cookie: Option<&str>, length: &str, metadata: &str) -> String {
     let call = app.call(Method::POST, "/api/v1/uploads");
     let call = match cookie {
-        Some(cookie) => {
-            let token = csrf_token(cookie.split_once('=').unwrap().1);
-            call.session(cookie).same_origin().header("x-csrf-token", &token)
-        }
+        Some(cookie) => by_page(call, cookie),
         None => call,
     };
     let call = call.header("tus-resumable", "1.0.0").header("upload-length", length);
@@ -185,4 +189,28 @@ async fn the_page_lists_what_its_operator_has_not_finished_and_nobody_elses() {
     assert_eq!(page.matches("begun without a content hash").count(), 1);
     assert!(!page.contains("other.tar.zst") && !page.contains("done.tar.zst"), "{page}");
     assert!(!later.contains("data-kept-list"), "{later}");
+}
+
+#[tokio::test]
+async fn what_is_sent_to_the_store_is_not_gone_on_with_by_the_page() {
+    let server = S3Server::start();
+    let app = TestApp::start_with_public_store(&server).await;
+    let cookie = app.session().await;
+    begin(&app, Some(&cookie), "7", "filename aGVyZS50YXIuenN0").await;
+    let call = by_page(app.call(Method::POST, "/api/v1/uploads/presigned"), &cookie);
+    let created = call.json(json!({ "length": 7, "filename": "there.tar.zst" })).send().await;
+    assert_eq!(created.status, StatusCode::CREATED, "{}", created.text());
+
+    let page = app.call(Method::GET, "/admin/upload").session(&cookie).send().await.text();
+
+    assert!(page.contains("<strong>here.tar.zst") && !page.contains("there.tar.zst"), "{page}");
+}
+
+#[tokio::test]
+async fn the_command_that_trusts_a_key_is_safe_from_the_shell() {
+    let app = TestApp::start().await;
+
+    let answer = submit(&app, &[("bundle", &hello().build())]).await;
+
+    assert!(answer.text().contains("--scope &#39;com.example.*&#39;"), "{}", answer.text());
 }

@@ -2,10 +2,12 @@
 //! given up here, and under the limits of every upload.
 
 use std::fs;
+use std::sync::mpsc;
 
 use axum::http::{Method, StatusCode};
 use plugboard::model::ContentHash;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 use super::reports;
 use crate::support::bundle_builder::BundleBuilder;
@@ -53,6 +55,15 @@ async fn publish(app: &TestApp, path: &str) -> Answer {
     app.call(Method::POST, &format!("{path}/publish")).send().await
 }
 
+/// Whether a request is of a bundle that was sent, and not of its parts.
+fn is_staged(method: &Method, uri: &str, wanted: &Method) -> bool {
+    method == wanted && uri.contains("/_staging/") && !uri.contains('?')
+}
+
+fn staged(server: &S3Server, wanted: &Method) -> usize {
+    server.seen().iter().filter(|(method, uri)| is_staged(method, uri, wanted)).count()
+}
+
 fn is(answer: &Answer, status: StatusCode, code: &str) {
     assert_eq!((answer.status, answer.code()), (status, code.to_owned()), "{}", answer.text());
 }
@@ -74,6 +85,8 @@ async fn a_bundle_in_parts_at_the_store_is_published_as_every_other() {
     let published = publish(&app, &path).await;
     let again = publish(&app, &path).await;
 
+    assert_eq!(created.json()["to_store"], true);
+    assert_eq!(app.get(&path).await.json()["to_store"], false);
     let sizes = json!([
         { "number": 1, "size": PART_BYTES },
         { "number": 2, "size": archive.len() - PART_BYTES },
@@ -153,7 +166,10 @@ async fn parts_that_a_bundle_does_not_have_get_no_address() {
         assert_eq!(refused.json()["part_count"], 2);
     }
     let many: Vec<_> = (0..2000).collect();
-    for numbers in [json!([]), json!(many), json!([-1]), json!(["1"]), json!(7)] {
+    let repeated = [1; 1001];
+    for numbers in
+        [json!([]), json!(many), json!(repeated.as_slice()), json!([-1]), json!(["1"]), json!(7)]
+    {
         let refused = sign(&app, &path, &numbers).await;
         is(&refused, StatusCode::BAD_REQUEST, "malformed_request");
     }
@@ -263,6 +279,71 @@ async fn a_bundle_that_is_refused_leaves_nothing_at_the_store() {
     is(&refused, StatusCode::UNPROCESSABLE_ENTITY, "invalid_bundle");
     assert_eq!(server.keys(), Vec::<String>::new());
     assert_eq!(app.get(&path).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn once_a_bundle_is_here_the_store_is_asked_for_nothing_more_of_its_upload() {
+    let server = S3Server::start();
+    let app = TestApp::start_with_public_store(&server).await;
+    let archive = reports().build();
+    let path = begin(&app, archive.len()).await;
+    send(&app, &path, &archive, &[1]).await;
+    // The bundle is fetched, and then cannot be kept.
+    server.fail(|method, uri| {
+        let kept = method == Method::PUT && !uri.path().contains("_staging");
+        kept.then_some(Fault::Status(400))
+    });
+    let failed = publish(&app, &path).await;
+    let removals = staged(&server, &Method::DELETE);
+    let (listed, signed) =
+        (app.get(&format!("{path}/parts")).await, sign(&app, &path, &json!([1])).await);
+    server.heal();
+
+    let good = publish(&app, &path).await;
+    server.fail(|_, _| Some(Fault::Status(400)));
+    let gone = app.tus(Method::DELETE, &path).send().await;
+
+    is(&failed, StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable");
+    is(&listed, StatusCode::CONFLICT, "not_in_parts");
+    is(&signed, StatusCode::CONFLICT, "not_in_parts");
+    assert_eq!(good.status, StatusCode::CREATED, "{}", good.text());
+    assert_eq!(gone.status, StatusCode::NO_CONTENT, "{}", gone.text());
+    let counts = [Method::GET, Method::DELETE].map(|method| staged(&server, &method));
+    assert_eq!((removals, counts), (1, [1, 1]));
+}
+
+#[tokio::test]
+async fn a_fetch_that_nobody_waits_for_is_there_for_the_next_publish() {
+    let server = S3Server::start();
+    let app = TestApp::start_with_public_store(&server).await;
+    let archive = reports().build();
+    let path = begin(&app, archive.len()).await;
+    send(&app, &path, &archive, &[1]).await;
+    let (asked, is_asked) = oneshot::channel();
+    let (go_on, may_go_on) = mpsc::channel::<()>();
+    let mut asked = Some(asked);
+    server.fail(move |method, uri| {
+        if is_staged(method, &uri.to_string(), &Method::GET) {
+            asked.take().map(|asked| asked.send(()));
+            may_go_on.recv().ok();
+        }
+        None
+    });
+
+    tokio::select! {
+        early = publish(&app, &path) => panic!("{}", early.text()),
+        asked = is_asked => asked.unwrap(),
+    }
+    let id = path.rsplit('/').next().unwrap().parse().unwrap();
+    assert!(app.app.bundles.hold_upload(id).is_none(), "the fetch goes on");
+    drop(go_on);
+    while app.app.bundles.hold_upload(id).is_none() {
+        tokio::task::yield_now().await;
+    }
+    let published = publish(&app, &path).await;
+
+    assert_eq!(published.status, StatusCode::CREATED, "{}", published.text());
+    assert_eq!(staged(&server, &Method::GET), 1);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 //!
 //! They end as uploads by tus do, with `publish` or by being given up.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -14,10 +14,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::super::bundles::PublishResponse;
-use super::UploadResponse;
+use super::{UploadResponse, published_before};
 use crate::app::App;
 use crate::app::uploads::{NewUpload, PartAddress};
-use crate::model::{ContentHash, Presigned, Principal, UploadId};
+use crate::model::{ContentHash, Presigned, PresignedParts, Principal, UploadId};
 use crate::web::error::ApiError;
 use crate::web::extract::{Answer, JsonBody, Path};
 
@@ -94,6 +94,12 @@ pub(crate) struct ArrivedPart {
     size: u64,
 }
 
+impl PartsPlan {
+    fn new(parts: &PresignedParts, length: u64) -> Self {
+        Self { count: parts.count(length), bytes: parts.part_bytes }
+    }
+}
+
 impl From<PartAddress> for SignedPart {
     fn from(part: PartAddress) -> Self {
         let PartAddress { number, length, request } = part;
@@ -114,15 +120,9 @@ pub(in crate::web) async fn create_presigned_upload(
     let CreatePresignedUploadRequest { length, filename, content_type, declared_hash } = request;
     let new = NewUpload { length, declared_hash, filename, content_type };
     let upload = app.begin_presigned_parts(&principal, new).await?;
-    let mut published = None;
-    if upload.finished {
-        let outcome = app.finish_upload(&principal, upload.id, Vec::new(), None).await?;
-        published = Some(PublishResponse::answer(outcome).1.0);
-    }
+    let published = published_before(&app, &principal, &upload).await?;
     let parts = match &upload.presigned {
-        Some(Presigned::Parts(parts)) => {
-            Some(PartsPlan { count: parts.count(upload.length), bytes: parts.part_bytes })
-        }
+        Some(Presigned::Parts(parts)) => Some(PartsPlan::new(parts, upload.length)),
         Some(Presigned::Whole) | None => None,
     };
     let place = [(header::LOCATION, format!("/api/v1/uploads/{}", upload.id))];
@@ -135,15 +135,15 @@ pub(in crate::web) async fn sign_upload_parts(
     State(app): State<Arc<App>>,
     principal: Principal,
     Path(id): Path<UploadId>,
-    JsonBody(request): JsonBody<SignPartsRequest>,
+    JsonBody(SignPartsRequest { mut numbers }): JsonBody<SignPartsRequest>,
 ) -> Answer {
-    // Each once and in order, however they were asked for.
-    let numbers: BTreeSet<_> = request.numbers.into_iter().take(MAX_NUMBERS + 1).collect();
     if numbers.is_empty() || numbers.len() > MAX_NUMBERS {
         let detail = format!("`numbers` must have 1 to {MAX_NUMBERS} part numbers");
         return Err(ApiError::malformed(detail));
     }
-    let numbers: Vec<_> = numbers.into_iter().collect();
+    // Each once and in order, however they were asked for.
+    numbers.sort_unstable();
+    numbers.dedup();
     let signed = app.sign_parts(&principal, id, &numbers).await?;
     let parts = signed.parts.into_iter().map(Into::into).collect();
     Ok(Json(SignedPartsResponse { parts, expires_at: signed.expires_at }).into_response())
@@ -156,7 +156,7 @@ pub(in crate::web) async fn list_upload_parts(
     Path(id): Path<UploadId>,
 ) -> Result<Json<PartsResponse>, ApiError> {
     let (upload, parts, arrived) = app.list_parts(&principal, id).await?;
-    let plan = PartsPlan { count: parts.count(upload.length), bytes: parts.part_bytes };
+    let plan = PartsPlan::new(&parts, upload.length);
     let arrived =
         arrived.into_iter().map(|part| ArrivedPart { number: part.number, size: part.size });
     Ok(Json(PartsResponse { plan, parts: arrived.collect() }))

@@ -135,3 +135,31 @@ async fn what_belongs_to_each_of_several_bundles_is_attached_to_it() {
     assert_eq!(of("two").await.unwrap(), json!([]));
     stage.browser.clone().close().await.ok();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_waits_until_one_more_upload_is_allowed() {
+    let stage = Stage::set().await;
+    stage.sign_in().await;
+    stage.go("/admin/upload").await;
+    let script = "const [method, path, count, done] = arguments;
+        const headers = {
+            'tus-resumable': '1.0.0',
+            'upload-length': '10',
+            'x-csrf-token': document.querySelector('[name=csrf_token]').value,
+        };
+        Promise.all(Array.from({ length: count }, () => fetch(path, { method, headers })))
+            .then((answers) => done(answers.filter(({ ok }) => ok).length))";
+    let uploads = "/api/v1/uploads";
+    let begun = vec![json!("POST"), json!(uploads), json!(16)];
+    assert_eq!(stage.browser.execute_async(script, begun).await.unwrap(), json!(16));
+    stage.upload_all(&[stage.write_bundle("large", 9)]).await;
+    let said = "16 uploads of yours are under way; 16 are allowed; going on in";
+    stage.until_row_says("large.tar.zst", said).await;
+
+    let id = stage.uploads_by_the_api().await[0]["id"].as_str().unwrap().to_owned();
+    let given_up = vec![json!("DELETE"), json!(format!("{uploads}/{id}")), json!(1)];
+    assert_eq!(stage.browser.execute_async(script, given_up).await.unwrap(), json!(1));
+
+    stage.until_row_says("large.tar.zst", "is verified and published").await;
+    stage.browser.clone().close().await.ok();
+}
