@@ -5,6 +5,7 @@ use plugboard::model::{AttachmentKind, AuditAction};
 use plugboard::registry::{attachments, audit};
 use serde_json::{Value, json};
 
+use crate::support::attachments as attached;
 use crate::support::bundle_builder::BundleBuilder;
 use crate::support::test_app::{Answer, TestApp};
 
@@ -24,16 +25,8 @@ fn sbom(version: &str) -> Vec<u8> {
         .into_bytes()
 }
 
-fn provenance(app: &TestApp) -> Vec<u8> {
-    let digest = app.content_hash(&reports()).hex();
-    json!({
-        "_type": "https://in-toto.io/Statement/v1",
-        "subject": [{"name": "bundle.tar.zst", "digest": {"sha256": digest}}],
-        "predicateType": "https://slsa.dev/provenance/v1",
-        "predicate": {},
-    })
-    .to_string()
-    .into_bytes()
+fn provenance() -> Vec<u8> {
+    attached::provenance(&reports().build())
 }
 
 async fn published() -> TestApp {
@@ -57,9 +50,7 @@ async fn get(app: &TestApp, kind: &str) -> Answer {
 }
 
 async fn kinds(app: &TestApp) -> Vec<String> {
-    let list = app.get(&format!("{VERSION}/attachments")).await.json();
-    let rows = list["attachments"].as_array().unwrap().clone();
-    rows.iter().map(|row| row["kind"].as_str().unwrap().to_owned()).collect()
+    attached::kinds(app, VERSION).await
 }
 
 /// The names of the objects that hold attachments.
@@ -73,7 +64,7 @@ async fn an_sbom_and_a_provenance_are_kept_as_they_came() {
     let app = published().await;
     let before = app.get(VERSION).await.json();
 
-    let (bom, built) = (sbom("1.6"), provenance(&app));
+    let (bom, built) = (sbom("1.6"), provenance());
     let first = put(&app, "sbom", bom.clone()).await;
     let second = put(&app, "provenance", built.clone()).await;
 
@@ -143,12 +134,12 @@ async fn readme_and_changelog_come_out_of_the_bundle_and_are_text() {
 #[tokio::test]
 async fn what_is_not_what_it_says_is_refused_and_not_kept() {
     let app = published().await;
-    let elsewhere = String::from_utf8(provenance(&app)).unwrap();
+    let elsewhere = String::from_utf8(provenance()).unwrap();
     let elsewhere = elsewhere.replace(&app.content_hash(&reports()).hex(), &"0".repeat(64));
 
     for (kind, content) in [
         ("sbom", b"<bom/>".to_vec()),
-        ("sbom", provenance(&app)),
+        ("sbom", provenance()),
         ("provenance", sbom("1.6")),
         ("provenance", elsewhere.into_bytes()),
     ] {
@@ -217,31 +208,15 @@ async fn attaching_needs_the_right_to_publish_the_name() {
     }
 }
 
-fn form(parts: &[(&str, &[u8])]) -> Vec<u8> {
-    let part = |(name, value): &(&str, &[u8])| {
-        let head = format!(
-            "--XX\r\ncontent-disposition: form-data; name=\"{name}\"; filename=\"f\"\r\n\r\n"
-        );
-        [head.as_bytes(), value, b"\r\n"].concat()
-    };
-    let mut body: Vec<u8> = parts.iter().flat_map(part).collect();
-    body.extend_from_slice(b"--XX--\r\n");
-    body
-}
-
 async fn send_form(app: &TestApp, parts: &[(&str, &[u8])]) -> Answer {
-    app.call(Method::POST, "/api/v1/bundles")
-        .header("content-type", "multipart/form-data; boundary=XX")
-        .body(form(parts))
-        .send()
-        .await
+    app.call(Method::POST, "/api/v1/bundles").multipart(parts).send().await
 }
 
 #[tokio::test]
 async fn attachments_can_come_along_with_the_bundle() {
     let app = TestApp::start().await;
     let archive = reports().build();
-    let (signature, bom, built) = (app.sign(&archive), sbom("1.6"), provenance(&app));
+    let (signature, bom, built) = (app.sign(&archive), sbom("1.6"), provenance());
 
     let answer = send_form(
         &app,

@@ -4,7 +4,6 @@ mod cache;
 mod harness;
 mod presigned;
 mod quarantine;
-mod real;
 mod refusals;
 mod s3;
 mod staging;

@@ -330,18 +330,10 @@ async fn a_bundle_with_a_wrong_digest_leaves_nothing() {
 async fn a_digest_in_a_form_is_that_of_the_part_it_is_in() {
     let app = TestApp::start().await;
     let archive = reports().build();
-    let form = |digest: &str| {
-        let head = format!(
-            "--XX\r\ncontent-disposition: form-data; name=\"bundle\"; filename=\"f\"\r\n\
-             content-digest: {digest}\r\n\r\n"
-        );
-        [head.as_bytes(), &archive, b"\r\n--XX--\r\n"].concat()
-    };
     let send = |digest: &str| {
-        app.call(Method::POST, "/api/v1/bundles")
-            .header("content-type", "multipart/form-data; boundary=XX")
-            .body(form(digest))
-            .send()
+        let call = app.call(Method::POST, "/api/v1/bundles");
+        let digest = format!("content-digest: {digest}\r\n");
+        call.multipart_with(&digest, &[("bundle", &archive)]).send()
     };
 
     let right = send(&digest_of(&archive)).await;

@@ -14,9 +14,10 @@ use std::sync::Arc;
 use plugboard::app::clock::Clock;
 use plugboard::registry::Registry;
 
+use crate::support::random::Random;
 use crate::support::rounds;
 use crate::support::test_app::TestApp;
-use client::{Client, Dice};
+use client::Client;
 use world::World;
 
 const CLIENTS: usize = 8;
@@ -28,8 +29,8 @@ async fn explain(app: TestApp, rounds: u32, calls: usize) -> usize {
     for round in 0..rounds {
         let world = Arc::new(World::new(&app, round).await);
         let clients = (0..CLIENTS).map(|number| {
-            let dice = Dice::new(u64::from(round) * 1_000 + number as u64 + 1);
-            tokio::spawn(Client { world: Arc::clone(&world), dice }.run(calls))
+            let random = Random::new(u64::from(round) * 1_000 + number as u64 + 1);
+            tokio::spawn(Client { world: Arc::clone(&world), random }.run(calls))
         });
         for client in clients.collect::<Vec<_>>() {
             client.await.unwrap();

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::support::announced_body::announced;
 use crate::support::bundle_builder::BundleBuilder;
+use crate::support::random::noise;
 use crate::support::test_app::{TestApp, sign_with};
 
 fn reports() -> BundleBuilder {
@@ -217,14 +218,10 @@ async fn a_bundle_over_the_limit_is_refused_with_the_numbers() {
 async fn a_form_with_bundle_and_signature_does_the_same() {
     let app = TestApp::start().await;
     let archive = reports().build();
-    let form = multipart(&[("bundle", &archive), ("signature", &app.sign(&archive))]);
 
-    let answer = app
-        .call(Method::POST, "/api/v1/bundles")
-        .header("content-type", "multipart/form-data; boundary=XX")
-        .body(form)
-        .send()
-        .await;
+    let call = app.call(Method::POST, "/api/v1/bundles");
+    let form = [("bundle", &archive[..]), ("signature", &app.sign(&archive))];
+    let answer = call.multipart(&form).send().await;
 
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
 }
@@ -233,11 +230,9 @@ async fn a_form_with_bundle_and_signature_does_the_same() {
 async fn a_form_has_one_bundle() {
     let app = TestApp::start().await;
     let archive = reports().build();
-    let form = multipart(&[("bundle", &archive), ("bundle", &archive)]);
 
     let call = app.call(Method::POST, "/api/v1/bundles");
-    let call = call.header("content-type", "multipart/form-data; boundary=XX").body(form);
-    let answer = call.send().await;
+    let answer = call.multipart(&[("bundle", &archive), ("bundle", &archive)]).send().await;
 
     assert_eq!(
         (answer.status, answer.code().as_str()),
@@ -260,20 +255,6 @@ async fn a_bundle_that_is_said_to_be_too_large_is_refused_before_a_byte_of_it_co
     assert!(answer.text().contains("209715201"), "{}", answer.text());
 }
 
-fn multipart(parts: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut body = Vec::new();
-    for (name, value) in parts {
-        let head = format!(
-            "--XX\r\ncontent-disposition: form-data; name=\"{name}\"; filename=\"f\"\r\n\r\n"
-        );
-        body.extend_from_slice(head.as_bytes());
-        body.extend_from_slice(value);
-        body.extend_from_slice(b"\r\n");
-    }
-    body.extend_from_slice(b"--XX--\r\n");
-    body
-}
-
 #[tokio::test]
 async fn signatures_are_limited_in_number_and_size() {
     let app = TestApp::start().await;
@@ -283,8 +264,7 @@ async fn signatures_are_limited_in_number_and_size() {
     let mut parts = vec![("bundle", &archive[..])];
     parts.extend([("signature", &b"{}"[..]); 9]);
     let call = app.call(Method::POST, "/api/v1/bundles");
-    let call = call.header("content-type", "multipart/form-data; boundary=XX");
-    let in_form = call.body(multipart(&parts)).send().await;
+    let in_form = call.multipart(&parts).send().await;
     let long = app.put_bundle(reports().build(), &[vec![b' '; 7 * 1024]]).await;
 
     for nine in [nine, in_form] {
@@ -319,17 +299,12 @@ async fn a_star_version_is_refused() {
 #[tokio::test]
 async fn a_form_can_be_as_large_as_a_bundle_may_be() {
     let app = TestApp::start().await;
-    let noise: Vec<u8> = (0..3 * 1024 * 1024_u32)
-        .flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes())
-        .step_by(3)
-        .collect();
-    let archive = reports().file("ui/noise.png", noise).build();
+    let archive = reports().file("ui/noise.png", noise(1, 4 * 1024 * 1024)).build();
     assert!(archive.len() > 2 * 1024 * 1024, "{}", archive.len());
-    let form = multipart(&[("bundle", &archive), ("signature", &app.sign(&archive))]);
 
     let call = app.call(Method::POST, "/api/v1/bundles");
-    let call = call.header("content-type", "multipart/form-data; boundary=XX").body(form);
-    let answer = call.send().await;
+    let form = [("bundle", &archive[..]), ("signature", &app.sign(&archive))];
+    let answer = call.multipart(&form).send().await;
 
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
 }

@@ -19,7 +19,6 @@ use crate::support::s3_server::{Fault, Manners, S3Server};
 use crate::support::test_app::TestApp;
 
 const CALL: &str = "/api/ext/com.example.hello/a";
-const CARELESS: Manners = Manners { ignores_conditions: true, ignores_checksums: true };
 
 fn extension() -> BundleBuilder {
     BundleBuilder::new("com.example.hello", "1.0.0")
@@ -42,7 +41,7 @@ async fn everything_works(app: &TestApp) {
 
 #[tokio::test]
 async fn publish_install_execute_and_pages_work_on_a_server() {
-    for manners in [Manners::default(), CARELESS] {
+    for manners in [Manners::default(), Manners::CARELESS] {
         let server = S3Server::start_with(manners);
         let app = TestApp::start_on_s3(&server).await;
 
@@ -57,7 +56,7 @@ async fn publish_install_execute_and_pages_work_on_a_server() {
 
 #[tokio::test]
 async fn a_version_keeps_its_content_on_a_server_that_overwrites() {
-    let server = S3Server::start_with(CARELESS);
+    let server = S3Server::start_with(Manners::CARELESS);
     let app = TestApp::start_on_s3(&server).await;
     app.install(&extension()).await;
 
@@ -158,7 +157,7 @@ async fn without_its_server_the_appliance_serves_what_it_has() {
 #[tokio::test]
 async fn readiness_says_what_the_store_lacks() {
     let careful = TestApp::start_on_s3(&S3Server::start()).await;
-    let server = S3Server::start_with(CARELESS);
+    let server = S3Server::start_with(Manners::CARELESS);
     let careless = TestApp::start_on_s3(&server).await;
 
     let notes = |ready: serde_json::Value| ready["notes"].as_array().map_or(0, Vec::len);
@@ -189,7 +188,7 @@ async fn orphans_in_a_bucket_are_left_to_whoever_they_belong_to() {
 
 #[tokio::test]
 async fn the_storage_page_says_what_the_place_lacks() {
-    let server = S3Server::start_with(CARELESS);
+    let server = S3Server::start_with(Manners::CARELESS);
     let app = TestApp::start_on_s3(&server).await;
     let cookie = app.sign_in().await;
 

@@ -1,6 +1,7 @@
 //! What the flows share.
 
 pub(crate) mod announced_body;
+pub(crate) mod attachments;
 pub(crate) mod bundle_builder;
 pub(crate) mod fault_proxy;
 pub(crate) mod garage;

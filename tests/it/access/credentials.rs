@@ -137,13 +137,7 @@ fn with_form<'a>(call: Call<'a>, route: &Route, token: &str) -> Call<'a> {
     let is_page = !route.path.starts_with("/api/");
     match (is_page, route.method, route.path) {
         (true, "POST", "/admin/upload") => {
-            let part = |name: &str, value: &str| {
-                format!(
-                    "--XX\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
-                )
-            };
-            let body = format!("{}{}--XX--\r\n", part("csrf_token", token), part("bundle", "x"));
-            call.header("content-type", "multipart/form-data; boundary=XX").body(body)
+            call.multipart(&[("csrf_token", token.as_bytes()), ("bundle", b"x")])
         }
         (true, "POST", _) => call.form(&[("csrf_token", token)]),
         _ => call,

@@ -9,7 +9,8 @@ use futures_util::FutureExt;
 use plugboard::config::StoreConfig;
 use plugboard::model::ExtensionVersion;
 
-use super::harness::{Bench, bundle_of_pages, config, file, names, noise, small_bundle};
+use super::harness::{Bench, bundle_of_pages, config, file, names, small_bundle};
+use crate::support::random::noise;
 
 async fn with_page_open() -> (Bench, ExtensionVersion) {
     let bench = Bench::directory(&config());
@@ -77,7 +78,7 @@ async fn the_cache_keeps_to_its_bytes_and_drops_the_longest_unused() {
     let bench = Bench::directory(&StoreConfig { cache_bytes: 25_000, ..config() });
     let mut versions = Vec::new();
     for name in ["a", "b", "c"] {
-        let page = noise(name.as_bytes()[0], 10_000);
+        let page = noise(name.as_bytes()[0].into(), 10_000);
         versions.push(bench.publish(&bundle_of_pages(name, &[("ui/index.html", &page)])).await);
     }
     let [a, b, c] = &versions[..] else { unreachable!() };

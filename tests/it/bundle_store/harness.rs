@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use jiff::Timestamp;
+use object_store::PutPayload;
+use object_store::multipart::MultipartStore;
+use object_store::path::Path as Key;
 use plugboard::bundle::BundleLimits;
 use plugboard::config::{SigningPolicy, StoreConfig};
 use plugboard::model::{ContentHash, ExtensionVersion, FileEntry, KeyStatus, NameGlob, TrustedKey};
@@ -19,7 +22,7 @@ use plugboard::trust::{
 };
 use tempfile::TempDir;
 
-use crate::support::real_server::{RealBucket, RealServer};
+use crate::support::real_server::{RealBucket, RealServer, client};
 use crate::support::s3_server::{Manners, S3Server};
 
 /// A store and the folder it is in.
@@ -74,8 +77,7 @@ impl Bench {
         Self { store, folder, config, place: Place::Server(server) }
     }
 
-    /// A store on the server that the environment names, and that nobody has probed.
-    pub(super) fn on_real_server() -> Option<Self> {
+    fn on_real_server() -> Option<Self> {
         let bucket = RealServer::from_environment()?.bucket();
         let folder = tempfile::tempdir().unwrap();
         let config = bucket.config.clone();
@@ -83,21 +85,24 @@ impl Bench {
         Some(Self { store, folder, config, place: Place::Real(Box::new(bucket)) })
     }
 
+    /// One store on each server, which nobody has probed: on one that keeps its word, on
+    /// one that does not, and on the one that the environment names, if it names one.
+    pub(super) fn each_server() -> Vec<Self> {
+        let mut each = Vec::from([Manners::default(), Manners::CARELESS].map(Self::on_s3));
+        each.extend(Self::on_real_server());
+        each
+    }
+
     /// One store of each kind: what holds for one holds for the others.
     ///
-    /// Four of S3: on a server that keeps its word and on one that does not,
-    /// each before and after that was found out. If the environment names a
-    /// server, two more on it.
+    /// Two on each server: one that has found out what the server is like, and one that
+    /// has not.
     pub(super) async fn each() -> Vec<Self> {
-        let careless = Manners { ignores_conditions: true, ignores_checksums: true };
-        let [good, bad] = [Manners::default(), careless];
-        let mut each = vec![Self::on_s3(good), Self::on_s3(bad)];
-        each.extend(Self::on_real_server());
+        let mut each = Self::each_server();
         for bench in &each {
             bench.store.probe(Timestamp::UNIX_EPOCH).await;
         }
-        each.extend([Self::on_s3(good), Self::on_s3(bad)]);
-        each.extend(Self::on_real_server());
+        each.extend(Self::each_server());
         each.extend([Self::directory(&config()), Self::in_memory(&config())]);
         each
     }
@@ -121,11 +126,6 @@ impl Bench {
         server
     }
 
-    pub(super) fn real_bucket(&self) -> &RealBucket {
-        let Place::Real(bucket) = &self.place else { panic!("there is no bucket") };
-        bucket
-    }
-
     /// Whether the bundles are where others may keep theirs.
     pub(super) fn is_shared(&self) -> bool {
         matches!(self.place, Place::Server(_) | Place::Real(_))
@@ -136,6 +136,11 @@ impl Bench {
         drop(self.store);
         let store = BundleStore::open(&self.config, self.folder.path()).unwrap();
         Self { store, ..self }
+    }
+
+    /// A store of another appliance in the same place, with a folder of its own.
+    pub(super) fn beside(&self, folder: &Path) -> BundleStore {
+        BundleStore::open(&self.config, folder).unwrap()
     }
 
     /// The file of the object `below` the prefix.
@@ -193,6 +198,34 @@ impl Bench {
             found.insert(below, (format!("{inode} {second}.{nanosecond}"), content));
         }
         found
+    }
+
+    /// What is on the server: every key there, or those below the prefix where the rest
+    /// of the server is somebody else's.
+    pub(super) async fn keys(&self) -> Vec<String> {
+        match &self.place {
+            Place::Real(bucket) => {
+                bucket.list().await.iter().map(|meta| meta.location.to_string()).collect()
+            }
+            _ => self.server().keys(),
+        }
+    }
+
+    /// Sends a part of an object, past the appliance, and leaves it at that.
+    pub(super) async fn leave_part(&self) {
+        let objects = client(&self.config.s3);
+        let key = Key::parse(self.key("left/bundle.tar.zst")).unwrap();
+        let upload = objects.create_multipart(&key).await.unwrap();
+        objects.put_part(&key, &upload, 0, PutPayload::from_static(b"left")).await.unwrap();
+    }
+
+    /// How many multipart uploads are neither completed nor aborted. On a server outside
+    /// of this process asking ends them, as only their sweep can tell.
+    pub(super) async fn unfinished(&self) -> usize {
+        match &self.place {
+            Place::Real(_) => self.store.sweep_unfinished(Timestamp::MAX).await.unwrap(),
+            _ => self.server().unfinished(),
+        }
     }
 
     /// A path below `cache/unpacked`.
@@ -363,15 +396,6 @@ pub(super) fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
         tar.append_data(&mut header, path, *content).unwrap();
     }
     zstd::encode_all(tar.into_inner().unwrap().as_slice(), 3).unwrap()
-}
-
-/// Bytes that do not compress and are the same in every run.
-pub(super) fn noise(seed: u8, size: usize) -> Vec<u8> {
-    let blocks =
-        (0..=size / 32).map(|n| ContentHash::of(&[&[seed][..], &n.to_le_bytes()].concat()));
-    let mut bytes: Vec<u8> = blocks.flat_map(|hash| *hash.as_bytes()).collect();
-    bytes.truncate(size);
-    bytes
 }
 
 /// Every file below `folder`: its path, what it is (inode and time of change) and its content.

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use plugboard::model::{FactState, StoreCapability};
 use plugboard::store::{BundleStore, StoreError};
 
-use super::harness::{Bench, bundle_of_pages, noise, small_bundle, verified};
+use super::harness::{Bench, bundle_of_pages, small_bundle, verified};
+use crate::support::random::noise;
 use crate::support::s3_server::{Fault, Manners, config_for};
 
 /// One that goes in a single request, and one that is sent in two parts.

@@ -8,10 +8,9 @@ use jiff::Timestamp;
 use plugboard::model::{FactState, StoreCapability, StoreFacts};
 use plugboard::store::{BundleStore, StoreError, examine};
 
-use super::harness::{Bench, bundle_of_pages, noise, small_bundle, verified};
+use super::harness::{Bench, bundle_of_pages, small_bundle, verified};
+use crate::support::random::noise;
 use crate::support::s3_server::{Fault, Manners, S3Server, config_for};
-
-const CARELESS: Manners = Manners { ignores_conditions: true, ignores_checksums: true };
 
 /// A bundle that is sent in two parts.
 fn large_bundle() -> Vec<u8> {
@@ -57,7 +56,7 @@ async fn a_probe_sees_what_a_careful_server_can() {
 
 #[tokio::test]
 async fn a_probe_sees_what_a_careless_server_ignores() {
-    let bench = Bench::on_s3(CARELESS);
+    let bench = Bench::on_s3(Manners::CARELESS);
 
     let facts = bench.store.probe(Timestamp::UNIX_EPOCH).await;
 
@@ -75,13 +74,11 @@ async fn a_probe_sees_what_a_careless_server_ignores() {
 
 #[tokio::test]
 async fn a_probe_leaves_nothing_behind() {
-    for manners in [Manners::default(), CARELESS] {
-        let bench = Bench::on_s3(manners);
-
+    for bench in Bench::each_server() {
         bench.store.probe(Timestamp::UNIX_EPOCH).await;
 
-        assert_eq!(bench.server().keys(), Vec::<String>::new());
-        assert_eq!(bench.server().unfinished(), 0);
+        assert_eq!(bench.keys().await, Vec::<String>::new());
+        assert_eq!(bench.unfinished().await, 0);
     }
 }
 
@@ -117,23 +114,23 @@ async fn a_store_on_disk_is_examined_beside_its_appliance() {
 
 #[tokio::test]
 async fn a_large_bundle_is_sent_in_parts_and_comes_back() {
-    let archive = large_bundle();
-    for manners in [Manners::default(), CARELESS] {
-        let bench = Bench::on_s3(manners);
+    let page = noise(1, 20 * 1024 * 1024);
+    let archive = bundle_of_pages("large", &[("ui/index.html", &page)]);
+    for bench in Bench::each_server() {
         bench.store.probe(Timestamp::UNIX_EPOCH).await;
 
         let version = bench.publish(&archive).await;
 
-        let stored = bench.stored(&version.content_hash.hex()).join("bundle.tar.zst");
-        assert_eq!(fs::read(stored).unwrap(), archive);
-        assert!(bench.read(&version, "ui/index.html").await.is_ok());
-        assert_eq!(bench.server().unfinished(), 0);
+        let object = format!("{}/bundle.tar.zst", version.content_hash.hex());
+        assert!(bench.object(&object).await == archive);
+        assert!(bench.read(&version, "ui/index.html").await.unwrap() == page);
+        assert_eq!(bench.unfinished().await, 0);
     }
 }
 
 #[tokio::test]
 async fn a_large_bundle_is_not_sent_twice() {
-    let bench = Bench::on_s3(CARELESS);
+    let bench = Bench::on_s3(Manners::CARELESS);
     let archive = large_bundle();
     bench.publish(&archive).await;
     let sent = |bench: &Bench| {
@@ -148,7 +145,7 @@ async fn a_large_bundle_is_not_sent_twice() {
 
 #[tokio::test]
 async fn a_large_object_that_does_not_have_its_hash_is_replaced_by_the_verified_one() {
-    for manners in [Manners::default(), CARELESS] {
+    for manners in [Manners::default(), Manners::CARELESS] {
         let bench = Bench::on_s3(manners);
         let archive = large_bundle();
         let staged = bench.stage(&archive).await.unwrap();
@@ -165,20 +162,23 @@ async fn a_large_object_that_does_not_have_its_hash_is_replaced_by_the_verified_
 
 #[tokio::test]
 async fn two_appliances_on_one_bucket_store_a_bundle_once() {
-    let bench = Bench::on_s3(Manners::default());
-    let other_folder = tempfile::tempdir().unwrap();
-    let other = BundleStore::open(&bench.server().config(), other_folder.path()).unwrap();
-    for store in [&bench.store, &other] {
-        store.probe(Timestamp::UNIX_EPOCH).await;
+    for bench in Bench::each_server() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = bench.beside(folder.path());
+        for store in [&bench.store, &other] {
+            store.probe(Timestamp::UNIX_EPOCH).await;
+        }
+        let staged = bench.stage(&small_bundle("a")).await.unwrap();
+        let bundle = verified(&staged);
+
+        let (first, second) = tokio::join!(bench.store.put(&bundle), other.put(&bundle));
+
+        first.unwrap();
+        second.unwrap();
+        assert!(other.exists(&bundle.content_hash()).await.unwrap());
+        let object = format!("{}/bundle.tar.zst", bundle.content_hash().hex());
+        assert_eq!(bench.object(&object).await, small_bundle("a"));
     }
-    let staged = bench.stage(&small_bundle("a")).await.unwrap();
-    let bundle = verified(&staged);
-
-    let (first, second) = tokio::join!(bench.store.put(&bundle), other.put(&bundle));
-
-    first.unwrap();
-    second.unwrap();
-    assert!(other.exists(&bundle.content_hash()).await.unwrap());
 }
 
 #[tokio::test]
@@ -301,6 +301,17 @@ async fn reachability_is_asked_once_in_five_seconds() {
 
 #[tokio::test]
 async fn parts_that_nobody_completed_are_swept() {
+    for bench in Bench::each_server() {
+        bench.leave_part().await;
+
+        assert_eq!(bench.store.sweep_unfinished(Timestamp::UNIX_EPOCH).await.unwrap(), 0);
+        assert_eq!(bench.store.sweep_unfinished(Timestamp::MAX).await.unwrap(), 1);
+        assert_eq!(bench.unfinished().await, 0);
+    }
+}
+
+#[tokio::test]
+async fn parts_that_could_not_be_given_back_are_swept() {
     let bench = Bench::on_s3(Manners::default());
     let staged = bench.stage(&large_bundle()).await.unwrap();
     // The parts fail for good, and so does giving them back.
@@ -363,14 +374,16 @@ async fn requests_are_signed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_bundles_are_put_at_once() {
-    let bench = Arc::new(Bench::on_s3(Manners::default()));
-    let publishing = (0..16).map(|n| {
-        let bench = Arc::clone(&bench);
-        tokio::spawn(async move { bench.publish(&small_bundle(&format!("n{n}"))).await })
-    });
+    for bench in Bench::each_server() {
+        let bench = Arc::new(bench);
+        let publishing = (0..16).map(|n| {
+            let bench = Arc::clone(&bench);
+            tokio::spawn(async move { bench.publish(&small_bundle(&format!("n{n}"))).await })
+        });
 
-    for each in publishing.collect::<Vec<_>>() {
-        let version = each.await.unwrap();
-        assert!(bench.read(&version, "ui/index.html").await.is_ok());
+        for each in publishing.collect::<Vec<_>>() {
+            let version = each.await.unwrap();
+            assert!(bench.read(&version, "ui/index.html").await.is_ok());
+        }
     }
 }

@@ -8,8 +8,9 @@ use plugboard::config::StoreConfig;
 use plugboard::model::ContentHash;
 use plugboard::store::StoreError;
 
-use super::harness::{Bench, config, names, noise, small_bundle};
+use super::harness::{Bench, config, names, small_bundle};
 use crate::support::bundle_builder::BundleBuilder;
+use crate::support::random::noise;
 
 /// Large enough to be read while it arrives.
 const LARGE: usize = 3 * 1024 * 1024;

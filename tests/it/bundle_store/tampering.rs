@@ -5,7 +5,8 @@ use std::fs::{self, File};
 use plugboard::model::ExtensionVersion;
 use plugboard::store::StoreError;
 
-use super::harness::{Bench, bundle_of_pages, bundle_with_component, names, noise, verified};
+use super::harness::{Bench, bundle_of_pages, bundle_with_component, names, verified};
+use crate::support::random::noise;
 
 /// Flips one bit at the beginning, in the middle or at the end; `turn` is 0, 1 or 2.
 async fn flip(bench: &Bench, object: &str, turn: usize) {

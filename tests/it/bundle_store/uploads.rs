@@ -8,7 +8,8 @@ use plugboard::config::StoreConfig;
 use plugboard::model::{ContentHash, Upload, UploadId};
 use plugboard::store::StoreError;
 
-use super::harness::{Bench, config, names, noise};
+use super::harness::{Bench, config, names};
+use crate::support::random::noise;
 
 pub(super) fn row(length: u64, offset: u64) -> Upload {
     Upload {

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::PathBuf;
 
 use axum::http::{Method, StatusCode};
-use plugboard::config::SigningPolicy;
 use serde_json::json;
 
 use super::{FINALIZE, refused, send};
@@ -38,9 +37,7 @@ fn bundle() -> BundleBuilder {
 /// Finalizes while the server fails, and again when it does not.
 async fn finalize_twice(case: Case) -> [Answer; 2] {
     let server = S3Server::start();
-    let app =
-        TestApp::start_on_s3_with(&server, |c| c.signing.policy = SigningPolicy::AllowUnsigned)
-            .await;
+    let app = TestApp::start_with_store(server.config()).await;
     let key = send(&app, &bundle().build()).await;
     if let Some(object) = case.damaged {
         let hash = app.content_hash(&bundle()).hex();

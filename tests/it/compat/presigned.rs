@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{FINALIZE, hello, refused, unfinished};
 use crate::support::bundle_builder::BundleBuilder;
+use crate::support::random::noise;
 use crate::support::s3_server::{Fault, Manners, S3Server};
 use crate::support::sender::{Sending, put, told};
 use crate::support::test_app::{ORIGIN, TestApp};
@@ -42,8 +43,7 @@ async fn sent(app: &TestApp, archive: &[u8]) -> Value {
 
 /// A bundle that does not compress, so that it comes in several pieces.
 fn large() -> BundleBuilder {
-    let blocks = (0..4096).map(|n| ContentHash::of(format!("{n}").as_bytes()).hex());
-    hello("1.0.0").page(&blocks.collect::<String>())
+    hello("1.0.0").file("ui/noise.bin", noise(1, 128 * 1024))
 }
 
 #[tokio::test]

@@ -3,6 +3,10 @@
 //!
 //! ext4 on a loop file, told by `EXT4_IOC_SHUTDOWN` to stop at once and flush
 //! nothing. A file that was written and not synced shows that it does.
+//!
+//! What shows here is content that was not synced, and a name that no sync followed.
+//! A sync of a folder alone can be missing unseen: ext4 makes a name durable together
+//! with the file that it is of, and with every other new file that is synced later.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -80,13 +84,14 @@ async fn cut_once(seed: u64) -> (bool, usize) {
     let case = format!("seed {seed:#x}");
     let delay = Duration::from_millis(Random::new(seed).below(LATEST_MS));
     let disk = LoopDisk::new();
+    disk.write_synced();
     let folder = DataFolder::within(&disk.mount_point());
     let appliance = Appliance::start(&folder);
     let mut workers = Workers::let_in(&appliance, &folder, WORKERS).await;
 
     let cutting = async {
         tokio::time::sleep(delay).await;
-        disk.write_controls();
+        disk.write_unsynced();
         appliance.doom();
         disk.cut();
     };
@@ -136,11 +141,19 @@ impl LoopDisk {
         run(&mut mount);
     }
 
-    /// One file that was synced, and one that was not.
-    fn write_controls(&self) {
+    /// A file that must outlive the cut.
+    ///
+    /// For before the appliance starts: the sync of a new file makes every name durable
+    /// that the file system has waiting, so one just before the cut would do the work of
+    /// a sync that the appliance forgot.
+    fn write_synced(&self) {
         fs::write(self.mount_point().join("synced"), CONTROL).unwrap();
         File::open(self.mount_point().join("synced")).unwrap().sync_all().unwrap();
         File::open(self.mount_point()).unwrap().sync_all().unwrap();
+    }
+
+    /// A file that the cut must lose.
+    fn write_unsynced(&self) {
         fs::write(self.mount_point().join("unsynced"), CONTROL).unwrap();
     }
 

@@ -9,38 +9,21 @@ use plugboard::model::ContentHash;
 use serde_json::json;
 
 use super::models::{InstallStep, VersionStep};
-use super::world::{CONTENTS, NAMES, Span, TENANTS, VERSIONS, World, version_of};
+use super::world::{CONTENTS, Span, TENANTS, VERSIONS, World, version_of};
+use crate::support::random::Random;
 use crate::support::test_app::Answer;
-
-/// Numbers that a seed decides: xorshift64*.
-pub(super) struct Dice(u64);
-
-impl Dice {
-    pub(super) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let number = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
-        usize::try_from(number).unwrap() % limit
-    }
-}
 
 pub(super) struct Client {
     pub(super) world: Arc<World>,
-    pub(super) dice: Dice,
+    pub(super) random: Random,
 }
 
 impl Client {
     pub(super) async fn run(mut self, calls: usize) {
         for _ in 0..calls {
-            let bundle = self.dice.below(NAMES * VERSIONS * CONTENTS);
-            let tenant = self.dice.below(TENANTS.len());
-            let key = (tenant, name_of(bundle));
-            match self.dice.below(100) {
+            let bundle = self.below(VERSIONS * CONTENTS);
+            let tenant = self.below(TENANTS.len());
+            match self.below(100) {
                 0..14 => self.publish(bundle, true).await,
                 14..23 => self.publish(bundle, false).await,
                 23..29 => self.approve(bundle).await,
@@ -52,22 +35,26 @@ impl Client {
                 52..56 => self.unyank(bundle).await,
                 56..60 => self.remove(bundle).await,
                 60..66 => self.look_up(tenant, bundle).await,
-                66..76 => self.install(key, bundle).await,
-                kind => match self.world.id(key) {
-                    Some(id) => self.change(kind, key, id, bundle).await,
-                    None => self.install(key, bundle).await,
+                66..76 => self.install(tenant, bundle).await,
+                kind => match self.world.id(tenant) {
+                    Some(id) => self.change(kind, tenant, id, bundle).await,
+                    None => self.install(tenant, bundle).await,
                 },
             }
         }
     }
 
-    async fn change(&self, kind: usize, key: (usize, usize), id: String, bundle: usize) {
+    fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.random.below(bound as u64)).unwrap()
+    }
+
+    async fn change(&self, kind: usize, tenant: usize, id: String, bundle: usize) {
         match kind {
-            76..80 => self.switch(key, id, true).await,
-            80..83 => self.switch(key, id, false).await,
-            83..90 => self.upgrade(key, id, bundle).await,
-            90..96 => self.go_back(key, id).await,
-            _ => self.uninstall(key, id).await,
+            76..80 => self.switch(tenant, id, true).await,
+            80..83 => self.switch(tenant, id, false).await,
+            83..90 => self.upgrade(tenant, id, bundle).await,
+            90..96 => self.go_back(tenant, id).await,
+            _ => self.uninstall(tenant, id).await,
         }
     }
 
@@ -118,7 +105,7 @@ impl Client {
         let (answer, span) = self.send(Method::DELETE, &path, 0).await;
         let step = match outcome(&answer) {
             (204, _) => VersionStep::Deleted(content_of(bundle)),
-            (404, _) => VersionStep::IsKept(content_of(bundle), false),
+            (404, "not_found") => VersionStep::IsKept(content_of(bundle), false),
             _ => return self.world.undocumented("delete a quarantined bundle", &answer),
         };
         self.world.note_version(bundle, span, step);
@@ -126,11 +113,11 @@ impl Client {
 
     async fn download(&self, bundle: usize) {
         let Self { world, .. } = self;
-        let path = format!("{}/bundle", world.version_path(name_of(bundle), version_of(bundle)));
+        let path = format!("{}/bundle", world.version_path(bundle));
         let (answer, span) = self.send(Method::GET, &path, 0).await;
         let hash = ContentHash::of(&answer.body).to_string();
         let step = match (outcome(&answer), world.bundle_with(&hash.into())) {
-            ((404, _), _) => VersionStep::IsGone,
+            ((404, "not_found"), _) => VersionStep::IsGone,
             ((200, _), Some(found)) => VersionStep::Has(content_of(found)),
             _ => return world.undocumented("download", &answer),
         };
@@ -138,25 +125,25 @@ impl Client {
     }
 
     async fn yank(&self, bundle: usize) {
-        let path = self.world.version_path(name_of(bundle), version_of(bundle));
+        let path = self.world.version_path(bundle);
         let (answer, span) = self.send(Method::POST, &format!("{path}/yank"), 0).await;
         self.note_standing(bundle, (&answer, span), VersionStep::Yanked);
     }
 
     async fn unyank(&self, bundle: usize) {
-        let path = self.world.version_path(name_of(bundle), version_of(bundle));
+        let path = self.world.version_path(bundle);
         let (answer, span) = self.send(Method::POST, &format!("{path}/unyank"), 0).await;
         self.note_standing(bundle, (&answer, span), VersionStep::Unyanked);
     }
 
     async fn remove(&self, bundle: usize) {
-        let path = self.world.version_path(name_of(bundle), version_of(bundle));
+        let path = self.world.version_path(bundle);
         let (answer, span) = self.send(Method::DELETE, &path, 0).await;
         self.note_standing(bundle, (&answer, span), VersionStep::Removed);
         if answer.status.is_success() {
             for tenant in 0..TENANTS.len() {
                 let step = InstallStep::IsFreeOf(version_of(bundle));
-                self.world.note_install((tenant, name_of(bundle)), span, step);
+                self.world.note_install(tenant, span, step);
             }
         }
     }
@@ -164,7 +151,7 @@ impl Client {
     fn note_standing(&self, bundle: usize, (answer, span): (&Answer, Span), done: VersionStep) {
         let step = match outcome(answer) {
             (200 | 204, _) => done,
-            (404, _) => VersionStep::IsGone,
+            (404, "not_found") => VersionStep::IsGone,
             (409, "version_in_use") => VersionStep::IsThere,
             _ => return self.world.undocumented("yank, unyank or remove", answer),
         };
@@ -181,14 +168,14 @@ impl Client {
             _ => return self.world.undocumented("look up", &answer),
         };
         let step = InstallStep::IsFound(bundle, found);
-        self.world.note_install((tenant, name_of(bundle)), span, step);
+        self.world.note_install(tenant, span, step);
     }
 
-    async fn install(&self, key: (usize, usize), bundle: usize) {
+    async fn install(&self, tenant: usize, bundle: usize) {
         let Self { world, .. } = self;
         let version = format!("1.{}.0", version_of(bundle));
-        let body = json!({"name": world.name(key.1), "version": version});
-        let call = world.app.call(Method::POST, "/api/v1/installs").token(&world.tokens[key.0]);
+        let body = json!({"name": world.name, "version": version});
+        let call = world.app.call(Method::POST, "/api/v1/installs").token(&world.tokens[tenant]);
         let (answer, span) = world.timed(call.json(body).send()).await;
         let (install, version) = match outcome(&answer) {
             (201, _) => {
@@ -209,47 +196,47 @@ impl Client {
             _ => return world.undocumented("install", &answer),
         };
         if let Some(step) = install {
-            world.note_install(key, span, step);
+            world.note_install(tenant, span, step);
         }
         world.note_version(bundle, span, version);
     }
 
-    async fn switch(&self, key: (usize, usize), id: String, on: bool) {
+    async fn switch(&self, tenant: usize, id: String, on: bool) {
         let word = if on { "enable" } else { "disable" };
         let path = format!("/api/v1/installs/{id}/{word}");
-        let (answer, span) = self.send(Method::POST, &path, key.0).await;
+        let (answer, span) = self.send(Method::POST, &path, tenant).await;
         let step = match outcome(&answer) {
             (200, _) if on => InstallStep::Enabled(self.world.row(&answer.json())),
             (200, _) => InstallStep::Disabled(self.world.row(&answer.json())),
             (404, "not_installed") => InstallStep::IsUnknown(id),
             _ => return self.world.undocumented(word, &answer),
         };
-        self.world.note_install(key, span, step);
+        self.world.note_install(tenant, span, step);
     }
 
-    async fn upgrade(&self, key: (usize, usize), id: String, bundle: usize) {
+    async fn upgrade(&self, tenant: usize, id: String, bundle: usize) {
         let Self { world, .. } = self;
         let path = format!("/api/v1/installs/{id}/version");
         let body = json!({"version": format!("1.{}.0", version_of(bundle))});
-        let call = world.app.call(Method::PUT, &path).token(&world.tokens[key.0]).json(body);
+        let call = world.app.call(Method::PUT, &path).token(&world.tokens[tenant]).json(body);
         let (answer, span) = world.timed(call.send()).await;
         match outcome(&answer) {
             (200, _) => {
                 let row = world.row(&answer.json());
                 world.note_version(bundle, span, VersionStep::Has(content_of(row.bundle)));
-                world.note_install(key, span, InstallStep::Upgraded(row));
+                world.note_install(tenant, span, InstallStep::Upgraded(row));
             }
             (409, "version_yanked") => world.note_version(bundle, span, VersionStep::IsYanked),
             (404, "not_found") => world.note_version(bundle, span, VersionStep::IsGone),
-            (404, "not_installed") => world.note_install(key, span, InstallStep::IsUnknown(id)),
+            (404, "not_installed") => world.note_install(tenant, span, InstallStep::IsUnknown(id)),
             _ => world.undocumented("upgrade", &answer),
         }
     }
 
-    async fn go_back(&self, key: (usize, usize), id: String) {
+    async fn go_back(&self, tenant: usize, id: String) {
         let Self { world, .. } = self;
         let path = format!("/api/v1/installs/{id}/version");
-        let call = world.app.call(Method::PUT, &path).token(&world.tokens[key.0]);
+        let call = world.app.call(Method::PUT, &path).token(&world.tokens[tenant]);
         let (answer, span) = world.timed(call.json(json!({"back": true})).send()).await;
         let step = match outcome(&answer) {
             (200, _) => InstallStep::WentBack(world.row(&answer.json())),
@@ -257,18 +244,18 @@ impl Client {
             (404, "not_installed") => InstallStep::IsUnknown(id),
             _ => return world.undocumented("go back", &answer),
         };
-        world.note_install(key, span, step);
+        world.note_install(tenant, span, step);
     }
 
-    async fn uninstall(&self, key: (usize, usize), id: String) {
+    async fn uninstall(&self, tenant: usize, id: String) {
         let path = format!("/api/v1/installs/{id}");
-        let (answer, span) = self.send(Method::DELETE, &path, key.0).await;
+        let (answer, span) = self.send(Method::DELETE, &path, tenant).await;
         let step = match outcome(&answer) {
             (204, _) => InstallStep::Uninstalled(id),
             (404, "not_installed") => InstallStep::IsUnknown(id),
             _ => return self.world.undocumented("uninstall", &answer),
         };
-        self.world.note_install(key, span, step);
+        self.world.note_install(tenant, span, step);
     }
 
     async fn send(&self, method: Method, path: &str, tenant: usize) -> (Answer, Span) {
@@ -288,24 +275,30 @@ impl World {
     async fn look_at_quarantine(&self, bundle: usize) {
         let path = format!("/api/v1/quarantine/{}", self.bundles[bundle].hash);
         let (answer, span) = self.send(Method::GET, &path, 0).await;
-        let step = VersionStep::IsKept(content_of(bundle), answer.status == 200);
-        self.note_version(bundle, span, step);
+        let kept = match outcome(&answer) {
+            (200, _) => true,
+            (404, "not_found") => false,
+            _ => return self.undocumented("look at a quarantined bundle", &answer),
+        };
+        self.note_version(bundle, span, VersionStep::IsKept(content_of(bundle), kept));
     }
 
     async fn look_at_version(&self, bundle: usize) {
-        let path = self.version_path(name_of(bundle), version_of(bundle));
+        let path = self.version_path(bundle);
         let (answer, span) = self.send(Method::GET, &path, 0).await;
-        if answer.status != 200 {
-            return self.note_version(bundle, span, VersionStep::IsGone);
+        match outcome(&answer) {
+            (200, _) => {}
+            (404, "not_found") => return self.note_version(bundle, span, VersionStep::IsGone),
+            _ => return self.undocumented("look at a version", &answer),
         }
         let body = answer.json();
-        match self.bundle_with(&body["content_hash"]) {
-            Some(found) => self.note_version(bundle, span, VersionStep::Has(content_of(found))),
-            None => self.undocumented("look at a version", &answer),
-        }
-        if body.get("yanked").is_some() {
-            self.note_version(bundle, span, VersionStep::IsYanked);
-        }
+        let Some(found) = self.bundle_with(&body["content_hash"]) else {
+            return self.undocumented("look at a version", &answer);
+        };
+        self.note_version(bundle, span, VersionStep::Has(content_of(found)));
+        let is_yanked = body.get("yanked").is_some();
+        let standing = if is_yanked { VersionStep::IsYanked } else { VersionStep::IsNotYanked };
+        self.note_version(bundle, span, standing);
     }
 
     /// Looks at everything once all clients are done, so that nothing can have been lost.
@@ -317,12 +310,10 @@ impl World {
         for tenant in 0..TENANTS.len() {
             let (answer, span) = self.send(Method::GET, "/api/v1/installs", tenant).await;
             let listed = answer.json()["installs"].as_array().unwrap().clone();
-            for name in 0..NAMES {
-                let row = listed.iter().find(|row| row["name"] == *self.name(name));
-                let has = |row| InstallStep::Has(self.row(row));
-                let step = row.map_or(InstallStep::IsAbsent, has);
-                self.note_install((tenant, name), span, step);
-            }
+            let row = listed.iter().find(|row| row["name"] == self.name);
+            let has = |row| InstallStep::Has(self.row(row));
+            let step = row.map_or(InstallStep::IsAbsent, has);
+            self.note_install(tenant, span, step);
         }
     }
 
@@ -349,10 +340,6 @@ fn outcome(answer: &Answer) -> (u16, &'static str) {
     }
     let code = answer.code();
     (status, CODES.into_iter().find(|known| *known == code).unwrap_or("another"))
-}
-
-fn name_of(bundle: usize) -> usize {
-    bundle / CONTENTS / VERSIONS
 }
 
 fn content_of(bundle: usize) -> usize {

@@ -40,6 +40,7 @@ pub(super) enum VersionStep {
     IsThere,
     IsGone,
     IsYanked,
+    IsNotYanked,
     Yanked,
     Unyanked,
     Removed,
@@ -78,6 +79,7 @@ impl Step for VersionStep {
             Self::IsThere => there,
             Self::IsGone => !there,
             Self::IsYanked => there && state.yanked,
+            Self::IsNotYanked => !state.yanked,
             Self::Yanked => {
                 next.yanked = true;
                 there
@@ -177,4 +179,30 @@ impl Step for InstallStep {
             _ => None,
         }
     }
+}
+
+/// Whether one step after another can be.
+fn accepts(steps: &[VersionStep]) -> bool {
+    let after = |state: Version, step: &VersionStep| step.after(&state);
+    steps.iter().try_fold(Version::default(), after).is_some()
+}
+
+#[test]
+fn a_yank_that_is_lost_or_stays_too_long_is_refused() {
+    let created = VersionStep::Created { content: 0, signed: true };
+    let yanked = [created, VersionStep::Yanked];
+    let unyanked = [created, VersionStep::Yanked, VersionStep::Unyanked];
+    let then = |before: &[VersionStep], step| accepts(&[before, &[step]].concat());
+
+    assert!(then(&yanked, VersionStep::IsYanked));
+    assert!(!then(&yanked, VersionStep::IsNotYanked));
+    assert!(then(&unyanked, VersionStep::IsNotYanked));
+    assert!(!then(&unyanked, VersionStep::IsYanked));
+    // It was looked up before it was removed, and its standing after.
+    assert!(accepts(&[
+        created,
+        VersionStep::Yanked,
+        VersionStep::Removed,
+        VersionStep::IsNotYanked
+    ]));
 }

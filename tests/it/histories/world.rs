@@ -12,14 +12,13 @@ use super::models::{InstallStep, Row, VersionStep};
 use crate::support::bundle_builder::BundleBuilder;
 use crate::support::test_app::{ALL_SCOPES, TestApp};
 
-pub(super) const NAMES: usize = 1;
 pub(super) const VERSIONS: usize = 3;
 pub(super) const CONTENTS: usize = 2;
 pub(super) const TENANTS: [&str; 2] = ["default", "acme"];
 
-/// Which version of its name a bundle is.
+/// Which version a bundle is.
 pub(super) fn version_of(bundle: usize) -> usize {
-    bundle / CONTENTS % VERSIONS
+    bundle / CONTENTS
 }
 
 /// One of the bundles that may be published.
@@ -40,12 +39,12 @@ pub(super) struct Span {
 
 #[derive(Default)]
 struct History {
-    /// By name and version.
-    versions: BTreeMap<(usize, usize), Vec<Event<VersionStep>>>,
-    /// By tenant and name.
-    installs: BTreeMap<(usize, usize), Vec<Event<InstallStep>>>,
+    /// By version.
+    versions: BTreeMap<usize, Vec<Event<VersionStep>>>,
+    /// By tenant.
+    installs: BTreeMap<usize, Vec<Event<InstallStep>>>,
     /// The id that an install had when it was last seen.
-    ids: BTreeMap<(usize, usize), String>,
+    ids: BTreeMap<usize, String>,
     /// Answers that nothing documents.
     problems: Vec<String>,
     calls: usize,
@@ -54,25 +53,25 @@ struct History {
 pub(super) struct World {
     pub(super) app: Arc<TestApp>,
     pub(super) tokens: Vec<String>,
-    /// By name, then version, then content.
+    /// The extension that all of them are about.
+    pub(super) name: String,
+    /// By version, then content.
     pub(super) bundles: Vec<Bundle>,
-    names: Vec<String>,
     moment: AtomicU64,
     history: Mutex<History>,
 }
 
 impl World {
-    /// The extensions of a round, which no other has.
+    /// The extension of a round, which no other has.
     pub(super) async fn new(app: &Arc<TestApp>, round: u32) -> Self {
         let mut tokens = Vec::new();
         for tenant in TENANTS {
             tokens.push(app.make_token(tenant, &ALL_SCOPES).await);
         }
-        let names: Vec<_> = (0..NAMES).map(|name| format!("com.example.r{round}n{name}")).collect();
+        let name = format!("com.example.r{round}");
         let bundle = |number: usize| {
-            let name = &names[number / CONTENTS / VERSIONS];
             let publisher = format!("p{number}");
-            let builder = BundleBuilder::new(name, &number_of(version_of(number)))
+            let builder = BundleBuilder::new(&name, &number_of(version_of(number)))
                 .manifest("publisher", publisher.clone().into())
                 .page(&format!("<p>{number}</p>"));
             let archive = builder.build();
@@ -83,19 +82,15 @@ impl World {
                 archive,
             }
         };
-        let bundles = (0..NAMES * VERSIONS * CONTENTS).map(bundle).collect();
+        let bundles = (0..VERSIONS * CONTENTS).map(bundle).collect();
         let (moment, history) = (AtomicU64::new(0), Mutex::default());
-        Self { app: Arc::clone(app), tokens, bundles, names, moment, history }
+        Self { app: Arc::clone(app), tokens, name, bundles, moment, history }
     }
 
-    pub(super) fn name(&self, name: usize) -> &str {
-        &self.names[name]
-    }
-
-    /// The address of a version.
-    pub(super) fn version_path(&self, name: usize, version: usize) -> String {
-        let (name, number) = (&self.names[name], number_of(version));
-        format!("/api/v1/extensions/{name}/versions/{number}")
+    /// The address of the version that a bundle is of.
+    pub(super) fn version_path(&self, bundle: usize) -> String {
+        let number = number_of(version_of(bundle));
+        format!("/api/v1/extensions/{}/versions/{number}", self.name)
     }
 
     /// The bundle with this hash, as JSON has it.
@@ -123,18 +118,18 @@ impl World {
     }
 
     pub(super) fn note_version(&self, bundle: usize, span: Span, step: VersionStep) {
-        let key = (bundle / CONTENTS / VERSIONS, version_of(bundle));
+        let version = version_of(bundle);
         let event = Event { begin: span.begin, end: span.end, step };
-        self.history.lock().unwrap().versions.entry(key).or_default().push(event);
+        self.history.lock().unwrap().versions.entry(version).or_default().push(event);
     }
 
-    pub(super) fn note_install(&self, key: (usize, usize), span: Span, step: InstallStep) {
+    pub(super) fn note_install(&self, tenant: usize, span: Span, step: InstallStep) {
         let event = Event { begin: span.begin, end: span.end, step };
         let mut history = self.history.lock().unwrap();
         if let InstallStep::Created(row) = &event.step {
-            history.ids.insert(key, row.id.clone());
+            history.ids.insert(tenant, row.id.clone());
         }
-        history.installs.entry(key).or_default().push(event);
+        history.installs.entry(tenant).or_default().push(event);
     }
 
     pub(super) fn note_problem(&self, problem: String) {
@@ -142,21 +137,21 @@ impl World {
     }
 
     /// The id of the newest install that anybody knows of.
-    pub(super) fn id(&self, key: (usize, usize)) -> Option<String> {
-        self.history.lock().unwrap().ids.get(&key).cloned()
+    pub(super) fn id(&self, tenant: usize) -> Option<String> {
+        self.history.lock().unwrap().ids.get(&tenant).cloned()
     }
 
     /// Refuses the history unless an order explains it, key by key; gives the number of calls.
     pub(super) fn check(&self, seed: u64) -> usize {
         let history = std::mem::take(&mut *self.history.lock().unwrap());
         let mut problems = history.problems;
-        for (key, events) in history.versions {
+        for (version, events) in history.versions {
             let refusal = check(events).err();
-            problems.extend(refusal.map(|refusal| format!("version {key:?}: {refusal}")));
+            problems.extend(refusal.map(|refusal| format!("version {version}: {refusal}")));
         }
-        for (key, events) in history.installs {
+        for (tenant, events) in history.installs {
             let refusal = check(events).err();
-            problems.extend(refusal.map(|refusal| format!("install {key:?}: {refusal}")));
+            problems.extend(refusal.map(|refusal| format!("install of {tenant}: {refusal}")));
         }
         assert!(problems.is_empty(), "seed {seed}: {}", problems.join("\n"));
         history.calls

@@ -4,48 +4,27 @@ use axum::http::{Method, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use plugboard::app::sign_in::csrf_token;
-use plugboard::model::ContentHash;
 use serde_json::json;
 
+use crate::support::attachments::{kinds, provenance};
 use crate::support::bundle_builder::BundleBuilder;
 use crate::support::s3_server::S3Server;
 use crate::support::test_app::{Answer, Call, TestApp};
 
-const ATTACHMENTS: &str = "/api/v1/extensions/com.example.hello/versions/1.0.0/attachments";
+const VERSION: &str = "/api/v1/extensions/com.example.hello/versions/1.0.0";
 const SBOM: &str = r#"{"bomFormat": "CycloneDX", "specVersion": "1.6"}"#;
 
 fn hello() -> BundleBuilder {
     BundleBuilder::new("com.example.hello", "1.0.0").page("<p>hello</p>")
 }
 
-fn provenance(archive: &[u8]) -> String {
-    json!({
-        "_type": "https://in-toto.io/Statement/v1",
-        "subject": [{"name": "bundle.tar.zst", "digest": {"sha256": ContentHash::of(archive).hex()}}],
-        "predicateType": "https://slsa.dev/provenance/v1",
-        "predicate": {},
-    })
-    .to_string()
-}
-
 /// Sends the form as `ada` with these files; those of no bytes were not chosen.
 async fn submit(app: &TestApp, files: &[(&str, &[u8])]) -> Answer {
     let cookie = app.session().await;
     let token = csrf_token(cookie.split_once('=').unwrap().1);
-    let mut body = Vec::new();
-    for (name, content) in [("csrf_token", token.as_bytes())].iter().chain(files) {
-        let head = format!("--XX\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n");
-        body.extend([head.as_bytes(), content, b"\r\n"].concat());
-    }
-    body.extend(b"--XX--\r\n");
+    let fields = [&[("csrf_token", token.as_bytes())], files].concat();
     let call = app.call(Method::POST, "/admin/upload").session(&cookie).same_origin();
-    call.header("content-type", "multipart/form-data; boundary=XX").body(body).send().await
-}
-
-async fn kinds(app: &TestApp) -> Vec<String> {
-    let list = app.get(ATTACHMENTS).await.json();
-    let rows = list["attachments"].as_array().cloned().unwrap_or_default();
-    rows.iter().map(|row| row["kind"].as_str().unwrap().to_owned()).collect()
+    call.multipart(&fields).send().await
 }
 
 #[tokio::test]
@@ -58,14 +37,14 @@ async fn the_form_takes_an_sbom_and_a_provenance_along() {
         ("bundle", &archive),
         ("signature", &signature),
         ("sbom", SBOM.as_bytes()),
-        ("provenance", provenance.as_bytes()),
+        ("provenance", &provenance),
     ];
     let answer = submit(&app, &files).await;
 
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
     assert!(answer.text().contains("Verified and published"), "{}", answer.text());
     assert!(answer.text().contains("/attachments\">SBOM, Provenance</a>"), "{}", answer.text());
-    assert_eq!(kinds(&app).await, ["sbom", "provenance"]);
+    assert_eq!(kinds(&app, VERSION).await, ["sbom", "provenance"]);
 }
 
 #[tokio::test]
@@ -80,7 +59,7 @@ async fn fields_that_are_left_empty_attach_nothing() {
 
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
     assert!(!answer.text().contains("Attached"), "{}", answer.text());
-    assert_eq!(kinds(&app).await.len(), 0);
+    assert_eq!(kinds(&app, VERSION).await.len(), 0);
 }
 
 #[tokio::test]
@@ -88,11 +67,13 @@ async fn an_attachment_that_is_refused_shows_the_form_again_and_publishes_nothin
     let app = TestApp::start().await;
     let archive = hello().build();
     let (signature, other) = (app.sign(&archive), provenance(b"another bundle"));
-    for (field, content, title) in
-        [("sbom", "{}", "SBOM"), ("provenance", &other, "Provenance"), ("sbom", "<x>", "SBOM")]
-    {
+    for (field, content, title) in [
+        ("sbom", &b"{}"[..], "SBOM"),
+        ("provenance", &other, "Provenance"),
+        ("sbom", b"<x>", "SBOM"),
+    ] {
         let files: [(&str, &[u8]); 3] =
-            [("bundle", &archive), ("signature", &signature), (field, content.as_bytes())];
+            [("bundle", &archive), ("signature", &signature), (field, content)];
         let answer = submit(&app, &files).await;
 
         let page = answer.text();
@@ -134,8 +115,7 @@ async fn what_comes_with_a_quarantined_bundle_is_said_not_to_be_kept() {
 async fn a_yanked_bundle_that_is_sent_again_is_not_offered_for_install() {
     let app = TestApp::start().await;
     app.publish(&hello()).await;
-    let yank = "/api/v1/extensions/com.example.hello/versions/1.0.0/yank";
-    app.post(yank, json!({"reason": "loses reports"})).await;
+    app.post(&format!("{VERSION}/yank"), json!({"reason": "loses reports"})).await;
     let archive = hello().build();
 
     let answer = submit(&app, &[("bundle", &archive), ("signature", &app.sign(&archive))]).await;

@@ -139,7 +139,7 @@ fn conformance(server: &RealServer) {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("ran");
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["bundle_store::", "--include-ignored"])
+        .arg("bundle_store::")
         .envs(server.variables(log.to_str().unwrap()))
         .output()
         .unwrap();

@@ -16,6 +16,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
+use super::random::Random;
+
 /// Of a hundred requests, how many are hit by each; the rest pass.
 const PERCENT_FAILS: u64 = 10;
 const PERCENT_RESETS: u64 = 5;
@@ -61,7 +63,7 @@ enum Break {
     Shortens,
     /// It is passed on so late that nobody waits for the answer.
     Stalls,
-    /// It and its answer are passed on byte by byte.
+    /// It and its answer are passed on slowly, [`CRAWL_BYTES`] at a time.
     Crawls,
 }
 
@@ -73,19 +75,20 @@ type Answer = UnsyncBoxBody<Bytes, Closed>;
 struct Closed;
 
 impl FaultProxy {
-    /// `seed` decides which requests break.
+    /// The same seed breaks the same requests, as far as their order is the same.
     pub(crate) async fn start(server: SocketAddr, seed: u64, slowness: Slowness) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let (dice, faults) = (Arc::new(Mutex::new(seed)), Arc::new(AtomicUsize::new(0)));
+        let random = Arc::new(Mutex::new(Random::new(seed)));
+        let faults = Arc::new(AtomicUsize::new(0));
         let counting = Arc::clone(&faults);
         let accepting = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 stream.set_nodelay(true).unwrap();
-                let (dice, faults) = (Arc::clone(&dice), Arc::clone(&counting));
+                let (random, faults) = (Arc::clone(&random), Arc::clone(&counting));
                 let service = service_fn(move |request| {
-                    let chosen = choose(roll(&dice), request.method());
+                    let chosen = choose(random.lock().unwrap().next(), request.method());
                     faults.fetch_add(
                         usize::from(!matches!(chosen, Break::Nothing)),
                         Ordering::Relaxed,
@@ -111,15 +114,6 @@ impl Drop for FaultProxy {
     fn drop(&mut self) {
         self.accepting.abort();
     }
-}
-
-/// Xorshift: the same seed breaks the same requests, as far as their order is the same.
-fn roll(dice: &Mutex<u64>) -> u64 {
-    let mut state = dice.lock().unwrap();
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    *state
 }
 
 fn choose(number: u64, method: &Method) -> Break {

@@ -20,3 +20,12 @@ impl Random {
         self.next() % bound
     }
 }
+
+/// Bytes that do not compress and are the same in every run.
+pub(crate) fn noise(seed: u64, size: usize) -> Vec<u8> {
+    let mut random = Random::new(seed);
+    let mut bytes: Vec<u8> =
+        (0..size.div_ceil(8)).flat_map(|_| random.next().to_le_bytes()).collect();
+    bytes.truncate(size);
+    bytes
+}

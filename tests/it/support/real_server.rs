@@ -33,7 +33,7 @@ pub(crate) struct RealServer {
 /// One prefix of a bucket, and a client that goes past the appliance.
 pub(crate) struct RealBucket {
     pub(crate) config: StoreConfig,
-    pub(crate) objects: AmazonS3,
+    objects: AmazonS3,
     prefix: String,
 }
 
@@ -85,23 +85,12 @@ impl RealServer {
             },
             ..StoreConfig::default()
         };
-        let objects = AmazonS3Builder::new()
-            .with_endpoint(&self.endpoint)
-            .with_region(&self.region)
-            .with_bucket_name(&self.bucket)
-            .with_access_key_id(&self.access_key)
-            .with_secret_access_key(&self.secret_key)
-            .with_allow_http(true)
-            .with_http_connector(PlainClient::new())
-            .build()
-            .unwrap();
-        RealBucket { config, objects, prefix }
+        RealBucket { objects: client(&config.s3), config, prefix }
     }
 }
 
 impl RealBucket {
-    /// The key of what is `below` the prefix.
-    pub(crate) fn key(&self, below: &str) -> Key {
+    fn key(&self, below: &str) -> Key {
         Key::parse(format!("{}/{below}", self.prefix)).unwrap()
     }
 
@@ -129,6 +118,20 @@ impl RealBucket {
     pub(crate) fn below(&self, key: &Key) -> String {
         key.as_ref().strip_prefix(&self.prefix).unwrap().trim_start_matches('/').to_owned()
     }
+}
+
+/// A client of a server, past the appliance.
+pub(crate) fn client(server: &S3Config) -> AmazonS3 {
+    AmazonS3Builder::new()
+        .with_endpoint(&server.endpoint)
+        .with_region(&server.region)
+        .with_bucket_name(&server.bucket)
+        .with_access_key_id(server.access_key.expose())
+        .with_secret_access_key(server.secret_key.expose())
+        .with_allow_http(true)
+        .with_http_connector(PlainClient::new())
+        .build()
+        .unwrap()
 }
 
 #[expect(

@@ -53,6 +53,11 @@ pub(crate) struct Manners {
     pub(crate) ignores_checksums: bool,
 }
 
+impl Manners {
+    /// Those of a server that keeps no word.
+    pub(crate) const CARELESS: Self = Self { ignores_conditions: true, ignores_checksums: true };
+}
+
 /// What a request gets in the place of an answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {

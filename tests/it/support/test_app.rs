@@ -138,19 +138,7 @@ impl TestApp {
 
     /// The same, with its bundles on a server.
     pub(crate) async fn start_on_s3(server: &S3Server) -> Self {
-        Self::start_on_s3_with(server, |_| ()).await
-    }
-
-    /// The same, with changed settings.
-    pub(crate) async fn start_on_s3_with(
-        server: &S3Server,
-        change: impl FnOnce(&mut Config),
-    ) -> Self {
-        let change = |config: &mut Config| {
-            config.store = server.config();
-            change(config);
-        };
-        let app = Self::build(change, BundleStore::open);
+        let app = Self::build(|config| config.store = server.config(), BundleStore::open);
         app.app.probe_store().await;
         app.set_up().await
     }
@@ -447,6 +435,25 @@ impl Call<'_> {
         let body =
             url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
         self.header("content-type", "application/x-www-form-urlencoded").body(body)
+    }
+
+    /// As a form with files sends it.
+    pub(crate) fn multipart(self, parts: &[(&str, &[u8])]) -> Self {
+        self.multipart_with("", parts)
+    }
+
+    /// The same with header lines in every part, each with its end.
+    pub(crate) fn multipart_with(self, headers: &str, parts: &[(&str, &[u8])]) -> Self {
+        let mut body = Vec::new();
+        for (name, content) in parts {
+            let head = format!(
+                "--XX\r\ncontent-disposition: form-data; name=\"{name}\"; filename=\"f\"\r\n\
+                 {headers}\r\n"
+            );
+            body.extend([head.as_bytes(), content, b"\r\n"].concat());
+        }
+        body.extend(b"--XX--\r\n");
+        self.header("content-type", "multipart/form-data; boundary=XX").body(body)
     }
 
     pub(crate) async fn send(self) -> Answer {

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::reports;
 use crate::support::bundle_builder::BundleBuilder;
+use crate::support::random::noise;
 use crate::support::s3_server::{Fault, S3Server};
 use crate::support::sender::{Sending, put, told};
 use crate::support::test_app::{Answer, TestApp};
@@ -20,8 +21,7 @@ const PART_BYTES: usize = 8 * 1024 * 1024;
 
 /// A bundle of two parts.
 fn large() -> BundleBuilder {
-    let digests = (0..300_000_u32).flat_map(|n| *ContentHash::of(&n.to_le_bytes()).as_bytes());
-    reports().file("ui/noise.bin", digests.collect::<Vec<_>>())
+    reports().file("ui/noise.bin", noise(1, PART_BYTES + 1024 * 1024))
 }
 
 /// Begins an upload; gives its address.

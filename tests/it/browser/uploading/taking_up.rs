@@ -4,24 +4,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use plugboard::model::ContentHash;
 use serde_json::json;
 
 use super::{FAST, PATIENCE, SLOW, Stage};
+use crate::support::attachments::provenance;
 
 /// What can be attached to a bundle.
 fn attachments(stage: &Stage, name: &str, bundle: &Path) -> [PathBuf; 2] {
-    let hash = ContentHash::of(&fs::read(bundle).unwrap()).hex();
-    let sbom = json!({"bomFormat": "CycloneDX", "specVersion": "1.6"});
-    let provenance = json!({
-        "_type": "https://in-toto.io/Statement/v1",
-        "subject": [{"name": "bundle.tar.zst", "digest": {"sha256": hash}}],
-        "predicateType": "https://slsa.dev/provenance/v1",
-        "predicate": {},
-    });
+    let sbom = json!({"bomFormat": "CycloneDX", "specVersion": "1.6"}).to_string().into_bytes();
+    let provenance = provenance(&fs::read(bundle).unwrap());
     [("cdx", sbom), ("intoto", provenance)].map(|(end, content)| {
         let file = stage.folder.path().join(format!("{name}.{end}.json"));
-        fs::write(&file, content.to_string()).unwrap();
+        fs::write(&file, content).unwrap();
         file
     })
 }
