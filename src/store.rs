@@ -3,13 +3,13 @@
 //! `layout` names the keys, `backend` is the object store (`directory` what a
 //! local one leaves to us, `s3` how a server is reached, `transfer` how a file is
 //! sent), `staging` receives uploads into `room` that is counted, `uploads` keeps
-//! those that come in parts (`file_writer` writes them, `growing` and `read_along`
-//! read them meanwhile), `objects` puts and reads bundles (`mend` replaces
-//! damaged objects, `download` hands bundles out as they are, `attachments` are
-//! files beside them), `quarantine` keeps those that wait, `sweep` removes what
-//! nobody refers to. `presign` signs addresses for others to send to, `sent` takes what
-//! arrived there. `probe` finds out what a store can do, `examine` remembers
-//! it. `disk_cache` holds unpacked files, filled by `unpack`.
+//! those that come in parts. `writers` lets both in, `read_writer` writes them by
+//! `file_writer` and has them read meanwhile by `growing` and `read_along`. `objects`
+//! puts and reads bundles (`mend` replaces damaged objects, `download` hands bundles
+//! out as they are, `attachments` are files beside them), `quarantine` keeps those
+//! that wait, `sweep` removes what nobody refers to. `presign` signs addresses for
+//! others to send to, `sent` takes what arrived there. `probe` finds out what a store
+//! can do, `examine` remembers it. `disk_cache` holds unpacked files, filled by `unpack`.
 //!
 //! What is stored is not trusted: every byte that leaves the store was held
 //! against a digest the caller got from the registry.
@@ -33,6 +33,7 @@ mod presign;
 mod probe;
 mod quarantine;
 mod read_along;
+mod read_writer;
 mod room;
 mod s3;
 mod sent;
@@ -41,9 +42,10 @@ mod sweep;
 mod transfer;
 mod unpack;
 mod uploads;
+mod writers;
 
 pub use download::ArchiveBytes;
-pub use error::{StoreError, doing};
+pub use error::{Doing, StoreError};
 pub use examine::{Examination, examine};
 pub use mend::Kept;
 pub use objects::AssetFile;
@@ -70,6 +72,7 @@ use self::read_along::Readers;
 use self::room::{DiskFloor, Room};
 use self::staging::{StagingArea, remove_transient};
 use self::uploads::KeptUploads;
+use self::writers::Writers;
 use crate::bundle::BundleLimits;
 use crate::config::StoreConfig;
 use crate::model::{ContentHash, StoreFacts};
@@ -101,6 +104,7 @@ struct Inner {
     staging: StagingArea,
     uploads: Arc<KeptUploads>,
     readers: Arc<Readers>,
+    writers: Writers,
     room: Arc<Room>,
     floor: DiskFloor,
     cache: DiskCache,
@@ -181,6 +185,7 @@ impl BundleStore {
             staging,
             uploads: Arc::default(),
             readers,
+            writers: Writers::default(),
             room,
             floor,
             cache,
@@ -199,7 +204,8 @@ impl BundleStore {
 
     /// Begins to receive an upload.
     pub async fn stage(&self) -> Result<Staging, StoreError> {
-        self.inner.staging.stage().await
+        let slot = self.inner.writers.admit().await?;
+        self.inner.staging.stage(slot).await
     }
 
     /// To be held while it is decided what becomes of a bundle, from the first look at its

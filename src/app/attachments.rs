@@ -119,7 +119,7 @@ impl App {
             });
             let content = read.await.map_err(std::io::Error::other).flatten();
             let content = content.map_err(|error| StoreError::Unavailable {
-                doing: "read a file",
+                doing: "read a file".into(),
                 source: error.into(),
             })?;
             return Ok((file_of_bundle(kind, file), content.into()));

@@ -99,8 +99,7 @@ impl App {
         mut staged: Staged,
         terms: Terms,
     ) -> Result<Published, PublishError> {
-        let mut upload = staged.upload(terms.expected_hash, terms.signatures);
-        upload.reading = staged.take_reading();
+        let upload = staged.upload(terms.expected_hash, terms.signatures);
         let hash = upload.content_hash;
         fail_point!("publish.received");
         let verification = self.verify(upload, terms.stars).await?;

@@ -79,7 +79,7 @@ fn verify(args: &VerifyArgs, now: Timestamp) -> Result<Report, Failure> {
         reading: None,
     };
     let facts = Facts { now, policy: SigningPolicy::Require, keys, registry: None };
-    let verification = trust::verify(&upload, &trust, &facts, &BundleLimits::default());
+    let verification = trust::verify(upload, &trust, &facts, &BundleLimits::default());
     Ok(verification.report().clone())
 }
 

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::backend::{Creation, blocking};
 use super::layout::Place;
-use super::{BundleStore, StoreError};
+use super::{BundleStore, Doing, StoreError};
 use crate::model::{Attachment, ContentHash, KeyId};
 
 impl BundleStore {
@@ -23,7 +23,8 @@ impl BundleStore {
         let hash = attachment.content_hash;
         let _writing = inner.writing.lock(hash).await;
         inner.backend.create_folders(inner.layout.attachments(&hash)).await?;
-        self.create_or_mend(&inner.layout.attachment(attachment), content).await.map(drop)
+        let key = inner.layout.attachment(attachment);
+        self.create_or_mend(Doing::KeepObject, &key, content).await.map(drop)
     }
 
     /// The content of an attachment, checked.
@@ -64,6 +65,7 @@ impl BundleStore {
         let _writing = inner.writing.lock(*hash).await;
         inner.backend.create_folders(inner.layout.signatures(Place::Published, hash)).await?;
         let key = inner.layout.signature(Place::Published, hash, key_id, None);
-        Ok(inner.backend.create(&key, envelope).await? == Creation::Created)
+        let created = inner.backend.create(Doing::KeepObject, &key, envelope).await?;
+        Ok(created == Creation::Created)
     }
 }

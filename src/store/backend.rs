@@ -23,7 +23,7 @@ use tokio::task::spawn_blocking;
 use super::directory::Directory;
 use super::layout::{Layout, hash_of_folder};
 use super::s3::S3;
-use super::{StoreError, doing};
+use super::{Doing, StoreError};
 use crate::config::{S3Config, S3Location};
 use crate::model::ContentHash;
 
@@ -122,7 +122,12 @@ impl Backend {
     }
 
     /// Makes the object `key` of `content`, never replacing one.
-    pub(super) async fn create(&self, key: &Key, content: Bytes) -> Result<Creation, StoreError> {
+    pub(super) async fn create(
+        &self,
+        doing: Doing,
+        key: &Key,
+        content: Bytes,
+    ) -> Result<Creation, StoreError> {
         if !self.refuses_overwrite.load(Ordering::Relaxed)
             && let Some(same) = self.same_content(key, &content).await?
         {
@@ -132,7 +137,7 @@ impl Backend {
         let Err(error) = put else { return Ok(Creation::Created) };
         // Taken, or failed after the object had its name: what is there decides.
         match self.same_content(key, &content).await? {
-            None => Err(StoreError::object(doing::KEEP, error)),
+            None => Err(StoreError::object(doing, error)),
             Some(false) => Ok(Creation::Different),
             Some(true) => {
                 let key = key.clone();
@@ -155,12 +160,12 @@ impl Backend {
         };
         let (source, target) = (file.to_owned(), key.clone());
         let link = move || directory.link(&source, &target, size, &hash);
-        blocking(doing::KEEP_ARCHIVE, link).await
+        blocking(Doing::KeepArchive, link).await
     }
 
     /// The object `key`, which has `size` bytes.
     pub(super) async fn get(&self, key: &Key, size: u64) -> Result<Bytes, StoreError> {
-        let object = |error| StoreError::object(doing::READ, error);
+        let object = |error| StoreError::object(Doing::Read, error);
         let found = self.objects.get(key).await.map_err(object)?;
         self.check_size(key, &found.meta, size).await?;
         found.bytes().await.map_err(object)
@@ -168,7 +173,7 @@ impl Backend {
 
     /// The object `key` of any size up to `limit`.
     pub(super) async fn get_up_to(&self, key: &Key, limit: u64) -> Result<Bytes, StoreError> {
-        let object = |error| StoreError::object(doing::READ, error);
+        let object = |error| StoreError::object(Doing::Read, error);
         let found = self.objects.get(key).await.map_err(object)?;
         if found.meta.size > limit {
             let problem = format!("it has {} bytes; {limit} are allowed", found.meta.size);
@@ -183,7 +188,7 @@ impl Backend {
         key: &Key,
         size: u64,
     ) -> Result<(BoxStream<'static, Result<Bytes, StoreError>>, ObjectVersion), StoreError> {
-        let object = |error| StoreError::object(doing::READ, error);
+        let object = |error| StoreError::object(Doing::Read, error);
         let found = self.objects.get(key).await.map_err(object)?;
         self.check_size(key, &found.meta, size).await?;
         let version = ObjectVersion::from(&found.meta);
@@ -199,7 +204,7 @@ impl Backend {
         size: u64,
         spool: &Path,
     ) -> Result<(File, ObjectVersion), StoreError> {
-        let object = |error| StoreError::object(doing::READ, error);
+        let object = |error| StoreError::object(Doing::Read, error);
         let found = self.objects.get(key).await.map_err(object)?;
         self.check_size(key, &found.meta, size).await?;
         let version = ObjectVersion::from(&found.meta);
@@ -227,7 +232,7 @@ impl Backend {
         match self.objects.head(key).await {
             Ok(meta) => Ok(Some(meta.size)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(StoreError::object(doing::LOOK, error)),
+            Err(error) => Err(StoreError::object(Doing::Look, error)),
         }
     }
 
@@ -329,7 +334,7 @@ impl Backend {
         }
         if self.as_s3().is_some() && self.size(key).await? == Some(size) {
             let problem = format!("an answer had {} bytes, the object has {size}", meta.size);
-            return Err(StoreError::unavailable(doing::READ, problem));
+            return Err(StoreError::unavailable(Doing::Read, problem));
         }
         let problem = format!("it has {} bytes and should have {size}", meta.size);
         Err(StoreError::integrity(key.as_ref(), problem))
@@ -345,7 +350,7 @@ impl From<&ObjectMeta> for ObjectVersion {
 
 /// Runs `work`, which waits for a disk or keeps a core busy, off the async threads.
 pub(super) async fn blocking<T: Send + 'static>(
-    doing: &'static str,
+    doing: impl Into<Doing>,
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     spawn_blocking(work).await.map_err(|error| StoreError::unavailable(doing, error))?

@@ -17,7 +17,7 @@ use super::durable::{
 };
 use super::layout::{Layout, Place};
 use super::staging::transient_name;
-use super::{StoreError, doing};
+use super::{Doing, StoreError};
 use crate::model::{ContentHash, StreamHasher};
 
 /// The folder, with all calls blocking.
@@ -85,7 +85,7 @@ impl Directory {
         size: u64,
         hash: &ContentHash,
     ) -> Result<Creation, StoreError> {
-        let io = StoreError::io(doing::KEEP_ARCHIVE);
+        let io = StoreError::io(Doing::KeepArchive);
         let target = self.path(key)?;
         let creation = match fs::hard_link(file, &target) {
             Ok(()) => Creation::Created,

@@ -1,18 +1,21 @@
 //! Why the store could not do what was asked.
 
 use std::error::Error;
-use std::io;
+use std::{fmt, io};
 
-/// What the store can be at when it fails, where a caller tells the steps apart.
-pub mod doing {
+/// What the store was at when it failed: the steps that a caller tells apart, and the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
     /// Asking whether an object is there, and how large it is.
-    pub const LOOK: &str = "look for an object";
-    pub const READ: &str = "read an object";
-    pub const READ_UPLOAD: &str = "read an upload";
-    /// Any object; who knows which one says so with [`super::StoreError::keeping`].
-    pub(in crate::store) const KEEP: &str = "keep an object";
-    pub const KEEP_ARCHIVE: &str = "keep a bundle";
-    pub const KEEP_MANIFEST: &str = "keep a manifest";
+    Look,
+    Read,
+    ReceiveUpload,
+    ReadUpload,
+    KeepArchive,
+    KeepManifest,
+    /// Keeping what lies beside those two.
+    KeepObject,
+    Other(&'static str),
 }
 
 /// A failure of the bundle store.
@@ -30,27 +33,52 @@ pub enum StoreError {
     StagedFull { limit: u64, in_use: u64 },
     #[error("the disk is full: {free} bytes are free, {floor} are kept free")]
     DiskFull { free: u64, floor: u64 },
+    /// One more waited for the end of another, and none came.
+    #[error("{limit} uploads are being received, which is as many as there can be")]
+    Busy { limit: usize },
     #[error("`store.base` is no key prefix: {problem}")]
     InvalidBase { problem: String },
     /// The disk or the object store did not answer, or the process is stopping.
     #[error("the bundle store cannot {doing}")]
     Unavailable {
-        doing: &'static str,
+        doing: Doing,
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
 }
 
+impl From<&'static str> for Doing {
+    fn from(step: &'static str) -> Self {
+        Self::Other(step)
+    }
+}
+
+impl fmt::Display for Doing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Look => "look for an object",
+            Self::Read => "read an object",
+            Self::ReceiveUpload => "receive an upload",
+            Self::ReadUpload => "read an upload",
+            Self::KeepArchive => "keep a bundle",
+            Self::KeepManifest => "keep a manifest",
+            Self::KeepObject => "keep an object",
+            Self::Other(step) => step,
+        })
+    }
+}
+
 impl StoreError {
     pub(super) fn unavailable(
-        doing: &'static str,
+        doing: impl Into<Doing>,
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        Self::Unavailable { doing, source: source.into() }
+        Self::Unavailable { doing: doing.into(), source: source.into() }
     }
 
     /// For `map_err`: an I/O error met while doing something.
-    pub(super) fn io(doing: &'static str) -> impl Fn(io::Error) -> Self {
+    pub(super) fn io(doing: impl Into<Doing>) -> impl Fn(io::Error) -> Self {
+        let doing = doing.into();
         move |error| {
             if is_no_space(&error) {
                 return Self::DiskFull { free: 0, floor: 0 };
@@ -64,22 +92,12 @@ impl StoreError {
         matches!(self, Self::NotFound { .. } | Self::Integrity { .. })
     }
 
-    /// Says which object it was that could not be kept.
-    pub(super) fn keeping(mut self, what: &'static str) -> Self {
-        if let Self::Unavailable { doing, .. } = &mut self
-            && *doing == doing::KEEP
-        {
-            *doing = what;
-        }
-        self
-    }
-
     pub(super) fn integrity(key: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Integrity { key: key.into(), problem: problem.into() }
     }
 
     /// An error of the object store.
-    pub(super) fn object(doing: &'static str, error: object_store::Error) -> Self {
+    pub(super) fn object(doing: impl Into<Doing>, error: object_store::Error) -> Self {
         if let object_store::Error::NotFound { path, source } = &error
             // A bucket that is gone says nothing about the object.
             && !source.to_string().contains("NoSuchBucket")

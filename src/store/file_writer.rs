@@ -8,16 +8,14 @@ use std::thread;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use super::StoreError;
 use super::growing::Written;
 use super::room::DiskFloor;
+use super::{Doing, StoreError};
 
 /// Chunks of one upload between the connection and the disk.
 const CHUNKS_IN_FLIGHT: usize = 16;
 /// How often a growing upload looks at the free disk space.
 const FLOOR_CHECK_BYTES: u64 = 16 * 1024 * 1024;
-
-const RECEIVING: &str = "receive an upload";
 
 /// Writes chunks in order. Dropped without [`Self::close`], it goes on until
 /// it has written what it was given.
@@ -60,7 +58,7 @@ impl FileWriter {
             ended.send(result).ok();
         };
         let thread = thread::Builder::new().name("upload-write".to_owned()).spawn(write);
-        thread.map_err(|error| StoreError::unavailable(RECEIVING, error))?;
+        thread.map_err(|error| StoreError::unavailable(Doing::ReceiveUpload, error))?;
         Ok(Self { steps, outcome: Some(outcome) })
     }
 
@@ -110,7 +108,7 @@ impl FileWriter {
 
     /// Why the thread ended before the channel did.
     async fn failure(&mut self) -> StoreError {
-        let ended = || StoreError::unavailable(RECEIVING, "writing has ended");
+        let ended = || StoreError::unavailable(Doing::ReceiveUpload, "writing has ended");
         let Some(outcome) = self.outcome.take() else { return ended() };
         match outcome.await {
             Ok(Err(error)) => error,
@@ -125,7 +123,7 @@ fn run(
     written: &Written,
     floor: &DiskFloor,
 ) -> Result<(), StoreError> {
-    let io = StoreError::io(RECEIVING);
+    let io = StoreError::io(Doing::ReceiveUpload);
     let mut unchecked = 0;
     while let Some(step) = steps.blocking_recv() {
         match step {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use object_store::path::Path as Key;
 
 use super::backend::Creation;
-use super::{BundleStore, StoreError};
+use super::{BundleStore, Doing, StoreError};
 use crate::trust::VerifiedBundle;
 
 /// A bundle that is stored whole.
@@ -47,15 +47,16 @@ impl BundleStore {
     /// The same for a small object; says whether it was mended.
     pub(super) async fn create_or_mend(
         &self,
+        doing: Doing,
         key: &Key,
         content: Bytes,
     ) -> Result<Option<String>, StoreError> {
         let backend = &self.inner.backend;
-        if backend.create(key, content.clone()).await? != Creation::Different {
+        if backend.create(doing, key, content.clone()).await? != Creation::Different {
             return Ok(None);
         }
         backend.remove(key).await?;
-        accept(key, backend.create(key, content).await?)?;
+        accept(key, backend.create(doing, key, content).await?)?;
         Ok(Some(key.to_string()))
     }
 }

@@ -12,7 +12,7 @@ use super::backend::{ObjectVersion, blocking};
 use super::layout::Place;
 use super::mend::Kept;
 use super::unpack::StoredArchive;
-use super::{BundleStore, StoreError, doing};
+use super::{BundleStore, Doing, StoreError};
 use crate::model::{ContentHash, ExtensionVersion, FileEntry, KeyId};
 use crate::trust::VerifiedBundle;
 
@@ -60,8 +60,8 @@ impl BundleStore {
         bundle: &VerifiedBundle,
     ) -> Result<Option<String>, StoreError> {
         let key = self.inner.layout.manifest(&hash);
-        let mended = self.create_or_mend(&key, bundle.manifest_json().to_vec().into()).await;
-        let mended = mended.map_err(|error| error.keeping(doing::KEEP_MANIFEST))?;
+        let manifest = bundle.manifest_json().to_vec().into();
+        let mended = self.create_or_mend(Doing::KeepManifest, &key, manifest).await?;
         crate::fail_point!("store.manifest_put");
         Ok(mended)
     }
@@ -74,7 +74,7 @@ impl BundleStore {
         let Some(component) = bundle.component() else { return Ok(None) };
         let key = self.inner.layout.component(&hash);
         let component = Bytes::copy_from_slice(component);
-        let mended = self.create_or_mend(&key, component).await?;
+        let mended = self.create_or_mend(Doing::KeepObject, &key, component).await?;
         crate::fail_point!("store.entry_put");
         Ok(mended)
     }
@@ -87,7 +87,8 @@ impl BundleStore {
     ) -> Result<(), StoreError> {
         for (key_id, envelope) in signatures {
             let key = self.inner.layout.signature(Place::Published, &hash, key_id, None);
-            self.inner.backend.create(&key, Bytes::copy_from_slice(envelope)).await?;
+            let envelope = Bytes::copy_from_slice(envelope);
+            self.inner.backend.create(Doing::KeepObject, &key, envelope).await?;
         }
         crate::fail_point!("store.signatures_put");
         Ok(())

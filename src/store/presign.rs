@@ -16,7 +16,7 @@ use super::s3::{Public, S3, SignedRequest};
 use super::{BundleStore, StoreError};
 use crate::model::{ContentHash, ExtensionVersion, FactState, StoreCapability, Upload, UploadId};
 
-const CHECKSUM: HeaderName = HeaderName::from_static("x-amz-checksum-sha256");
+pub(super) const CHECKSUM: HeaderName = HeaderName::from_static("x-amz-checksum-sha256");
 
 /// The headers that a sender chose for a bundle: those that are signed are the only ones it
 /// can be sent to the store with.
@@ -97,7 +97,8 @@ impl BundleStore {
     }
 }
 
-fn checksum(hash: &ContentHash) -> HeaderValue {
+/// What [`CHECKSUM`] says of a content with this hash.
+pub(super) fn checksum(hash: &ContentHash) -> HeaderValue {
     HeaderValue::try_from(BASE64.encode(hash.as_bytes())).expect("base64 is plain text")
 }
 

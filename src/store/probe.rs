@@ -9,8 +9,6 @@ mod public;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use http::{Method, Request, StatusCode};
@@ -23,6 +21,7 @@ use uuid::Uuid;
 
 use super::error::innermost;
 use super::layout::{Layout, join};
+use super::presign::{CHECKSUM, checksum};
 use super::s3::S3;
 use crate::model::{ContentHash, FactState, StoreCapability, StoreFact, StoreFacts};
 
@@ -202,16 +201,14 @@ impl<'a> Probe<'a> {
 
     /// Sends one content with the checksum of another.
     async fn checksums(&self, s3: &S3) -> Tried {
-        let wrong = BASE64.encode(ContentHash::of(SECOND).as_bytes());
-        let header = "x-amz-checksum-sha256";
-        let options = SignedUrlOptions::default()
-            .with_signed_header(http::HeaderName::from_static(header), wrong_value(&wrong)?);
+        let wrong = checksum(&ContentHash::of(SECOND));
+        let options = SignedUrlOptions::default().with_signed_header(CHECKSUM, wrong.clone());
         let key = self.key("checksum");
         let signed = s3.objects().signed_url_opts(Method::PUT, &key, SIGNED_FOR, &options).await;
         let request = Request::builder()
             .method(Method::PUT)
             .uri(signed.map_err(|error| innermost(&error))?.as_str())
-            .header(header, wrong)
+            .header(CHECKSUM, wrong)
             .body(HttpRequestBody::from(Bytes::from_static(FIRST)));
         let answer = s3.execute(request.map_err(|error| innermost(&error))?).await;
         let status = answer.map_err(|error| innermost(&error))?.status();
@@ -253,10 +250,6 @@ impl<'a> Probe<'a> {
         let found = self.objects.get(key).await.map_err(|error| innermost(&error))?;
         found.bytes().await.map_err(|error| innermost(&error))
     }
-}
-
-fn wrong_value(text: &str) -> Result<http::HeaderValue, String> {
-    http::HeaderValue::from_str(text).map_err(|error| error.to_string())
 }
 
 const fn works(capability: StoreCapability) -> &'static str {

@@ -1,6 +1,7 @@
 //! Bundles that wait for a person: kept whole, never served, never run.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::{fs, io};
 
 use bytes::Bytes;
@@ -9,8 +10,8 @@ use object_store::path::Path as Key;
 use super::backend::{Backend, Creation, blocking};
 use super::durable::{create_private_dir, remove_tree};
 use super::layout::{ARCHIVE, Layout, Place};
-use super::{BundleStore, StoreError};
-use crate::model::{ContentHash, KeyId, StreamHasher};
+use super::{BundleStore, Doing, StoreError};
+use crate::model::{ContentHash, KeyId};
 use crate::trust::{QuarantinedBundle, StagedUpload};
 
 /// Envelopes verified together, and so the most that are worth keeping.
@@ -60,14 +61,16 @@ impl BundleStore {
             return Ok(());
         }
         let content = Bytes::copy_from_slice(envelope);
-        if inner.backend.create(&key, content.clone()).await? != Creation::Different {
+        if inner.backend.create(Doing::KeepObject, &key, content.clone()).await?
+            != Creation::Different
+        {
             return Ok(());
         }
         if kept.len() < MAX_SIGNATURES {
             let digest = ContentHash::of(envelope).hex();
             let variant = Some(&digest[..16]);
             let key = inner.layout.signature(Place::Quarantine, hash, key_id, variant);
-            inner.backend.create(&key, content).await?;
+            inner.backend.create(Doing::KeepObject, &key, content).await?;
         }
         Ok(())
     }
@@ -88,15 +91,14 @@ impl BundleStore {
             Some(file) => file,
             None => self.copy_of_kept(&key, size, hash).await?,
         };
-        let expected = *hash;
+        let (content_hash, readers) = (*hash, Arc::clone(&inner.readers));
         blocking("read a bundle", move || {
-            let hashed = fs::File::open(&file).and_then(StreamHasher::of_reader);
-            let (size, digest) = hashed.map_err(StoreError::io("read a bundle"))?;
-            if digest != *expected.as_bytes() {
+            let reading = readers.read(&file).map_err(StoreError::io("read a bundle"))?;
+            if reading.content_hash() != content_hash {
                 return Err(StoreError::integrity(key, "it is not the bundle that was kept"));
             }
-            let expected_hash = Some(expected);
-            let (content_hash, reading) = (expected, None);
+            let (size, expected_hash) = (reading.size(), Some(content_hash));
+            let reading = Some(reading);
             Ok(StagedUpload { file, size, content_hash, expected_hash, signatures, reading })
         })
         .await

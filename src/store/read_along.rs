@@ -14,7 +14,7 @@ use crate::model::UploadId;
 
 /// Uploads that are read while they arrive. Each may keep a component and a
 /// window of the decoder in memory as long as its sender likes; what is above
-/// this is read once it is whole, in its turn.
+/// this is read once it is whole, as fast as the disk is, whoever sent it.
 const MAX_READ_ALONG: usize = 4;
 /// A thread costs more than it saves below this.
 pub(super) const READ_FROM_BYTES: u64 = 1024 * 1024;

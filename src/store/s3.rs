@@ -27,8 +27,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use object_store::aws::{AmazonS3, AmazonS3Builder, AwsAuthorizer, Checksum};
-use object_store::client::{HttpClient, HttpRequest, HttpRequestBody, HttpResponse};
+use object_store::client::{
+    HttpClient, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody, HttpResponse,
+};
 use object_store::{BackoffConfig, RetryConfig};
+use tokio::time::{Instant, sleep};
 
 use self::connector::Connector;
 use super::StoreError;
@@ -52,6 +55,8 @@ pub(super) struct S3 {
     /// The address of the bucket, with nothing after it.
     bucket_url: String,
     region: String,
+    /// How often a request is sent that fails, all in all.
+    tries: u32,
     create_only_completion: Arc<AtomicBool>,
 }
 
@@ -77,6 +82,7 @@ impl S3 {
             client,
             bucket_url: bucket_url(location, config.force_path_style),
             region: config.region.clone(),
+            tries: config.tries,
             create_only_completion,
         })
     }
@@ -91,8 +97,26 @@ impl S3 {
     }
 
     /// Asks for what `object_store` has no call for: the path below the bucket, with its
-    /// slash, and the query. Gives the status and the body.
+    /// slash, and the query. Gives the status and the body. Repeats as `object_store` does.
     async fn ask(
+        &self,
+        doing: &'static str,
+        target: &str,
+    ) -> Result<(StatusCode, Bytes), StoreError> {
+        let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
+        for _ in 1..self.tries {
+            let answer = self.ask_once(doing, target).await;
+            if began.elapsed() >= RETRY_FOR || !is_worth_repeating(&answer) {
+                return answer;
+            }
+            sleep(pause).await;
+            pause = LONGEST_PAUSE.min(pause * 2);
+        }
+        self.ask_once(doing, target).await
+    }
+
+    /// Signs anew each time: a signature names its minute, and is good for some of them.
+    async fn ask_once(
         &self,
         doing: &'static str,
         target: &str,
@@ -121,6 +145,20 @@ impl S3 {
     /// Whether multipart uploads ask not to replace an object when they are completed.
     pub(super) fn ask_create_only_completion(&self, ask: bool) {
         self.create_only_completion.store(ask, Ordering::Relaxed);
+    }
+}
+
+/// Whether the server, or the way to it, failed. A request that the breaker did not send is
+/// not: who asks is to learn it at once.
+fn is_worth_repeating(answer: &Result<(StatusCode, Bytes), StoreError>) -> bool {
+    match answer {
+        Ok((status, _)) => status.is_server_error(),
+        Err(StoreError::Unavailable { source, .. }) => {
+            source.downcast_ref::<HttpError>().is_some_and(|error| {
+                !matches!(error.kind(), HttpErrorKind::Unknown | HttpErrorKind::Decode)
+            })
+        }
+        Err(_) => false,
     }
 }
 

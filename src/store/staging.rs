@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::collections::HashSet;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -10,25 +10,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use super::StoreError;
 use super::backend::blocking;
 use super::durable::remove_tree;
-use super::file_writer::FileWriter;
-use super::growing::Written;
 use super::layout::ARCHIVE;
-use super::read_along::{ReadAlong, Readers};
+use super::read_along::Readers;
+use super::read_writer::{OpenFile, ReadWriter};
 use super::room::{DiskFloor, Reservation, Room};
 use super::uploads::{UploadHold, upload_of_folder};
+use super::{Doing, StoreError};
 use crate::bundle::Reading;
 use crate::model::{ContentHash, UploadId};
 use crate::trust::StagedUpload;
-
-/// Uploads received at the same time: each holds a thread, and the rest of the
-/// appliance needs some too.
-const MAX_UPLOADS: usize = 64;
 
 /// The folder that uploads are received in.
 #[derive(Debug)]
@@ -38,17 +32,13 @@ pub(super) struct StagingArea {
     floor: DiskFloor,
     max_bytes: u64,
     readers: Arc<Readers>,
-    uploads: Arc<Semaphore>,
 }
 
 /// An upload being received. Dropped, it leaves nothing.
 #[derive(Debug)]
 pub struct Staging {
     staged: StagedFile,
-    writer: FileWriter,
-    written: Arc<Written>,
-    reader: Option<ReadAlong>,
-    readers: Arc<Readers>,
+    writer: ReadWriter,
     received: u64,
     max_bytes: u64,
 }
@@ -90,31 +80,25 @@ impl StagingArea {
         max_bytes: u64,
         readers: Arc<Readers>,
     ) -> Self {
-        let uploads = Arc::new(Semaphore::new(MAX_UPLOADS));
-        Self { folder, room, floor, max_bytes, readers, uploads }
+        Self { folder, room, floor, max_bytes, readers }
     }
 
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Begins to receive.
-    pub(super) async fn stage(&self) -> Result<Staging, StoreError> {
-        let uploads = Arc::clone(&self.uploads);
-        let permit = uploads.acquire_owned().await.expect("the semaphore is never closed");
+    /// Begins to receive. `held` lives until the last byte is written.
+    pub(super) async fn stage(&self, held: impl Send + 'static) -> Result<Staging, StoreError> {
         let staged = StagedFile {
             folder: self.folder.join(transient_name()),
             reserved: Room::reserve(&self.room),
         };
         let (floor, path) = (self.floor.clone(), staged.path());
         // Made before the writer starts, so that a drop of `staged` finds what it removes.
-        let create = move || floor.check().and_then(|()| create(&path)).map(|file| (file, floor));
-        let (file, floor) = blocking("receive an upload", create).await?;
-        let written = Written::at(0);
-        let writer = FileWriter::start(file, Arc::clone(&written), floor, permit)?;
-        let readers = Arc::clone(&self.readers);
-        let (reader, received, max_bytes) = (None, 0, self.max_bytes);
-        Ok(Staging { staged, writer, written, reader, readers, received, max_bytes })
+        let create = move || floor.check().and_then(|()| create(path)).map(|open| (open, floor));
+        let (open, floor) = blocking(Doing::ReceiveUpload, create).await?;
+        let writer = ReadWriter::start(open, None, Arc::clone(&self.readers), floor, held)?;
+        Ok(Staging { staged, writer, received: 0, max_bytes: self.max_bytes })
     }
 
     /// Removes uploads begun before `older_than`, but none of `kept`.
@@ -152,31 +136,15 @@ impl Staging {
         self.staged.reserved.grow(chunk.len() as u64)?;
         self.writer.write(chunk).await?;
         crate::fail_point!("store.receiving");
-        if self.reader.is_none() {
-            self.reader = self.readers.start(&self.staged.path(), &self.written);
-        }
         Ok(())
     }
 
     /// Ends the upload: after this the file is whole, durable and read.
     pub async fn finish(self) -> Result<Staged, StoreError> {
-        let Self { staged, mut writer, reader, readers, .. } = self;
-        let file = staged.path();
-        let io = StoreError::io("read an upload");
-        let synced = writer.end().await?;
-        let reading = if let Some(reader) = reader {
-            // What is left to read keeps a core busy while the disk is waited for.
-            let read = blocking("read an upload", move || reader.finish().map_err(io));
-            let (synced, reading) = tokio::join!(writer.wait(synced), read);
-            synced?;
-            reading?
-        } else {
-            writer.wait(synced).await?;
-            let path = file.clone();
-            blocking("read an upload", move || readers.read(&path).map_err(io)).await?
-        };
+        let Self { staged, writer, .. } = self;
+        let reading = writer.end().await?;
         crate::fail_point!("store.staged");
-        Ok(Staged::new(file, reading, Hold::Own { _file: staged }))
+        Ok(Staged::new(staged.path(), reading, Hold::Own { _file: staged }))
     }
 }
 
@@ -197,20 +165,15 @@ impl Staged {
         Self { _held: Some(held), ..self }
     }
 
-    /// What the file is as a bundle; once.
-    pub fn take_reading(&mut self) -> Option<Reading> {
-        self.reading.take()
-    }
-
-    /// The upload as `trust::verify` takes it.
+    /// The upload as `trust::verify` takes it; the first time with what was read of it.
     pub fn upload(
-        &self,
+        &mut self,
         expected_hash: Option<ContentHash>,
         signatures: Vec<Vec<u8>>,
     ) -> StagedUpload {
-        let Self { file, size, content_hash, .. } = self;
-        let (file, size, content_hash) = (file.clone(), *size, *content_hash);
-        StagedUpload { file, size, content_hash, expected_hash, signatures, reading: None }
+        let Self { size, content_hash, .. } = *self;
+        let (file, reading) = (self.file.clone(), self.reading.take());
+        StagedUpload { file, size, content_hash, expected_hash, signatures, reading }
     }
 }
 
@@ -250,9 +213,10 @@ pub(super) fn remove_transient(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn create(path: &Path) -> Result<File, StoreError> {
-    let io = StoreError::io("receive an upload");
+fn create(path: PathBuf) -> Result<OpenFile, StoreError> {
+    let io = StoreError::io(Doing::ReceiveUpload);
     let folder = path.parent().expect("an upload has a folder of its own");
     DirBuilder::new().mode(0o700).create(folder).map_err(&io)?;
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(&io)
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+    Ok(OpenFile { file: file.map_err(&io)?, path, offset: 0 })
 }

@@ -14,7 +14,7 @@ use object_store::path::Path as Key;
 use object_store::{MultipartUpload, ObjectStoreExt};
 
 use super::backend::{Backend, Creation, blocking};
-use super::{StoreError, doing};
+use super::{Doing, StoreError};
 use crate::model::{ContentHash, StreamHasher};
 
 /// A file up to this goes in one request, a larger one in parts of this size.
@@ -37,8 +37,8 @@ impl Backend {
         hash: ContentHash,
     ) -> Result<Creation, StoreError> {
         let path = file.to_owned();
-        let open = move || File::open(path).map_err(StoreError::io(doing::READ_UPLOAD));
-        let file = match blocking(doing::READ_UPLOAD, open).await {
+        let open = move || File::open(path).map_err(StoreError::io(Doing::ReadUpload));
+        let file = match blocking(Doing::ReadUpload, open).await {
             Ok(file) => file,
             // As after a retry on disk: the upload is gone because it is kept already.
             Err(error) => return self.kept(key, size, &hash).await?.ok_or(error),
@@ -61,8 +61,7 @@ impl Backend {
         if source.hash() != hash {
             return Ok(Creation::Different);
         }
-        let created = self.create(key, content.unwrap_or_default()).await;
-        created.map_err(|error| error.keeping(doing::KEEP_ARCHIVE))
+        self.create(Doing::KeepArchive, key, content.unwrap_or_default()).await
     }
 
     async fn send_in_parts(
@@ -76,7 +75,7 @@ impl Backend {
         if let Some(creation) = self.kept(key, size, &hash).await? {
             return Ok(creation);
         }
-        let object = |error| StoreError::object(doing::KEEP_ARCHIVE, error);
+        let object = |error| StoreError::object(Doing::KeepArchive, error);
         let mut upload = self.objects().put_multipart(key).await.map_err(object)?;
         match send_parts(&mut *upload, source).await {
             Ok(sent) if sent == hash => {}
@@ -90,7 +89,7 @@ impl Backend {
         abort(&mut *upload).await;
         self.kept(key, size, &hash)
             .await?
-            .ok_or_else(|| StoreError::object(doing::KEEP_ARCHIVE, error))
+            .ok_or_else(|| StoreError::object(Doing::KeepArchive, error))
     }
 
     /// What the object `key` is to a content of this size and hash; `None` when there is none.
@@ -100,7 +99,7 @@ impl Backend {
         size: u64,
         hash: &ContentHash,
     ) -> Result<Option<Creation>, StoreError> {
-        let object = |error| StoreError::object(doing::READ, error);
+        let object = |error| StoreError::object(Doing::Read, error);
         let found = match self.objects().get(key).await.map_err(object) {
             Ok(found) => found,
             Err(StoreError::NotFound { .. }) => return Ok(None),
@@ -135,7 +134,7 @@ async fn send_parts(
             }
         };
         let (read, sent) = tokio::join!(source.next(), sent);
-        sent.map_err(|error| StoreError::object(doing::KEEP_ARCHIVE, error))?;
+        sent.map_err(|error| StoreError::object(Doing::KeepArchive, error))?;
         let (rest, part) = read?;
         source = rest;
         match part {
@@ -155,8 +154,8 @@ async fn abort(upload: &mut dyn MultipartUpload) {
 impl Source {
     /// The next part; `None` at the end.
     async fn next(mut self) -> Result<(Self, Option<Bytes>), StoreError> {
-        blocking(doing::READ_UPLOAD, move || {
-            let part = self.read().map_err(StoreError::io(doing::READ_UPLOAD))?;
+        blocking(Doing::ReadUpload, move || {
+            let part = self.read().map_err(StoreError::io(Doing::ReadUpload))?;
             Ok((self, part))
         })
         .await

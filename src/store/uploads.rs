@@ -15,16 +15,13 @@ use bytes::Bytes;
 
 use super::backend::blocking;
 use super::durable::{create_private_dir, remove_tree, sync_dir};
-use super::file_writer::FileWriter;
-use super::growing::Written;
 use super::layout::ARCHIVE;
-use super::read_along::{READ_FROM_BYTES, ReadAlong, Readers};
+use super::read_along::Readers;
+use super::read_writer::{OpenFile, ReadWriter};
 use super::room::{Reservation, Room};
 use super::staging::Staged;
-use super::{BundleStore, StoreError, doing};
+use super::{BundleStore, Doing, StoreError};
 use crate::model::{Upload, UploadId};
-
-const RECEIVING: &str = "receive an upload";
 
 /// What the store knows of the uploads that it keeps.
 #[derive(Debug, Default)]
@@ -59,16 +56,11 @@ pub struct UploadHold {
 /// nobody else can go on with the upload.
 #[derive(Debug)]
 pub struct UploadWriter {
-    writer: FileWriter,
-    written: Arc<Written>,
-    reader: Option<ReadAlong>,
+    writer: ReadWriter,
     readers: Arc<Readers>,
     folder: PathBuf,
     id: UploadId,
     is_new: bool,
-    /// Whether a reader may begin. One that gave way to others does not begin
-    /// anew with each part: it would read the same bytes again and again.
-    may_be_read: bool,
 }
 
 impl KeptUploads {
@@ -94,7 +86,7 @@ impl BundleStore {
         length: u64,
     ) -> Result<UploadRoom, StoreError> {
         let floor = self.inner.floor.clone();
-        blocking(RECEIVING, move || floor.check_for(length)).await?;
+        blocking(Doing::ReceiveUpload, move || floor.check_for(length)).await?;
         let mut reserved = Room::reserve(&self.inner.room);
         reserved.grow(length)?;
         Ok(UploadRoom { uploads: Arc::clone(&self.inner.uploads), id, reserved })
@@ -142,21 +134,20 @@ impl BundleStore {
         hold: &Arc<UploadHold>,
         offset: u64,
     ) -> Result<UploadWriter, StoreError> {
+        let slot = self.inner.writers.admit().await?;
         let (floor, folder, id) = (self.inner.floor.clone(), hold.folder.clone(), hold.id);
         let open = move || {
             floor.check()?;
-            open_at(&folder, id, offset).map(|file| (file, floor, folder))
+            open_at(&folder, id, offset).map(|open| (open, floor, folder))
         };
         let readers = Arc::clone(&self.inner.readers);
-        let reader = readers.resume(id, offset);
-        let (file, floor, folder) = blocking(RECEIVING, open).await?;
-        let written = reader.as_ref().map(|reader| Arc::clone(reader.written()));
-        let written = written.unwrap_or_else(|| Written::at(offset));
+        let resumed = readers.resume(id, offset);
+        let (open, floor, folder) = blocking(Doing::ReceiveUpload, open).await?;
         // What was given to the writer is written, also when the part is given up. Nobody
         // is promised such a byte, but it must not lie where the next writer's belongs.
-        let writer = FileWriter::start(file, Arc::clone(&written), floor, Arc::clone(hold))?;
-        let (is_new, may_be_read) = (offset == 0, offset < READ_FROM_BYTES);
-        Ok(UploadWriter { writer, written, reader, readers, folder, id, is_new, may_be_read })
+        let until_written = (slot, Arc::clone(hold));
+        let writer = ReadWriter::start(open, resumed, Arc::clone(&readers), floor, until_written)?;
+        Ok(UploadWriter { writer, readers, folder, id, is_new: offset == 0 })
     }
 
     /// The whole of an upload, read. It stays when this is dropped: see [`Self::remove_upload`].
@@ -167,8 +158,8 @@ impl BundleStore {
     ) -> Result<Staged, StoreError> {
         let file = hold.folder.join(ARCHIVE);
         let (hold, readers) = (Arc::clone(hold), Arc::clone(&self.inner.readers));
-        blocking(doing::READ_UPLOAD, move || {
-            let io = StoreError::io(doing::READ_UPLOAD);
+        blocking(Doing::ReadUpload, move || {
+            let io = StoreError::io(Doing::ReadUpload);
             let found = fs::metadata(&file);
             let found = found.map_err(|error| missing(error, hold.id, length, &io))?;
             // Also of a file that was read: that can have been hours ago.
@@ -213,9 +204,6 @@ impl UploadWriter {
     pub async fn write(&mut self, chunk: Bytes) -> Result<(), StoreError> {
         self.writer.write(chunk).await?;
         crate::fail_point!("uploads.receiving");
-        if self.reader.is_none() && self.may_be_read {
-            self.reader = self.readers.start(&self.folder.join(ARCHIVE), &self.written);
-        }
         Ok(())
     }
 
@@ -225,8 +213,10 @@ impl UploadWriter {
         if self.is_new {
             self.is_new = false;
             let folder = self.folder.clone();
-            blocking(RECEIVING, move || sync_names(&folder).map_err(StoreError::io(RECEIVING)))
-                .await?;
+            blocking(Doing::ReceiveUpload, move || {
+                sync_names(&folder).map_err(StoreError::io(Doing::ReceiveUpload))
+            })
+            .await?;
         }
         crate::fail_point!("uploads.synced");
         Ok(())
@@ -234,9 +224,8 @@ impl UploadWriter {
 
     /// Waits for the last byte, and lets others go on with the upload.
     pub async fn close(self) {
-        let Self { writer, reader, readers, id, .. } = self;
-        writer.close().await;
-        if let Some(reader) = reader {
+        let Self { writer, readers, id, .. } = self;
+        if let Some(reader) = writer.close().await {
             readers.rest(id, reader);
         }
     }
@@ -259,17 +248,18 @@ pub(super) fn upload_of_folder(folder: &Path) -> Option<UploadId> {
     folder.file_name()?.to_str()?.parse().ok()
 }
 
-fn open_at(folder: &Path, id: UploadId, offset: u64) -> Result<fs::File, StoreError> {
-    let io = StoreError::io(RECEIVING);
+fn open_at(folder: &Path, id: UploadId, offset: u64) -> Result<OpenFile, StoreError> {
+    let io = StoreError::io(Doing::ReceiveUpload);
     if offset == 0 {
         create_private_dir(folder).map_err(&io)?;
     }
+    let path = folder.join(ARCHIVE);
     let mut file = OpenOptions::new()
         .write(true)
         .create(offset == 0)
         .truncate(false)
         .mode(0o600)
-        .open(folder.join(ARCHIVE))
+        .open(&path)
         .map_err(|error| missing(error, id, offset, &io))?;
     let length = file.metadata().map_err(&io)?.len();
     if length < offset {
@@ -277,7 +267,7 @@ fn open_at(folder: &Path, id: UploadId, offset: u64) -> Result<fs::File, StoreEr
     }
     file.set_len(offset).map_err(&io)?;
     file.seek(SeekFrom::Start(offset)).map_err(&io)?;
-    Ok(file)
+    Ok(OpenFile { file, path, offset })
 }
 
 /// A new file and its folder have names that a power cut could take.

@@ -91,7 +91,8 @@ fn read(
         None => File::open(&upload.file).and_then(|file| Reading::of(file, limits)),
     };
     let reading = reading.map_err(|error| unreadable(&error, rows))?;
-    // Bytes that our disk changed must not be held against the sender.
+    // Bytes that changed since they were hashed must not be held against the sender, and
+    // what was read of another file says nothing about this one.
     check_integrity(upload, reading.content_hash(), rows)?;
     match reading.into_contents() {
         Ok(contents) => {

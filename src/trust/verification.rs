@@ -83,18 +83,13 @@ pub struct Examination {
     examined: Result<Examined, Stop>,
 }
 
-/// Verifies an upload, for a caller that knows the facts beforehand. Reads the file.
+/// Verifies an upload, for a caller that knows the facts beforehand.
 pub fn verify(
-    upload: &StagedUpload,
+    upload: StagedUpload,
     trust: &TrustBundle,
     facts: &Facts,
     limits: &BundleLimits,
 ) -> Verification {
-    let StagedUpload { file, size, content_hash, expected_hash, signatures, .. } = upload;
-    let (file, signatures) = (file.clone(), signatures.clone());
-    let (size, content_hash, expected_hash) = (*size, *content_hash, *expected_hash);
-    let upload =
-        StagedUpload { file, size, content_hash, expected_hash, signatures, reading: None };
     examine(upload, limits, Stars::Refused).decide(trust, facts)
 }
 

@@ -67,9 +67,7 @@ async fn a_page_whose_stored_bundle_was_changed_is_not_served() {
 
     let answer = app.get(&app.page_of(&bundle, "index.html")).await;
 
-    insta::assert_snapshot!(shown(&answer), @r#"
-    502 "integrity" "a stored object does not have the content it was stored with"
-    "#);
+    insta::assert_snapshot!(shown(&answer), @r#"502 "integrity" "a stored object does not have the content it was stored with""#);
     assert_tells_nothing(&app, &answer);
 }
 
@@ -84,9 +82,7 @@ async fn a_page_whose_stored_bundle_is_missing_is_not_served() {
 
     let answer = app.get(&app.page_of(&bundle, "index.html")).await;
 
-    insta::assert_snapshot!(shown(&answer), @r#"
-    502 "integrity" "a stored object does not have the content it was stored with"
-    "#);
+    insta::assert_snapshot!(shown(&answer), @r#"502 "integrity" "a stored object does not have the content it was stored with""#);
     assert_tells_nothing(&app, &answer);
 }
 
@@ -101,9 +97,7 @@ async fn a_component_that_was_changed_in_the_store_does_not_run() {
     let call = app.get("/api/ext/com.example.hello/a").await;
     let enable = app.post(&format!("/api/v1/installs/{id}/enable"), json!({})).await;
 
-    insta::assert_snapshot!(shown(&call), @r#"
-    502 "integrity" "a stored object does not have the content it was stored with"
-    "#);
+    insta::assert_snapshot!(shown(&call), @r#"502 "integrity" "a stored object does not have the content it was stored with""#);
     assert_eq!((enable.status, enable.code()), (StatusCode::BAD_GATEWAY, "integrity".into()));
     assert_tells_nothing(&app, &call);
     assert_tells_nothing(&app, &enable);

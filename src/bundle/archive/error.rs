@@ -179,9 +179,4 @@ impl ArchiveError {
             | Self::DuplicateEntry { .. } => REPACK,
         }
     }
-
-    /// True when our disk failed and nothing is known of the bundle.
-    pub fn is_io(&self) -> bool {
-        matches!(self, Self::Read(_) | Self::Write(_))
-    }
 }

@@ -1,7 +1,5 @@
 //! `alga:extension/runner`: one request in, one response out.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use wasmtime::Store;
@@ -31,8 +29,12 @@ pub(super) async fn call(
 ) -> Result<GuestResponse, CallError> {
     let context = store.data().context().clone();
     let world = pre.instantiate_async(&mut *store).await?;
-    let headers = Headers::of(&request.headers);
-    let headers = headers.lent();
+    // WIT strings are UTF-8, header values need not be.
+    let text = |value| String::from_utf8_lossy(HeaderValue::as_bytes(value));
+    let headers: Vec<_> =
+        request.headers.iter().map(|(name, value)| (name.as_str(), text(value))).collect();
+    let headers: Vec<_> =
+        headers.iter().map(|(name, value)| HttpHeaderParam { name, value }).collect();
     let request = ExecuteRequest {
         context: lend_context(&context),
         http: HttpRequestParam {
@@ -44,20 +46,6 @@ pub(super) async fn call(
     };
     let response = world.call_handler(&mut *store, request).await?;
     respond(response, max_body_bytes)
-}
-
-/// Header values as text: WIT strings are UTF-8, header values need not be.
-struct Headers<'a>(Vec<(&'a str, Cow<'a, str>)>);
-
-impl<'a> Headers<'a> {
-    fn of(headers: &'a HeaderMap) -> Self {
-        let text = |value: &'a HeaderValue| String::from_utf8_lossy(value.as_bytes());
-        Self(headers.iter().map(|(name, value)| (name.as_str(), text(value))).collect())
-    }
-
-    fn lent(&self) -> Vec<HttpHeaderParam<'_>> {
-        self.0.iter().map(|(name, value)| HttpHeaderParam { name, value }).collect()
-    }
 }
 
 fn lend_context(context: &ExecutionContext) -> ContextDataParam<'_> {

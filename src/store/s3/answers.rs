@@ -5,7 +5,6 @@
 //! any answer. Nothing that is kept here begins with `<`: an XML answer whose
 //! root is `Error` is never an object of ours.
 
-use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::{BodyExt, Limited};
@@ -57,7 +56,7 @@ fn is_xml(headers: &HeaderMap) -> bool {
 }
 
 /// The code in a document whose root is `Error`; empty if it has none.
-fn error_code(body: &Bytes) -> Option<String> {
+pub(super) fn error_code(body: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(body).ok()?;
     let mut reader = quick_xml::Reader::from_str(text);
     loop {
@@ -88,6 +87,8 @@ fn status_of(code: &str) -> StatusCode {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     async fn unmasked(kind: &str, body: &str) -> (StatusCode, Bytes) {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::super::StoreError;
 use super::S3;
+use super::answers::error_code;
 
 /// Parts in one answer. Those of one bundle are fewer by far.
 const MAX_LISTED: u32 = 1000;
@@ -48,7 +49,9 @@ impl S3 {
         let id = utf8_percent_encode(upload_id, NON_ALPHANUMERIC);
         let target = format!("/{key}?max-parts={MAX_LISTED}&uploadId={id}");
         let (status, body) = self.ask(DOING, &target).await?;
-        if status == StatusCode::NOT_FOUND && body.windows(12).any(|at| at == b"NoSuchUpload") {
+        if status == StatusCode::NOT_FOUND
+            && error_code(&body).is_some_and(|code| code == "NoSuchUpload")
+        {
             return Ok(None);
         }
         if !status.is_success() {

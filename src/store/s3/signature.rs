@@ -9,8 +9,9 @@ use std::time::Duration;
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use ring::digest::{SHA256, digest};
 use ring::hmac;
+
+use crate::model::StreamHasher;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// What may stand in a query as it is.
@@ -59,7 +60,7 @@ impl Signer<'_> {
         });
         let Signed { method, path, .. } = signed;
         let request = format!("{method}\n{path}\n{query}\n{lines}\n{names}\nUNSIGNED-PAYLOAD");
-        let request = hex::encode(digest(&SHA256, request.as_bytes()));
+        let request = hex::encode(StreamHasher::digest(request.as_bytes()));
         let text = format!("{ALGORITHM}\n{time}\n{scope}\n{request}");
         let signature = hex::encode(mac(self.key(day).as_ref(), &text));
         format!("{query}&X-Amz-Signature={signature}")

@@ -2,7 +2,6 @@
 //! sees them in a listing, and they are paid for.
 
 use jiff::Timestamp;
-use object_store::multipart::MultipartStore;
 use object_store::path::Path as Key;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -40,11 +39,9 @@ impl S3 {
             }
             let key = Key::parse(&upload.key)
                 .map_err(|error| StoreError::unavailable("list unfinished uploads", error))?;
-            match self.objects.abort_multipart(&key, &upload.upload_id).await {
-                // Somebody ended it meanwhile.
-                Ok(()) | Err(object_store::Error::NotFound { .. }) => aborted += 1,
-                Err(error) => return Err(StoreError::object("abort an upload", error)),
-            }
+            // Also when somebody ended it meanwhile.
+            self.abort_parts(&key, &upload.upload_id).await?;
+            aborted += 1;
         }
         Ok(aborted)
     }

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::app::publish::PublishError;
 use crate::app::uploads::{FinalizeError, FinalizeRequest, FinishError, UploadError};
 use crate::model::{ExtensionName, ExtensionVersion, ManifestProblem, Principal, Quarantined};
-use crate::store::{StoreError, doing};
+use crate::store::{Doing, StoreError};
 use crate::trust::{Check, CheckResult, CheckStatus, Report};
 use crate::web::error::ApiError;
 
@@ -117,20 +117,21 @@ fn refusal(error: FinalizeError) -> ApiError {
 /// taking a damaged object away, are `INTERNAL_ERROR`.
 fn storage(error: StoreError) -> ApiError {
     let code = match &error {
-        StoreError::Unavailable { doing, .. } => match *doing {
-            doing::LOOK => "S3_HEAD_FAILED",
-            doing::READ | doing::READ_UPLOAD => "S3_GET_FAILED",
+        StoreError::Unavailable { doing, .. } => match doing {
+            Doing::Look => "S3_HEAD_FAILED",
+            Doing::Read | Doing::ReadUpload => "S3_GET_FAILED",
             // It was looked for afterward, and is not there.
-            doing::KEEP_ARCHIVE => "CANONICAL_MISSING",
-            doing::KEEP_MANIFEST => "MANIFEST_STORE_FAILED",
-            _ => "INTERNAL_ERROR",
+            Doing::KeepArchive => "CANONICAL_MISSING",
+            Doing::KeepManifest => "MANIFEST_STORE_FAILED",
+            Doing::ReceiveUpload | Doing::KeepObject | Doing::Other(_) => "INTERNAL_ERROR",
         },
         StoreError::NotFound { .. } => "OBJECT_NOT_FOUND",
         StoreError::Integrity { .. } | StoreError::InvalidBase { .. } => "INTERNAL_ERROR",
         // No fault of the storage: these say what to do about it.
         StoreError::TooLarge { .. }
         | StoreError::StagedFull { .. }
-        | StoreError::DiskFull { .. } => return error.into(),
+        | StoreError::DiskFull { .. }
+        | StoreError::Busy { .. } => return error.into(),
     };
     let detail = "the bundle store did not do what was asked of it";
     ApiError::server(FAILED, code, detail, error).retry_after(5).hint(REPEAT)

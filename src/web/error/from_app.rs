@@ -47,6 +47,11 @@ impl From<StoreError> for ApiError {
                 Self::client(StatusCode::INSUFFICIENT_STORAGE, "disk_full", error.to_string())
                     .hint("free disk space on the appliance")
             }
+            StoreError::Busy { .. } => {
+                Self::client(StatusCode::SERVICE_UNAVAILABLE, "busy", error.to_string())
+                    .retry_after(5)
+                    .hint("send it again in a few seconds")
+            }
             StoreError::Integrity { .. } => {
                 let detail = "a stored object does not have the content it was stored with";
                 Self::server(StatusCode::BAD_GATEWAY, "integrity", detail, error)
@@ -144,5 +149,19 @@ impl From<QuarantineError> for ApiError {
             QuarantineError::Store(error) => error.into(),
             QuarantineError::Registry(cause) => cause.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waited_for_other_uploads_is_told_how_many_and_to_come_back() {
+        let error = ApiError::from(StoreError::Busy { limit: 64 });
+
+        assert_eq!((error.status, error.code), (StatusCode::SERVICE_UNAVAILABLE, "busy"));
+        assert!(error.detail.starts_with("64 uploads are being received"), "{}", error.detail);
+        assert_eq!(error.hint.as_deref(), Some("send it again in a few seconds"));
     }
 }

@@ -251,8 +251,8 @@ impl Bench {
 
     /// Receives a bundle nobody vouches for and keeps it.
     pub(super) async fn quarantine(&self, archive: &[u8]) -> ContentHash {
-        let staged = self.stage(archive).await.unwrap();
-        let bundle = quarantined(&staged.upload(None, Vec::new()));
+        let mut staged = self.stage(archive).await.unwrap();
+        let bundle = quarantined(staged.upload(None, Vec::new()));
         self.store.put_quarantined(&bundle).await.unwrap();
         bundle.content_hash()
     }
@@ -278,7 +278,7 @@ pub(super) fn file<'v>(version: &'v ExtensionVersion, path: &str) -> &'v FileEnt
 }
 
 pub(super) fn verified(staged: &Staged) -> Box<VerifiedBundle> {
-    accepted(verify(&staged.upload(None, Vec::new()), SigningPolicy::AllowUnsigned))
+    accepted(verify(from_file(staged, Vec::new()), SigningPolicy::AllowUnsigned))
 }
 
 /// The bundle with a signature by `key`, which is trusted.
@@ -296,8 +296,15 @@ pub(super) fn verified_by(key: &SigningKey, staged: &Staged) -> Box<VerifiedBund
         added_at: Timestamp::UNIX_EPOCH,
         added_by: "a test".to_owned(),
     };
-    let upload = staged.upload(None, vec![statement::sign(key, &subject)]);
-    accepted(verify_with(&upload, SigningPolicy::Require, vec![trusted]))
+    let upload = from_file(staged, vec![statement::sign(key, &subject)]);
+    accepted(verify_with(upload, SigningPolicy::Require, vec![trusted]))
+}
+
+/// What is staged, to be read from its file, so that it can be verified more than once.
+fn from_file(staged: &Staged, signatures: Vec<Vec<u8>>) -> StagedUpload {
+    let Staged { file, size, content_hash, .. } = staged;
+    let (file, size, content_hash) = (file.clone(), *size, *content_hash);
+    StagedUpload { file, size, content_hash, expected_hash: None, signatures, reading: None }
 }
 
 fn accepted(verification: Verification) -> Box<VerifiedBundle> {
@@ -320,7 +327,7 @@ pub(super) fn subject(bundle: &VerifiedBundle) -> Subject {
     }
 }
 
-pub(super) fn quarantined(upload: &StagedUpload) -> Box<QuarantinedBundle> {
+pub(super) fn quarantined(upload: StagedUpload) -> Box<QuarantinedBundle> {
     let verification = verify(upload, SigningPolicy::Require);
     if let Verification::Quarantined(bundle) = verification {
         return bundle;
@@ -328,15 +335,11 @@ pub(super) fn quarantined(upload: &StagedUpload) -> Box<QuarantinedBundle> {
     panic!("not quarantined: {:?}", verification.report())
 }
 
-pub(super) fn verify(upload: &StagedUpload, policy: SigningPolicy) -> Verification {
+pub(super) fn verify(upload: StagedUpload, policy: SigningPolicy) -> Verification {
     verify_with(upload, policy, Vec::new())
 }
 
-fn verify_with(
-    upload: &StagedUpload,
-    policy: SigningPolicy,
-    keys: Vec<TrustedKey>,
-) -> Verification {
+fn verify_with(upload: StagedUpload, policy: SigningPolicy, keys: Vec<TrustedKey>) -> Verification {
     let facts = Facts { now: Timestamp::UNIX_EPOCH, policy, keys, registry: None };
     trust::verify(upload, &TrustBundle::none(), &facts, &BundleLimits::default())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hyper::header::HeaderValue;
 use hyper::{Method, StatusCode, Uri};
 use jiff::Timestamp;
-use plugboard::model::{ContentHash, StoreCapability, StoreFacts, Upload};
+use plugboard::model::{ContentHash, StoreCapability, StoreFacts, Upload, UploadId};
 use plugboard::store::{SentAs, SignedRequest};
 
 use super::harness::{Bench, small_bundle};
@@ -236,4 +236,43 @@ async fn a_download_address_reads_one_bundle_and_writes_nothing() {
     }
     let over = bench.store.presign_download(&published, "a", Duration::ZERO).unwrap();
     assert_eq!(get(&over).send().await.status, StatusCode::FORBIDDEN);
+}
+
+/// A server with an upload in parts, whose listing fails so many times with this.
+async fn failing_lists(times: usize, fault: Fault) -> (Bench, UploadId, String) {
+    let bench = bench(Manners::default());
+    let id = UploadId::random();
+    let upload_id = bench.store.begin_parts(id).await.unwrap();
+    let mut left = times;
+    bench.server().fail(move |_, uri| {
+        let fails = uri.query().is_some_and(|query| query.contains("max-parts=")) && left > 0;
+        left -= usize::from(fails);
+        fails.then_some(fault)
+    });
+    (bench, id, upload_id)
+}
+
+#[tokio::test]
+async fn parts_are_asked_for_as_often_as_any_object_and_no_oftener() {
+    for (failures, is_listed, asked) in [(0, true, 1), (2, true, 3), (3, false, 3)] {
+        let (bench, id, upload_id) = failing_lists(failures, Fault::Status(500)).await;
+
+        let parts = bench.store.list_parts(id, &upload_id).await;
+
+        assert_eq!(parts.is_ok(), is_listed, "{failures}: {parts:?}");
+        let seen = bench.server().seen();
+        assert_eq!(seen.iter().filter(|(_, uri)| uri.contains("max-parts=")).count(), asked);
+    }
+}
+
+#[tokio::test]
+async fn an_upload_in_parts_is_over_only_when_the_server_says_just_that() {
+    for (code, is_over) in [("NoSuchUpload", true), ("NoSuchUploadPolicy", false)] {
+        let (bench, id, upload_id) = failing_lists(1, Fault::Said(404, code)).await;
+
+        let parts = bench.store.list_parts(id, &upload_id).await;
+
+        assert_eq!(matches!(parts, Ok(None)), is_over, "{code}: {parts:?}");
+        assert_eq!(parts.is_err(), !is_over, "{code}");
+    }
 }

@@ -23,6 +23,7 @@ async fn a_kept_bundle_comes_back_whole() {
         assert_eq!(fs::read(&upload.file).unwrap(), archive);
         assert_eq!((upload.content_hash, upload.size), (hash, archive.len() as u64));
         assert_eq!(upload.signatures, [b"{}".to_vec()]);
+        assert_eq!(upload.reading.unwrap().content_hash(), hash);
     }
 }
 
@@ -36,10 +37,10 @@ fn two_envelopes(bundle: &VerifiedBundle) -> [Vec<u8>; 2] {
 #[tokio::test]
 async fn signatures_are_kept_with_the_bundle_and_none_displaces_another() {
     for bench in Bench::each().await {
-        let staged = bench.stage(&small_bundle("a")).await.unwrap();
+        let mut staged = bench.stage(&small_bundle("a")).await.unwrap();
         let envelopes = two_envelopes(&verified(&staged));
         for envelope in &envelopes {
-            let bundle = quarantined(&staged.upload(None, vec![envelope.clone()]));
+            let bundle = quarantined(staged.upload(None, vec![envelope.clone()]));
             bench.store.put_quarantined(&bundle).await.unwrap();
         }
 
@@ -56,9 +57,9 @@ async fn signatures_are_kept_with_the_bundle_and_none_displaces_another() {
 #[tokio::test]
 async fn a_new_signature_comes_before_those_that_were_kept() {
     for bench in Bench::each().await {
-        let staged = bench.stage(&small_bundle("a")).await.unwrap();
+        let mut staged = bench.stage(&small_bundle("a")).await.unwrap();
         let [kept, new] = two_envelopes(&verified(&staged));
-        let bundle = quarantined(&staged.upload(None, vec![kept.clone()]));
+        let bundle = quarantined(staged.upload(None, vec![kept.clone()]));
         bench.store.put_quarantined(&bundle).await.unwrap();
         let attached = vec![new.clone(), kept.clone()];
 
@@ -71,11 +72,11 @@ async fn a_new_signature_comes_before_those_that_were_kept() {
 #[tokio::test]
 async fn at_most_eight_signatures_are_kept_and_verified_again() {
     for bench in Bench::each().await {
-        let staged = bench.stage(&small_bundle("a")).await.unwrap();
+        let mut staged = bench.stage(&small_bundle("a")).await.unwrap();
         let subject = subject(&verified(&staged));
         for seed in 1..=10 {
             let envelope = statement::sign(&SigningKey::from_bytes(&[seed; 32]), &subject);
-            let bundle = quarantined(&staged.upload(None, vec![envelope]));
+            let bundle = quarantined(staged.upload(None, vec![envelope]));
             bench.store.put_quarantined(&bundle).await.unwrap();
         }
 
@@ -99,7 +100,7 @@ async fn an_accepted_bundle_is_published_and_waits_to_be_removed() {
     for bench in Bench::each().await {
         let hash = bench.quarantine(&small_bundle("a")).await;
         let upload = bench.store.quarantined_upload(&hash, Vec::new()).await.unwrap();
-        let Verification::Verified(bundle) = verify(&upload, SigningPolicy::AllowUnsigned) else {
+        let Verification::Verified(bundle) = verify(upload, SigningPolicy::AllowUnsigned) else {
             panic!("not verified");
         };
 
@@ -118,7 +119,7 @@ async fn a_bundle_still_untrusted_can_be_kept_again() {
         let hash = bench.quarantine(&small_bundle("a")).await;
         let upload = bench.store.quarantined_upload(&hash, Vec::new()).await.unwrap();
 
-        bench.store.put_quarantined(&quarantined(&upload)).await.unwrap();
+        bench.store.put_quarantined(&quarantined(upload)).await.unwrap();
 
         assert!(bench.store.quarantined_upload(&hash, Vec::new()).await.is_ok());
     }

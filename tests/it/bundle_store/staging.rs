@@ -39,7 +39,8 @@ async fn a_large_upload_is_read_while_it_arrives() {
 
         assert_eq!(staged.content_hash, ContentHash::of(&archive));
         assert_eq!(staged.size, archive.len() as u64);
-        let contents = staged.take_reading().unwrap().into_contents().unwrap();
+        let reading = staged.upload(None, Vec::new()).reading;
+        let contents = reading.unwrap().into_contents().unwrap();
         assert_eq!(contents.content_hash, staged.content_hash);
         assert!(contents.files.iter().any(|file| file.size == LARGE as u64));
     }
@@ -53,7 +54,8 @@ async fn a_large_upload_that_is_no_bundle_is_received_whole() {
     let mut staged = bench.stage(&archive).await.unwrap();
 
     assert_eq!(staged.content_hash, ContentHash::of(&archive));
-    assert!(staged.take_reading().unwrap().into_contents().is_err());
+    let reading = staged.upload(None, Vec::new()).reading;
+    assert!(reading.unwrap().into_contents().is_err());
 }
 
 #[tokio::test]

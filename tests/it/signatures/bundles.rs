@@ -55,7 +55,7 @@ impl Desk {
         upload
     }
 
-    fn verify(&self, upload: &StagedUpload) -> Verification {
+    fn verify(&self, upload: StagedUpload) -> Verification {
         verify(upload, &self.trust, &self.facts, &BundleLimits::default())
     }
 }
@@ -66,16 +66,15 @@ fn a_bundle_signed_by_a_trusted_key_is_verified() {
     let mut upload = desk.stage_signed(&demo(), &key(1));
     upload.expected_hash = Some(upload.content_hash);
 
-    let Verification::Verified(bundle) = desk.verify(&upload) else { panic!() };
+    let (hash, size, envelope) = (upload.content_hash, upload.size, upload.signatures[0].clone());
 
-    assert_eq!((bundle.content_hash(), bundle.size()), (upload.content_hash, upload.size));
+    let Verification::Verified(bundle) = desk.verify(upload) else { panic!() };
+
+    assert_eq!((bundle.content_hash(), bundle.size()), (hash, size));
     assert_eq!(bundle.manifest().name.as_str(), "com.acme.demo");
     assert_eq!(bundle.manifest_json(), demo().manifest_json());
     assert_eq!(bundle.signers()[0].name, "Release");
-    assert_eq!(
-        bundle.signatures(),
-        [(keys::key_id(&key(1).verifying_key()), upload.signatures[0].clone())]
-    );
+    assert_eq!(bundle.signatures(), [(keys::key_id(&key(1).verifying_key()), envelope)]);
     assert_eq!((bundle.component(), bundle.world(), bundle.approved_because()), (None, None, None));
     let paths: Vec<_> = bundle.files().iter().map(|file| file.path.as_str()).collect();
     assert_eq!(paths, ["manifest.json", "ui/index.html"]);
@@ -87,7 +86,7 @@ fn the_report_of_a_verified_bundle_has_every_check_in_order() {
     let mut upload = desk.stage_signed(&demo(), &key(1));
     upload.expected_hash = Some(upload.content_hash);
 
-    let report = desk.verify(&upload).report().clone();
+    let report = desk.verify(upload).report().clone();
 
     let rows: Vec<_> = report.checks.iter().map(|row| (row.check, row.status)).collect();
     let pass = |check| (check, CheckStatus::Pass);
@@ -114,7 +113,7 @@ fn another_hash_than_declared_is_refused() {
     let mut upload = desk.stage_signed(&demo(), &key(1));
     upload.expected_hash = Some(ContentHash::of(b"other"));
 
-    let report = rejected(desk.verify(&upload));
+    let report = rejected(desk.verify(upload));
 
     assert_eq!(failure(&report), (Check::Transport, "hash_mismatch"));
     let after = report.checks.iter().filter(|row| row.check != Check::Transport);
@@ -126,11 +125,11 @@ fn another_hash_than_declared_is_refused() {
 #[test]
 fn a_bundle_that_changed_in_our_hands_is_not_judged() {
     let desk = Desk::new();
-    let upload = desk.stage_signed(&demo(), &key(1));
     for bytes in [demo().file("ui/a.js", "1").build(), b"damaged".to_vec()] {
+        let upload = desk.stage_signed(&demo(), &key(1));
         fs::write(&upload.file, bytes).unwrap();
 
-        let report = not_checked(desk.verify(&upload));
+        let report = not_checked(desk.verify(upload));
 
         assert_eq!(failure(&report), (Check::Integrity, "staged_file_changed"));
     }
@@ -169,12 +168,15 @@ fn read(file: &Path) -> Reading {
 fn a_bundle_that_cannot_be_read_is_not_judged() {
     let desk = Desk::new();
     let upload = desk.stage_signed(&demo(), &key(1));
-    fs::remove_file(&upload.file).unwrap();
-    assert_eq!(not_checked(desk.verify(&upload)).verdict, Verdict::NotChecked);
+    let file = upload.file.clone();
+    fs::remove_file(&file).unwrap();
+    assert_eq!(not_checked(desk.verify(upload)).verdict, Verdict::NotChecked);
 
+    let upload = desk.stage_signed(&demo(), &key(1));
     // A folder opens and does not read.
-    fs::create_dir(&upload.file).unwrap();
-    assert_eq!(not_checked(desk.verify(&upload)).verdict, Verdict::NotChecked);
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    assert_eq!(not_checked(desk.verify(upload)).verdict, Verdict::NotChecked);
 }
 
 #[test]
@@ -182,7 +184,7 @@ fn a_broken_archive_is_refused() {
     let desk = Desk::new();
     let whole = demo().build();
 
-    let report = rejected(desk.verify(&desk.stage(&whole[..whole.len() - 1])));
+    let report = rejected(desk.verify(desk.stage(&whole[..whole.len() - 1])));
 
     assert_eq!(failure(&report).0, Check::Archive);
     assert_eq!(report.extension, None);
@@ -193,7 +195,7 @@ fn every_problem_of_a_manifest_has_a_row() {
     let desk = Desk::new();
     let bundle = demo().manifest("version", json!("1.2.*")).manifest("mystery", json!(1));
 
-    let report = rejected(desk.verify(&desk.stage(&bundle.build())));
+    let report = rejected(desk.verify(desk.stage(&bundle.build())));
 
     assert_eq!(report.failed_check(), Some(Check::Manifest));
     let codes: Vec<_> = report.failures().map(|row| row.code.as_str()).collect();
@@ -205,7 +207,7 @@ fn declared_calls_need_a_component() {
     let desk = Desk::new();
     let bundle = demo().endpoint("GET", "/");
 
-    let report = rejected(desk.verify(&desk.stage_signed(&bundle, &key(1))));
+    let report = rejected(desk.verify(desk.stage_signed(&bundle, &key(1))));
 
     assert_eq!(failure(&report), (Check::Component, "component_missing"));
     assert!(report.extension.is_some());
@@ -216,7 +218,7 @@ fn a_component_that_fits_no_world_is_refused() {
     let desk = Desk::new();
     let bundle = demo().component("no wasm");
 
-    let report = rejected(desk.verify(&desk.stage_signed(&bundle, &key(1))));
+    let report = rejected(desk.verify(desk.stage_signed(&bundle, &key(1))));
 
     assert_eq!(failure(&report).0, Check::Component);
 }
@@ -229,7 +231,7 @@ fn a_component_and_its_world_are_handed_on() {
     let target_world = Some(TargetWorld::Extension);
     upload.signatures.push(statement::sign(&key(1), &Subject { target_world, ..subject(&bundle) }));
 
-    let Verification::Verified(verified) = desk.verify(&upload) else { panic!() };
+    let Verification::Verified(verified) = desk.verify(upload) else { panic!() };
 
     assert_eq!(verified.component(), Some(component().as_slice()));
     assert_eq!(verified.world(), target_world);
@@ -242,7 +244,7 @@ fn files_that_are_not_there_are_worth_a_warning() {
         .manifest("ui", json!({"type": "iframe", "entry": "ui/index.html"}))
         .manifest("icon", json!("ui/icon.png"));
 
-    let verification = desk.verify(&desk.stage_signed(&bundle, &key(1)));
+    let verification = desk.verify(desk.stage_signed(&bundle, &key(1)));
 
     let report = verification.report();
     assert_eq!(report.verdict, Verdict::Verified);
@@ -254,9 +256,11 @@ fn files_that_are_not_there_are_worth_a_warning() {
 #[test]
 fn an_unsigned_bundle_is_quarantined_and_an_approval_lets_it_out() {
     let mut desk = Desk::new();
-    let upload = desk.stage(&demo().build());
-    assert_eq!(failure(&quarantined(desk.verify(&upload))), (Check::Signature, "unsigned"));
+    let stage = |desk: &Desk| desk.stage(&demo().build());
+    let unsigned = quarantined(desk.verify(stage(&desk)));
+    assert_eq!(failure(&unsigned), (Check::Signature, "unsigned"));
 
+    let upload = stage(&desk);
     desk.facts.registry.as_mut().unwrap().approval = Some(Approval {
         content_hash: upload.content_hash,
         reason: "read line by line".to_owned(),
@@ -264,7 +268,7 @@ fn an_unsigned_bundle_is_quarantined_and_an_approval_lets_it_out() {
         approved_at: desk.facts.now,
     });
 
-    let Verification::Verified(bundle) = desk.verify(&upload) else { panic!() };
+    let Verification::Verified(bundle) = desk.verify(upload) else { panic!() };
     assert_eq!(bundle.approved_because(), Some("read line by line"));
     assert!(bundle.signers().is_empty());
 }
@@ -272,15 +276,15 @@ fn an_unsigned_bundle_is_quarantined_and_an_approval_lets_it_out() {
 #[test]
 fn an_unknown_key_is_offered_and_counts_once_it_is_trusted() {
     let mut desk = Desk::new();
-    let upload = desk.stage_signed(&demo(), &key(9));
+    let stage = |desk: &Desk| desk.stage_signed(&demo(), &key(9));
 
-    let Verification::Quarantined(bundle) = desk.verify(&upload) else { panic!() };
+    let Verification::Quarantined(bundle) = desk.verify(stage(&desk)) else { panic!() };
     assert_eq!(failure(bundle.report()), (Check::Trust, "unknown_signer"));
     assert_eq!(bundle.offered_keys(), [key(9).verifying_key()]);
     assert_eq!(statement::offered_key(&bundle.signatures()[0].1), Some(key(9).verifying_key()));
 
     desk.facts.keys.push(trusted(&key(9)));
-    assert_eq!(desk.verify(&upload).report().verdict, Verdict::Verified);
+    assert_eq!(desk.verify(stage(&desk)).report().verdict, Verdict::Verified);
 }
 
 #[test]
@@ -291,7 +295,7 @@ fn a_signature_for_another_bundle_is_refused() {
         let mut upload = desk.stage(&demo().build());
         upload.signatures.push(sign(&signer, &other));
 
-        let report = rejected(desk.verify(&upload));
+        let report = rejected(desk.verify(upload));
 
         assert_eq!(failure(&report), (Check::Signature, "statement_mismatch"));
     }
@@ -304,7 +308,7 @@ fn a_signature_that_names_another_extension_is_refused() {
     let subject = Subject { name: "com.acme.other".parse().unwrap(), ..subject(&demo()) };
     upload.signatures.push(statement::sign(&key(1), &subject));
 
-    let report = rejected(desk.verify(&upload));
+    let report = rejected(desk.verify(upload));
 
     assert_eq!(failure(&report), (Check::Signature, "statement_mismatch"));
 }
@@ -318,7 +322,7 @@ fn a_bad_signature_is_refused_even_where_none_is_needed() {
     let at = text.rfind(r#""sig":""#).unwrap() + 10;
     upload.signatures[0][at] = if upload.signatures[0][at] == b'A' { b'B' } else { b'A' };
 
-    let report = rejected(desk.verify(&upload));
+    let report = rejected(desk.verify(upload));
 
     assert_eq!(failure(&report), (Check::Signature, "bad_signature"));
 }
@@ -337,7 +341,7 @@ fn what_is_no_envelope_is_refused() {
         let mut upload = desk.stage(&demo().build());
         upload.signatures.push(bytes.to_vec());
 
-        let report = rejected(desk.verify(&upload));
+        let report = rejected(desk.verify(upload));
 
         assert_eq!(failure(&report), (Check::Signature, code));
     }
@@ -359,7 +363,7 @@ fn revoked_content_is_refused_as_a_bundle_and_not_as_a_signature() {
         desk.facts.now,
     );
 
-    assert_eq!(failure(&rejected(desk.verify(&upload))), (Check::Policy, "content_revoked"));
+    assert_eq!(failure(&rejected(desk.verify(upload))), (Check::Policy, "content_revoked"));
 }
 
 fn key(seed: u8) -> SigningKey {
