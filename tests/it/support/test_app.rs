@@ -1,5 +1,6 @@
 //! An appliance in memory with the real router, a fixed clock, and a key that it trusts.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -213,6 +214,12 @@ impl TestApp {
         };
         let key = keys::generate().unwrap();
         Self { app: Arc::new(app), clock, key, token: String::new(), _folder: folder }
+    }
+
+    /// As after a start at which nothing of what was compiled is left.
+    pub(crate) fn forget_compiled(&self, hash: &ContentHash) {
+        self.app.runner.forget(hash);
+        self.app.runner.sweep_compiled(&HashSet::new()).unwrap();
     }
 
     /// Where bundles are, if they are on disk.
