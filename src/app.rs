@@ -14,6 +14,7 @@ pub mod ensure_installed;
 pub mod extensions;
 pub mod install;
 pub mod limits;
+pub mod master_key;
 pub mod operators;
 mod origins;
 mod own_installs;

@@ -13,6 +13,7 @@ mod error;
 mod host;
 mod invocation;
 mod limits;
+mod precompiled;
 mod response;
 mod slots;
 mod worlds;
@@ -20,44 +21,56 @@ mod worlds;
 pub use error::{ExecuteError, PrepareError, RunnerError};
 pub use invocation::{ExecutionContext, GuestRequest, Invocation, UserIdentity};
 pub use limits::Refused;
+pub use precompiled::{CompiledFolder, ComponentCounts};
 pub use response::{GuestResponse, Usage};
 
+use std::collections::HashSet;
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::time::timeout;
 use wasmtime::{Engine, PoolConcurrencyLimitError, Store, UpdateDeadline};
 
-use self::component_cache::ComponentCache;
+use self::component_cache::{ComponentCache, Work};
 use self::engine::Ticker;
 use self::error::CallError;
 use self::host::Host;
 use self::limits::StoreLimits;
+use self::precompiled::Precompiled;
 use self::slots::Slots;
 use self::worlds::Worlds;
 use crate::config::RunnerConfig;
-use crate::model::{ContentHash, TargetWorld};
+use crate::model::{ContentHash, FileDigest, StreamHasher, TargetWorld};
 
 /// Executes components. One per process; share it in an `Arc`.
 pub struct Runner {
     engine: Engine,
     worlds: Arc<Worlds>,
     components: ComponentCache,
+    /// What is kept of them on disk.
+    precompiled: Option<Arc<Precompiled>>,
+    compiled: Arc<AtomicU64>,
     slots: Slots,
     limits: StoreLimits,
     _ticker: Ticker,
 }
 
 impl Runner {
-    /// Reserves the pools and starts the clock that interrupts busy guests.
-    pub fn new(config: &RunnerConfig) -> Result<Self, RunnerError> {
+    /// Reserves the pools and starts the clock that interrupts busy guests. Without a
+    /// folder each component is compiled once per process.
+    pub fn new(config: &RunnerConfig, folder: Option<CompiledFolder>) -> Result<Self, RunnerError> {
         let engine = engine::build(config)?;
         let worlds = Arc::new(Worlds::new(&engine).map_err(RunnerError::Link)?);
+        let precompiled = folder.map(|folder| Precompiled::open(folder, &engine)).transpose();
         let ticker = Ticker::start(&engine)?;
         Ok(Self {
             worlds,
             components: ComponentCache::new(config.compile_threads),
+            precompiled: precompiled.map_err(RunnerError::Folder)?.map(Arc::new),
+            compiled: Arc::default(),
             slots: Slots::new(config),
             limits: StoreLimits::new(config),
             engine,
@@ -74,9 +87,63 @@ impl Runner {
         world: TargetWorld,
         wasm: Bytes,
     ) -> Result<(), PrepareError> {
+        loop {
+            let (engine, worlds) = (self.engine.clone(), Arc::clone(&self.worlds));
+            let (precompiled, compiled) = (self.precompiled.clone(), Arc::clone(&self.compiled));
+            let wasm = wasm.clone();
+            let compile = move || {
+                let component = worlds::compile(&engine, &wasm)?;
+                compiled.fetch_add(1, Relaxed);
+                let prepared = worlds.prepare(&engine, world, &component)?;
+                if let Some(precompiled) = precompiled {
+                    precompiled.keep(&StreamHasher::digest(&wasm).into(), &component);
+                }
+                Ok(prepared)
+            };
+            match self.components.prepare(hash, Work::Compile, compile).await {
+                // Somebody else was looking for it on disk just now, and did not find it.
+                Err(PrepareError::NotCompiled) => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Loads and links a component that this appliance compiled before, in this process or
+    /// an earlier one; says whether there is one. `component` is the hash of its WebAssembly.
+    pub async fn load(
+        &self,
+        hash: ContentHash,
+        world: TargetWorld,
+        component: FileDigest,
+    ) -> Result<bool, PrepareError> {
+        let Some(precompiled) = self.precompiled.clone() else { return Ok(false) };
         let (engine, worlds) = (self.engine.clone(), Arc::clone(&self.worlds));
-        let prepare = move || worlds.prepare(&engine, world, &wasm);
-        self.components.prepare(hash, prepare).await
+        let load = move || {
+            let component = precompiled.load(&engine, &component);
+            worlds.prepare(&engine, world, &component.ok_or(PrepareError::NotCompiled)?)
+        };
+        match self.components.prepare(hash, Work::Load, load).await {
+            Ok(()) => Ok(true),
+            Err(PrepareError::NotCompiled) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes from disk what was compiled of other components; says how many.
+    pub fn sweep_compiled(&self, components: &HashSet<FileDigest>) -> io::Result<usize> {
+        self.precompiled.as_ref().map_or(Ok(0), |precompiled| precompiled.retain(components))
+    }
+
+    /// How often components were made ready since the start of the process.
+    pub fn component_counts(&self) -> ComponentCounts {
+        let on_disk = |count: fn(&Precompiled) -> u64| {
+            self.precompiled.as_deref().map(count).unwrap_or_default()
+        };
+        ComponentCounts {
+            compiled: self.compiled.load(Relaxed),
+            loaded: on_disk(Precompiled::loaded),
+            refused: on_disk(Precompiled::refused),
+        }
     }
 
     /// Whether an execution of this bundle would start at once.

@@ -1,10 +1,13 @@
 //! Compiling components before anybody calls them.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::App;
+use super::master_key::MasterKey;
+use crate::config::RunnerConfig;
 use crate::model::ExtensionVersion;
-use crate::runner::{PrepareError, Runner};
+use crate::runner::{CompiledFolder, PrepareError, Runner};
 use crate::store::{BundleStore, StoreError};
 
 /// Why a component is not ready to run.
@@ -18,9 +21,22 @@ pub enum CompileError {
     Store(#[from] StoreError),
 }
 
+/// Where compiled components are kept; nowhere when no byte may be kept.
+pub fn compiled_folder(
+    config: &RunnerConfig,
+    data_dir: &Path,
+    master_key: &MasterKey,
+) -> Option<CompiledFolder> {
+    (config.compiled_bytes > 0).then(|| CompiledFolder {
+        path: data_dir.join("cache").join("compiled"),
+        key: master_key.derive("plugboard cwasm v1"),
+        max_bytes: config.compiled_bytes,
+    })
+}
+
 impl App {
-    /// Waits until the component of `version` is compiled and linked; at once
-    /// for one that is, or that has none.
+    /// Waits until the component of `version` is ready: loaded, if it was compiled before,
+    /// else compiled. At once for one that is ready, or that has none.
     pub async fn prepare(&self, version: &ExtensionVersion) -> Result<(), CompileError> {
         prepare(&self.runner, &self.bundles, version).await
     }
@@ -54,10 +70,13 @@ async fn prepare(
     bundles: &BundleStore,
     version: &ExtensionVersion,
 ) -> Result<(), CompileError> {
-    let Some(world) = version.world else { return Ok(()) };
-    if runner.is_ready(&version.content_hash) {
+    let (Some(world), Some(component)) = (version.world, version.component()) else {
+        return Ok(());
+    };
+    let hash = version.content_hash;
+    if runner.is_ready(&hash) || runner.load(hash, world, component.sha256).await? {
         return Ok(());
     }
     let wasm = bundles.component(version).await?;
-    Ok(runner.prepare(version.content_hash, world, wasm).await?)
+    Ok(runner.prepare(hash, world, wasm).await?)
 }

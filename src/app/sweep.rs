@@ -1,13 +1,15 @@
 //! Housekeeping in the background: what expires, and what a crash left behind.
 
 use std::collections::HashSet;
+use std::io;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::App;
 use super::sign_in::seconds;
 use super::uploads::UploadError;
-use crate::model::{Actor, AuditAction, ContentHash};
+use crate::model::{Actor, AuditAction, ContentHash, ExtensionVersion};
 use crate::registry::{
     RegistryError, WriteTxn, audit, awaited, quarantine, removals, sessions, versions,
 };
@@ -28,6 +30,8 @@ pub enum SweepError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    #[error("the folder of compiled components cannot be swept: {0}")]
+    Compiled(io::Error),
 }
 
 impl App {
@@ -52,6 +56,7 @@ impl App {
         let staged = self.bundles.sweep_staging(now - LEFTOVER_AGE).await?;
         let found = self.sweep_orphans(now).await?;
         let unknown = self.sweep_quarantine(now).await?;
+        let compiled = self.sweep_compiled().await?;
         let unfinished = self.bundles.sweep_unfinished(now - LEFTOVER_AGE).await?;
         // In a bucket they stay: another appliance may use them.
         let (orphans, left) = if self.bundles.is_shared() { (0, found) } else { (found, 0) };
@@ -61,6 +66,7 @@ impl App {
             ("quarantined", quarantined + unknown),
             ("removed_version", removed),
             ("orphan", orphans),
+            ("compiled", compiled),
             ("unfinished", unfinished),
         ];
         self.metrics.observe_sweep(&removed, left);
@@ -95,6 +101,19 @@ impl App {
             }
         }
         Ok(removed)
+    }
+
+    /// Deletes what was compiled of components that no version has; says how many.
+    async fn sweep_compiled(&self) -> Result<usize, SweepError> {
+        let known = self.registry.read(|txn| {
+            let versions = versions::list(txn)?;
+            let component = |row: &ExtensionVersion| row.component().map(|file| file.sha256);
+            Ok(versions.iter().filter_map(component).collect::<HashSet<_>>())
+        });
+        let (known, runner) = (known.await?, Arc::clone(&self.runner));
+        let sweep = move || runner.sweep_compiled(&known);
+        let swept = tokio::task::spawn_blocking(sweep).await.map_err(io::Error::other);
+        swept.flatten().map_err(SweepError::Compiled)
     }
 
     /// Finds bundles without a version; says how many. Those on a disk are gone then.

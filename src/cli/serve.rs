@@ -16,6 +16,8 @@ use super::interrupt::Signals;
 use super::settings_args::SettingsArgs;
 use crate::app::App;
 use crate::app::clock::{Clock, SystemClock};
+use crate::app::compile::compiled_folder;
+use crate::app::master_key::MasterKey;
 use crate::app::rate_limits::RateLimits;
 use crate::app::sign_in::{Passwords, SignInLimits, SignInLinks};
 use crate::app::uploads::{InFlight, UploadAddresses};
@@ -147,8 +149,13 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         .restore_uploads(&uploads)
         .context("cannot take over the uploads")
         .map_err(unfinished)?;
-    let runner =
-        Runner::new(&config.runner).context("cannot start the runner").map_err(unfinished)?;
+    let master_key = MasterKey::open(&data_dir)
+        .context("cannot open the key of this appliance")
+        .map_err(unfinished)?;
+    let compiled = compiled_folder(&config.runner, &data_dir, &master_key);
+    let runner = Runner::new(&config.runner, compiled)
+        .context("cannot start the runner")
+        .map_err(unfinished)?;
     let trust = match config.signing.trust_bundle.as_str() {
         "" => TrustBundle::none(),
         setting => TrustBundle::load(setting, now),

@@ -64,6 +64,7 @@ const RANGES: &[(&str, u64, u64)] = &[
     ("runner.memories", 1, 64),
     ("runner.wasm_stack_bytes", 64 * KIB, MIB),
     ("runner.compile_threads", 1, 64),
+    ("runner.compiled_bytes", 0, ANY),
     ("gateway.timeout_ms", 1, 60_000),
     ("gateway.max_body_bytes", 0, 32 * MIB),
     ("gateway.max_response_bytes", 1, 32 * MIB),

@@ -29,6 +29,8 @@ pub struct RunnerConfig {
     pub wasm_stack_bytes: usize,
     /// Components compiled at the same time.
     pub compile_threads: usize,
+    /// Bytes of compiled components kept on disk, for starts that compile nothing; 0: none.
+    pub compiled_bytes: u64,
     /// `RUNNER_BASE_URL`: the runner is inside this process. Read and checked; no effect.
     pub base_url: String,
 }
@@ -46,6 +48,7 @@ impl Default for RunnerConfig {
             memories: 8,
             wasm_stack_bytes: 512 * 1024,
             compile_threads: 1,
+            compiled_bytes: 2 * 1024 * 1024 * 1024,
             base_url: String::new(),
         }
     }

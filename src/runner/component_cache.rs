@@ -10,6 +10,9 @@ use super::error::PrepareError;
 use super::worlds::Prepared;
 use crate::model::ContentHash;
 
+/// Components loaded at the same time: each is read into memory as a whole.
+const MAX_LOADS: usize = 2;
+
 /// What became of a compilation; `None` while it goes on.
 type Outcome = Option<Result<(), PrepareError>>;
 
@@ -23,6 +26,15 @@ struct Shared<T> {
     /// A permit per compilation: a large component keeps a core busy for
     /// seconds and takes hundreds of megabytes.
     compilers: Semaphore,
+    /// A permit per component that is loaded: no load waits for a compilation.
+    loaders: Semaphore,
+}
+
+/// How a component is made ready.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Work {
+    Compile,
+    Load,
 }
 
 enum Entry<T> {
@@ -33,7 +45,8 @@ enum Entry<T> {
 impl<T: Send + Sync + 'static> ComponentCache<T> {
     pub(super) fn new(compile_threads: usize) -> Self {
         let compilers = Semaphore::new(compile_threads.max(1));
-        Self { shared: Arc::new(Shared { entries: RwLock::default(), compilers }) }
+        let loaders = Semaphore::new(MAX_LOADS);
+        Self { shared: Arc::new(Shared { entries: RwLock::default(), compilers, loaders }) }
     }
 
     /// The component, if it is compiled.
@@ -49,7 +62,7 @@ impl<T: Send + Sync + 'static> ComponentCache<T> {
         self.shared.write().remove(hash);
     }
 
-    /// Compiles unless that is done or under way, and waits for the outcome.
+    /// Makes it ready unless that is done or under way, and waits for the outcome.
     ///
     /// The work is a task of its own, so a caller that goes away loses nothing.
     /// A failure is not remembered: only the bytes are to blame, and asking
@@ -57,9 +70,10 @@ impl<T: Send + Sync + 'static> ComponentCache<T> {
     pub(super) async fn prepare(
         &self,
         hash: ContentHash,
-        compile: impl FnOnce() -> Result<T, PrepareError> + Send + 'static,
+        work: Work,
+        make: impl FnOnce() -> Result<T, PrepareError> + Send + 'static,
     ) -> Result<(), PrepareError> {
-        let Some(mut outcome) = self.start(hash, compile) else { return Ok(()) };
+        let Some(mut outcome) = self.start(hash, work, make) else { return Ok(()) };
         match outcome.wait_for(Option::is_some).await {
             Ok(outcome) => outcome.clone().unwrap_or(Err(PrepareError::Stopped)),
             // The task is gone: the process is shutting down.
@@ -71,7 +85,8 @@ impl<T: Send + Sync + 'static> ComponentCache<T> {
     fn start(
         &self,
         hash: ContentHash,
-        compile: impl FnOnce() -> Result<T, PrepareError> + Send + 'static,
+        work: Work,
+        make: impl FnOnce() -> Result<T, PrepareError> + Send + 'static,
     ) -> Option<watch::Receiver<Outcome>> {
         let mut entries = self.shared.write();
         match entries.get(&hash) {
@@ -85,20 +100,25 @@ impl<T: Send + Sync + 'static> ComponentCache<T> {
         let (sender, outcome) = watch::channel(None);
         entries.insert(hash, Entry::Compiling(outcome.clone()));
         let shared = Arc::clone(&self.shared);
-        tokio::spawn(async move { shared.compile(hash, compile, &sender).await });
+        tokio::spawn(async move { shared.make(hash, work, make, &sender).await });
         Some(outcome)
     }
 }
 
 impl<T: Send + Sync + 'static> Shared<T> {
-    async fn compile(
+    async fn make(
         &self,
         hash: ContentHash,
-        compile: impl FnOnce() -> Result<T, PrepareError> + Send + 'static,
+        work: Work,
+        make: impl FnOnce() -> Result<T, PrepareError> + Send + 'static,
         sender: &watch::Sender<Outcome>,
     ) {
-        let compiled = match self.compilers.acquire().await {
-            Ok(_permit) => spawn_blocking(compile).await.unwrap_or(Err(PrepareError::Stopped)),
+        let permits = match work {
+            Work::Compile => &self.compilers,
+            Work::Load => &self.loaders,
+        };
+        let compiled = match permits.acquire().await {
+            Ok(_permit) => spawn_blocking(make).await.unwrap_or(Err(PrepareError::Stopped)),
             Err(_closed) => Err(PrepareError::Stopped),
         };
         self.finish(hash, sender, compiled);
@@ -163,7 +183,7 @@ mod tests {
         let compiled = Arc::new(AtomicUsize::new(0));
         let prepare = || {
             let compiled = Arc::clone(&compiled);
-            cache.prepare(hash(), move || {
+            cache.prepare(hash(), Work::Compile, move || {
                 compiled.fetch_add(1, SeqCst);
                 Ok(7)
             })
@@ -182,14 +202,14 @@ mod tests {
         let (go, wait) = mpsc::channel();
 
         {
-            let first = cache.prepare(hash(), move || {
+            let first = cache.prepare(hash(), Work::Compile, move || {
                 wait.recv().unwrap();
                 Ok(1)
             });
             tokio::select! { biased; _ = first => panic!("too early"), () = yield_now() => {} }
         }
         go.send(()).unwrap();
-        cache.prepare(hash(), || panic!("compiled twice")).await.unwrap();
+        cache.prepare(hash(), Work::Load, || panic!("made twice")).await.unwrap();
 
         assert_eq!(cache.get(&hash()).as_deref(), Some(&1));
     }
@@ -200,19 +220,19 @@ mod tests {
         let broken = PrepareError::Compile("broken".to_owned());
         let error = broken.clone();
 
-        assert_eq!(cache.prepare(hash(), move || Err(error)).await, Err(broken));
+        assert_eq!(cache.prepare(hash(), Work::Compile, move || Err(error)).await, Err(broken));
         assert_eq!(
-            cache.prepare(hash(), || panic!("the compiler")).await,
+            cache.prepare(hash(), Work::Compile, || panic!("the compiler")).await,
             Err(PrepareError::Stopped)
         );
-        assert_eq!(cache.prepare(hash(), || Ok(2)).await, Ok(()));
+        assert_eq!(cache.prepare(hash(), Work::Compile, || Ok(2)).await, Ok(()));
     }
 
     #[tokio::test]
     async fn what_is_forgotten_while_it_compiles_is_not_kept() {
         let cache = ComponentCache::<u8>::new(1);
         let (go, wait) = mpsc::channel();
-        let prepare = cache.prepare(hash(), move || {
+        let prepare = cache.prepare(hash(), Work::Compile, move || {
             wait.recv().unwrap();
             Ok(1)
         });

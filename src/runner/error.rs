@@ -17,6 +17,8 @@ pub enum RunnerError {
     Link(wasmtime::Error),
     #[error("the epoch clock could not start: {0}")]
     Ticker(#[from] io::Error),
+    #[error("the folder for compiled components cannot be made: {0}")]
+    Folder(io::Error),
 }
 
 /// A component cannot be executed here. The same bytes never will be.
@@ -26,6 +28,9 @@ pub enum PrepareError {
     Compile(String),
     #[error("the component does not fit its world: {0}")]
     Link(String),
+    /// It was looked for among what is compiled, and is not there.
+    #[error("the component is not compiled yet")]
+    NotCompiled,
     #[error("the compiler was stopped")]
     Stopped,
 }

@@ -38,18 +38,14 @@ impl Worlds {
         Ok(Self { extension, wasi_http })
     }
 
-    /// Compiles a component and proves that it links. Takes seconds of a core
-    /// for a large one: not for an async thread.
+    /// Proves that a component links.
     pub(super) fn prepare(
         &self,
         engine: &Engine,
         world: TargetWorld,
-        wasm: &[u8],
+        component: &Component,
     ) -> Result<Prepared, PrepareError> {
-        // Binary WebAssembly only: neither text nor anything compiled elsewhere.
-        let component = Component::from_binary(engine, wasm)
-            .map_err(|error| PrepareError::Compile(describe(&error)))?;
-        self.link(engine, world, &component).map_err(|error| PrepareError::Link(describe(&error)))
+        self.link(engine, world, component).map_err(|error| PrepareError::Link(describe(&error)))
     }
 
     fn link(
@@ -68,6 +64,12 @@ impl Worlds {
             TargetWorld::WasiHttp => Prepared::WasiHttp(ProxyPre::new(instance)?),
         })
     }
+}
+
+/// Compiles a component. Takes seconds of a core for a large one: not for an async thread.
+pub(super) fn compile(engine: &Engine, wasm: &[u8]) -> Result<Component, PrepareError> {
+    // Binary WebAssembly only: neither text nor anything compiled elsewhere.
+    Component::from_binary(engine, wasm).map_err(|error| PrepareError::Compile(describe(&error)))
 }
 
 impl Prepared {

@@ -1,6 +1,8 @@
 //! The numbers at `/metrics`, as OpenMetrics text.
 
-use std::{fs, sync::OnceLock, time::Duration};
+use std::sync::OnceLock;
+use std::sync::atomic::Ordering;
+use std::{fs, time::Duration};
 
 use jiff::Timestamp;
 use prometheus_client::{
@@ -21,6 +23,7 @@ pub struct Metrics {
     latency: Family<Route, Histogram, fn() -> Histogram>,
     swept: Family<Leftovers, Counter>,
     orphans: Gauge,
+    components: Family<Prepared, Counter>,
     process: Process,
     started: Timestamp,
 }
@@ -39,6 +42,11 @@ struct Route {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Leftovers {
     kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Prepared {
+    outcome: &'static str,
 }
 
 /// The numbers of one route, looked up once and not per request.
@@ -89,7 +97,10 @@ impl Metrics {
         registry.register("store_swept", "Leftovers removed by the sweep", Family::clone(&swept));
         let help = "Bundles in the bucket that no version here refers to";
         registry.register("store_orphans", help, orphans.clone());
-        Self { registry, requests, latency, swept, orphans, process, started }
+        let components = Family::default();
+        let help = "Components made ready: compiled, loaded from disk, refused from disk";
+        registry.register("components_prepared", help, Family::clone(&components));
+        Self { registry, requests, latency, swept, orphans, components, process, started }
     }
 
     /// Counts what a sweep has removed, by kind, and the bundles it found that are
@@ -104,6 +115,14 @@ impl Metrics {
     /// Bundles in the bucket that no version here refers to, as the last sweep found.
     pub fn orphans(&self) -> u64 {
         self.orphans.get().unsigned_abs()
+    }
+
+    /// Takes over how often components were made ready since the start, by outcome.
+    pub fn observe_components(&self, counts: &[(&'static str, u64)]) {
+        for (outcome, count) in counts {
+            let counter = self.components.get_or_create(&Prepared { outcome });
+            counter.inner().store(*count, Ordering::Relaxed);
+        }
     }
 
     /// Counts one request of a route.

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::app::readiness::ReadinessStatus;
+use crate::runner::ComponentCounts;
 
 /// The process runs.
 pub(super) async fn show_health() -> impl IntoResponse {
@@ -31,6 +32,9 @@ pub(super) async fn show_readiness(State(app): State<Arc<App>>) -> impl IntoResp
 
 /// Process and request counters, as OpenMetrics text.
 pub(super) async fn show_metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
+    let ComponentCounts { compiled, loaded, refused } = app.runner.component_counts();
+    let components = [("compiled", compiled), ("loaded", loaded), ("refused", refused)];
+    app.metrics.observe_components(&components);
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], app.metrics.encode(app.clock.now()))
 }

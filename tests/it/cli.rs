@@ -6,6 +6,7 @@ mod json;
 mod offline;
 mod program;
 mod publishing;
+mod restarting;
 mod resuming;
 mod server;
 mod stopping;

@@ -92,7 +92,7 @@ async fn a_component_that_was_changed_in_the_store_does_not_run() {
     let bundle = extension("answers");
     let id = app.install(&bundle).await;
     damage(&app.stored());
-    app.app.runner.forget(&app.content_hash(&bundle));
+    app.forget_compiled(&app.content_hash(&bundle));
 
     let call = app.get("/api/ext/com.example.hello/a").await;
     let enable = app.post(&format!("/api/v1/installs/{id}/enable"), json!({})).await;

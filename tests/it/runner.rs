@@ -3,6 +3,7 @@
 mod abilities;
 mod answering;
 mod limits;
+mod precompiled;
 mod preparing;
 mod responses;
 
@@ -40,7 +41,7 @@ impl Stage {
     }
 
     async fn with(config: &RunnerConfig, world: TargetWorld, component: Bytes) -> Self {
-        let runner = Runner::new(config).unwrap();
+        let runner = Runner::new(config, None).unwrap();
         runner.prepare(hash(), world, component).await.unwrap();
         let (tenant, extension) =
             (TenantId::default_tenant(), "com.example.guest".parse().unwrap());
@@ -131,6 +132,6 @@ fn hash() -> ContentHash {
 }
 
 async fn refusal(world: TargetWorld, component: Bytes) -> PrepareError {
-    let runner = Runner::new(&small()).unwrap();
+    let runner = Runner::new(&small(), None).unwrap();
     runner.prepare(hash(), world, component).await.unwrap_err()
 }

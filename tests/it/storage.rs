@@ -80,7 +80,7 @@ async fn each_object_that_is_tampered_with_is_found_out() {
         let middle = content.len() / 2;
         content[middle] ^= 1;
         fs::write(&file, content).unwrap();
-        app.app.runner.forget(&hash);
+        app.forget_compiled(&hash);
 
         let page = app.get(&app.page_of(&bundle, "index.html")).await;
         let enable = app.post(&format!("/api/v1/installs/{id}/enable"), json!({})).await;
@@ -107,7 +107,7 @@ async fn a_component_tampered_with_in_both_places_does_not_run() {
         *content.last_mut().unwrap() ^= 1;
         fs::write(&file, content).unwrap();
     }
-    app.app.runner.forget(&hash);
+    app.forget_compiled(&hash);
 
     let call = app.get(CALL).await;
 

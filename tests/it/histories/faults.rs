@@ -120,7 +120,7 @@ async fn installing_and_enabling_in_which_any_one_request_fails_is_done_or_not()
         for number in 1.. {
             let case = format!("{fault:?} at request {number}");
             app.call(Method::DELETE, &format!("/api/v1/installs/{id}")).send().await;
-            app.app.runner.forget(&app.content_hash(&bundle));
+            app.forget_compiled(&app.content_hash(&bundle));
 
             let requests = fail_one(&server, number, fault);
             let installed = app.post("/api/v1/installs", json!({"name": "com.example.n0"})).await;

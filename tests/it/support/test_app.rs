@@ -1,5 +1,6 @@
 //! An appliance in memory with the real router, a fixed clock, and a key that it trusts.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -11,6 +12,8 @@ use http_body_util::BodyExt;
 use jiff::Timestamp;
 use plugboard::app::App;
 use plugboard::app::clock::Clock;
+use plugboard::app::compile::compiled_folder;
+use plugboard::app::master_key::MasterKey;
 use plugboard::app::rate_limits::RateLimits;
 use plugboard::app::sign_in::{Passwords, SignInLimits, SignInLinks};
 use plugboard::app::tokens::TokenRequest;
@@ -188,12 +191,14 @@ impl TestApp {
         change(&mut config);
         let clock = Arc::new(FixedClock(AtomicI64::new(1_790_000_000)));
         let now = clock.now();
+        let master_key = MasterKey::open(folder.path()).unwrap();
+        let compiled = compiled_folder(&config.runner, folder.path(), &master_key);
         let app = App {
             data_dir: folder.path().to_owned(),
             clock: clock.clone(),
             registry: Registry::in_memory(now).unwrap(),
             bundles: open_store(&config.store, folder.path()).unwrap(),
-            runner: Arc::new(Runner::new(&config.runner).unwrap()),
+            runner: Arc::new(Runner::new(&config.runner, compiled).unwrap()),
             trust: Arc::new(match config.signing.trust_bundle.as_str() {
                 "" => TrustBundle::none(),
                 setting => TrustBundle::load(setting, now),
@@ -209,6 +214,12 @@ impl TestApp {
         };
         let key = keys::generate().unwrap();
         Self { app: Arc::new(app), clock, key, token: String::new(), _folder: folder }
+    }
+
+    /// As after a start at which nothing of what was compiled is left.
+    pub(crate) fn forget_compiled(&self, hash: &ContentHash) {
+        self.app.runner.forget(hash);
+        self.app.runner.sweep_compiled(&HashSet::new()).unwrap();
     }
 
     /// Where bundles are, if they are on disk.

@@ -1,0 +1,264 @@
+//! Compiled components on disk, so that a restart compiles nothing again.
+//!
+//! To load compiled code is to do what it says: wasmtime looks at it hardly at all. So
+//! nothing is loaded that this appliance did not compile, which [`Seal`] tells, and what
+//! is loaded are the very bytes that were looked at. The folder is a cache: what does not
+//! open is removed, and compiled again.
+
+mod seal;
+
+use std::collections::HashSet;
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::hash::{Hash, Hasher};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::SystemTime;
+
+use rustix::fs::{OFlags, Timespec, Timestamps, UTIME_NOW};
+use tempfile::NamedTempFile;
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use self::seal::{Mismatch, Seal};
+use crate::model::{FileDigest, StreamHasher};
+
+/// Bytes of one compiled component. A scripting engine of 13 MB makes 36 MiB.
+const MAX_FILE_BYTES: u64 = 512 * 1024 * 1024;
+/// The rights of everybody but the owner.
+const OTHERS: u32 = 0o077;
+
+/// The times of a file that is used just now.
+const NOW: Timestamps = {
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    Timestamps { last_access: now, last_modification: now }
+};
+
+/// Where compiled components are kept, and what they are sealed with.
+pub struct CompiledFolder {
+    /// Of the appliance alone. Made when it is not there.
+    pub path: PathBuf,
+    /// Whoever has it can have anything executed here.
+    pub key: [u8; 32],
+    /// Bytes of all files; those that nobody loaded for the longest time go first.
+    pub max_bytes: u64,
+}
+
+/// How often components were made ready, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ComponentCounts {
+    /// Compiled from WebAssembly.
+    pub compiled: u64,
+    /// Loaded from the folder.
+    pub loaded: u64,
+    /// Files of the folder that were not what they should be, and were removed.
+    pub refused: u64,
+}
+
+/// The folder.
+#[derive(Debug)]
+pub(super) struct Precompiled {
+    folder: PathBuf,
+    seal: Seal,
+    max_bytes: u64,
+    loaded: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Precompiled {
+    pub(super) fn open(folder: CompiledFolder, engine: &Engine) -> io::Result<Self> {
+        let CompiledFolder { path, key, max_bytes } = folder;
+        DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
+        // It may be older than this process, with other rights.
+        fs::set_permissions(&path, Permissions::from_mode(0o700))?;
+        let seal = Seal::new(key, compatibility(engine));
+        let (loaded, refused) = (AtomicU64::default(), AtomicU64::default());
+        Ok(Self { folder: path, seal, max_bytes, loaded, refused })
+    }
+
+    /// The compiled form of `component`, if it is here. Takes some 20 ms for a large one.
+    pub(super) fn load(&self, engine: &Engine, component: &FileDigest) -> Option<Component> {
+        let path = self.path(component);
+        match self.read(&path, component) {
+            Ok(Ok(code)) => {
+                let component = deserialize(engine, &code);
+                self.loaded.fetch_add(u64::from(component.is_some()), Relaxed);
+                return component;
+            }
+            Ok(Err(Problem::Mismatch(mismatch))) if mismatch.is_outdated() => {}
+            Ok(Err(problem)) => {
+                self.refused.fetch_add(1, Relaxed);
+                tracing::warn!("A compiled component is not used and compiled again: {problem}");
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => {
+                tracing::warn!("A compiled component cannot be read: {error}");
+                return None;
+            }
+        }
+        // Best effort: the next file of that name takes its place anyway.
+        fs::remove_file(&path).ok();
+        None
+    }
+
+    /// Keeps the compiled form of `component`. What cannot be kept is compiled again at the
+    /// next start, and that is all.
+    pub(super) fn keep(&self, component: &FileDigest, compiled: &Component) {
+        if let Err(error) = self.write(component, compiled) {
+            tracing::warn!("A compiled component cannot be kept: {error:#}");
+        }
+    }
+
+    /// Removes what is of none of `components`; says how many files.
+    pub(super) fn retain(&self, components: &HashSet<FileDigest>) -> io::Result<usize> {
+        let wanted: HashSet<_> = components.iter().map(|component| self.path(component)).collect();
+        let mut removed = 0;
+        for file in self.files()? {
+            if !wanted.contains(&file.path) {
+                fs::remove_file(&file.path)?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
+    pub(super) fn loaded(&self) -> u64 {
+        self.loaded.load(Relaxed)
+    }
+
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Relaxed)
+    }
+
+    fn path(&self, component: &FileDigest) -> PathBuf {
+        self.folder.join(format!("{}.cwasm", hex::encode(component.as_bytes())))
+    }
+
+    /// The code in a file that is ours in every respect.
+    fn read(&self, path: &Path, component: &FileDigest) -> io::Result<Result<Code, Problem>> {
+        // A link could lead to a file of somebody else; a FIFO would wait for a writer.
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC).bits();
+        let opened = OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path);
+        let mut file = match opened {
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+                return Ok(Err(Problem::NotOurs));
+            }
+            opened => opened?,
+        };
+        let metadata = file.metadata()?;
+        let is_ours = metadata.is_file()
+            && metadata.uid() == rustix::process::geteuid().as_raw()
+            && metadata.mode() & OTHERS == 0;
+        if !is_ours {
+            return Ok(Err(Problem::NotOurs));
+        }
+        if metadata.len() > MAX_FILE_BYTES {
+            return Ok(Err(Problem::TooLarge(metadata.len())));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
+        Read::by_ref(&mut file).take(MAX_FILE_BYTES).read_to_end(&mut bytes)?;
+        // Used just now: it goes last when room is needed.
+        rustix::fs::futimens(&file, &NOW).ok();
+        let range = self.seal.open(component, &bytes);
+        Ok(range.map(|range| Code { bytes, range }).map_err(Problem::Mismatch))
+    }
+
+    fn write(&self, component: &FileDigest, compiled: &Component) -> wasmtime::Result<()> {
+        let file = self.seal.close(component, &compiled.serialize()?);
+        let bytes = file.len() as u64;
+        if bytes > self.max_bytes.min(MAX_FILE_BYTES) {
+            return Ok(());
+        }
+        self.make_room(bytes)?;
+        // Readable by this user only, as every temporary file.
+        let mut new = NamedTempFile::new_in(&self.folder)?;
+        new.write_all(&file)?;
+        // Not synced: a file that a power cut leaves torn does not open.
+        new.persist(self.path(component))?;
+        Ok(())
+    }
+
+    /// Removes what nobody loaded for the longest time, until `bytes` more fit.
+    fn make_room(&self, bytes: u64) -> io::Result<()> {
+        let mut files = self.files()?;
+        files.sort_by_key(|file| file.used);
+        let mut in_use: u64 = files.iter().map(|file| file.bytes).sum();
+        for file in files {
+            if in_use.saturating_add(bytes) <= self.max_bytes {
+                break;
+            }
+            fs::remove_file(&file.path)?;
+            in_use -= file.bytes;
+        }
+        Ok(())
+    }
+
+    /// All files of the folder, also those that a process left that was killed.
+    fn files(&self) -> io::Result<Vec<Kept>> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let metadata = entry.metadata()?;
+            if !metadata.is_dir() {
+                let (path, bytes, used) = (entry.path(), metadata.len(), metadata.modified()?);
+                files.push(Kept { path, bytes, used });
+            }
+        }
+        Ok(files)
+    }
+}
+
+/// A file of the folder.
+struct Kept {
+    path: PathBuf,
+    bytes: u64,
+    used: SystemTime,
+}
+
+/// Compiled code that [`Seal::open`] accepted, and the buffer it accepted it in.
+struct Code {
+    bytes: Vec<u8>,
+    range: std::ops::Range<usize>,
+}
+
+/// Why a file is not loaded.
+#[derive(Debug, thiserror::Error)]
+enum Problem {
+    #[error("it is no plain file that only this user can read and write")]
+    NotOurs,
+    #[error("it has {0} bytes; {MAX_FILE_BYTES} are allowed")]
+    TooLarge(u64),
+    #[error(transparent)]
+    Mismatch(Mismatch),
+}
+
+#[expect(unsafe_code, reason = "loading compiled code is trusting it: see the safety comment")]
+fn deserialize(engine: &Engine, code: &Code) -> Option<Component> {
+    let bytes = code.bytes.get(code.range.clone())?;
+    // SAFETY: wasmtime asks that the bytes come from `Component::serialize` and were not
+    // changed. `Code` is made by `Precompiled::read` only, of bytes whose keyed hash says
+    // that `Precompiled::write` sealed them, in this buffer and not in a file that could
+    // change meanwhile; and nothing but the output of `Component::serialize` is sealed.
+    let loaded = unsafe { Component::deserialize(engine, bytes) };
+    loaded.inspect_err(|error| tracing::warn!("A compiled component does not load: {error:#}")).ok()
+}
+
+/// The SHA-256 of all that the compiled form depends on.
+fn compatibility(engine: &Engine) -> [u8; 32] {
+    struct Collected(StreamHasher);
+
+    impl Hasher for Collected {
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+
+        fn finish(&self) -> u64 {
+            unreachable!("the whole digest is taken")
+        }
+    }
+
+    let mut collected = Collected(StreamHasher::new());
+    engine.precompile_compatibility_hash().hash(&mut collected);
+    collected.0.finalize()
+}

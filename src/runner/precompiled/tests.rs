@@ -1,0 +1,115 @@
+//! What the folder keeps, loads and removes.
+
+use std::fs::File;
+
+use super::*;
+use crate::config::RunnerConfig;
+use crate::runner::engine;
+
+const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
+
+struct Stage {
+    engine: Engine,
+    folder: tempfile::TempDir,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let config = RunnerConfig { slots: 1, ..RunnerConfig::default() };
+        let engine = engine::build(&config).unwrap();
+        Self { engine, folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn open(&self, max_bytes: u64) -> Precompiled {
+        let path = self.folder.path().to_owned();
+        Precompiled::open(CompiledFolder { path, key: [7; 32], max_bytes }, &self.engine)
+            .unwrap()
+    }
+
+    fn compiled(&self) -> Component {
+        Component::from_binary(&self.engine, EMPTY).unwrap()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let names = fs::read_dir(self.folder.path()).unwrap();
+        names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+}
+
+fn digest(byte: u8) -> FileDigest {
+    FileDigest::from([byte; 32])
+}
+
+#[test]
+fn what_was_kept_is_loaded_by_the_next_process() {
+    let stage = Stage::new();
+    stage.open(u64::MAX).keep(&digest(1), &stage.compiled());
+
+    let next = stage.open(u64::MAX);
+
+    assert!(next.load(&stage.engine, &digest(1)).is_some());
+    assert!(next.load(&stage.engine, &digest(2)).is_none());
+    assert_eq!((next.loaded(), next.refused()), (1, 0));
+}
+
+#[test]
+fn a_file_of_another_component_is_removed_and_not_loaded() {
+    let stage = Stage::new();
+    let kept = stage.open(u64::MAX);
+    kept.keep(&digest(1), &stage.compiled());
+    fs::rename(kept.path(&digest(1)), kept.path(&digest(2))).unwrap();
+
+    assert!(kept.load(&stage.engine, &digest(2)).is_none());
+    assert_eq!((kept.loaded(), kept.refused()), (0, 1));
+    assert_eq!(stage.names(), Vec::<String>::new());
+}
+
+#[test]
+fn links_and_files_that_others_can_write_are_not_read() {
+    let stage = Stage::new();
+    let kept = stage.open(u64::MAX);
+    let (path, elsewhere) = (kept.path(&digest(1)), stage.folder.path().join("elsewhere"));
+    kept.keep(&digest(1), &stage.compiled());
+    fs::rename(&path, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
+
+    assert!(kept.load(&stage.engine, &digest(1)).is_none());
+
+    fs::rename(&elsewhere, &path).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o622)).unwrap();
+    assert!(kept.load(&stage.engine, &digest(1)).is_none());
+    assert_eq!((kept.loaded(), kept.refused()), (0, 2));
+}
+
+#[test]
+fn what_was_loaded_longest_ago_goes_first() {
+    let stage = Stage::new();
+    stage.open(u64::MAX).keep(&digest(1), &stage.compiled());
+    let bytes = fs::metadata(stage.open(0).path(&digest(1))).unwrap().len();
+    let kept = stage.open(bytes * 2);
+    kept.keep(&digest(2), &stage.compiled());
+    for (component, age_s) in [(1, 10), (2, 20)] {
+        let file = File::options().write(true).open(kept.path(&digest(component))).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(100 - age_s)).unwrap();
+    }
+    kept.load(&stage.engine, &digest(2)).unwrap();
+
+    kept.keep(&digest(3), &stage.compiled());
+
+    let is_kept = |component| kept.path(&digest(component)).exists();
+    assert_eq!([1, 2, 3].map(is_kept), [false, true, true]);
+}
+
+#[test]
+fn what_belongs_to_nothing_is_removed() {
+    let stage = Stage::new();
+    let kept = stage.open(u64::MAX);
+    kept.keep(&digest(1), &stage.compiled());
+    kept.keep(&digest(2), &stage.compiled());
+    fs::write(stage.folder.path().join(".tmpleft"), "by a process that was killed").unwrap();
+
+    let removed = kept.retain(&HashSet::from([digest(2)])).unwrap();
+
+    assert_eq!(removed, 2);
+    assert_eq!(stage.names(), [kept.path(&digest(2)).file_name().unwrap().to_str().unwrap()]);
+}

@@ -1,0 +1,179 @@
+//! Components that were compiled before: loaded, and nothing but what we compiled.
+
+use std::fs;
+use std::path::PathBuf;
+
+use plugboard::model::StreamHasher;
+use plugboard::runner::{CompiledFolder, ComponentCounts};
+use tempfile::TempDir;
+
+use super::*;
+use crate::support::random::Random;
+use crate::support::{note, rounds};
+
+/// Files that were changed, in one round.
+const TAMPERED: u64 = 100;
+
+/// A folder of compiled components.
+struct Folder(TempDir);
+
+impl Folder {
+    /// One with a compiled component in it.
+    async fn with(guest: &Bytes) -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        folder.runner().prepare(hash(), TargetWorld::Extension, guest.clone()).await.unwrap();
+        folder
+    }
+
+    /// What a process has that starts on it.
+    fn runner(&self) -> Runner {
+        self.runner_with([7; 32])
+    }
+
+    fn runner_with(&self, key: [u8; 32]) -> Runner {
+        let path = self.0.path().to_owned();
+        Runner::new(&small(), Some(CompiledFolder { path, key, max_bytes: u64::MAX })).unwrap()
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        fs::read_dir(self.0.path()).unwrap().map(|entry| entry.unwrap().path()).collect()
+    }
+
+    fn file(&self) -> PathBuf {
+        let [file] = self.files().try_into().unwrap();
+        file
+    }
+}
+
+/// Whether a runner has `guest` without compiling it.
+async fn loads(runner: &Runner, guest: &Bytes) -> bool {
+    let component = StreamHasher::digest(guest).into();
+    runner.load(hash(), TargetWorld::Extension, component).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_component_is_compiled_once_whatever_restarts() {
+    let guest = guests::extension("answers");
+    let folder = Folder::with(&guest).await;
+
+    let runner = folder.runner();
+
+    assert!(loads(&runner, &guest).await);
+    assert!(loads(&runner, &guest).await, "it is ready");
+    let counts = ComponentCounts { compiled: 0, loaded: 1, refused: 0 };
+    assert_eq!(runner.component_counts(), counts);
+    let stage = Stage { runner, ..Stage::new(TargetWorld::Extension, guest).await };
+    assert_eq!(stage.call("/").await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn what_was_never_compiled_is_not_loaded() {
+    let folder = Folder::with(&guests::extension("answers")).await;
+    let runner = folder.runner();
+
+    assert!(!loads(&runner, &guests::extension("floods_log")).await);
+    assert!(!loads(&Runner::new(&small(), None).unwrap(), &guests::extension("answers")).await);
+    assert!(!runner.is_ready(&hash()));
+}
+
+#[tokio::test]
+async fn a_component_that_was_compiled_still_has_to_fit_its_world() {
+    let guest = guests::extension("answers");
+    let folder = Folder::with(&guest).await;
+
+    let component = StreamHasher::digest(&guest).into();
+    let error = folder.runner().load(hash(), TargetWorld::WasiHttp, component).await.unwrap_err();
+
+    assert!(matches!(error, PrepareError::Link(_)), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_loaded_and_compiled_at_the_same_time_is_ready_for_both() {
+    let guest = guests::extension("answers");
+    let folder = Folder(tempfile::tempdir().unwrap());
+    let runner = folder.runner();
+
+    let compile = runner.prepare(hash(), TargetWorld::Extension, guest.clone());
+    let (loaded, compiled) = tokio::join!(loads(&runner, &guest), compile);
+
+    assert_eq!((loaded, compiled), (false, Ok(())));
+    assert_eq!(runner.component_counts().compiled, 1);
+}
+
+#[tokio::test]
+async fn what_another_appliance_compiled_is_not_loaded() {
+    let guest = guests::extension("answers");
+    let folder = Folder::with(&guest).await;
+
+    let runner = folder.runner_with([8; 32]);
+
+    assert!(!loads(&runner, &guest).await);
+    let counts = ComponentCounts { compiled: 0, loaded: 0, refused: 1 };
+    assert_eq!(runner.component_counts(), counts);
+    assert_eq!(folder.files(), Vec::<PathBuf>::new());
+}
+
+/// Changes `file` in one of the ways that a disk, a thief or a bug does.
+fn tamper(file: &mut Vec<u8>, other: &[u8], random: &mut Random) {
+    let mut below = |bound: usize| usize::try_from(random.below(bound as u64)).unwrap();
+    match below(6) {
+        0 | 1 => {
+            let bit = below(file.len() * 8);
+            file[bit / 8] ^= 1 << (bit % 8);
+        }
+        2 => file.truncate(below(file.len())),
+        3 => file.extend(vec![0; 1 + below(5000)]),
+        // Code of another component with the head and the tail of this one.
+        4 => {
+            let (head, tail) = (file[..90].to_vec(), file[file.len() - 32..].to_vec());
+            *file = [head.as_slice(), &other[90..other.len() - 32], &tail].concat();
+        }
+        _ => {
+            let (at, other_at) = (below(file.len() - 64), below(other.len() - 64));
+            file[at..at + 64].copy_from_slice(&other[other_at..other_at + 64]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_tampered_file_reaches_the_engine() {
+    let guest = guests::extension("answers");
+    let folder = Folder::with(&guest).await;
+    let good = fs::read(folder.file()).unwrap();
+    let other = Folder::with(&guests::extension("floods_log")).await;
+    let other = fs::read(other.file()).unwrap();
+    let (path, runner) = (folder.file(), folder.runner());
+    let mut random = Random::new(0xc0de);
+    let wanted = u64::from(rounds()) * TAMPERED;
+    let mut refused = 0;
+
+    while refused < wanted {
+        let mut file = good.clone();
+        tamper(&mut file, &other, &mut random);
+        if file == good {
+            continue;
+        }
+        fs::remove_file(&path).ok();
+        write_private(&path, &file);
+        assert!(!loads(&runner, &guest).await, "{refused}");
+        refused += 1;
+        assert!(!path.exists(), "{refused}");
+    }
+    fs::remove_file(&path).ok();
+    write_private(&path, &other);
+    assert!(!loads(&runner, &guest).await, "the whole file of another component");
+
+    let counts = ComponentCounts { compiled: 0, loaded: 0, refused: wanted + 1 };
+    assert_eq!(runner.component_counts(), counts);
+    write_private(&path, &good);
+    assert!(loads(&runner, &guest).await, "the file itself is good");
+    note(&format!("{wanted} tampered files of compiled code, 0 loaded"));
+}
+
+fn write_private(path: &std::path::Path, content: &[u8]) {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+
+    let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    file.unwrap().write_all(content).unwrap();
+}
