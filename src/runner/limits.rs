@@ -5,6 +5,7 @@ use std::fmt;
 use wasmtime::{ResourceLimiter, format_err};
 
 use crate::config::RunnerConfig;
+use crate::model::TargetWorld;
 
 /// Handles and host resources of one execution.
 pub(super) const HANDLES: usize = 1_000;
@@ -21,8 +22,12 @@ pub(super) const TABLES: usize = 16;
 const HOSTCALL_FUEL: usize = 16 * 1024 * 1024;
 
 /// Enough for the largest response and its headers, and no more: a guest can
-/// name the same bytes many times over in nested lists.
-pub(super) fn hostcall_fuel(max_response_bytes: u64) -> usize {
+/// name the same bytes many times over in nested lists. What is streamed comes
+/// in pieces, however long all of it is.
+pub(super) fn hostcall_fuel(world: TargetWorld, max_response_bytes: u64) -> usize {
+    if world.streams() {
+        return HOSTCALL_FUEL;
+    }
     let response = usize::try_from(max_response_bytes).unwrap_or(usize::MAX);
     response.saturating_add(1024 * 1024).max(HOSTCALL_FUEL)
 }

@@ -6,18 +6,21 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::error::ApiError;
 use super::extract::Path;
 use super::headers;
-use super::middleware::LoggedExtension;
+use super::middleware::{LoggedExtension, Streamed};
 use super::request_id::{RequestId, X_REQUEST_ID};
 use crate::app::App;
 use crate::app::dispatch::{Caller, DispatchError, FoundEndpoint, GatewayRequest, Route};
 use crate::model::EndpointMethod;
-use crate::runner::GuestResponse;
+use crate::runner::{GuestBody, GuestResponse, RequestBody, Upload};
 
+/// Bytes of a body that is not worth a stream: it is read before the guest runs.
+const SHORT_BODY_BYTES: u64 = 64 * 1024;
 const METHOD_OVERRIDE: &str = "__method";
 const X_ALGA_TENANT: HeaderName = HeaderName::from_static("x-alga-tenant");
 const X_ALGA_EXTENSION: HeaderName = HeaderName::from_static("x-alga-extension");
@@ -108,7 +111,7 @@ async fn apply_override(app: &App, request: Request) -> Result<(Request, Call), 
         return Ok((request, Call { method, query: sent_query, body: None }));
     }
     let (parts, body) = request.into_parts();
-    let body = read_body(body, app.config.gateway.max_body_bytes).await?;
+    let body = read_body(body, app.config.gateway.max_whole_body_bytes()).await?;
     let (method, body) = override_in_body(&body).unwrap_or((method, body));
     let request = Request::from_parts(parts, Body::empty());
     Ok((request, Call { method, query: sent_query, body: Some(body) }))
@@ -168,8 +171,8 @@ async fn execute(
         Some(body) if body.len() as u64 > limit => {
             return Err(ApiError::too_large("the body", limit, Some(body.len() as u64)));
         }
-        Some(body) => body,
-        None => read_body(body, limit).await?,
+        Some(body) => RequestBody::Whole(body),
+        None => request_body(body, limit, found.streams()).await?,
     };
     let mut headers = headers::to_guest(&parts.headers);
     let labels = found.labels();
@@ -198,16 +201,31 @@ async fn execute(
 
 fn respond(guest: GuestResponse, is_head: bool) -> Response {
     let mut headers = headers::from_guest(&guest.headers);
+    let status = StatusCode::from_u16(guest.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let streams = matches!(guest.body, GuestBody::Stream(_));
     let body = if is_head {
         // HEAD says how long GET's body would be (RFC 9110 section 9.3.2).
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(guest.body.len()));
+        let announced = guest.headers.get(header::CONTENT_LENGTH).cloned();
+        let length = announced.or_else(|| match &guest.body {
+            GuestBody::Whole(body) => Some(HeaderValue::from(body.len())),
+            GuestBody::Stream(_) => None,
+        });
+        headers.extend(length.map(|length| (header::CONTENT_LENGTH, length)));
+        Body::empty()
+    } else if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         Body::empty()
     } else {
-        Body::from(guest.body)
+        match guest.body {
+            GuestBody::Whole(body) => Body::from(body),
+            GuestBody::Stream(stream) => Body::new(stream),
+        }
     };
     let mut response = Response::new(body);
-    *response.status_mut() = StatusCode::from_u16(guest.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    *response.status_mut() = status;
     *response.headers_mut() = headers;
+    if streams {
+        response.extensions_mut().insert(Streamed);
+    }
     response
 }
 
@@ -220,16 +238,32 @@ pub(super) fn allow(methods: &[EndpointMethod]) -> String {
     methods.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-async fn read_body(body: Body, limit: u64) -> Result<Bytes, ApiError> {
-    let too_large = |found| ApiError::too_large("the body", limit, found);
-    let announced = http_body::Body::size_hint(&body).lower();
-    if announced > limit {
-        return Err(too_large(Some(announced)));
+/// What is short, or goes to a world that does not stream, is read before a slot is taken.
+async fn request_body(body: Body, limit: u64, streams: bool) -> Result<RequestBody, ApiError> {
+    check_announced(&body, limit)?;
+    let is_short = body.size_hint().upper().is_some_and(|upper| upper <= SHORT_BODY_BYTES);
+    if streams && !is_short {
+        return Ok(RequestBody::Stream(Upload::new(body, limit)));
     }
+    read_body(body, limit).await.map(RequestBody::Whole)
+}
+
+fn check_announced(body: &Body, limit: u64) -> Result<(), ApiError> {
+    let announced = body.size_hint().lower();
+    if announced > limit {
+        return Err(ApiError::too_large("the body", limit, Some(announced)));
+    }
+    Ok(())
+}
+
+async fn read_body(body: Body, limit: u64) -> Result<Bytes, ApiError> {
+    check_announced(&body, limit)?;
     let limited = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
     match limited.collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large(None)),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err(ApiError::too_large("the body", limit, None))
+        }
         Err(_) => Err(ApiError::malformed("the body broke off")),
     }
 }
