@@ -40,8 +40,6 @@ pub struct FoundEndpoint {
     user: Option<UserIdentity>,
     /// Bytes of a request body.
     pub max_body_bytes: u64,
-    deadline: Duration,
-    stream: StreamLimits,
 }
 
 /// What finding an endpoint came to.
@@ -114,19 +112,12 @@ impl App {
         };
         let user = check_caller(caller, endpoint, &install.install.name)?;
         let gateway = &self.config.gateway;
-        let lower = |limit: u64, own: Option<u64>| own.map_or(limit, |own| own.min(limit));
-        let in_time = |ms| Duration::from_millis(lower(ms, endpoint.timeout_ms));
         let max_body_bytes =
             if streams(&install) { gateway.max_body_bytes } else { gateway.max_whole_body_bytes() };
         Ok(Route::Found(FoundEndpoint {
             index,
             user,
             max_body_bytes: lower(max_body_bytes, endpoint.max_body_bytes),
-            deadline: in_time(gateway.timeout_ms),
-            stream: StreamLimits {
-                total: in_time(gateway.stream_timeout_ms),
-                idle: Duration::from_millis(gateway.stream_idle_timeout_ms),
-            },
             install,
         }))
     }
@@ -141,9 +132,12 @@ impl App {
         let Some(world) = version.world else {
             return Err(DispatchError::NoComponent(version.name.clone()));
         };
+        let gateway = &self.config.gateway;
+        let own_ms = found.endpoint().timeout_ms;
+        let deadline = Duration::from_millis(lower(gateway.timeout_ms, own_ms));
         if !self.runner.is_ready(&version.content_hash) {
             // Only in the first moments after a start: join the compile that runs already.
-            match tokio::time::timeout(found.deadline, self.prepare(version)).await {
+            match tokio::time::timeout(deadline, self.prepare(version)).await {
                 Err(_elapsed) => return Err(DispatchError::Preparing(version.name.clone())),
                 Ok(prepared) => prepared.map_err(DispatchError::Compile)?,
             }
@@ -164,12 +158,15 @@ impl App {
             },
             grants: Arc::clone(&found.install.grants),
             user: found.user,
-            deadline: found.deadline,
-            stream: found.stream,
+            deadline,
+            stream: StreamLimits {
+                total: Duration::from_millis(lower(gateway.stream_timeout_ms, own_ms)),
+                idle: Duration::from_millis(gateway.stream_idle_timeout_ms),
+            },
             max_response_bytes: if world.streams() {
-                self.config.gateway.max_response_bytes
+                gateway.max_response_bytes
             } else {
-                self.config.gateway.max_whole_response_bytes()
+                gateway.max_whole_response_bytes()
             },
         };
         Ok(self.runner.execute(invocation).await?)
@@ -191,6 +188,11 @@ impl FoundEndpoint {
     pub fn endpoint(&self) -> &Endpoint {
         &self.install.version.manifest.endpoints[self.index]
     }
+}
+
+/// What an endpoint says can only lower what the appliance allows.
+fn lower(limit: u64, own: Option<u64>) -> u64 {
+    own.map_or(limit, |own| own.min(limit))
 }
 
 fn streams(install: &LiveInstall) -> bool {

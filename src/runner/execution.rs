@@ -70,13 +70,26 @@ impl Execution {
     fn tell(&self, error: &ExecuteError) {
         let context = self.store.data().context();
         let extension = context.install.extension.as_str();
-        if matches!(error, ExecuteError::Gone) {
-            tracing::debug!(request.id = %context.request_id, extension.name = extension, "{error}");
-        } else {
-            tracing::warn!(
-                request.id = %context.request_id, extension.name = extension,
-                "an answer broke off after it had begun: {error}"
-            );
+        let request = &*context.request_id;
+        let named = "an answer broke off after it had begun";
+        match error {
+            ExecuteError::Gone => {
+                tracing::debug!(request.id = request, extension.name = extension, "{error}");
+            }
+            ExecuteError::Deadline(_) | ExecuteError::Idle(_) => {
+                tracing::info!(
+                    request.id = request,
+                    extension.name = extension,
+                    "{named}: {error}"
+                );
+            }
+            _ => {
+                tracing::warn!(
+                    request.id = request,
+                    extension.name = extension,
+                    "{named}: {error}"
+                );
+            }
         }
     }
 }

@@ -107,13 +107,11 @@ impl Body for Upload {
             this.ended = true;
             return Poll::Ready(None);
         };
-        match this.left.checked_sub(data.len() as u64) {
-            Some(left) => this.left = left,
-            None => {
-                let fault = UploadFault::TooLarge { limit: this.watch.limit };
-                return Poll::Ready(Some(Err(this.fail(fault))));
-            }
-        }
+        let Some(left) = this.left.checked_sub(data.len() as u64) else {
+            let fault = UploadFault::TooLarge { limit: this.watch.limit };
+            return Poll::Ready(Some(Err(this.fail(fault))));
+        };
+        this.left = left;
         Poll::Ready(Some(Ok(Frame::data(data))))
     }
 

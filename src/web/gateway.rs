@@ -22,6 +22,7 @@ use crate::runner::{GuestBody, GuestResponse, RequestBody, Upload};
 /// Bytes of a body that is not worth a stream: it is read before the guest runs.
 const SHORT_BODY_BYTES: u64 = 64 * 1024;
 const METHOD_OVERRIDE: &str = "__method";
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 const X_ALGA_TENANT: HeaderName = HeaderName::from_static("x-alga-tenant");
 const X_ALGA_EXTENSION: HeaderName = HeaderName::from_static("x-alga-extension");
 
@@ -225,6 +226,8 @@ fn respond(guest: GuestResponse, is_head: bool) -> Response {
     *response.headers_mut() = headers;
     if streams {
         response.extensions_mut().insert(Streamed);
+        // nginx and others in front would collect what is meant to arrive as it is made.
+        response.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
     }
     response
 }

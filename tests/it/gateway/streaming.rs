@@ -97,6 +97,7 @@ async fn an_event_stream_arrives_while_the_guest_still_runs() {
 
     assert_eq!(answer.headers()["content-type"], "text/event-stream");
     assert_eq!(answer.headers()["cache-control"], "private, no-store");
+    assert_eq!(answer.headers()["x-accel-buffering"], "no");
     let mut body = answer.into_body();
     for _ in 0..3 {
         assert_eq!(next(&mut body).await.unwrap().unwrap(), "data\n\n");
