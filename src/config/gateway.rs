@@ -53,3 +53,23 @@ impl GatewayConfig {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_bodies_stay_small_whatever_may_stream() {
+        let gateway = |bytes| GatewayConfig {
+            max_body_bytes: bytes,
+            max_response_bytes: bytes,
+            ..GatewayConfig::default()
+        };
+        let whole = |config: GatewayConfig| {
+            [config.max_whole_body_bytes(), config.max_whole_response_bytes()]
+        };
+
+        assert_eq!(whole(gateway(1_000)), [1_000; 2]);
+        assert_eq!(whole(gateway(1 << 30)), [MAX_WHOLE_BYTES; 2]);
+    }
+}

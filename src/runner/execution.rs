@@ -71,25 +71,13 @@ impl Execution {
         let context = self.store.data().context();
         let extension = context.install.extension.as_str();
         let request = &*context.request_id;
-        let named = "an answer broke off after it had begun";
-        match error {
-            ExecuteError::Gone => {
-                tracing::debug!(request.id = request, extension.name = extension, "{error}");
-            }
-            ExecuteError::Deadline(_) | ExecuteError::Idle(_) => {
-                tracing::info!(
-                    request.id = request,
-                    extension.name = extension,
-                    "{named}: {error}"
-                );
-            }
-            _ => {
-                tracing::warn!(
-                    request.id = request,
-                    extension.name = extension,
-                    "{named}: {error}"
-                );
-            }
+        if matches!(error, ExecuteError::Gone) {
+            tracing::debug!(request.id = request, extension.name = extension, "{error}");
+        } else if matches!(error, ExecuteError::Deadline(_) | ExecuteError::Idle(_)) {
+            // How a stream without an end of its own ends.
+            tracing::info!(request.id = request, extension.name = extension, "cut off: {error}");
+        } else {
+            tracing::warn!(request.id = request, extension.name = extension, "broke off: {error}");
         }
     }
 }

@@ -220,6 +220,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_streamed_does_not_pass_in_one_call() {
+        let whole = 2 * HOSTCALL_FUEL as u64;
+
+        assert!(hostcall_fuel(TargetWorld::Extension, whole) > 2 * HOSTCALL_FUEL);
+        assert_eq!(hostcall_fuel(TargetWorld::WasiHttp, whole), HOSTCALL_FUEL);
+    }
+
+    #[test]
     fn all_tables_share_one_budget() {
         let mut limits = limits();
 

@@ -6,6 +6,7 @@ mod limits;
 mod precompiled;
 mod preparing;
 mod responses;
+mod streams;
 
 use std::collections::BTreeSet;
 use std::io;
