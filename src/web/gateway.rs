@@ -1,14 +1,16 @@
 //! `/api/ext/{extension}/{*path}` and `/api/ext-proxy/…`: calls to extensions.
 
+mod method_override;
+mod request_body;
+
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use http_body::Body as _;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 
+use self::method_override::{Call, apply_override};
 use super::error::ApiError;
 use super::extract::Path;
 use super::headers;
@@ -17,11 +19,8 @@ use super::request_id::{RequestId, X_REQUEST_ID};
 use crate::app::App;
 use crate::app::dispatch::{Caller, DispatchError, FoundEndpoint, GatewayRequest, Route};
 use crate::model::EndpointMethod;
-use crate::runner::{GuestBody, GuestResponse, RequestBody, Upload};
+use crate::runner::{GuestBody, GuestResponse, RequestBody};
 
-/// Bytes of a body that is not worth a stream: it is read before the guest runs.
-const SHORT_BODY_BYTES: u64 = 64 * 1024;
-const METHOD_OVERRIDE: &str = "__method";
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 const X_ALGA_TENANT: HeaderName = HeaderName::from_static("x-alga-tenant");
 const X_ALGA_EXTENSION: HeaderName = HeaderName::from_static("x-alga-extension");
@@ -72,14 +71,6 @@ pub(super) async fn dispatch_proxy_root(
     proxy(app, &extension, caller, id, request).await
 }
 
-/// What differs from the request as it was sent: the override of `ext-proxy`.
-struct Call {
-    method: Method,
-    query: Option<String>,
-    /// Already read, to look for the override in it.
-    body: Option<Bytes>,
-}
-
 async fn proxy(
     app: Arc<App>,
     extension: &str,
@@ -90,52 +81,6 @@ async fn proxy(
     let (mut request, call) = apply_override(&app, request).await?;
     *request.method_mut() = call.method.clone();
     run(app, extension, caller, id, request, call).await
-}
-
-/// A POST may name another method in the query or at the top of a JSON body
-/// (docs/API.md, "Calls"). The marker is removed; GET drops the body.
-async fn apply_override(app: &App, request: Request) -> Result<(Request, Call), ApiError> {
-    let (sent_query, method) = (query(&request), request.method().clone());
-    if method != Method::POST {
-        return Ok((request, Call { method, query: sent_query, body: None }));
-    }
-    if let Some((method, rest)) = sent_query.as_deref().and_then(override_in_query) {
-        let body = (method == Method::GET).then(Bytes::new);
-        return Ok((request, Call { method, query: rest, body }));
-    }
-    let is_json = request
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.starts_with("application/json"));
-    if !is_json {
-        return Ok((request, Call { method, query: sent_query, body: None }));
-    }
-    let (parts, body) = request.into_parts();
-    let body = read_body(body, app.config.gateway.max_whole_body_bytes()).await?;
-    let (method, body) = override_in_body(&body).unwrap_or((method, body));
-    let request = Request::from_parts(parts, Body::empty());
-    Ok((request, Call { method, query: sent_query, body: Some(body) }))
-}
-
-fn override_in_query(query: &str) -> Option<(Method, Option<String>)> {
-    let marker = |pair: &&str| pair.split('=').next() == Some(METHOD_OVERRIDE);
-    let value = query.split('&').find(marker)?.split_once('=')?.1;
-    let rest: Vec<_> = query.split('&').filter(|pair| !marker(pair)).collect();
-    Some((overriding(value)?, (!rest.is_empty()).then(|| rest.join("&"))))
-}
-
-fn override_in_body(body: &Bytes) -> Option<(Method, Bytes)> {
-    let mut json: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
-    let method = overriding(json.remove(METHOD_OVERRIDE)?.as_str()?)?;
-    let body = if method == Method::GET { Vec::new() } else { serde_json::to_vec(&json).ok()? };
-    Some((method, body.into()))
-}
-
-fn overriding(text: &str) -> Option<Method> {
-    let allowed = ["GET", "POST", "PUT", "PATCH", "DELETE"];
-    let text = text.to_ascii_uppercase();
-    allowed.contains(&text.as_str()).then(|| Method::from_bytes(text.as_bytes()).ok())?
 }
 
 async fn run(
@@ -173,7 +118,7 @@ async fn execute(
             return Err(ApiError::too_large("the body", limit, Some(body.len() as u64)));
         }
         Some(body) => RequestBody::Whole(body),
-        None => request_body(body, limit, found.streams()).await?,
+        None => request_body::read(body, limit, found.streams()).await?,
     };
     let mut headers = headers::to_guest(&parts.headers);
     let labels = found.labels();
@@ -203,33 +148,35 @@ async fn execute(
 fn respond(guest: GuestResponse, is_head: bool) -> Response {
     let mut headers = headers::from_guest(&guest.headers);
     let status = StatusCode::from_u16(guest.status).unwrap_or(StatusCode::BAD_GATEWAY);
-    let streams = matches!(guest.body, GuestBody::Stream(_));
-    let body = if is_head {
+    let has_body = !is_head && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if is_head {
         // HEAD says how long GET's body would be (RFC 9110 section 9.3.2).
-        let announced = guest.headers.get(header::CONTENT_LENGTH).cloned();
-        let length = announced.or_else(|| match &guest.body {
-            GuestBody::Whole(body) => Some(HeaderValue::from(body.len())),
-            GuestBody::Stream(_) => None,
-        });
-        headers.extend(length.map(|length| (header::CONTENT_LENGTH, length)));
-        Body::empty()
-    } else if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
-        Body::empty()
-    } else {
-        match guest.body {
-            GuestBody::Whole(body) => Body::from(body),
-            GuestBody::Stream(stream) => Body::new(stream),
-        }
-    };
-    let mut response = Response::new(body);
+        let length = match &guest.body {
+            GuestBody::Whole(body) if body.is_empty() => announced(&guest.headers).or(Some(0)),
+            GuestBody::Whole(body) => Some(body.len() as u64),
+            GuestBody::Stream(stream) => stream.announced(),
+        };
+        headers.extend(length.map(|length| (header::CONTENT_LENGTH, length.into())));
+    }
+    let streams = has_body && matches!(guest.body, GuestBody::Stream(_));
+    let mut response = Response::new(match guest.body {
+        _ if !has_body => Body::empty(),
+        GuestBody::Whole(body) => Body::from(body),
+        GuestBody::Stream(stream) => Body::new(stream),
+    });
+    if streams {
+        // nginx and others in front would collect what is meant to arrive as it is made.
+        headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+        response.extensions_mut().insert(Streamed);
+    }
     *response.status_mut() = status;
     *response.headers_mut() = headers;
-    if streams {
-        response.extensions_mut().insert(Streamed);
-        // nginx and others in front would collect what is meant to arrive as it is made.
-        response.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
-    }
     response
+}
+
+/// The length a guest says its body has, without sending it.
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn answer_options(methods: &[EndpointMethod]) -> Response {
@@ -239,36 +186,6 @@ fn answer_options(methods: &[EndpointMethod]) -> Response {
 /// The `Allow` value for some methods.
 pub(super) fn allow(methods: &[EndpointMethod]) -> String {
     methods.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-/// What is short, or goes to a world that does not stream, is read before a slot is taken.
-async fn request_body(body: Body, limit: u64, streams: bool) -> Result<RequestBody, ApiError> {
-    check_announced(&body, limit)?;
-    let is_short = body.size_hint().upper().is_some_and(|upper| upper <= SHORT_BODY_BYTES);
-    if streams && !is_short {
-        return Ok(RequestBody::Stream(Upload::new(body, limit)));
-    }
-    read_body(body, limit).await.map(RequestBody::Whole)
-}
-
-fn check_announced(body: &Body, limit: u64) -> Result<(), ApiError> {
-    let announced = body.size_hint().lower();
-    if announced > limit {
-        return Err(ApiError::too_large("the body", limit, Some(announced)));
-    }
-    Ok(())
-}
-
-async fn read_body(body: Body, limit: u64) -> Result<Bytes, ApiError> {
-    check_announced(&body, limit)?;
-    let limited = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
-    match limited.collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(ApiError::too_large("the body", limit, None))
-        }
-        Err(_) => Err(ApiError::malformed("the body broke off")),
-    }
 }
 
 fn query(request: &Request) -> Option<String> {
@@ -342,15 +259,5 @@ mod tests {
         assert_eq!(guest_path("/api/ext/x/a-b/c_d/").unwrap(), "/a-b/c_d/");
         assert_eq!(guest_path("/api/ext/x").unwrap(), "/");
         assert_eq!(guest_path("/api/ext/x/").unwrap(), "/");
-    }
-
-    #[test]
-    fn the_method_marker_is_taken_out() {
-        let (method, rest) = override_in_query("a=1&__method=put&b=2").unwrap();
-        assert_eq!((method, rest.as_deref()), (Method::PUT, Some("a=1&b=2")));
-        assert!(override_in_query("__method=TRACE").is_none());
-
-        let (method, body) = override_in_body(&r#"{"__method":"DELETE","x":1}"#.into()).unwrap();
-        assert_eq!((method, &body[..]), (Method::DELETE, &br#"{"x":1}"#[..]));
     }
 }

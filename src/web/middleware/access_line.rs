@@ -32,10 +32,10 @@ pub(super) struct AccessLine {
 }
 
 /// How a body went that was made while it was sent.
+#[derive(Default)]
 struct Sent {
     bytes: u64,
-    /// The client did not get all of it.
-    cut: bool,
+    ended: bool,
 }
 
 impl AccessLine {
@@ -47,7 +47,7 @@ impl AccessLine {
             return response;
         }
         let labels = labels.map(|LoggedExtension(labels)| Arc::clone(labels));
-        let sent = Sent { bytes: 0, cut: true };
+        let sent = Sent::default();
         response.map(|body| Body::new(LoggedBody { body, line: self, labels, sent }))
     }
 
@@ -57,7 +57,8 @@ impl AccessLine {
         let (path, status) = (printable(path), self.status.as_u16());
         let (name, tenant) =
             labels.map(|labels| (labels.extension.as_str(), labels.tenant.as_str())).unzip();
-        let (bytes, cut) = sent.map(|sent| (sent.bytes, sent.cut)).unzip();
+        // Cut: the client did not get all of it.
+        let (bytes, cut) = sent.map(|sent| (sent.bytes, !sent.ended)).unzip();
         let duration_ms = self.started.elapsed().as_secs_f64() * 1_000.0;
         tracing::info!(
             target: "access",
@@ -91,7 +92,11 @@ impl http_body::Body for LoggedBody {
             this.sent.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
         }
         // After an announced length nobody asks whether there is more.
-        this.sent.cut = matches!(frame, Some(Err(_))) || !(frame.is_none() || this.is_end_stream());
+        this.sent.ended = match &frame {
+            None => true,
+            Some(Ok(_)) => this.is_end_stream(),
+            Some(Err(_)) => false,
+        };
         Poll::Ready(frame)
     }
 

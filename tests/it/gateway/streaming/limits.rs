@@ -1,5 +1,6 @@
 //! Bytes, time and idleness of streams.
 
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::*;
@@ -49,6 +50,19 @@ async fn an_upload_announced_over_the_limit_is_refused_before_the_guest_runs() {
     // Had it got as far as the guest, it would have been told that no slot is free.
     assert_eq!((status, problem["code"].as_str()), (413, Some("too_large")));
     assert_eq!(problem["limit_bytes"], 100_000);
+    drop(held);
+}
+
+#[tokio::test]
+async fn a_short_body_is_read_before_a_slot_is_taken() {
+    let app = streaming(one_slot).await;
+    let held = open(&app, "/ticks").await;
+
+    let short = timeout(Duration::from_millis(200), post(&app, "/counts", announced(65_536))).await;
+    let long = post(&app, "/counts", announced(65_537)).await;
+
+    assert!(short.is_err(), "nothing of it came, and something was answered");
+    assert_eq!(long.status(), StatusCode::TOO_MANY_REQUESTS);
     drop(held);
 }
 
