@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::error::CallError;
@@ -60,9 +61,18 @@ impl GuestResponse {
         Ok(Self { status, headers, body: GuestBody::Whole(body), usage: Usage::default() })
     }
 
+    /// How long the guest says that its body is.
+    pub fn announced(&self) -> Option<u64> {
+        announced(&self.headers)
+    }
+
     pub(super) fn using(self, usage: Usage) -> Self {
         Self { usage, ..self }
     }
+}
+
+pub(super) fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// Interim responses and numbers that are no status would break the connection.

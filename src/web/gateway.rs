@@ -152,7 +152,7 @@ fn respond(guest: GuestResponse, is_head: bool) -> Response {
     if is_head {
         // HEAD says how long GET's body would be (RFC 9110 section 9.3.2).
         let length = match &guest.body {
-            GuestBody::Whole(body) if body.is_empty() => announced(&guest.headers).or(Some(0)),
+            GuestBody::Whole(body) if body.is_empty() => guest.announced().or(Some(0)),
             GuestBody::Whole(body) => Some(body.len() as u64),
             GuestBody::Stream(stream) => stream.announced(),
         };
@@ -172,11 +172,6 @@ fn respond(guest: GuestResponse, is_head: bool) -> Response {
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
-}
-
-/// The length a guest says its body has, without sending it.
-fn announced(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn answer_options(methods: &[EndpointMethod]) -> Response {

@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
+use http::Response;
 use http::response::Parts;
-use http::{HeaderMap, Response, header};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use tokio::sync::oneshot::Receiver;
@@ -17,7 +17,7 @@ use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 use super::Run;
 use crate::runner::error::CallError;
 use crate::runner::request_body::UploadWatch;
-use crate::runner::response::GuestResponse;
+use crate::runner::response::{GuestResponse, announced};
 
 /// What the guest hands over: a response that may still be growing.
 type Handed = Result<Response<HyperOutgoingBody>, ErrorCode>;
@@ -206,10 +206,6 @@ fn wrong_length() -> CallError {
 fn data(frame: Result<Frame<Bytes>, HttpError>) -> Result<Bytes, CallError> {
     let broken = |error| CallError::BadResponse(format!("its body broke off: {error}"));
     Ok(frame.map_err(broken)?.into_data().unwrap_or_default())
-}
-
-fn announced(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// One piece is the usual case and stays where it is. Many small ones are
