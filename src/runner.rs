@@ -10,33 +10,39 @@ mod bindings;
 mod component_cache;
 mod engine;
 mod error;
+mod execution;
+mod guest_stream;
 mod host;
 mod invocation;
 mod limits;
 mod precompiled;
+mod reply;
+mod request_body;
 mod response;
 mod slots;
 mod worlds;
 
 pub use error::{ExecuteError, PrepareError, RunnerError};
-pub use invocation::{ExecutionContext, GuestRequest, Invocation, UserIdentity};
+pub use guest_stream::GuestStream;
+pub use invocation::{ExecutionContext, GuestRequest, Invocation, StreamLimits, UserIdentity};
 pub use limits::Refused;
 pub use precompiled::{CompiledFolder, ComponentCounts};
-pub use response::{GuestResponse, Usage};
+pub use request_body::{RequestBody, Upload};
+pub use response::{GuestBody, GuestResponse, Usage};
 
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::timeout;
-use wasmtime::{Engine, PoolConcurrencyLimitError, Store, UpdateDeadline};
+use tokio::time::Instant;
+use wasmtime::{Engine, Store, UpdateDeadline};
 
 use self::component_cache::{ComponentCache, Work};
 use self::engine::Ticker;
-use self::error::CallError;
+use self::execution::{AnswerLimits, Execution};
 use self::host::Host;
 use self::limits::StoreLimits;
 use self::precompiled::Precompiled;
@@ -161,29 +167,24 @@ impl Runner {
         let Invocation { content_hash, world, context, request, .. } = invocation;
         let component = self.components.get(&content_hash).filter(|found| found.world() == world);
         let component = component.ok_or(ExecuteError::NotPrepared)?;
-        let _slot = self.slots.acquire(&context.install).await?;
+        let slot = self.slots.acquire(&context.install).await?;
 
-        let started = Instant::now();
-        let (deadline, max_response_bytes) = (invocation.deadline, invocation.max_response_bytes);
+        let limits = AnswerLimits {
+            started: Instant::now(),
+            deadline: invocation.deadline,
+            stream: invocation.stream,
+            max_bytes: invocation.max_response_bytes,
+        };
         let host = Host::new(context, invocation.grants, invocation.user, self.limits.per_call());
-        let mut store = self.store(host, max_response_bytes);
-        let call = component.call(&mut store, request, max_response_bytes);
-        let outcome = timeout(deadline, call).await;
-
-        let log = store.data_mut().close();
-        let usage = Usage { duration: started.elapsed(), ..log };
-        match outcome {
-            Err(_elapsed) => Err(ExecuteError::Deadline(deadline)),
-            Ok(Ok(response)) => Ok(GuestResponse { usage, ..response }),
-            Ok(Err(error)) => Err(blame(&store, error)),
-        }
+        let store = self.store(host, limits::hostcall_fuel(world, limits.max_bytes));
+        Execution { component, store, limits, slot }.answer(request).await
     }
 
     /// A fresh store: a guest never meets what an earlier one left.
-    fn store(&self, host: Host, max_response_bytes: u64) -> Store<Host> {
+    fn store(&self, host: Host, hostcall_fuel: usize) -> Store<Host> {
         let mut store = Store::new(&self.engine, host);
         store.limiter(|host| &mut host.limits);
-        store.set_hostcall_fuel(limits::hostcall_fuel(max_response_bytes));
+        store.set_hostcall_fuel(hostcall_fuel);
         store.set_max_component_handles(limits::HANDLES);
         // A busy guest gives its thread back at every tick. `yield_now` lets
         // the timer run first: without it a loop on a single-threaded runtime
@@ -193,19 +194,6 @@ impl Runner {
         });
         store.set_epoch_deadline(1);
         store
-    }
-}
-
-/// Which limit or which fault ended an execution.
-fn blame(store: &Store<Host>, error: CallError) -> ExecuteError {
-    match error {
-        CallError::BadResponse(reason) => ExecuteError::BadResponse(reason),
-        CallError::TooLarge { limit } => ExecuteError::ResponseTooLarge { limit },
-        CallError::Guest(error) if error.is::<PoolConcurrencyLimitError>() => ExecuteError::Busy,
-        CallError::Guest(error) => match store.data().limits.refused() {
-            Some(refused) => ExecuteError::Memory(refused),
-            None => ExecuteError::Trap(error::describe_trap(&error)),
-        },
     }
 }
 

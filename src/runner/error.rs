@@ -7,6 +7,7 @@ use wasmtime::{Trap, WasmBacktrace};
 
 use super::host::escape;
 use super::limits::Refused;
+use super::request_body::UploadFault;
 
 /// The runner could not start.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,17 @@ pub enum ExecuteError {
     BadResponse(String),
     #[error("the extension's response body is larger than {limit} bytes")]
     ResponseTooLarge { limit: u64 },
+    #[error("the extension sent nothing for {} ms", .0.as_millis())]
+    Idle(Duration),
+    /// It was read while it arrived, so the guest had begun.
+    #[error("the request body is larger than {limit} bytes")]
+    RequestTooLarge { limit: u64 },
+    #[error("the request body broke off: {0}")]
+    RequestBrokeOff(String),
+    #[error("whoever waited for the answer has gone")]
+    Gone,
+    #[error("the execution was stopped")]
+    Stopped,
 }
 
 /// How a call into a guest failed, before it is known which limit is to blame.
@@ -67,6 +79,20 @@ pub(super) enum CallError {
     TooLarge {
         limit: u64,
     },
+    Deadline(Duration),
+    Idle(Duration),
+    Upload(UploadFault),
+    /// Nobody reads the answer any more.
+    Gone,
+}
+
+impl From<UploadFault> for ExecuteError {
+    fn from(fault: UploadFault) -> Self {
+        match fault {
+            UploadFault::TooLarge { limit } => Self::RequestTooLarge { limit },
+            UploadFault::BrokeOff(reason) => Self::RequestBrokeOff(reason),
+        }
+    }
 }
 
 impl From<wasmtime::Error> for CallError {

@@ -129,7 +129,7 @@ impl From<ExecuteError> for ApiError {
             ExecuteError::InstallBusy | ExecuteError::TenantBusy => {
                 Self::client(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).retry_after(1)
             }
-            ExecuteError::Deadline(_) => {
+            ExecuteError::Deadline(_) | ExecuteError::Idle(_) => {
                 Self::client(StatusCode::GATEWAY_TIMEOUT, "extension_timeout", detail)
             }
             ExecuteError::Memory(_) => {
@@ -140,6 +140,9 @@ impl From<ExecuteError> for ApiError {
                 failed("the extension's answer is not well formed", error)
             }
             ExecuteError::ResponseTooLarge { .. } => failed(&detail, error),
+            ExecuteError::RequestTooLarge { limit } => Self::too_large("the body", limit, None),
+            ExecuteError::RequestBrokeOff(_) => Self::malformed(detail),
+            ExecuteError::Gone | ExecuteError::Stopped => Self::internal(error),
         }
     }
 }
