@@ -8,6 +8,7 @@
 
 mod bindings;
 mod component_cache;
+mod ending;
 mod engine;
 mod error;
 mod execution;
@@ -22,6 +23,7 @@ mod response;
 mod slots;
 mod worlds;
 
+pub use ending::{Ended, Observer, Outcome};
 pub use error::{ExecuteError, PrepareError, RunnerError};
 pub use guest_stream::GuestStream;
 pub use invocation::{ExecutionContext, GuestRequest, Invocation, StreamLimits, UserIdentity};
@@ -174,8 +176,10 @@ impl Runner {
             deadline: invocation.deadline,
             stream: invocation.stream,
             max_bytes: invocation.max_response_bytes,
+            sent: AtomicU64::new(0),
         };
         let host = Host::new(context, invocation.grants, invocation.user, self.limits.per_call());
+        let host = host.observed(invocation.observer);
         let store = self.store(host, limits::hostcall_fuel(world, limits.max_bytes));
         Execution { component, store, limits, slot }.answer(request).await
     }

@@ -19,7 +19,7 @@ use crate::model::{
 };
 use crate::registry::{Live, LiveInstall};
 use crate::runner::{
-    ExecuteError, ExecutionContext, GuestRequest, GuestResponse, Invocation, RequestBody,
+    ExecuteError, ExecutionContext, GuestRequest, GuestResponse, Invocation, Observer, RequestBody,
     StreamLimits, UserIdentity,
 };
 
@@ -168,6 +168,7 @@ impl App {
             } else {
                 gateway.max_whole_response_bytes()
             },
+            observer: Observer::default(),
         };
         Ok(self.runner.execute(invocation).await?)
     }

@@ -2,8 +2,11 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use bytes::Bytes;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use wasmtime::{PoolConcurrencyLimitError, Store};
 
@@ -22,6 +25,8 @@ pub(super) struct AnswerLimits {
     pub(super) deadline: Duration,
     pub(super) stream: StreamLimits,
     pub(super) max_bytes: u64,
+    /// Bytes of the body that have gone out piece by piece.
+    pub(super) sent: AtomicU64,
 }
 
 /// All that an execution holds, given back when it ends.
@@ -51,10 +56,18 @@ impl Execution {
     }
 
     async fn run(mut self, request: GuestRequest, mut reply: Reply) {
+        let (there, upload) = request.body.extent();
         let called = self.component.call(&mut self.store, request, &self.limits, &mut reply).await;
-        let log = self.store.data_mut().close();
-        let usage = Usage { duration: self.limits.started.elapsed(), ..log };
+        let usage = Usage {
+            request_bytes: there + upload.map_or(0, |upload| upload.received()),
+            response_bytes: match &called {
+                Ok(Some(whole)) => whole.whole_bytes(),
+                Ok(None) | Err(_) => self.limits.sent.load(Relaxed),
+            },
+            ..self.store.data_mut().close()
+        };
         let outcome = called.map_err(|error| blame(&self.store, error));
+        self.store.data_mut().tell(&usage, outcome.as_ref().err(), reply.has_begun());
         if let Err(error) = &outcome
             && reply.has_begun()
         {
@@ -83,6 +96,18 @@ impl Execution {
 }
 
 impl AnswerLimits {
+    /// Hands a piece of the body on, and counts it.
+    pub(super) async fn send(
+        &self,
+        pieces: &mpsc::Sender<Bytes>,
+        piece: Bytes,
+    ) -> Result<(), CallError> {
+        let length = piece.len() as u64;
+        pieces.send(piece).await.map_err(|_| CallError::Gone)?;
+        self.sent.fetch_add(length, Relaxed);
+        Ok(())
+    }
+
     /// Waits for an answer to begin, but not for ever.
     ///
     /// What the client takes to send its body does not count, up to the time that a whole

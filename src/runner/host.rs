@@ -22,6 +22,7 @@ pub(super) use self::guest_log::escape;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use wasmtime::bail;
 use wasmtime::component::ResourceTable;
@@ -31,6 +32,8 @@ use wasmtime_wasi_http::WasiHttpCtx;
 use self::guest_log::GuestLog;
 use self::wasi::NoOutgoing;
 use super::bindings;
+use super::ending::{Ended, Observer, Outcome};
+use super::error::ExecuteError;
 use super::invocation::{ExecutionContext, UserIdentity};
 use super::limits::{self, CallLimits};
 use super::response::Usage;
@@ -51,6 +54,8 @@ pub(super) struct Host {
     wasi: Option<WasiCtx>,
     http: WasiHttpCtx,
     outgoing: NoOutgoing,
+    started: Instant,
+    observer: Observer,
 }
 
 impl Host {
@@ -71,10 +76,18 @@ impl Host {
             wasi: None,
             http: WasiHttpCtx::new(),
             outgoing: NoOutgoing,
+            started: Instant::now(),
+            observer: Observer::default(),
         };
         host.table.set_max_capacity(limits::HANDLES);
         host.http.set_field_size_limit(limits::FIELD_BYTES);
         host
+    }
+
+    /// Tells `observer` how the execution ended.
+    pub(super) fn observed(mut self, observer: Observer) -> Self {
+        self.observer = observer;
+        self
     }
 
     pub(super) fn context(&self) -> &ExecutionContext {
@@ -110,7 +123,28 @@ impl Host {
     pub(super) fn close(&mut self) -> Usage {
         self.release();
         self.wasi = None;
-        self.log.close()
+        Usage {
+            duration: self.started.elapsed(),
+            peak_memory_bytes: self.limits.memory_bytes(),
+            host_calls: self.calls,
+            ..self.log.close()
+        }
+    }
+
+    /// Says how it ended and what it took, once.
+    pub(super) fn tell(&mut self, usage: &Usage, error: Option<&ExecuteError>, begun: bool) {
+        let outcome = error.map_or(Outcome::Answered, |error| Outcome::of(error, begun));
+        self.observer.tell(&Ended { usage, outcome, error });
+    }
+}
+
+impl Drop for Host {
+    /// An execution that nobody waits for any more is dropped where it stands.
+    fn drop(&mut self) {
+        if !self.observer.is_told() {
+            let usage = self.close();
+            self.observer.tell(&Ended { usage: &usage, outcome: Outcome::Caller, error: None });
+        }
     }
 }
 

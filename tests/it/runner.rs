@@ -2,6 +2,7 @@
 
 mod abilities;
 mod answering;
+mod endings;
 mod limits;
 mod precompiled;
 mod preparing;
@@ -19,8 +20,8 @@ use http_body_util::BodyExt;
 use plugboard::config::RunnerConfig;
 use plugboard::model::{Capability, ContentHash, InstallId, InstallLabels, TargetWorld, TenantId};
 use plugboard::runner::{
-    ExecuteError, ExecutionContext, GuestBody, GuestRequest, Invocation, PrepareError, RequestBody,
-    Runner, StreamLimits, Usage, UserIdentity,
+    ExecuteError, ExecutionContext, GuestBody, GuestRequest, Invocation, Observer, PrepareError,
+    RequestBody, Runner, StreamLimits, Usage, UserIdentity,
 };
 use tracing::Dispatch;
 use tracing::subscriber::{DefaultGuard, NoSubscriber};
@@ -83,6 +84,7 @@ impl Stage {
             deadline: PATIENT,
             stream: StreamLimits { total: PATIENT, idle: PATIENT },
             max_response_bytes: 64 * 1024,
+            observer: Observer::default(),
         }
     }
 
