@@ -8,10 +8,12 @@
 
 mod bindings;
 mod component_cache;
+mod cpu_account;
 mod ending;
 mod engine;
 mod error;
 mod execution;
+mod executors;
 mod guest_stream;
 mod host;
 mod invocation;
@@ -21,6 +23,7 @@ mod reply;
 mod request_body;
 mod response;
 mod slots;
+mod timekeeper;
 mod worlds;
 
 pub use ending::{Ended, Observer, Outcome};
@@ -40,15 +43,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
-use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime::{Engine, Store, UpdateDeadline, bail};
 
 use self::component_cache::{ComponentCache, Work};
 use self::engine::Ticker;
 use self::execution::{AnswerLimits, Execution};
+use self::executors::Executors;
 use self::host::Host;
 use self::limits::StoreLimits;
 use self::precompiled::Precompiled;
 use self::slots::Slots;
+use self::timekeeper::Timekeeper;
 use self::worlds::Worlds;
 use crate::config::RunnerConfig;
 use crate::model::{ContentHash, FileDigest, StreamHasher, TargetWorld};
@@ -63,12 +68,14 @@ pub struct Runner {
     compiled: Arc<AtomicU64>,
     slots: Slots,
     limits: StoreLimits,
-    _ticker: Ticker,
+    executors: Executors,
+    cpu_limit: Duration,
+    ticker: Arc<Ticker>,
 }
 
 impl Runner {
-    /// Reserves the pools and starts the clock that interrupts busy guests. Without a
-    /// folder each component is compiled once per process.
+    /// Reserves the pools and starts the threads of guests and the clock that interrupts busy
+    /// ones. Without a folder each component is compiled once per process.
     pub fn new(config: &RunnerConfig, folder: Option<CompiledFolder>) -> Result<Self, RunnerError> {
         let engine = engine::build(config)?;
         let worlds = Arc::new(Worlds::new(&engine).map_err(RunnerError::Link)?);
@@ -81,8 +88,10 @@ impl Runner {
             compiled: Arc::default(),
             slots: Slots::new(config),
             limits: StoreLimits::new(config),
+            executors: Executors::start(config.threads)?,
+            cpu_limit: Duration::from_millis(config.cpu_ms),
             engine,
-            _ticker: ticker,
+            ticker: Arc::new(ticker),
         })
     }
 
@@ -178,22 +187,30 @@ impl Runner {
             max_bytes: invocation.max_response_bytes,
             sent: AtomicU64::new(0),
         };
+        let time = Arc::new(Timekeeper::new(self.cpu_limit));
+        let charge = slot.charge(&time);
         let host = Host::new(context, invocation.grants, invocation.user, self.limits.per_call());
-        let host = host.observed(invocation.observer);
-        let store = self.store(host, limits::hostcall_fuel(world, limits.max_bytes));
-        Execution { component, store, limits, slot }.answer(request).await
+        let host = host.observed(invocation.observer).timed(&time);
+        let store = self.store(host, limits::hostcall_fuel(world, limits.max_bytes), &time);
+        let ticker = Arc::clone(&self.ticker);
+        let execution = Execution { component, store, time, limits, charge, slot, ticker };
+        execution.answer(request, &self.executors).await
     }
 
     /// A fresh store: a guest never meets what an earlier one left.
-    fn store(&self, host: Host, hostcall_fuel: usize) -> Store<Host> {
+    fn store(&self, host: Host, hostcall_fuel: usize, time: &Arc<Timekeeper>) -> Store<Host> {
         let mut store = Store::new(&self.engine, host);
         store.limiter(|host| &mut host.limits);
         store.set_hostcall_fuel(hostcall_fuel);
         store.set_max_component_handles(limits::HANDLES);
+        let time = Arc::clone(time);
         // A busy guest gives its thread back at every tick. `yield_now` lets
-        // the timer run first: without it a loop on a single-threaded runtime
+        // the timer run first: without it a loop on a single thread
         // would be found out many ticks after its deadline.
-        store.epoch_deadline_callback(|_| {
+        store.epoch_deadline_callback(move |_| {
+            if time.check() {
+                bail!("it has had {} ms of a processor", time.cpu_limit().as_millis());
+            }
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
         });
         store.set_epoch_deadline(1);

@@ -80,7 +80,9 @@ impl Outcome {
         match error {
             // How a stream without an end of its own ends.
             ExecuteError::Deadline(_) | ExecuteError::Idle(_) if begun => Self::CutOff,
-            ExecuteError::Deadline(_) | ExecuteError::Idle(_) => Self::Deadline,
+            ExecuteError::Deadline(_) | ExecuteError::Idle(_) | ExecuteError::Cpu(_) => {
+                Self::Deadline
+            }
             ExecuteError::Memory(_) => Self::Memory,
             ExecuteError::Trap(_) => Self::Trap,
             ExecuteError::BadResponse(_) | ExecuteError::ResponseTooLarge { .. } => {
@@ -92,6 +94,7 @@ impl Outcome {
             ExecuteError::Busy
             | ExecuteError::TenantBusy
             | ExecuteError::InstallBusy
+            | ExecuteError::CpuSpent { .. }
             | ExecuteError::NotPrepared
             | ExecuteError::Stopped => Self::Refused,
         }

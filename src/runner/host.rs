@@ -37,6 +37,7 @@ use super::error::ExecuteError;
 use super::invocation::{ExecutionContext, UserIdentity};
 use super::limits::{self, CallLimits};
 use super::response::Usage;
+use super::timekeeper::Timekeeper;
 use crate::model::Capability;
 
 /// The state of one execution.
@@ -56,6 +57,7 @@ pub(super) struct Host {
     outgoing: NoOutgoing,
     started: Instant,
     observer: Observer,
+    time: Option<Arc<Timekeeper>>,
 }
 
 impl Host {
@@ -78,10 +80,17 @@ impl Host {
             outgoing: NoOutgoing,
             started: Instant::now(),
             observer: Observer::default(),
+            time: None,
         };
         host.table.set_max_capacity(limits::HANDLES);
         host.http.set_field_size_limit(limits::FIELD_BYTES);
         host
+    }
+
+    /// Reads the time of the execution from `time`.
+    pub(super) fn timed(mut self, time: &Arc<Timekeeper>) -> Self {
+        self.time = Some(Arc::clone(time));
+        self
     }
 
     /// Tells `observer` how the execution ended.
@@ -143,7 +152,14 @@ impl Drop for Host {
     fn drop(&mut self) {
         if !self.observer.is_told() {
             let usage = self.close();
-            self.observer.tell(&Ended { usage: &usage, outcome: Outcome::Caller, error: None });
+            let expired = self.time.as_ref().and_then(|time| time.expired());
+            match expired.map(ExecuteError::Deadline) {
+                Some(late) => self.tell(&usage, Some(&late), false),
+                None => {
+                    let ended = Ended { usage: &usage, outcome: Outcome::Caller, error: None };
+                    self.observer.tell(&ended);
+                }
+            }
         }
     }
 }

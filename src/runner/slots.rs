@@ -8,7 +8,9 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
+use super::cpu_account::{CpuAccount, CpuAllowance};
 use super::error::ExecuteError;
+use super::timekeeper::Timekeeper;
 use crate::config::RunnerConfig;
 use crate::model::{InstallId, InstallLabels, TenantId};
 
@@ -27,14 +29,29 @@ pub(super) struct Slots {
 /// The right to execute, until dropped.
 pub(super) struct Slot {
     _permits: [OwnedSemaphorePermit; 3],
+    account: Arc<CpuAccount>,
+}
+
+/// Takes what an execution has cost from its install when it is dropped.
+pub(super) struct CpuCharge {
+    account: Arc<CpuAccount>,
+    time: Arc<Timekeeper>,
 }
 
 struct Lanes {
-    /// Each with that of its tenant: an install has one, so one look-up finds both.
-    installs: HashMap<InstallId, (Lane, Lane)>,
+    installs: HashMap<InstallId, InstallLane>,
     tenants: HashMap<TenantId, Lane>,
     slots_per_install: usize,
     slots_per_tenant: usize,
+    allowance: CpuAllowance,
+}
+
+/// The lane of an install, with that of its tenant, so that one look-up finds both.
+#[derive(Clone)]
+struct InstallLane {
+    own: Lane,
+    tenant: Lane,
+    account: Arc<CpuAccount>,
 }
 
 #[derive(Clone)]
@@ -54,6 +71,7 @@ impl Slots {
                 tenants: HashMap::new(),
                 slots_per_install: config.slots_per_install,
                 slots_per_tenant: config.slots_per_tenant,
+                allowance: CpuAllowance::new(config),
             }),
             appliance: Lane::new(config.slots),
             queue: Duration::from_millis(config.queue_ms),
@@ -67,29 +85,44 @@ impl Slots {
     pub(super) async fn acquire(&self, install: &InstallLabels) -> Result<Slot, ExecuteError> {
         let until = Instant::now() + self.queue;
         // No code panics while it holds the lock.
-        let (install, tenant) =
-            self.lanes.lock().unwrap_or_else(PoisonError::into_inner).get(install);
-        let install = install.acquire(until).await.ok_or(ExecuteError::InstallBusy)?;
-        let tenant = tenant.acquire(until).await.ok_or(ExecuteError::TenantBusy)?;
+        let lane = self.lanes.lock().unwrap_or_else(PoisonError::into_inner).get(install);
+        lane.account.check(Instant::now().into_std())?;
+        let own = lane.own.acquire(until).await.ok_or(ExecuteError::InstallBusy)?;
+        let tenant = lane.tenant.acquire(until).await.ok_or(ExecuteError::TenantBusy)?;
         let appliance = self.appliance.acquire(until).await.ok_or(ExecuteError::Busy)?;
-        Ok(Slot { _permits: [install, tenant, appliance] })
+        Ok(Slot { _permits: [own, tenant, appliance], account: lane.account })
+    }
+}
+
+impl Slot {
+    /// Charges the install with what `time` will have counted when the execution ends.
+    pub(super) fn charge(&self, time: &Arc<Timekeeper>) -> CpuCharge {
+        CpuCharge { account: Arc::clone(&self.account), time: Arc::clone(time) }
+    }
+}
+
+impl Drop for CpuCharge {
+    fn drop(&mut self) {
+        self.account.charge(self.time.spent());
     }
 }
 
 impl Lanes {
-    fn get(&mut self, install: &InstallLabels) -> (Lane, Lane) {
-        if let Some((own, tenant)) = self.installs.get(&install.install) {
-            return (own.clone(), tenant.clone());
+    fn get(&mut self, install: &InstallLabels) -> InstallLane {
+        if let Some(lane) = self.installs.get(&install.install) {
+            return lane.clone();
         }
+        let now = Instant::now().into_std();
         if self.installs.len() >= IDLE_LANES {
-            self.installs.retain(|_, (own, _)| !own.is_idle());
+            self.installs.retain(|_, lane| !lane.own.is_idle() || !lane.account.is_full(now));
             self.tenants.retain(|_, tenant| !tenant.is_idle());
         }
         let tenant = self.tenants.entry(install.tenant.clone());
         let tenant = tenant.or_insert_with(|| Lane::new(self.slots_per_tenant)).clone();
-        let both = (Lane::new(self.slots_per_install), tenant);
-        self.installs.insert(install.install, both.clone());
-        both
+        let own = Lane::new(self.slots_per_install);
+        let lane = InstallLane { own, tenant, account: Arc::new(self.allowance.open(now)) };
+        self.installs.insert(install.install, lane.clone());
+        lane
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) async fn call(
     });
     let growing = Growing::new(handed, bodiless, limits.max_bytes);
     let begun = begin(run.as_mut(), growing, upload.as_deref());
-    match limits.until_begun(upload.as_deref(), begun).await? {
+    match begun.await? {
         Begun::Whole(response) => Ok(Some(response)),
         Begun::Head(head, rest) => {
             let pieces = reply.begin(head, rest.length())?;

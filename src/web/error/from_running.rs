@@ -132,6 +132,15 @@ impl From<ExecuteError> for ApiError {
             ExecuteError::Deadline(_) | ExecuteError::Idle(_) => {
                 Self::client(StatusCode::GATEWAY_TIMEOUT, "extension_timeout", detail)
             }
+            ExecuteError::Cpu(_) => {
+                Self::client(StatusCode::GATEWAY_TIMEOUT, "extension_timeout", detail)
+                    .hint("`runner.cpu_ms` is what one call may use of a processor")
+            }
+            ExecuteError::CpuSpent { retry_after, .. } => {
+                let seconds = retry_after.as_millis().div_ceil(1_000);
+                Self::client(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)
+                    .retry_after(u64::try_from(seconds).unwrap_or(u64::MAX))
+            }
             ExecuteError::Memory(_) => {
                 failed("the extension needs more memory than it may have", error)
             }
