@@ -166,10 +166,11 @@ impl Runner {
 
     /// Runs the component of `invocation` on its request.
     pub async fn execute(&self, invocation: Invocation) -> Result<GuestResponse, ExecuteError> {
-        let Invocation { content_hash, world, context, request, .. } = invocation;
+        let Invocation { content_hash, world, context, request, mut observer, .. } = invocation;
         let component = self.components.get(&content_hash).filter(|found| found.world() == world);
         let component = component.ok_or(ExecuteError::NotPrepared)?;
-        let slot = self.slots.acquire(&context.install).await?;
+        let slot = self.slots.acquire(&context.install).await;
+        let slot = slot.map_err(|error| observer.refuse(error))?;
 
         let limits = AnswerLimits {
             started: Instant::now(),
@@ -179,7 +180,7 @@ impl Runner {
             sent: AtomicU64::new(0),
         };
         let host = Host::new(context, invocation.grants, invocation.user, self.limits.per_call());
-        let host = host.observed(invocation.observer);
+        let host = host.observed(observer);
         let store = self.store(host, limits::hostcall_fuel(world, limits.max_bytes));
         Execution { component, store, limits, slot }.answer(request).await
     }
