@@ -10,7 +10,7 @@ use crate::model::Failing;
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(1);
 /// The time in which the share of failures is looked at, in pieces.
 const PIECES: usize = 6;
-const PIECE_S: i64 = 5;
+const PIECE_S: usize = 5;
 
 /// When an install is left alone, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +35,7 @@ pub(super) struct Breaker {
 /// What a few seconds brought.
 #[derive(Clone, Copy, Debug, Default)]
 struct Piece {
-    stamp: i64,
+    stamp: usize,
     all: u32,
     failed: u32,
 }
@@ -183,9 +183,9 @@ impl Breaker {
         if self.in_row >= limit {
             return Some(self.in_row);
         }
-        let newest = now.as_second().div_euclid(PIECE_S);
-        let oldest = newest - (PIECES as i64 - 1);
-        let recent = self.recent.iter().filter(|piece| (oldest..=newest).contains(&piece.stamp));
+        let newest = stamp(now);
+        let is_recent = |piece: &&Piece| (0..PIECES).contains(&newest.wrapping_sub(piece.stamp));
+        let recent = self.recent.iter().filter(is_recent);
         let (all, failed) = recent.fold((0_u32, 0_u32), |(all, failed), piece| {
             (all.saturating_add(piece.all), failed.saturating_add(piece.failed))
         });
@@ -194,8 +194,8 @@ impl Breaker {
     }
 
     fn piece(&mut self, now: Timestamp) -> &mut Piece {
-        let stamp = now.as_second().div_euclid(PIECE_S);
-        let piece = &mut self.recent[stamp.rem_euclid(PIECES as i64) as usize];
+        let stamp = stamp(now);
+        let piece = &mut self.recent[stamp % PIECES];
         if piece.stamp != stamp {
             *piece = Piece { stamp, ..Piece::default() };
         }
@@ -205,6 +205,11 @@ impl Breaker {
     fn spread_out(&self, pause: SignedDuration) -> SignedDuration {
         lengthened(pause, self.spread)
     }
+}
+
+/// Which piece since 1970 it is.
+fn stamp(now: Timestamp) -> usize {
+    usize::try_from(now.as_second()).unwrap_or(0) / PIECE_S
 }
 
 fn lengthened(pause: SignedDuration, spread: u8) -> SignedDuration {

@@ -36,7 +36,9 @@ pub struct Ended<'a> {
 ///
 /// It is called on the thread of the execution: it must not wait.
 #[derive(Clone, Default)]
-pub struct Observer(Option<Arc<dyn Fn(&Ended<'_>) + Send + Sync>>);
+pub struct Observer(Option<Arc<Tell>>);
+
+type Tell = dyn Fn(&Ended<'_>) + Send + Sync;
 
 impl Outcome {
     /// Every outcome, in the order of their indices.

@@ -27,20 +27,20 @@ pub struct Tally {
 /// Slots of equal length.
 #[derive(Debug)]
 pub(super) struct Ring {
-    slot_s: i64,
+    slot_s: usize,
     slots: Box<[Slot]>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
     /// Which slot since 1970 this is: what is older is overwritten, and not shown.
-    stamp: i64,
+    stamp: usize,
     tally: Tally,
 }
 
 impl Tally {
     /// Adds an execution.
-    pub(super) fn note(&mut self, usage: &Usage, outcome: Outcome) {
+    pub fn note(&mut self, usage: &Usage, outcome: Outcome) {
         add(&mut self.outcomes[outcome as usize], 1);
         if outcome == Outcome::Refused {
             // It never ran.
@@ -57,7 +57,7 @@ impl Tally {
     }
 
     /// Counts a call that was not let through.
-    pub(super) fn hold_back(&mut self) {
+    pub fn hold_back(&mut self) {
         add(&mut self.held_back, 1);
     }
 
@@ -130,15 +130,14 @@ impl Tally {
 }
 
 impl Ring {
-    pub(super) fn new(slots: usize, slot_s: i64) -> Self {
-        Self { slot_s, slots: vec![Slot::default(); slots].into_boxed_slice() }
+    pub(super) fn new(count: usize, slot_s: usize) -> Self {
+        Self { slot_s, slots: vec![Slot::default(); count].into_boxed_slice() }
     }
 
     /// The tally of the slot that `now` is in.
     pub(super) fn at(&mut self, now: Timestamp) -> &mut Tally {
-        let stamp = now.as_second().div_euclid(self.slot_s);
-        let count = self.slots.len() as i64;
-        let slot = &mut self.slots[usize::try_from(stamp.rem_euclid(count)).unwrap_or_default()];
+        let stamp = self.stamp(now);
+        let slot = &mut self.slots[stamp % self.slots.len()];
         if slot.stamp != stamp {
             *slot = Slot { stamp, tally: Tally::default() };
         }
@@ -147,14 +146,22 @@ impl Ring {
 
     /// Every slot up to the one that `now` is in, oldest first, with its beginning.
     pub(super) fn read(&self, now: Timestamp) -> Vec<(Timestamp, Tally)> {
-        let newest = now.as_second().div_euclid(self.slot_s);
-        let count = self.slots.len() as i64;
-        let one = |stamp: i64| {
-            let slot = self.slots[usize::try_from(stamp.rem_euclid(count)).unwrap_or_default()];
-            let tally = if slot.stamp == stamp { slot.tally } else { Tally::default() };
-            (Timestamp::from_second(stamp * self.slot_s).unwrap_or(now), tally)
+        let (newest, count) = (self.stamp(now), self.slots.len());
+        let begin = |stamp: usize| {
+            let second = i64::try_from(stamp * self.slot_s).unwrap_or(i64::MAX);
+            Timestamp::from_second(second).unwrap_or(now)
         };
-        (newest - count + 1..=newest).map(one).collect()
+        let one = |stamp: usize| {
+            let slot = self.slots[stamp % count];
+            let tally = if slot.stamp == stamp { slot.tally } else { Tally::default() };
+            (begin(stamp), tally)
+        };
+        ((newest + 1).saturating_sub(count)..=newest).map(one).collect()
+    }
+
+    /// Which slot since 1970 it is.
+    fn stamp(&self, now: Timestamp) -> usize {
+        usize::try_from(now.as_second()).unwrap_or(0) / self.slot_s
     }
 }
 
