@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::server::Server;
 use crate::support::bundle_builder::BundleBuilder;
-use crate::support::{guests, rounds};
+use crate::support::{guests, note, rounds};
 
 const PIECE: usize = 64 * 1024;
 /// What a server may grow by while a body passes, however long that is.
@@ -128,6 +128,7 @@ fn a_large_answer_passes_in_little_memory() {
         assert!(count > pieces * PIECE, "{count}");
     });
 
+    note(&format!("{pieces} x {PIECE} bytes down: memory grew by {grown} bytes"));
     assert!(grown < ROOM_BYTES, "it grew by {grown} bytes");
 }
 
@@ -144,5 +145,6 @@ fn a_large_upload_passes_in_little_memory() {
         assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with(&length), "{answer}");
     });
 
+    note(&format!("{pieces} x {PIECE} bytes up: memory grew by {grown} bytes"));
     assert!(grown < ROOM_BYTES, "it grew by {grown} bytes");
 }
