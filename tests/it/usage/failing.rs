@@ -150,3 +150,21 @@ async fn with_zero_failures_it_is_never_left_alone() {
         assert_eq!(app.get(A).await.code(), "extension_failed");
     }
 }
+
+#[tokio::test]
+async fn the_pages_say_that_it_is_failing_and_why() {
+    let (app, _) = left_alone().await;
+    let cookie = app.session().await;
+    let page = async |path: &str| {
+        app.call(Method::GET, path).anonymous().header("cookie", &cookie).send().await.text()
+    };
+
+    let (list, overview) =
+        (page("/admin/extensions").await, page("/admin/extensions/com.example.hello").await);
+
+    assert!(list.contains("1 extension, 0 enabled, 1 failing"), "{list}");
+    assert!(list.contains("3 executions failed"), "{list}");
+    for part in ["It is failing, and is left alone for now", "unreachable", "3 failed (3 trapped)"] {
+        assert!(overview.contains(part), "{part} is not in\n{overview}");
+    }
+}
