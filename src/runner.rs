@@ -175,10 +175,11 @@ impl Runner {
 
     /// Runs the component of `invocation` on its request.
     pub async fn execute(&self, invocation: Invocation) -> Result<GuestResponse, ExecuteError> {
-        let Invocation { content_hash, world, context, request, .. } = invocation;
+        let Invocation { content_hash, world, context, request, mut observer, .. } = invocation;
         let component = self.components.get(&content_hash).filter(|found| found.world() == world);
         let component = component.ok_or(ExecuteError::NotPrepared)?;
-        let slot = self.slots.acquire(&context.install).await?;
+        let slot = self.slots.acquire(&context.install).await;
+        let slot = slot.map_err(|error| observer.refuse(error))?;
 
         let limits = AnswerLimits {
             started: Instant::now(),
@@ -190,7 +191,7 @@ impl Runner {
         let time = Arc::new(Timekeeper::new(self.cpu_limit));
         let charge = slot.charge(&time);
         let host = Host::new(context, invocation.grants, invocation.user, self.limits.per_call());
-        let host = host.observed(invocation.observer).timed(&time);
+        let host = host.observed(observer).timed(&time);
         let store = self.store(host, limits::hostcall_fuel(world, limits.max_bytes), &time);
         let ticker = Arc::clone(&self.ticker);
         let execution = Execution { component, store, time, limits, charge, slot, ticker };

@@ -69,6 +69,8 @@ const RANGES: &[(&str, u64, u64)] = &[
     ("runner.wasm_stack_bytes", 64 * KIB, MIB),
     ("runner.compile_threads", 1, 64),
     ("runner.compiled_bytes", 0, ANY),
+    ("runner.breaker_failures", 0, 1_000_000),
+    ("runner.breaker_max_pause_ms", 1_000, HOUR_MS),
     ("gateway.timeout_ms", 1, 60_000),
     ("gateway.stream_timeout_ms", 1, 24 * HOUR_MS),
     ("gateway.stream_idle_timeout_ms", 1, HOUR_MS),

@@ -39,6 +39,10 @@ pub struct RunnerConfig {
     pub compile_threads: usize,
     /// Bytes of compiled components kept on disk, for starts that compile nothing; 0: none.
     pub compiled_bytes: u64,
+    /// Executions of an install that fail in a row until it is left alone a while; 0: never.
+    pub breaker_failures: u32,
+    /// Milliseconds a failing install is left alone at most between two tries.
+    pub breaker_max_pause_ms: u64,
     /// `RUNNER_BASE_URL`: the runner is inside this process. Read and checked; no effect.
     pub base_url: String,
 }
@@ -61,6 +65,8 @@ impl Default for RunnerConfig {
             wasm_stack_bytes: 512 * 1024,
             compile_threads: 1,
             compiled_bytes: 2 * 1024 * 1024 * 1024,
+            breaker_failures: 10,
+            breaker_max_pause_ms: 60_000,
             base_url: String::new(),
         }
     }

@@ -32,11 +32,13 @@ pub struct Ended<'a> {
     pub error: Option<&'a ExecuteError>,
 }
 
-/// Is told of an execution when it ends, once, whichever way it ends.
+/// Is told of an execution when it ends, once, whichever way it ends; also if it found no slot.
 ///
 /// It is called on the thread of the execution: it must not wait.
 #[derive(Clone, Default)]
-pub struct Observer(Option<Arc<dyn Fn(&Ended<'_>) + Send + Sync>>);
+pub struct Observer(Option<Arc<Tell>>);
+
+type Tell = dyn Fn(&Ended<'_>) + Send + Sync;
 
 impl Outcome {
     /// Every outcome, in the order of their indices.
@@ -112,6 +114,13 @@ impl Observer {
         if let Some(tell) = self.0.take() {
             tell(ended);
         }
+    }
+
+    /// Tells that an execution was not begun, and gives back why.
+    pub(super) fn refuse(&mut self, error: ExecuteError) -> ExecuteError {
+        let usage = Usage::default();
+        self.tell(&Ended { usage: &usage, outcome: Outcome::Refused, error: Some(&error) });
+        error
     }
 
     /// Whether the end is told already, or nobody wants to know.

@@ -152,14 +152,10 @@ impl Drop for Host {
     fn drop(&mut self) {
         if !self.observer.is_told() {
             let usage = self.close();
-            let expired = self.time.as_ref().and_then(|time| time.expired());
-            match expired.map(ExecuteError::Deadline) {
-                Some(late) => self.tell(&usage, Some(&late), false),
-                None => {
-                    let ended = Ended { usage: &usage, outcome: Outcome::Caller, error: None };
-                    self.observer.tell(&ended);
-                }
-            }
+            let late = self.time.as_ref().and_then(|time| time.expired());
+            let late = late.map(ExecuteError::Deadline);
+            let outcome = late.as_ref().map_or(Outcome::Caller, |late| Outcome::of(late, false));
+            self.observer.tell(&Ended { usage: &usage, outcome, error: late.as_ref() });
         }
     }
 }

@@ -106,6 +106,11 @@ impl ApiError {
             DispatchError::Preparing(_) => {
                 Self::client(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).retry_after(5)
             }
+            DispatchError::Failing { left_alone, .. } => {
+                Self::client(StatusCode::SERVICE_UNAVAILABLE, "extension_failing", detail)
+                    .retry_after(left_alone.wait_s())
+                    .hint("the page of the extension and the log say why it fails; enabling it again, or another version, begins anew")
+            }
             DispatchError::Compile(CompileError::Prepare(error)) => {
                 let detail = "the extension's component cannot be used";
                 Self::server(StatusCode::BAD_GATEWAY, "extension_failed", detail, error)

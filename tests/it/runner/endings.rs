@@ -7,7 +7,10 @@ use super::*;
 
 /// Every end that was told, in order.
 #[derive(Clone, Default)]
-struct Told(Arc<Mutex<Vec<(Outcome, Usage, Option<String>)>>>);
+struct Told(Arc<Mutex<Vec<End>>>);
+
+/// How it ended, what it took, and why it failed.
+type End = (Outcome, Usage, Option<String>);
 
 impl Told {
     fn observer(&self) -> Observer {
@@ -19,7 +22,7 @@ impl Told {
     }
 
     /// The one end there is, once it is told.
-    async fn only(&self) -> (Outcome, Usage, Option<String>) {
+    async fn only(&self) -> End {
         let started = Instant::now();
         while self.0.lock().unwrap().is_empty() && started.elapsed() < PATIENT {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -30,7 +33,7 @@ impl Told {
     }
 }
 
-async fn end_of(stage: &Stage, invocation: Invocation) -> (Outcome, Usage, Option<String>) {
+async fn end_of(stage: &Stage, invocation: Invocation) -> End {
     let told = Told::default();
     let observed = Invocation { observer: told.observer(), ..invocation };
     stage.execute(observed).await.ok();

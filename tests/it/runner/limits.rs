@@ -62,17 +62,62 @@ async fn fifty_guests_that_never_end_each_have_their_time_and_little_more() {
     assert!(*last < Duration::from_secs(5), "{last:?}");
 }
 
+/// How late whoever waits learns of each deadline, while others wait in the host and four
+/// compute.
+async fn lateness(stage: &Arc<Stage>, waiting: usize) -> Vec<Duration> {
+    let deadline = Duration::from_secs(2);
+    let wait = |path: &'static str| {
+        let stage = Arc::clone(stage);
+        tokio::spawn(async move {
+            let started = Instant::now();
+            let outcome = stage.call_within(path, 2_000).await;
+            assert!(matches!(outcome, Err(ExecuteError::Deadline(_))), "{outcome:?}");
+            started.elapsed().saturating_sub(deadline)
+        })
+    };
+    let paths = std::iter::repeat_n("/loops", 4).chain(std::iter::repeat_n("/pauses", waiting));
+    let mut late = Vec::new();
+    for call in paths.map(wait).collect::<Vec<_>>() {
+        late.push(call.await.unwrap());
+    }
+    late.sort_unstable();
+    late
+}
+
+#[tokio::test]
+async fn deadlines_are_met_among_a_thousand_executions_of_which_four_compute() {
+    let config = RunnerConfig {
+        slots: 1_000,
+        slots_per_tenant: 1_000,
+        slots_per_install: 1_000,
+        memories: 1,
+        instances: 4,
+        cpu_ms: 30_000,
+        ..small()
+    };
+    let component = guests::proxy("streams");
+    let stage = Arc::new(Stage::with(&config, TargetWorld::WasiHttp, component).await);
+
+    let late = lateness(&stage, 996).await;
+
+    let (median, p99, most) = (late[500], late[990], late[999]);
+    note(&format!(
+        "1,000 deadlines: {median:?} late in the median, {p99:?} at p99, {most:?} at most"
+    ));
+    assert!(p99 < Duration::from_secs(2), "{p99:?}");
+}
+
 #[tokio::test]
 async fn a_guest_may_compute_for_so_long_and_wait_for_longer() {
     let config = RunnerConfig { cpu_ms: 100, ..small() };
     let loops = guests::extension("loops");
-    let computes = Stage::with(&config, TargetWorld::Extension, loops).await;
+    let busy = Stage::with(&config, TargetWorld::Extension, loops).await;
     let waits = Stage::with(&config, TargetWorld::WasiHttp, guests::proxy("streams")).await;
 
-    let computed = computes.call("/").await;
+    let outcome = busy.call("/").await;
     let waited = waits.call_within("/ticks", 500).await;
 
-    assert!(matches!(computed, Err(ExecuteError::Cpu(limit)) if limit.as_millis() == 100));
+    assert!(matches!(outcome, Err(ExecuteError::Cpu(limit)) if limit.as_millis() == 100));
     assert!(matches!(waited, Err(ExecuteError::Deadline(_))), "{waited:?}");
 }
 
