@@ -51,12 +51,13 @@ struct Open {
     reason: String,
 }
 
-/// The call was not let through.
+/// Calls to this install are not let through for now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Held {
+pub struct LeftAlone {
     /// Failed executions since the trouble began.
-    pub(super) failures: u32,
-    pub(super) wait: SignedDuration,
+    pub failures: u32,
+    /// Until one is let through to try.
+    pub wait: SignedDuration,
 }
 
 /// What an execution changed.
@@ -73,6 +74,13 @@ impl BreakerRule {
     }
 }
 
+impl LeftAlone {
+    /// Whole seconds until a call is let through, at least one.
+    pub fn wait_s(&self) -> u64 {
+        self.wait.as_millis().max(1).unsigned_abs().div_ceil(1_000).try_into().unwrap_or(u64::MAX)
+    }
+}
+
 impl Breaker {
     pub(super) fn new(rule: BreakerRule, spread: u8) -> Self {
         Self { rule, spread, in_row: 0, recent: Default::default(), open: None }
@@ -84,12 +92,12 @@ impl Breaker {
     }
 
     /// Whether a call would be let through.
-    pub(super) fn check(&self, now: Timestamp) -> Result<(), Held> {
+    pub(super) fn check(&self, now: Timestamp) -> Result<(), LeftAlone> {
         let Some(open) = &self.open else { return Ok(()) };
         let wait = open.until.duration_since(now);
         // A clock that was set back must not make a long pause of a short one.
         if wait > SignedDuration::ZERO && wait <= self.spread_out(open.pause) {
-            Err(Held { failures: open.failures, wait })
+            Err(LeftAlone { failures: open.failures, wait })
         } else {
             Ok(())
         }
@@ -99,7 +107,7 @@ impl Breaker {
     ///
     /// After a pause one goes through and tries for the others, who wait for it as long as
     /// they have waited before: should it never come to an end, another one tries then.
-    pub(super) fn admit(&mut self, now: Timestamp) -> Result<(), Held> {
+    pub(super) fn admit(&mut self, now: Timestamp) -> Result<(), LeftAlone> {
         self.check(now)?;
         let spread_out = self.open.as_ref().map(|open| self.spread_out(open.pause));
         if let (Some(open), Some(pause)) = (&mut self.open, spread_out) {
@@ -125,6 +133,11 @@ impl Breaker {
                 None
             }
         }
+    }
+
+    /// An execution that tries has begun to answer, and may go on for minutes.
+    pub(super) fn begin(&mut self, now: Timestamp) -> Option<Turn> {
+        if self.open.is_some() { self.succeed(now) } else { None }
     }
 
     /// An execution failed, and the install is to blame.

@@ -20,8 +20,8 @@ use crate::model::{
 };
 use crate::registry::{Live, LiveInstall};
 use crate::runner::{
-    ExecuteError, ExecutionContext, GuestRequest, GuestResponse, Invocation, RequestBody,
-    StreamLimits, UserIdentity,
+    ExecuteError, ExecutionContext, GuestBody, GuestRequest, GuestResponse, Invocation,
+    RequestBody, StreamLimits, UserIdentity,
 };
 
 /// Who calls, as far as the door could tell.
@@ -179,9 +179,13 @@ impl App {
             } else {
                 gateway.max_whole_response_bytes()
             },
-            observer: metered.observer,
+            observer: metered.observer.clone(),
         };
-        Ok(self.runner.execute(invocation).await?)
+        let response = self.runner.execute(invocation).await?;
+        if matches!(response.body, GuestBody::Stream(_)) {
+            metered.note_begun(self.clock.now());
+        }
+        Ok(response)
     }
 }
 

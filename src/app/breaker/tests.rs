@@ -35,7 +35,7 @@ impl Scene {
 
     /// Milliseconds that a call would have to wait.
     fn wait_ms(&self) -> i128 {
-        self.breaker.check(self.now).map_or_else(|held| held.wait.as_millis(), |()| 0)
+        self.breaker.check(self.now).map_or_else(|refused| refused.wait.as_millis(), |()| 0)
     }
 }
 
@@ -49,7 +49,7 @@ fn failures_in_a_row_open_it_and_one_less_does_not() {
 
     let pause = SignedDuration::from_secs(1);
     assert_eq!(turn, Some(Turn::Opened { failures: 4, pause }));
-    assert_eq!(scene.breaker.check(scene.now), Err(Held { failures: 4, wait: pause }));
+    assert_eq!(scene.breaker.check(scene.now), Err(LeftAlone { failures: 4, wait: pause }));
 }
 
 #[test]

@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
+use super::meter::{HOURS, MINUTES};
 use super::*;
 use crate::model::{ContentHash, TenantId};
-use crate::runner::Usage;
+use crate::runner::{Ended, Outcome, Usage};
 
 struct Still;
 
@@ -55,6 +58,10 @@ fn calls(usages: &Usages, install: &Install) -> u64 {
     report.hours.iter().map(|(_, tally)| tally.ran()).sum()
 }
 
+fn failing(usages: &Usages, install: &Install) -> Option<Failing> {
+    usages.find(&install.id)?.meter.failing(install)
+}
+
 #[test]
 fn what_an_install_took_is_in_minutes_and_hours() {
     let (usages, install) = (usages(10), install());
@@ -73,7 +80,8 @@ fn what_an_install_took_is_in_minutes_and_hours() {
 fn the_installs_not_called_for_longest_are_forgotten_beyond_the_bound() {
     let (usages, first) = (usages(10), install());
     call(&usages, &first, Outcome::Answered).unwrap();
-    usages.find(&first.id).unwrap().meter.called_at.store(0, Relaxed);
+    let past = Timestamp::UNIX_EPOCH;
+    usages.find(&first.id).unwrap().meter.admit(&first, past).unwrap();
     let second = install();
     call(&usages, &second, Outcome::Answered).unwrap();
     for _ in 0..MAX_INSTALLS - 1 {
@@ -105,7 +113,7 @@ fn an_install_that_fails_is_left_alone_and_others_are_not() {
     let refused = call(&usages, &fails, Outcome::Answered).unwrap_err();
 
     assert_eq!((refused.failures, refused.wait_s()), (3, 2), "1 s and up to a tenth");
-    assert!(usages.failing(&fails).is_some());
+    assert!(failing(&usages, &fails).is_some());
     assert_eq!(usages.check(&works), Ok(()));
     let report = usages.report(&fails.id);
     assert_eq!(report.minutes.last().unwrap().1.held_back, 1);
@@ -119,7 +127,7 @@ fn a_change_of_the_install_begins_anew() {
     }
     fails.updated_at += SignedDuration::from_secs(1);
 
-    assert!(usages.failing(&fails).is_none());
+    assert!(failing(&usages, &fails).is_none());
     assert_eq!(usages.check(&fails), Ok(()));
     assert_eq!(call(&usages, &fails, Outcome::Memory), Ok(()));
 }

@@ -29,13 +29,9 @@ fn streaming() -> Server {
         ("PLUGBOARD_GATEWAY__MAX_RESPONSE_BYTES", &most),
         ("PLUGBOARD_TELEMETRY__LOG_FORMAT", "json"),
     ]);
-    let folder = server.desk.path("streams");
-    fs::create_dir_all(folder.join("dist")).unwrap();
-    fs::write(folder.join("dist/main.wasm"), guests::proxy("streams")).unwrap();
     let bundle = BundleBuilder::new("com.example.streams", "1.0.0");
     let bundle = bundle.endpoint("GET", "/much/:n").endpoint("POST", "/counts");
-    fs::write(folder.join("manifest.json"), bundle.manifest_json()).unwrap();
-    server.desk.ok("publish streams --key acme.key --install --enable --grant-all");
+    server.install(&bundle, &guests::proxy("streams"));
     server
 }
 

@@ -1,5 +1,7 @@
 //! Installs that are left alone for a while.
 
+use http_body_util::BodyExt;
+
 use super::*;
 use crate::support::test_app::Answer;
 
@@ -168,4 +170,26 @@ async fn the_pages_say_that_it_is_failing_and_why() {
     {
         assert!(overview.contains(part), "{part} is not in\n{overview}");
     }
+}
+
+#[tokio::test]
+async fn a_stream_that_begins_lets_the_others_through_before_it_ends() {
+    let app = TestApp::start_with(|config| config.runner.breaker_failures = 3).await;
+    let streams = BundleBuilder::new("com.example.hello", "1.0.0")
+        .component(guests::proxy("streams"))
+        .endpoint("GET", "/ticks")
+        .endpoint("GET", "/breaks");
+    let id = app.install(&streams).await;
+    for _ in 0..3 {
+        let broken = app.call(Method::GET, "/api/ext/com.example.hello/breaks").open().await;
+        broken.into_body().collect().await.unwrap_err();
+    }
+    let failing = usage_of(&app, &id).await;
+    app.clock.advance(2);
+
+    let ticks = app.call(Method::GET, "/api/ext/com.example.hello/ticks").open().await;
+
+    assert_eq!(failing["failing"]["failures"], 3, "{failing}");
+    assert_eq!(usage_of(&app, &id).await["failing"], Value::Null);
+    drop(ticks);
 }
