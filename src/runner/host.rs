@@ -22,7 +22,7 @@ pub(super) use self::guest_log::escape;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wasmtime::bail;
 use wasmtime::component::ResourceTable;
@@ -134,6 +134,7 @@ impl Host {
         self.wasi = None;
         Usage {
             duration: self.started.elapsed(),
+            cpu: self.time.as_ref().map_or(Duration::ZERO, |time| time.spent()),
             peak_memory_bytes: self.limits.memory_bytes(),
             host_calls: self.calls,
             ..self.log.close()

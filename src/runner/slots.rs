@@ -1,12 +1,14 @@
 //! Who may execute now: three queues in a row, install, tenant, appliance.
 
+mod fair_queue;
+
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
+
+use self::fair_queue::{FairQueue, Permit};
 
 use super::cpu_account::{CpuAccount, CpuAllowance};
 use super::error::ExecuteError;
@@ -14,21 +16,20 @@ use super::timekeeper::Timekeeper;
 use crate::config::RunnerConfig;
 use crate::model::{InstallId, InstallLabels, TenantId};
 
-/// Executions that may wait for each slot of a queue.
-const WAITING_PER_SLOT: usize = 2;
 /// Queues of installs kept before the idle ones are dropped.
 const IDLE_LANES: usize = 1_024;
 
 /// The slots of the appliance.
 pub(super) struct Slots {
     lanes: Mutex<Lanes>,
-    appliance: Lane,
+    /// Tenants take turns.
+    appliance: Arc<FairQueue<TenantId>>,
     queue: Duration,
 }
 
 /// The right to execute, until dropped.
 pub(super) struct Slot {
-    _permits: [OwnedSemaphorePermit; 3],
+    _permits: (Permit<()>, Permit<InstallId>, Permit<TenantId>),
     account: Arc<CpuAccount>,
 }
 
@@ -40,7 +41,7 @@ pub(super) struct CpuCharge {
 
 struct Lanes {
     installs: HashMap<InstallId, InstallLane>,
-    tenants: HashMap<TenantId, Lane>,
+    tenants: HashMap<TenantId, Arc<FairQueue<InstallId>>>,
     slots_per_install: usize,
     slots_per_tenant: usize,
     allowance: CpuAllowance,
@@ -49,18 +50,10 @@ struct Lanes {
 /// The lane of an install, with that of its tenant, so that one look-up finds both.
 #[derive(Clone)]
 struct InstallLane {
-    own: Lane,
-    tenant: Lane,
+    own: Arc<FairQueue<()>>,
+    /// The tenant's installs take turns.
+    tenant: Arc<FairQueue<InstallId>>,
     account: Arc<CpuAccount>,
-}
-
-#[derive(Clone)]
-struct Lane(Arc<LaneState>);
-
-struct LaneState {
-    free: Arc<Semaphore>,
-    waiting: AtomicUsize,
-    slots: usize,
 }
 
 impl Slots {
@@ -73,7 +66,7 @@ impl Slots {
                 slots_per_tenant: config.slots_per_tenant,
                 allowance: CpuAllowance::new(config),
             }),
-            appliance: Lane::new(config.slots),
+            appliance: Arc::new(FairQueue::new(config.slots)),
             queue: Duration::from_millis(config.queue_ms),
         }
     }
@@ -87,10 +80,12 @@ impl Slots {
         // No code panics while it holds the lock.
         let lane = self.lanes.lock().unwrap_or_else(PoisonError::into_inner).get(install);
         lane.account.check(Instant::now().into_std())?;
-        let own = lane.own.acquire(until).await.ok_or(ExecuteError::InstallBusy)?;
-        let tenant = lane.tenant.acquire(until).await.ok_or(ExecuteError::TenantBusy)?;
-        let appliance = self.appliance.acquire(until).await.ok_or(ExecuteError::Busy)?;
-        Ok(Slot { _permits: [own, tenant, appliance], account: lane.account })
+        let own = lane.own.acquire(&(), until).await.ok_or(ExecuteError::InstallBusy)?;
+        let tenant = lane.tenant.acquire(&install.install, until).await;
+        let tenant = tenant.ok_or(ExecuteError::TenantBusy)?;
+        let appliance = self.appliance.acquire(&install.tenant, until).await;
+        let appliance = appliance.ok_or(ExecuteError::Busy)?;
+        Ok(Slot { _permits: (own, tenant, appliance), account: lane.account })
     }
 }
 
@@ -114,59 +109,22 @@ impl Lanes {
         }
         let now = Instant::now().into_std();
         if self.installs.len() >= IDLE_LANES {
-            self.installs.retain(|_, lane| !lane.own.is_idle() || !lane.account.is_full(now));
-            self.tenants.retain(|_, tenant| !tenant.is_idle());
+            self.installs.retain(|_, lane| !is_idle(&lane.own) || !lane.account.is_full(now));
+            self.tenants.retain(|_, tenant| !is_idle(tenant));
         }
         let tenant = self.tenants.entry(install.tenant.clone());
-        let tenant = tenant.or_insert_with(|| Lane::new(self.slots_per_tenant)).clone();
-        let own = Lane::new(self.slots_per_install);
+        let per_tenant = self.slots_per_tenant;
+        let tenant = tenant.or_insert_with(|| Arc::new(FairQueue::new(per_tenant))).clone();
+        let own = Arc::new(FairQueue::new(self.slots_per_install));
         let lane = InstallLane { own, tenant, account: Arc::new(self.allowance.open(now)) };
         self.installs.insert(install.install, lane.clone());
         lane
     }
 }
 
-impl Lane {
-    fn new(slots: usize) -> Self {
-        let slots = slots.clamp(1, Semaphore::MAX_PERMITS);
-        let free = Arc::new(Semaphore::new(slots));
-        Self(Arc::new(LaneState { free, waiting: AtomicUsize::new(0), slots }))
-    }
-
-    /// Nobody holds a slot, waits for one or is about to ask for one.
-    fn is_idle(&self) -> bool {
-        Arc::strong_count(&self.0) == 1 && Arc::strong_count(&self.0.free) == 1
-    }
-
-    async fn acquire(&self, until: Instant) -> Option<OwnedSemaphorePermit> {
-        if let Ok(permit) = Arc::clone(&self.0.free).try_acquire_owned() {
-            return Some(permit);
-        }
-        let waiting = Waiting::new(&self.0.waiting);
-        if waiting.ahead >= self.0.slots.saturating_mul(WAITING_PER_SLOT) {
-            return None;
-        }
-        let free = Arc::clone(&self.0.free);
-        timeout_at(until, free.acquire_owned()).await.ok()?.ok()
-    }
-}
-
-/// A place in a queue; given up when dropped, also by a caller that goes away.
-struct Waiting<'a> {
-    count: &'a AtomicUsize,
-    ahead: usize,
-}
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        Self { count, ahead: count.fetch_add(1, Relaxed) }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.count.fetch_sub(1, Relaxed);
-    }
+/// Nobody holds a slot, waits for one or is about to ask for one.
+fn is_idle<K: fair_queue::Key>(queue: &Arc<FairQueue<K>>) -> bool {
+    Arc::strong_count(queue) == 1
 }
 
 #[cfg(test)]

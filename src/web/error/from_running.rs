@@ -129,10 +129,14 @@ impl From<ExecuteError> for ApiError {
         };
         match error {
             ExecuteError::Busy | ExecuteError::NotPrepared => {
-                Self::client(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).retry_after(1)
+                Self::client(StatusCode::SERVICE_UNAVAILABLE, "busy", detail)
+                    .retry_after(1)
+                    .hint("`runner.slots` is how many calls run at once")
             }
             ExecuteError::InstallBusy | ExecuteError::TenantBusy => {
-                Self::client(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).retry_after(1)
+                Self::client(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)
+                    .retry_after(1)
+                    .hint("`runner.slots_per_install` and `runner.slots_per_tenant` are how many calls run at once")
             }
             ExecuteError::Deadline(_) | ExecuteError::Idle(_) => {
                 Self::client(StatusCode::GATEWAY_TIMEOUT, "extension_timeout", detail)
@@ -145,6 +149,7 @@ impl From<ExecuteError> for ApiError {
                 let seconds = retry_after.as_millis().div_ceil(1_000);
                 Self::client(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)
                     .retry_after(u64::try_from(seconds).unwrap_or(u64::MAX))
+                    .hint("`runner.cpu_percent_per_install` is what an install may use over time")
             }
             ExecuteError::Memory(_) => {
                 failed("the extension needs more memory than it may have", error)

@@ -79,6 +79,7 @@ async fn an_execution_that_fails_says_why_and_what_it_took() {
         assert_eq!(outcome, expected, "{guest}");
         assert!(reason.is_some(), "{guest}");
         assert!(usage.peak_memory_bytes >= 64 * 1024, "{guest}: {usage:?}");
+        assert!(usage.cpu > Duration::ZERO, "{guest}: {usage:?}");
     }
     let hoards = Stage::extension("hoards").await;
     let (_, usage, _) = end_of(&hoards, hoards.get("/")).await;
