@@ -3,6 +3,7 @@
 mod abilities;
 mod answering;
 mod endings;
+mod hostile;
 mod limits;
 mod precompiled;
 mod preparing;
@@ -42,13 +43,21 @@ impl Stage {
     }
 
     async fn with(config: &RunnerConfig, world: TargetWorld, component: Bytes) -> Self {
+        Self::prepared(config, world, component).await.unwrap()
+    }
+
+    async fn prepared(
+        config: &RunnerConfig,
+        world: TargetWorld,
+        component: Bytes,
+    ) -> Result<Self, PrepareError> {
         let runner = Runner::new(config, None).unwrap();
-        runner.prepare(hash(), world, component).await.unwrap();
+        runner.prepare(hash(), world, component).await?;
         let (tenant, extension) =
             (TenantId::default_tenant(), "com.example.guest".parse().unwrap());
         let version = "1.2.3".parse().unwrap();
         let install = InstallLabels::of(tenant, extension, InstallId::random(), &version);
-        Self { runner, world, install: Arc::new(install) }
+        Ok(Self { runner, world, install: Arc::new(install) })
     }
 
     async fn extension(guest: &str) -> Self {

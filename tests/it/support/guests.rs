@@ -69,7 +69,11 @@ fn escaped(bytes: &[u8]) -> String {
     bytes.iter().flat_map(hex).collect()
 }
 
+/// Whole modules stay as they are.
 fn extension_from(fields: &str, world: &str) -> Bytes {
+    if fields.lines().any(|line| line.starts_with("(module")) {
+        return component(fields, world);
+    }
     component(&format!("(module {fields} {})", read("prelude")), world)
 }
 
