@@ -57,7 +57,7 @@ impl Execution {
         };
         let (time, until) = (Arc::clone(&self.time), self.limits.until_begun());
         let (reply, answer) = Reply::new();
-        let work = executors.spawn(self.run(request, reply));
+        let work = executors.spawn(Arc::clone(&time), self.run(request, reply));
         match until.wait(upload.as_deref(), answer).await {
             Ok(answered) => {
                 // Without a reader it ends by itself.

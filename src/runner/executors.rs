@@ -1,16 +1,28 @@
 //! The threads that guests run on: their own, behind those that speak HTTP.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::Poll;
 use std::thread;
 
 use rustix::process::setpriority_process;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_util::task::AbortOnDropHandle;
+
+use super::TICK;
+use super::timekeeper::Timekeeper;
 
 /// How much politer guests are than the threads that answer clients: with both at work, a
 /// third of the time is theirs (sched(7), "The nice value").
 const NICENESS: i32 = 5;
+/// The same of guests that compute for long: with others at work, a tenth is theirs.
+const LONG_NICENESS: i32 = 15;
+/// Threads for guests at least. What a guest does in one instruction, as filling its memory,
+/// nothing interrupts; meanwhile others need a thread that the kernel can give the core to.
+const MIN_THREADS: usize = 4;
 /// A thread looks for new executions before every second turn. Guests that compute take
 /// turns of a tick; by default a new one could wait for sixty of them.
 const NEW_FIRST: u32 = 2;
@@ -19,53 +31,84 @@ const TIMER_TURNS: u32 = 4;
 
 /// Runs executions on threads of their own, however many there are.
 pub(super) struct Executors {
-    /// `None` only while it is dropped.
-    runtime: Option<Runtime>,
+    /// Where every execution begins. `None` only while it is dropped, as the other.
+    all: Option<Runtime>,
+    /// Where those go on that compute for longer than a tick.
+    long: Option<Runtime>,
 }
 
 impl Executors {
-    /// Starts the threads; 0: one for each core that the process may use.
+    /// Starts the threads; 0: one for each core that the process may use. There are as many
+    /// again for executions that compute for long.
     pub(super) fn start(threads: usize) -> io::Result<Self> {
-        let threads = match threads {
-            0 => thread::available_parallelism()?.get(),
-            threads => threads,
+        let cores = thread::available_parallelism()?.get();
+        let (all, long) = match threads {
+            0 => (cores.max(MIN_THREADS), cores),
+            threads => (threads, threads),
         };
-        let told = AtomicBool::new(false);
-        // No guest waits for a socket itself, so there are timers and no more.
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(threads)
-            .thread_name("runner-guest")
-            .enable_time()
-            .global_queue_interval(NEW_FIRST)
-            .event_interval(TIMER_TURNS)
-            .on_thread_start(move || step_back(&told))
-            .build()?;
-        Ok(Self { runtime: Some(runtime) })
+        Ok(Self {
+            all: Some(runtime("runner-guest", all, NICENESS)?),
+            long: Some(runtime("runner-long", long, LONG_NICENESS)?),
+        })
     }
 
-    /// Begins an execution, which ends when what comes back is dropped.
+    /// Begins an execution, which ends when what comes back is dropped. `time` is what it
+    /// counts its turns with.
     pub(super) fn spawn(
         &self,
+        time: Arc<Timekeeper>,
         execution: impl Future<Output = ()> + Send + 'static,
     ) -> AbortOnDropHandle<()> {
-        let runtime = self.runtime.as_ref().expect("it is there until it is dropped");
-        AbortOnDropHandle::new(runtime.spawn(execution))
+        const THERE: &str = "it is there until it is dropped";
+        let long = self.long.as_ref().expect(THERE).handle().clone();
+        let execution = begin(Box::pin(execution), time, long);
+        AbortOnDropHandle::new(self.all.as_ref().expect(THERE).spawn(execution))
     }
+}
+
+/// Polls an execution until it ends, or hands it on once it has computed for a tick.
+async fn begin(
+    mut execution: Pin<Box<impl Future<Output = ()> + Send + 'static>>,
+    time: Arc<Timekeeper>,
+    long: Handle,
+) {
+    let is_over = poll_fn(|cx| match execution.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(true),
+        Poll::Pending if time.spent() >= TICK => Poll::Ready(false),
+        Poll::Pending => Poll::Pending,
+    });
+    if !is_over.await {
+        // It panics only if the execution does, which is its end here too.
+        let _ = AbortOnDropHandle::new(long.spawn(execution)).await;
+    }
+}
+
+fn runtime(name: &str, threads: usize, niceness: i32) -> io::Result<Runtime> {
+    let told = AtomicBool::new(false);
+    // No guest waits for a socket itself, so there are timers and no more.
+    Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name(name)
+        .enable_time()
+        .global_queue_interval(NEW_FIRST)
+        .event_interval(TIMER_TURNS)
+        .on_thread_start(move || step_back(niceness, &told))
+        .build()
 }
 
 impl Drop for Executors {
     /// Does not wait, because it may happen on a thread that must not: executions under way
     /// end at their next tick.
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
+        for runtime in [self.all.take(), self.long.take()].into_iter().flatten() {
             runtime.shutdown_background();
         }
     }
 }
 
 /// Lowers the priority of this thread alone, as Linux does for process 0.
-fn step_back(told: &AtomicBool) {
-    if let Err(error) = setpriority_process(None, NICENESS)
+fn step_back(niceness: i32, told: &AtomicBool) {
+    if let Err(error) = setpriority_process(None, niceness)
         && !told.swap(true, Relaxed)
     {
         tracing::warn!("Extensions run at the same priority as everything else: {error}");
@@ -74,35 +117,86 @@ fn step_back(told: &AtomicBool) {
 
 #[cfg(test)]
 mod tests {
+    use std::hint::black_box;
+    use std::time::Duration;
+
     use rustix::process::getpriority_process;
+    use rustix::time::{ClockId, Timespec, clock_gettime};
     use tokio::sync::oneshot;
+    use tokio::task::yield_now;
 
     use super::*;
+
+    fn time() -> Arc<Timekeeper> {
+        Arc::new(Timekeeper::new(Duration::from_secs(10)))
+    }
+
+    /// Has more of a processor than a tick.
+    fn compute() {
+        let had = || clock_gettime(ClockId::ThreadCPUTime);
+        let end = had() + Timespec { tv_sec: 0, tv_nsec: 15_000_000 };
+        while had() < end {
+            black_box(0);
+        }
+    }
+
+    fn priority() -> i32 {
+        getpriority_process(None).unwrap()
+    }
 
     #[tokio::test]
     async fn guests_run_at_a_lower_priority_than_who_waits_for_them() {
         let executors = Executors::start(1).unwrap();
-        let (sender, priority) = oneshot::channel();
+        let (sender, told) = oneshot::channel();
 
-        let task = executors.spawn(async move {
-            sender.send(getpriority_process(None).unwrap()).unwrap();
-        });
+        let task = executors.spawn(time(), async move { sender.send(priority()).unwrap() });
 
-        assert_eq!(priority.await.unwrap(), getpriority_process(None).unwrap() + NICENESS);
+        assert_eq!(told.await.unwrap(), priority() + NICENESS);
+        task.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_computes_for_long_goes_on_at_an_even_lower_one() {
+        let executors = Executors::start(1).unwrap();
+        let (sender, told) = oneshot::channel();
+        let time = time();
+        let guest = async move {
+            let before = priority();
+            compute();
+            yield_now().await;
+            sender.send((before, priority())).unwrap();
+        };
+
+        let counted = Arc::clone(&time);
+        let task = executors.spawn(time, async move { counted.counted(guest).await });
+
+        assert_eq!(told.await.unwrap(), (priority() + NICENESS, priority() + LONG_NICENESS));
         task.await.unwrap();
     }
 
     #[tokio::test]
     async fn what_nobody_waits_for_ends() {
-        let executors = Executors::start(1).unwrap();
-        let (held, ended) = oneshot::channel::<()>();
+        for computes in [false, true] {
+            let executors = Executors::start(1).unwrap();
+            let (held, ended) = oneshot::channel::<()>();
+            let (begun, begins) = oneshot::channel();
+            let time = time();
+            let counted = Arc::clone(&time);
+            let guest = async move {
+                let _held = held;
+                if computes {
+                    compute();
+                }
+                yield_now().await;
+                begun.send(()).unwrap();
+                std::future::pending::<()>().await;
+            };
 
-        let task = executors.spawn(async move {
-            let _held = held;
-            std::future::pending::<()>().await;
-        });
-        drop(task);
+            let task = executors.spawn(time, async move { counted.counted(guest).await });
+            begins.await.unwrap();
+            drop(task);
 
-        assert!(ended.await.is_err());
+            assert!(ended.await.is_err());
+        }
     }
 }

@@ -1,6 +1,14 @@
 ;; Calls every function of the host that can be refused. Answers two bytes for
 ;; each, in the order below: whether it failed, and the code of the error; or
 ;; whether it succeeded, and whether it gave a text; or nothing and a length.
+;; What can only be dropped is called too: the three of logging.
+;;
+;; `guests::probing` leaves out what a component of fewer interfaces has not: the calls of
+;; functions whose import it takes away, each with what follows up to its note.
+(import "alga:extension/context" "get-context" (func $context (param i32)))
+(import "alga:extension/logging" "log-info" (func $log_info (param i32 i32)))
+(import "alga:extension/logging" "log-warn" (func $log_warn (param i32 i32)))
+(import "alga:extension/logging" "log-error" (func $log_error (param i32 i32)))
 (import "alga:extension/secrets" "get" (func $secrets_get (param i32 i32 i32)))
 (import "alga:extension/secrets" "list-keys" (func $secrets_list (param i32)))
 (import "alga:extension/http" "fetch" (func $http_fetch (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))
@@ -14,6 +22,7 @@
 (import "alga:extension/scheduler" "list-schedules" (func $schedules (param i32)))
 (import "alga:extension/scheduler" "get-schedule" (func $schedule (param i32 i32 i32)))
 (import "alga:extension/scheduler" "create-schedule" (func $create (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))
+(import "alga:extension/scheduler" "update-schedule" (func $update (param i32 i32)))
 (import "alga:extension/scheduler" "delete-schedule" (func $delete (param i32 i32 i32)))
 (import "alga:extension/scheduler" "get-endpoints" (func $endpoints (param i32)))
 (import "alga:extension/invoicing" "create-manual-invoice" (func $invoice (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))
@@ -29,6 +38,10 @@
   (global.set $end (i32.add (global.get $end) (i32.const 2)))
   (memory.fill (i32.const 0) (i32.const 0) (i32.const 512)))
 (func (export "handler") (param $request i32) (result i32)
+  (call $log_info (i32.const 0) (i32.const 1))
+  (call $log_warn (i32.const 0) (i32.const 1))
+  (call $log_error (i32.const 0) (i32.const 1))
+  (memory.fill (i32.const 0) (i32.const 0) (i32.const 512))
   (call $secrets_get (i32.const 0) (i32.const 0) (i32.const 0))
   (call $note (i32.const 4))
   (call $secrets_list (i32.const 0))
@@ -56,6 +69,8 @@
   (call $note (i32.const 4))
   (call $create (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))
   (call $note (i32.const 16))
+  (call $update (i32.const 1024) (i32.const 0))
+  (call $note (i32.const 4))
   (call $delete (i32.const 0) (i32.const 0) (i32.const 0))
   (call $note (i32.const 4))
   (call $endpoints (i32.const 0))

@@ -3,6 +3,7 @@
 mod existing_client;
 mod failing;
 mod host;
+mod hostile;
 mod json;
 mod offline;
 mod program;

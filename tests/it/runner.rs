@@ -2,6 +2,7 @@
 
 mod abilities;
 mod answering;
+mod canary;
 mod endings;
 mod hostile;
 mod limits;
@@ -69,30 +70,9 @@ impl Stage {
     }
 
     fn get(&self, path: &str) -> Invocation {
-        Invocation {
-            content_hash: hash(),
-            world: self.world,
-            context: ExecutionContext {
-                request_id: "request-1".into(),
-                install: Arc::clone(&self.install),
-            },
-            request: GuestRequest {
-                method: Method::GET,
-                path_and_query: path.to_owned(),
-                authority: "localhost:8080".to_owned(),
-                headers: HeaderMap::from_iter([(
-                    http::header::ACCEPT,
-                    HeaderValue::from_static("text/plain"),
-                )]),
-                body: RequestBody::Whole(Bytes::new()),
-            },
-            grants: Arc::new(Capability::DEFAULTS.into_iter().collect()),
-            user: None,
-            deadline: PATIENT,
-            stream: StreamLimits { total: PATIENT, idle: PATIENT },
-            max_response_bytes: 64 * 1024,
-            observer: Observer::default(),
-        }
+        let install = Arc::clone(&self.install);
+        let context = ExecutionContext { request_id: "request-1".into(), install };
+        Invocation { context, ..get(self.world, path) }
     }
 
     /// Reads the response to its end.
@@ -114,6 +94,32 @@ impl Stage {
         let deadline = Duration::from_millis(ms);
         let stream = StreamLimits { total: deadline, idle: PATIENT };
         self.execute(Invocation { deadline, stream, ..self.get(path) }).await
+    }
+}
+
+/// A request to the component of the stage, by an install that nobody knows.
+fn get(world: TargetWorld, path: &str) -> Invocation {
+    let (tenant, extension) = (TenantId::default_tenant(), "com.example.guest".parse().unwrap());
+    let version = "1.2.3".parse().unwrap();
+    let install = Arc::new(InstallLabels::of(tenant, extension, InstallId::random(), &version));
+    let accept = (http::header::ACCEPT, HeaderValue::from_static("text/plain"));
+    Invocation {
+        content_hash: hash(),
+        world,
+        context: ExecutionContext { request_id: "request-1".into(), install },
+        request: GuestRequest {
+            method: Method::GET,
+            path_and_query: path.to_owned(),
+            authority: "localhost:8080".to_owned(),
+            headers: HeaderMap::from_iter([accept]),
+            body: RequestBody::Whole(Bytes::new()),
+        },
+        grants: Arc::new(Capability::DEFAULTS.into_iter().collect()),
+        user: None,
+        deadline: PATIENT,
+        stream: StreamLimits { total: PATIENT, idle: PATIENT },
+        max_response_bytes: 64 * 1024,
+        observer: Observer::default(),
     }
 }
 

@@ -7,5 +7,5 @@
   (loop $next
     (call $log (i32.const 65536) (i32.const 1048576))
     (local.set $n (i32.add (local.get $n) (i32.const 1)))
-    (br_if $next (i32.lt_u (local.get $n) (i32.const 500))))
+    (br_if $next (i32.lt_u (local.get $n) (i32.const 50))))
   (call $respond (i32.const 200) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)))

@@ -4,7 +4,7 @@ use super::*;
 
 /// What `probes.wat` notes for each call, in its order: granted nothing,
 /// then granted everything.
-const ANSWERS: [(&str, [u8; 2], [u8; 2]); 20] = [
+const ANSWERS: [(&str, [u8; 2], [u8; 2]); 21] = [
     ("secrets.get", [1, 1], [1, 0]),
     ("secrets.list-keys", [0, 0], [0, 0]),
     ("http.fetch", [1, 1], [1, 1]),
@@ -18,6 +18,7 @@ const ANSWERS: [(&str, [u8; 2], [u8; 2]); 20] = [
     ("scheduler.list-schedules", [1, 3], [1, 3]),
     ("scheduler.get-schedule", [1, 3], [1, 3]),
     ("scheduler.create-schedule", [0, 1], [0, 1]),
+    ("scheduler.update-schedule", [0, 1], [0, 1]),
     ("scheduler.delete-schedule", [0, 1], [0, 1]),
     ("scheduler.get-endpoints", [1, 3], [1, 3]),
     ("invoicing.create-manual-invoice", [0, 1], [0, 1]),
@@ -27,21 +28,55 @@ const ANSWERS: [(&str, [u8; 2], [u8; 2]); 20] = [
     ("services.get-service", [1, 0], [1, 0]),
 ];
 
+/// What samples and tools have been seen to build with (interop.md 6.8 of the contract): six
+/// interfaces, and each of these on top.
+const SUBSETS: [&[&str]; 7] = [
+    &[],
+    &["user"],
+    &["user", "user-v2"],
+    &["user", "scheduler", "invoicing"],
+    &["user-v2", "scheduler", "invoicing"],
+    &["user-v2", "clients", "services"],
+    &["user", "user-v2", "scheduler", "invoicing", "clients", "services"],
+];
+
+/// What the interfaces of `component` answer, and how many lines they log, with `grants`.
+async fn probe(component: Bytes, grants: BTreeSet<Capability>) -> (Bytes, u32) {
+    let stage = Stage::new(TargetWorld::Extension, component).await;
+    let grants = Arc::new(grants);
+    let answered = stage.execute(Invocation { grants, ..stage.get("/") }).await.unwrap();
+    (answered.body, answered.usage.log_lines)
+}
+
 #[tokio::test]
-async fn what_is_not_granted_or_not_there_answers_as_the_contract_says() {
-    let stage = Stage::extension("probes").await;
-    let with =
-        |grants: BTreeSet<Capability>| Invocation { grants: Arc::new(grants), ..stage.get("/") };
+async fn what_is_not_granted_or_not_there_answers_as_the_contract_says_in_each_subset() {
+    for (subset, with_wasi) in SUBSETS.iter().flat_map(|s| [(s, false), (s, true)]) {
+        let six = ["context", "secrets", "http", "storage", "logging", "ui-proxy"];
+        let interfaces = [&six[..], subset].concat();
+        let component = guests::probing(&interfaces, with_wasi);
 
-    let none = stage.execute(with(BTreeSet::new())).await.unwrap().body;
-    let all = stage.execute(with(Capability::ALL.into())).await.unwrap().body;
+        let (none, no_lines) = probe(component.clone(), BTreeSet::new()).await;
+        let (all, lines) = probe(component, Capability::ALL.into()).await;
 
-    assert_eq!((none.len(), all.len()), (2 * ANSWERS.len(), 2 * ANSWERS.len()));
-    for (index, (function, denied, granted)) in ANSWERS.into_iter().enumerate() {
-        let at = 2 * index..2 * index + 2;
-        assert_eq!(none[at.clone()], denied, "{function} without a grant");
-        assert_eq!(all[at], granted, "{function} with every grant");
+        let has = |function: &str| interfaces.contains(&function.split_once('.').unwrap().0);
+        let there = ANSWERS.iter().filter(|(function, ..)| has(function));
+        let denied: Vec<_> = there.clone().flat_map(|(_, denied, _)| *denied).collect();
+        let granted: Vec<_> = there.flat_map(|(.., granted)| *granted).collect();
+        assert_eq!(none, denied, "{interfaces:?} without a grant");
+        assert_eq!(all, granted, "{interfaces:?} with every grant");
+        assert_eq!((no_lines, lines), (0, 3), "{interfaces:?}");
     }
+}
+
+#[tokio::test]
+async fn who_it_runs_for_is_not_told_without_the_grant() {
+    let stage = Stage::extension("knows").await;
+    let grants = Arc::new(BTreeSet::new());
+
+    let outcome = stage.execute(Invocation { grants, ..stage.get("/") }).await;
+
+    let Err(ExecuteError::Trap(text)) = outcome else { panic!("{outcome:?}") };
+    assert!(text.contains("cap:context.read is not granted"), "{text}");
 }
 
 #[tokio::test]

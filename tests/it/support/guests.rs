@@ -28,6 +28,43 @@ pub(crate) fn proxy(name: &str) -> Bytes {
     component(&read(name), "plugboard:guests/proxy")
 }
 
+/// The guest `probes`, with no more than these interfaces of the extension world; and, if it
+/// is made by a tool that leaves them in, with some of WASI.
+pub(crate) fn probing(interfaces: &[&str], with_wasi: bool) -> Bytes {
+    const WASI: &str = r#"
+        (import "wasi:cli/stderr@0.2.3" "get-stderr" (func $stderr (result i32)))
+        (import "wasi:random/random@0.2.3" "get-random-bytes" (func $random (param i64 i32)))
+    "#;
+    let (mut kept, mut left_out, mut skips) = (String::new(), Vec::new(), false);
+    for line in read("probes").lines() {
+        let imported = line.strip_prefix("(import \"alga:extension/");
+        let function = |line: &str| {
+            let name = line.split_once('$').unwrap().1;
+            name.split([' ', ')']).next().unwrap().to_owned()
+        };
+        if let Some(interface) = imported.and_then(|rest| rest.split('"').next())
+            && !interfaces.contains(&interface)
+        {
+            left_out.push(function(line));
+            continue;
+        }
+        let is_note = line.contains("(call $note");
+        if line.trim_start().starts_with("(call $") && !is_note {
+            skips = left_out.contains(&function(line));
+        }
+        if !skips {
+            kept.extend([line, "\n"]);
+        }
+        skips &= !is_note;
+    }
+    let (world, wasi) = if with_wasi {
+        ("plugboard:guests/wasi-extension", WASI)
+    } else {
+        ("alga:extension/runner", "")
+    };
+    extension_from(&format!("{wasi}{kept}"), world)
+}
+
 /// An extension-world guest that answers 200 and declares what `fields` says.
 pub(crate) fn extension_with(fields: &str) -> Bytes {
     let answer = "(func (export \"handler\") (param i32) (result i32) \
