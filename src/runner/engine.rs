@@ -51,7 +51,7 @@ pub(super) fn build(config: &RunnerConfig) -> Result<Engine, RunnerError> {
     let mut settings = Config::new();
     settings
         .strategy(Strategy::Cranelift)
-        .epoch_interruption(true)
+        .epoch_interruption(limits::ENFORCED)
         .max_wasm_stack(config.wasm_stack_bytes)
         .async_stack_size(config.wasm_stack_bytes.saturating_add(HOST_STACK_BYTES))
         // Stacks are reused: the next guest, or a bug, must not read the last one's.

@@ -14,6 +14,7 @@ use super::error::{self, CallError, ExecuteError};
 use super::executors::Executors;
 use super::host::Host;
 use super::invocation::{GuestRequest, StreamLimits};
+use super::limits;
 use super::reply::{Answered, Reply};
 use super::request_body::{RequestBody, UploadWatch};
 use super::response::Usage;
@@ -150,6 +151,9 @@ impl UntilBegun {
         upload: Option<&UploadWatch>,
         mut answer: oneshot::Receiver<Answered>,
     ) -> Result<Option<Answered>, Duration> {
+        if !limits::ENFORCED {
+            return Ok(answer.await.ok());
+        }
         let mut allowed = self.deadline;
         loop {
             if let Ok(answered) = timeout_at(self.started + allowed, &mut answer).await {

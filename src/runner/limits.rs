@@ -7,6 +7,10 @@ use wasmtime::{ResourceLimiter, format_err};
 use crate::config::RunnerConfig;
 use crate::model::TargetWorld;
 
+/// Whether anything in here holds. Only `benches/run limits` has it otherwise, in a program that
+/// says so when it starts, to measure what limits cost.
+pub(super) const ENFORCED: bool = option_env!("PLUGBOARD_BENCH_WITHOUT_LIMITS").is_none();
+
 /// Handles and host resources of one execution.
 pub(super) const HANDLES: usize = 1_000;
 /// Calls of one execution to the host's own interfaces.

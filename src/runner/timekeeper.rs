@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
+use super::limits;
+
 /// Counts the time of one execution. Its thread counts the processor, whoever waits for it
 /// looks at the clock on the wall.
 pub(super) struct Timekeeper {
@@ -32,6 +34,9 @@ impl Timekeeper {
 
     /// Counts every turn that `work` has.
     pub(super) async fn counted<T>(&self, work: impl Future<Output = T>) -> T {
+        if !limits::ENFORCED {
+            return work.await;
+        }
         let mut work = pin!(work);
         poll_fn(|cx| self.count(|| work.as_mut().poll(cx))).await
     }
