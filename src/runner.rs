@@ -18,6 +18,7 @@ mod guest_stream;
 mod host;
 mod invocation;
 mod limits;
+mod line_rate;
 mod precompiled;
 mod reply;
 mod request_body;
@@ -194,7 +195,7 @@ impl Runner {
         let time = Arc::new(Timekeeper::new(self.cpu_limit));
         let charge = slot.charge(&time);
         let host = Host::new(context, invocation.grants, invocation.user, self.limits.per_call());
-        let host = host.observed(observer).timed(&time);
+        let host = host.observed(observer).timed(&time).at_rate(slot.lines());
         let store = self.store(host, limits::hostcall_fuel(world, limits.max_bytes), &time);
         let ticker = Arc::clone(&self.ticker);
         let execution = Execution { component, store, time, limits, charge, slot, ticker };

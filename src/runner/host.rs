@@ -36,6 +36,7 @@ use super::ending::{Ended, Observer, Outcome};
 use super::error::ExecuteError;
 use super::invocation::{ExecutionContext, UserIdentity};
 use super::limits::{self, CallLimits};
+use super::line_rate::LineRate;
 use super::response::Usage;
 use super::timekeeper::Timekeeper;
 use crate::model::Capability;
@@ -90,6 +91,12 @@ impl Host {
     /// Reads the time of the execution from `time`.
     pub(super) fn timed(mut self, time: &Arc<Timekeeper>) -> Self {
         self.time = Some(Arc::clone(time));
+        self
+    }
+
+    /// Writes no more lines than its install may.
+    pub(super) fn at_rate(self, rate: Arc<LineRate>) -> Self {
+        self.log.hold_to(rate);
         self
     }
 

@@ -13,6 +13,7 @@ use self::fair_queue::{FairQueue, Permit};
 use super::cpu_account::{CpuAccount, CpuAllowance};
 use super::error::ExecuteError;
 use super::limits;
+use super::line_rate::LineRate;
 use super::timekeeper::Timekeeper;
 use crate::config::RunnerConfig;
 use crate::model::{InstallId, InstallLabels, TenantId};
@@ -32,6 +33,7 @@ pub(super) struct Slots {
 pub(super) struct Slot {
     _permits: Option<(Permit<()>, Permit<InstallId>, Permit<TenantId>)>,
     account: Arc<CpuAccount>,
+    lines: Arc<LineRate>,
 }
 
 /// Takes what an execution has cost from its install when it is dropped.
@@ -55,6 +57,7 @@ struct InstallLane {
     /// The tenant's installs take turns.
     tenant: Arc<FairQueue<InstallId>>,
     account: Arc<CpuAccount>,
+    lines: Arc<LineRate>,
 }
 
 impl Slots {
@@ -81,7 +84,7 @@ impl Slots {
         // No code panics while it holds the lock.
         let lane = self.lanes.lock().unwrap_or_else(PoisonError::into_inner).get(install);
         if !limits::ENFORCED {
-            return Ok(Slot { _permits: None, account: lane.account });
+            return Ok(Slot { _permits: None, account: lane.account, lines: lane.lines });
         }
         lane.account.check(Instant::now().into_std())?;
         let own = lane.own.acquire(&(), until).await.ok_or(ExecuteError::InstallBusy)?;
@@ -89,11 +92,20 @@ impl Slots {
         let tenant = tenant.ok_or(ExecuteError::TenantBusy)?;
         let appliance = self.appliance.acquire(&install.tenant, until).await;
         let appliance = appliance.ok_or(ExecuteError::Busy)?;
-        Ok(Slot { _permits: Some((own, tenant, appliance)), account: lane.account })
+        Ok(Slot {
+            _permits: Some((own, tenant, appliance)),
+            account: lane.account,
+            lines: lane.lines,
+        })
     }
 }
 
 impl Slot {
+    /// What the install may write to the log.
+    pub(super) fn lines(&self) -> Arc<LineRate> {
+        Arc::clone(&self.lines)
+    }
+
     /// Charges the install with what `time` will have counted when the execution ends.
     pub(super) fn charge(&self, time: &Arc<Timekeeper>) -> CpuCharge {
         CpuCharge { account: Arc::clone(&self.account), time: Arc::clone(time) }
@@ -120,7 +132,9 @@ impl Lanes {
         let per_tenant = self.slots_per_tenant;
         let tenant = tenant.or_insert_with(|| Arc::new(FairQueue::new(per_tenant))).clone();
         let own = Arc::new(FairQueue::new(self.slots_per_install));
-        let lane = InstallLane { own, tenant, account: Arc::new(self.allowance.open(now)) };
+        let account = Arc::new(self.allowance.open(now));
+        let lines = Arc::new(LineRate::new(now));
+        let lane = InstallLane { own, tenant, account, lines };
         self.installs.insert(install.install, lane.clone());
         lane
     }

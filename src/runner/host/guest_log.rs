@@ -1,9 +1,11 @@
 //! The lines a guest writes, bounded and harmless to whoever reads the log.
 
 use std::borrow::Cow;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
 
 use crate::runner::invocation::ExecutionContext;
+use crate::runner::line_rate::LineRate;
 use crate::runner::response::Usage;
 
 /// Lines of one execution.
@@ -16,6 +18,7 @@ pub(super) const MAX_LINE_BYTES: usize = 4 * 1024;
 /// The log of one execution.
 pub(super) struct GuestLog {
     context: ExecutionContext,
+    rate: OnceLock<Arc<LineRate>>,
     written: Mutex<Written>,
 }
 
@@ -54,7 +57,13 @@ impl Source {
 
 impl GuestLog {
     pub(super) fn new(context: ExecutionContext) -> Self {
-        Self { context, written: Mutex::default() }
+        Self { context, rate: OnceLock::new(), written: Mutex::default() }
+    }
+
+    /// Shares what it may write in a second with the other executions of its install.
+    pub(super) fn hold_to(&self, rate: Arc<LineRate>) {
+        // There is one for each install, so a second time would be the same again.
+        let _ = self.rate.set(rate);
     }
 
     /// Writes a line, or counts it if the execution has written enough.
@@ -80,7 +89,9 @@ impl GuestLog {
     fn take<'a>(&self, message: &'a str) -> Option<Cow<'a, str>> {
         let line = cut(message);
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        if written.lines >= MAX_LINES || written.bytes + line.len() > MAX_BYTES {
+        let fits = written.lines < MAX_LINES && written.bytes + line.len() <= MAX_BYTES;
+        let may = || self.rate.get().is_none_or(|rate| rate.take(Instant::now()));
+        if !fits || !may() {
             written.dropped = written.dropped.saturating_add(1);
             return None;
         }

@@ -212,6 +212,21 @@ async fn log_lines_are_bounded() {
 }
 
 #[tokio::test]
+async fn log_lines_of_an_install_are_bounded_over_its_executions() {
+    let stage = Stage::extension("floods_log").await;
+    let lines = GuestLines::heard();
+
+    for _ in 0..5 {
+        stage.call("/").await.unwrap();
+    }
+
+    // Five times a hundred, and the line that says how many more there were; the clock may
+    // have struck in between.
+    let written = lines.of(&stage.install).len() - 5;
+    assert!((200..=400).contains(&written), "{written}");
+}
+
+#[tokio::test]
 async fn a_busy_install_is_refused_and_leaves_its_slot_when_it_ends() {
     let config = RunnerConfig { slots_per_install: 1, queue_ms: 100, ..small() };
     let stage = Stage::with(&config, TargetWorld::WasiHttp, guests::proxy("http")).await;

@@ -77,7 +77,7 @@ pub(crate) fn kinds() -> Vec<Hostile> {
         Hostile { path: "/0", ..extension("status", NoResponse) },
         Hostile { path: "/101", ..extension("status", NoResponse) },
         Hostile { path: "/65535", ..extension("status", NoResponse) },
-        Hostile { path: "/12000000", ..extension("answers_big", TooLarge) },
+        Hostile { path: "/9000000", ..extension("answers_big", TooLarge) },
         proxy("hostile/waits", Time),
         proxy("hostile/hoards_pollables", Trap("free keys")),
         proxy("hostile/hoards_fields", Trap("field")),
