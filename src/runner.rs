@@ -7,6 +7,7 @@
 //! execution may know, a [`GuestResponse`] is all that comes back.
 
 mod bindings;
+mod compiler;
 mod component_cache;
 mod engine;
 mod error;
@@ -18,6 +19,7 @@ mod response;
 mod slots;
 mod worlds;
 
+pub use compiler::worker::{WorkerError, run as compile_for_another_process};
 pub use error::{ExecuteError, PrepareError, RunnerError};
 pub use invocation::{ExecutionContext, GuestRequest, Invocation, UserIdentity};
 pub use limits::Refused;
@@ -26,6 +28,7 @@ pub use response::{GuestResponse, Usage};
 
 use std::collections::HashSet;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -34,6 +37,7 @@ use bytes::Bytes;
 use tokio::time::timeout;
 use wasmtime::{Engine, PoolConcurrencyLimitError, Store, UpdateDeadline};
 
+use self::compiler::Compiler;
 use self::component_cache::{ComponentCache, Work};
 use self::engine::Ticker;
 use self::error::CallError;
@@ -45,6 +49,16 @@ use self::worlds::Worlds;
 use crate::config::RunnerConfig;
 use crate::model::{ContentHash, FileDigest, StreamHasher, TargetWorld};
 
+/// What a runner has beside its settings.
+#[derive(Default)]
+pub struct RunnerParts {
+    /// Where compiled components are kept. Without it each is compiled once per process.
+    pub folder: Option<CompiledFolder>,
+    /// This program: components are compiled by its `compile-worker`, with limits. Without
+    /// it they are compiled in this process, and without any.
+    pub compiler: Option<PathBuf>,
+}
+
 /// Executes components. One per process; share it in an `Arc`.
 pub struct Runner {
     engine: Engine,
@@ -52,6 +66,7 @@ pub struct Runner {
     components: ComponentCache,
     /// What is kept of them on disk.
     precompiled: Option<Arc<Precompiled>>,
+    compiler: Compiler,
     compiled: Arc<AtomicU64>,
     slots: Slots,
     limits: StoreLimits,
@@ -70,6 +85,7 @@ impl Runner {
             worlds,
             components: ComponentCache::new(config.compile_threads),
             precompiled: precompiled.map_err(RunnerError::Folder)?.map(Arc::new),
+            compiler: Compiler::new(compiler, config.wasm_stack_bytes),
             compiled: Arc::default(),
             slots: Slots::new(config),
             limits: StoreLimits::new(config),
@@ -90,13 +106,16 @@ impl Runner {
         loop {
             let (engine, worlds) = (self.engine.clone(), Arc::clone(&self.worlds));
             let (precompiled, compiled) = (self.precompiled.clone(), Arc::clone(&self.compiled));
-            let wasm = wasm.clone();
+            let (compiler, wasm) = (self.compiler.clone(), wasm.clone());
             let compile = move || {
-                let component = worlds::compile(&engine, &wasm)?;
+                let code = compiler.compile(&engine, &wasm)?;
                 compiled.fetch_add(1, Relaxed);
+                let component = code.load(&engine);
+                let component =
+                    component.map_err(|error| PrepareError::Compile(worlds::describe(&error)))?;
                 let prepared = worlds.prepare(&engine, world, &component)?;
                 if let Some(precompiled) = precompiled {
-                    precompiled.keep(&StreamHasher::digest(&wasm).into(), &component);
+                    precompiled.keep(&StreamHasher::digest(&wasm).into(), &code);
                 }
                 Ok(prepared)
             };

@@ -1,13 +1,13 @@
 //! Compiling components before anybody calls them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::App;
 use super::master_key::MasterKey;
 use crate::config::RunnerConfig;
 use crate::model::ExtensionVersion;
-use crate::runner::{CompiledFolder, PrepareError, Runner};
+use crate::runner::{CompiledFolder, PrepareError, Runner, RunnerParts};
 use crate::store::{BundleStore, StoreError};
 
 /// Why a component is not ready to run.
@@ -21,17 +21,19 @@ pub enum CompileError {
     Store(#[from] StoreError),
 }
 
-/// Where compiled components are kept; nowhere when no byte may be kept.
-pub fn compiled_folder(
+/// What the runner of an appliance has: `compiler` is this program.
+pub fn runner_parts(
     config: &RunnerConfig,
     data_dir: &Path,
     master_key: &MasterKey,
-) -> Option<CompiledFolder> {
-    (config.compiled_bytes > 0).then(|| CompiledFolder {
+    compiler: PathBuf,
+) -> RunnerParts {
+    let folder = (config.compiled_bytes > 0).then(|| CompiledFolder {
         path: data_dir.join("cache").join("compiled"),
         key: master_key.derive("plugboard cwasm v1"),
         max_bytes: config.compiled_bytes,
-    })
+    });
+    RunnerParts { folder, compiler: Some(compiler) }
 }
 
 impl App {

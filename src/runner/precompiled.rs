@@ -5,6 +5,7 @@
 //! is loaded are the very bytes that were looked at. The folder is a cache: what does not
 //! open is removed, and compiled again.
 
+mod code;
 mod seal;
 
 use std::collections::HashSet;
@@ -21,11 +22,12 @@ use tempfile::NamedTempFile;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+pub(super) use self::code::Code;
 use self::seal::{Mismatch, Seal};
 use crate::model::{FileDigest, StreamHasher};
 
 /// Bytes of one compiled component. A scripting engine of 13 MB makes 36 MiB.
-const MAX_FILE_BYTES: u64 = 512 * 1024 * 1024;
+pub(super) const MAX_FILE_BYTES: u64 = 512 * 1024 * 1024;
 /// The rights of everybody but the owner.
 const OTHERS: u32 = 0o077;
 
@@ -82,9 +84,10 @@ impl Precompiled {
         let path = self.path(component);
         match self.read(&path, component) {
             Ok(Ok(code)) => {
-                let component = deserialize(engine, &code);
-                self.loaded.fetch_add(u64::from(component.is_some()), Relaxed);
-                return component;
+                let component = code.load(engine);
+                self.loaded.fetch_add(u64::from(component.is_ok()), Relaxed);
+                let failed = |error: &_| tracing::warn!("Compiled code does not load: {error:#}");
+                return component.inspect_err(failed).ok();
             }
             Ok(Err(Problem::Mismatch(mismatch))) if mismatch.is_outdated() => {}
             Ok(Err(problem)) => {
@@ -104,9 +107,9 @@ impl Precompiled {
 
     /// Keeps the compiled form of `component`. What cannot be kept is compiled again at the
     /// next start, and that is all.
-    pub(super) fn keep(&self, component: &FileDigest, compiled: &Component) {
-        if let Err(error) = self.write(component, compiled) {
-            tracing::warn!("A compiled component cannot be kept: {error:#}");
+    pub(super) fn keep(&self, component: &FileDigest, code: &Code) {
+        if let Err(error) = self.write(component, code) {
+            tracing::warn!("A compiled component cannot be kept: {error}");
         }
     }
 
@@ -161,11 +164,11 @@ impl Precompiled {
         // Used just now: it goes last when room is needed.
         rustix::fs::futimens(&file, &NOW).ok();
         let range = self.seal.open(component, &bytes);
-        Ok(range.map(|range| Code { bytes, range }).map_err(Problem::Mismatch))
+        Ok(range.map(|range| Code::sealed(bytes, range)).map_err(Problem::Mismatch))
     }
 
-    fn write(&self, component: &FileDigest, compiled: &Component) -> wasmtime::Result<()> {
-        let file = self.seal.close(component, &compiled.serialize()?);
+    fn write(&self, component: &FileDigest, code: &Code) -> io::Result<()> {
+        let file = self.seal.close(component, code.bytes());
         let bytes = file.len() as u64;
         if bytes > self.max_bytes.min(MAX_FILE_BYTES) {
             return Ok(());
@@ -216,12 +219,6 @@ struct Kept {
     used: SystemTime,
 }
 
-/// Compiled code that [`Seal::open`] accepted, and the buffer it accepted it in.
-struct Code {
-    bytes: Vec<u8>,
-    range: std::ops::Range<usize>,
-}
-
 /// Why a file is not loaded.
 #[derive(Debug, thiserror::Error)]
 enum Problem {
@@ -231,17 +228,6 @@ enum Problem {
     TooLarge(u64),
     #[error(transparent)]
     Mismatch(Mismatch),
-}
-
-#[expect(unsafe_code, reason = "loading compiled code is trusting it: see the safety comment")]
-fn deserialize(engine: &Engine, code: &Code) -> Option<Component> {
-    let bytes = code.bytes.get(code.range.clone())?;
-    // SAFETY: wasmtime asks that the bytes come from `Component::serialize` and were not
-    // changed. `Code` is made by `Precompiled::read` only, of bytes whose keyed hash says
-    // that `Precompiled::write` sealed them, in this buffer and not in a file that could
-    // change meanwhile; and nothing but the output of `Component::serialize` is sealed.
-    let loaded = unsafe { Component::deserialize(engine, bytes) };
-    loaded.inspect_err(|error| tracing::warn!("A compiled component does not load: {error:#}")).ok()
 }
 
 /// The SHA-256 of all that the compiled form depends on.

@@ -66,12 +66,6 @@ impl Worlds {
     }
 }
 
-/// Compiles a component. Takes seconds of a core for a large one: not for an async thread.
-pub(super) fn compile(engine: &Engine, wasm: &[u8]) -> Result<Component, PrepareError> {
-    // Binary WebAssembly only: neither text nor anything compiled elsewhere.
-    Component::from_binary(engine, wasm).map_err(|error| PrepareError::Compile(describe(&error)))
-}
-
 impl Prepared {
     pub(super) fn world(&self) -> TargetWorld {
         match self {
@@ -95,6 +89,6 @@ impl Prepared {
 }
 
 /// The chain of causes on one line; names in it are the publisher's.
-fn describe(error: &wasmtime::Error) -> String {
+pub(super) fn describe(error: &wasmtime::Error) -> String {
     escape(&format!("{error:#}")).into_owned()
 }

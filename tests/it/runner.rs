@@ -18,7 +18,7 @@ use plugboard::config::RunnerConfig;
 use plugboard::model::{Capability, ContentHash, InstallId, InstallLabels, TargetWorld, TenantId};
 use plugboard::runner::{
     ExecuteError, ExecutionContext, GuestRequest, GuestResponse, Invocation, PrepareError, Runner,
-    UserIdentity,
+    RunnerParts, UserIdentity,
 };
 use tracing::Dispatch;
 use tracing::subscriber::{DefaultGuard, NoSubscriber};
@@ -41,7 +41,7 @@ impl Stage {
     }
 
     async fn with(config: &RunnerConfig, world: TargetWorld, component: Bytes) -> Self {
-        let runner = Runner::new(config, None).unwrap();
+        let runner = Runner::new(config, RunnerParts::default()).unwrap();
         runner.prepare(hash(), world, component).await.unwrap();
         let (tenant, extension) =
             (TenantId::default_tenant(), "com.example.guest".parse().unwrap());
@@ -132,6 +132,6 @@ fn hash() -> ContentHash {
 }
 
 async fn refusal(world: TargetWorld, component: Bytes) -> PrepareError {
-    let runner = Runner::new(&small(), None).unwrap();
+    let runner = Runner::new(&small(), RunnerParts::default()).unwrap();
     runner.prepare(hash(), world, component).await.unwrap_err()
 }

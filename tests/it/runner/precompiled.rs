@@ -32,7 +32,8 @@ impl Folder {
 
     fn runner_with(&self, key: [u8; 32]) -> Runner {
         let path = self.0.path().to_owned();
-        Runner::new(&small(), Some(CompiledFolder { path, key, max_bytes: u64::MAX })).unwrap()
+        let folder = Some(CompiledFolder { path, key, max_bytes: u64::MAX });
+        Runner::new(&small(), RunnerParts { folder, compiler: None }).unwrap()
     }
 
     fn files(&self) -> Vec<PathBuf> {
@@ -72,7 +73,13 @@ async fn what_was_never_compiled_is_not_loaded() {
     let runner = folder.runner();
 
     assert!(!loads(&runner, &guests::extension("floods_log")).await);
-    assert!(!loads(&Runner::new(&small(), None).unwrap(), &guests::extension("answers")).await);
+    assert!(
+        !loads(
+            &Runner::new(&small(), RunnerParts::default()).unwrap(),
+            &guests::extension("answers")
+        )
+        .await
+    );
     assert!(!runner.is_ready(&hash()));
 }
 
