@@ -19,7 +19,7 @@ mod response;
 mod slots;
 mod worlds;
 
-pub use compiler::worker::{WorkerError, run as compile_for_another_process};
+pub use compiler::worker::{WorkerError, confine, run as compile_for_another_process};
 pub use error::{ExecuteError, PrepareError, RunnerError};
 pub use invocation::{ExecutionContext, GuestRequest, Invocation, UserIdentity};
 pub use limits::Refused;
@@ -74,9 +74,9 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Reserves the pools and starts the clock that interrupts busy guests. Without a
-    /// folder each component is compiled once per process.
-    pub fn new(config: &RunnerConfig, folder: Option<CompiledFolder>) -> Result<Self, RunnerError> {
+    /// Reserves the pools and starts the clock that interrupts busy guests.
+    pub fn new(config: &RunnerConfig, parts: RunnerParts) -> Result<Self, RunnerError> {
+        let RunnerParts { folder, compiler } = parts;
         let engine = engine::build(config)?;
         let worlds = Arc::new(Worlds::new(&engine).map_err(RunnerError::Link)?);
         let precompiled = folder.map(|folder| Precompiled::open(folder, &engine)).transpose();
@@ -105,11 +105,11 @@ impl Runner {
     ) -> Result<(), PrepareError> {
         loop {
             let (engine, worlds) = (self.engine.clone(), Arc::clone(&self.worlds));
-            let (precompiled, compiled) = (self.precompiled.clone(), Arc::clone(&self.compiled));
+            let (precompiled, count) = (self.precompiled.clone(), Arc::clone(&self.compiled));
             let (compiler, wasm) = (self.compiler.clone(), wasm.clone());
             let compile = move || {
                 let code = compiler.compile(&engine, &wasm)?;
-                compiled.fetch_add(1, Relaxed);
+                count.fetch_add(1, Relaxed);
                 let component = code.load(&engine);
                 let component =
                     component.map_err(|error| PrepareError::Compile(worlds::describe(&error)))?;

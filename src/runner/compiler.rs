@@ -54,7 +54,7 @@ impl Compiler {
         command.args(["compile-worker", "--stack-bytes", &self.stack_bytes.to_string()]);
         command.env_clear().current_dir("/");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let worker = command.spawn().map_err(stopped)?;
+        let worker = command.spawn().map_err(|error| stopped(&error))?;
         watch(worker, wasm.to_vec())
     }
 }
@@ -71,7 +71,7 @@ fn watch(mut worker: Child, wasm: Vec<u8>) -> Result<Code, PrepareError> {
     if code.is_err() {
         worker.kill().ok();
     }
-    let status = worker.wait().map_err(stopped)?;
+    let status = worker.wait().map_err(|error| stopped(&error))?;
     // Reading and writing does not panic.
     giving.join().ok();
     taking.join().ok();
@@ -113,7 +113,7 @@ fn why(status: ExitStatus, said: &[u8]) -> PrepareError {
     PrepareError::Compile(reason)
 }
 
-fn stopped(error: io::Error) -> PrepareError {
+fn stopped(error: &io::Error) -> PrepareError {
     tracing::error!("The compiler cannot be started: {error}");
     PrepareError::Stopped
 }

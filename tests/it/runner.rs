@@ -2,6 +2,7 @@
 
 mod abilities;
 mod answering;
+mod compiling;
 mod limits;
 mod precompiled;
 mod preparing;

@@ -46,8 +46,8 @@ pub fn run(stack_bytes: usize) -> Result<(), WorkerError> {
     Ok(out.flush()?)
 }
 
-/// Gives up every right that compiling does not need.
-fn confine() -> Result<(), WorkerError> {
+/// Gives up every right that compiling does not need, for the rest of the process.
+pub fn confine() -> Result<(), WorkerError> {
     let at_most = |limit| Rlimit { current: Some(limit), maximum: Some(limit) };
     setrlimit(Resource::As, at_most(MEMORY_BYTES))?;
     setrlimit(Resource::Cpu, at_most(CPU_S))?;
