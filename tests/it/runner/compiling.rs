@@ -30,7 +30,8 @@ async fn what_another_process_compiled_runs_here() {
         runner.prepare(hash(), world, guest.clone()).await.unwrap();
 
         let stage = Stage { runner, ..Stage::new(world, guest).await };
-        assert_eq!(stage.call(path).await.unwrap().status, 200, "{world:?}");
+        let status = stage.call(path).await.unwrap().status;
+        assert!((200..300).contains(&status), "{world:?}: {status}");
     }
 }
 
