@@ -15,6 +15,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use rustix::fs::{OFlags, Timespec, Timestamps, UTIME_NOW};
@@ -64,6 +65,9 @@ pub(super) struct Precompiled {
     folder: PathBuf,
     seal: Seal,
     max_bytes: u64,
+    /// Held while files are made or removed: to others a file that is being made looks
+    /// like one that was left.
+    changing: Mutex<()>,
     loaded: AtomicU64,
     refused: AtomicU64,
 }
@@ -76,7 +80,8 @@ impl Precompiled {
         fs::set_permissions(&path, Permissions::from_mode(0o700))?;
         let seal = Seal::new(key, compatibility(engine));
         let (loaded, refused) = (AtomicU64::default(), AtomicU64::default());
-        Ok(Self { folder: path, seal, max_bytes, loaded, refused })
+        let changing = Mutex::default();
+        Ok(Self { folder: path, seal, max_bytes, changing, loaded, refused })
     }
 
     /// The compiled form of `component`, if it is here. Takes some 20 ms for a large one.
@@ -115,6 +120,7 @@ impl Precompiled {
 
     /// Removes what is of none of `components`; says how many files.
     pub(super) fn retain(&self, components: &HashSet<FileDigest>) -> io::Result<usize> {
+        let _changing = self.changing();
         let wanted: HashSet<_> = components.iter().map(|component| self.path(component)).collect();
         let mut removed = 0;
         for file in self.files()? {
@@ -132,6 +138,10 @@ impl Precompiled {
 
     pub(super) fn refused(&self) -> u64 {
         self.refused.load(Relaxed)
+    }
+
+    fn changing(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn path(&self, component: &FileDigest) -> PathBuf {
@@ -173,6 +183,7 @@ impl Precompiled {
         if bytes > self.max_bytes.min(MAX_FILE_BYTES) {
             return Ok(());
         }
+        let _changing = self.changing();
         self.make_room(bytes)?;
         // Readable by this user only, as every temporary file.
         let mut new = NamedTempFile::new_in(&self.folder)?;

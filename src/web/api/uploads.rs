@@ -65,29 +65,16 @@ pub(crate) struct PublishUploadRequest {
 
 impl From<Upload> for UploadResponse {
     fn from(upload: Upload) -> Self {
-        let Upload {
-            id,
-            filename,
-            length,
-            offset,
-            declared_hash,
-            created_at,
-            expires_at,
-            presigned,
-            finished,
-            ..
-        } = upload;
-        let to_store = presigned.is_some();
         Self {
-            id,
-            filename,
-            length,
-            offset,
-            declared_hash,
-            created_at,
-            expires_at,
-            finished,
-            to_store,
+            id: upload.id,
+            filename: upload.filename,
+            length: upload.length,
+            offset: upload.offset,
+            declared_hash: upload.declared_hash,
+            created_at: upload.created_at,
+            expires_at: upload.expires_at,
+            finished: upload.finished,
+            to_store: upload.presigned.is_some(),
         }
     }
 }

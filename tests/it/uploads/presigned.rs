@@ -51,6 +51,16 @@ async fn send(app: &TestApp, path: &str, archive: &[u8], numbers: &[usize]) {
     }
 }
 
+/// An upload of which the first part has arrived at the store: the server, the
+/// appliance, and its address.
+async fn arrived(archive: &[u8]) -> (S3Server, TestApp, String) {
+    let server = S3Server::start();
+    let app = TestApp::start_with_public_store(&server).await;
+    let path = begin(&app, archive.len()).await;
+    send(&app, &path, archive, &[1]).await;
+    (server, app, path)
+}
+
 async fn publish(app: &TestApp, path: &str) -> Answer {
     app.call(Method::POST, &format!("{path}/publish")).send().await
 }
@@ -104,11 +114,8 @@ async fn a_bundle_in_parts_at_the_store_is_published_as_every_other() {
 
 #[tokio::test]
 async fn a_part_that_is_missing_is_named_and_can_still_be_sent() {
-    let server = S3Server::start();
-    let app = TestApp::start_with_public_store(&server).await;
     let archive = large().build();
-    let path = begin(&app, archive.len()).await;
-    send(&app, &path, &archive, &[1]).await;
+    let (_server, app, path) = arrived(&archive).await;
 
     let early = publish(&app, &path).await;
     send(&app, &path, &archive, &[2]).await;
@@ -248,11 +255,8 @@ async fn an_upload_that_is_refused_leaves_nothing_at_the_store() {
 
 #[tokio::test]
 async fn a_completion_that_was_done_and_a_fetch_that_was_not_are_made_up_for() {
-    let server = S3Server::start();
-    let app = TestApp::start_with_public_store(&server).await;
     let archive = reports().build();
-    let path = begin(&app, archive.len()).await;
-    send(&app, &path, &archive, &[1]).await;
+    let (server, app, path) = arrived(&archive).await;
     server.fail(|method, uri| {
         let staged = uri.path().contains("_staging") && uri.query().is_none();
         (method == Method::GET && staged).then_some(Fault::Status(400))
@@ -269,10 +273,7 @@ async fn a_completion_that_was_done_and_a_fetch_that_was_not_are_made_up_for() {
 
 #[tokio::test]
 async fn a_bundle_that_is_refused_leaves_nothing_at_the_store() {
-    let server = S3Server::start();
-    let app = TestApp::start_with_public_store(&server).await;
-    let path = begin(&app, 3).await;
-    send(&app, &path, b"abc", &[1]).await;
+    let (server, app, path) = arrived(b"abc").await;
 
     let refused = publish(&app, &path).await;
 
@@ -283,11 +284,8 @@ async fn a_bundle_that_is_refused_leaves_nothing_at_the_store() {
 
 #[tokio::test]
 async fn once_a_bundle_is_here_the_store_is_asked_for_nothing_more_of_its_upload() {
-    let server = S3Server::start();
-    let app = TestApp::start_with_public_store(&server).await;
     let archive = reports().build();
-    let path = begin(&app, archive.len()).await;
-    send(&app, &path, &archive, &[1]).await;
+    let (server, app, path) = arrived(&archive).await;
     // The bundle is fetched, and then cannot be kept.
     server.fail(|method, uri| {
         let kept = method == Method::PUT && !uri.path().contains("_staging");
@@ -314,11 +312,8 @@ async fn once_a_bundle_is_here_the_store_is_asked_for_nothing_more_of_its_upload
 
 #[tokio::test]
 async fn a_fetch_that_nobody_waits_for_is_there_for_the_next_publish() {
-    let server = S3Server::start();
-    let app = TestApp::start_with_public_store(&server).await;
     let archive = reports().build();
-    let path = begin(&app, archive.len()).await;
-    send(&app, &path, &archive, &[1]).await;
+    let (server, app, path) = arrived(&archive).await;
     let (asked, is_asked) = oneshot::channel();
     let (go_on, may_go_on) = mpsc::channel::<()>();
     let mut asked = Some(asked);
