@@ -2,31 +2,32 @@
 //!
 //! A compiler is a large program that reads what strangers wrote. In a process with
 //! nothing to lose (`worker`), a component that is too much for it ends that process, and
-//! nothing that it could be made to do reaches a file, a key or another tenant.
+//! nothing that it could be made to do reaches a file, a key or another tenant. What it
+//! made is tried out in a second such process before it is loaded in this one.
 
+pub(super) mod confine;
+mod process;
+mod syscalls;
 pub(super) mod worker;
 
-use std::io::{self, Read, Write};
-use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
 use std::time::Duration;
 
+use bytes::Bytes;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use self::worker::{CPU_S, MEMORY_BYTES};
-use super::error::PrepareError;
-use super::host::escape;
-use super::precompiled::{Code, MAX_FILE_BYTES};
+use self::process::{End, Process};
+use super::error::{Excess, PrepareError};
+use super::precompiled::Code;
 use super::worlds::describe;
+use crate::config::RunnerConfig;
+use crate::model::TargetWorld;
 
-/// How long one compilation takes at the most, waiting for a processor included.
-const WALL: Duration = Duration::from_secs(90);
-/// Bytes that are kept of what a compiler says when it refuses a component.
-const MAX_SAID_BYTES: u64 = 8 * 1024;
+/// Bytes of address space of a trial: each memory reserves 4 GiB, and uses few of them.
+const TRIAL_MEMORY_BYTES: u64 = 64 * 1024 * 1024 * 1024;
+/// Seconds of a processor for a trial. Loading and instantiating takes a few milliseconds.
+const TRIAL_CPU_S: u64 = 10;
 
 /// Compiles components.
 #[derive(Clone, Debug)]
@@ -34,86 +35,66 @@ pub(super) struct Compiler {
     /// This program, to run as `compile-worker`; without it components are compiled here.
     program: Option<PathBuf>,
     stack_bytes: usize,
+    memory_bytes: u64,
+    cpu_s: u64,
 }
 
 impl Compiler {
-    pub(super) fn new(program: Option<PathBuf>, stack_bytes: usize) -> Self {
-        Self { program, stack_bytes }
+    pub(super) fn new(program: Option<PathBuf>, config: &RunnerConfig) -> Self {
+        Self {
+            program,
+            stack_bytes: config.wasm_stack_bytes,
+            memory_bytes: config.compile_memory_bytes,
+            cpu_s: config.compile_cpu_s,
+        }
     }
 
-    /// The compiled form of a component. Takes seconds of a core for a large one: not for
-    /// an async thread.
-    pub(super) fn compile(&self, engine: &Engine, wasm: &[u8]) -> Result<Code, PrepareError> {
+    /// The compiled form of a component, tried out. Takes seconds of a core for a large one:
+    /// not for an async thread.
+    pub(super) fn compile(
+        &self,
+        engine: &Engine,
+        world: TargetWorld,
+        wasm: &Bytes,
+    ) -> Result<Code, PrepareError> {
         let Some(program) = &self.program else {
             // Binary WebAssembly only: neither text nor anything compiled elsewhere.
             let component = Component::from_binary(engine, wasm);
             let code = component.and_then(|component| Code::of_component(&component));
             return code.map_err(|error| PrepareError::Compile(describe(&error)));
         };
-        let mut command = Command::new(program);
-        command.args(["compile-worker", "--stack-bytes", &self.stack_bytes.to_string()]);
-        command.env_clear().current_dir("/");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let worker = command.spawn().map_err(|error| stopped(&error))?;
-        watch(worker, wasm.to_vec())
+        let process = |memory_bytes, cpu_s| Process {
+            program,
+            stack_bytes: self.stack_bytes,
+            memory_bytes,
+            cpu_s,
+            // Others may have the processor half as long.
+            wall: Duration::from_millis(cpu_s.saturating_mul(1_500)),
+        };
+        let code = process(self.memory_bytes, self.cpu_s).run(None, wasm.clone());
+        let code = Bytes::from(code.map_err(|end| self.refusal(end))?);
+        let trial = process(TRIAL_MEMORY_BYTES, TRIAL_CPU_S).run(Some(world), code.clone());
+        match trial {
+            Ok(_) => Ok(Code::of_compiler(code)),
+            Err(End::Stopped(reason)) => Err(stopped(&reason)),
+            Err(end) => Err(PrepareError::Compile(format!("what came out does not run: {end}"))),
+        }
+    }
+
+    /// What a process that gave no code says of the component.
+    fn refusal(&self, end: End) -> PrepareError {
+        match end {
+            End::Cpu => PrepareError::TooCostly(Excess::CpuSeconds(self.cpu_s)),
+            End::Wall(wall) => PrepareError::TooCostly(Excess::Seconds(wall.as_secs())),
+            End::Memory => PrepareError::TooCostly(Excess::MemoryMib(self.memory_bytes >> 20)),
+            End::Refused(words) => PrepareError::Compile(words),
+            End::Crashed(how) => PrepareError::Compile(format!("the compiler ended: {how}")),
+            End::Stopped(reason) => stopped(&reason),
+        }
     }
 }
 
-/// Gives a worker its work, and ends it when it takes too long.
-fn watch(mut worker: Child, wasm: Vec<u8>) -> Result<Code, PrepareError> {
-    let (stdin, stdout, stderr) = (worker.stdin.take(), worker.stdout.take(), worker.stderr.take());
-    // A worker that ends early reads no further: that is seen at its end.
-    let giving = thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(&wasm)));
-    let said = thread::spawn(move || read_up_to(stderr, MAX_SAID_BYTES));
-    let (sender, code) = mpsc::channel();
-    let taking = thread::spawn(move || sender.send(read_up_to(stdout, MAX_FILE_BYTES)));
-    let code = code.recv_timeout(WALL);
-    if code.is_err() {
-        worker.kill().ok();
-    }
-    let status = worker.wait().map_err(|error| stopped(&error))?;
-    // Reading and writing does not panic.
-    giving.join().ok();
-    taking.join().ok();
-    let said = said.join().unwrap_or_default();
-    match code {
-        Ok(code) if status.success() => Ok(Code::of_compiler(code)),
-        Err(RecvTimeoutError::Timeout) => {
-            Err(PrepareError::Compile(format!("it takes longer than {} s", WALL.as_secs())))
-        }
-        Ok(_) | Err(RecvTimeoutError::Disconnected) => Err(why(status, &said)),
-    }
-}
-
-fn read_up_to(source: Option<impl Read>, limit: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    // What could not be read is missing, and a worker that failed says so itself.
-    source.map(|source| source.take(limit).read_to_end(&mut bytes));
-    bytes
-}
-
-/// What a worker that gave no code died of.
-fn why(status: ExitStatus, said: &[u8]) -> PrepareError {
-    const ABORTED: i32 = 6;
-    const KILLED: i32 = 9;
-    const TOO_LONG: i32 = 24;
-
-    let reason = match status.signal() {
-        Some(TOO_LONG) => format!("it takes more than {CPU_S} s of a processor"),
-        Some(ABORTED | KILLED) => {
-            format!("it needs more than {} MiB of memory", MEMORY_BYTES >> 20)
-        }
-        Some(signal) => format!("the compiler was ended by signal {signal}"),
-        None => {
-            let said = String::from_utf8_lossy(said);
-            let said = said.trim();
-            escape(said.strip_prefix("error: ").unwrap_or(said)).into_owned()
-        }
-    };
-    PrepareError::Compile(reason)
-}
-
-fn stopped(error: &io::Error) -> PrepareError {
-    tracing::error!("The compiler cannot be started: {error}");
+fn stopped(reason: &str) -> PrepareError {
+    tracing::error!("A component was not compiled, which is no fault of its own: {reason}");
     PrepareError::Stopped
 }

@@ -1,25 +1,50 @@
-//! `plugboard compile-worker`: one compilation, in a process that has nothing.
+//! `plugboard compile-worker`: one piece of work, in a process that has nothing.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
-use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetError,
-    Scope,
-};
-use rustix::process::{Resource, Rlimit, nice, setrlimit};
+use landlock::RulesetError;
+use tokio::time::timeout;
+use wasmtime::{Engine, Store};
 
-use super::super::engine;
+use super::super::host::Host;
+use super::super::limits::StoreLimits;
+use super::super::precompiled::Code;
+use super::super::worlds::{Prepared, Worlds};
+use super::super::{ExecutionContext, engine};
+use super::confine::{give_up_rights, limit};
+use crate::config::RunnerConfig;
+use crate::model::{InstallId, InstallLabels, TargetWorld, TenantId};
 
-/// Bytes of memory, also of what is only reserved.
-pub(in super::super) const MEMORY_BYTES: u64 = 2 * 1024 * 1024 * 1024;
-/// Seconds of a processor.
-pub(in super::super) const CPU_S: u64 = 60;
-/// How much others come before it.
-const NICE: i32 = 10;
-/// The newest rules this program knows. An older kernel keeps those that it knows.
-const RULES: ABI = ABI::V6;
+/// How long a component may take to be instantiated before that counts as tried.
+const TRIAL: Duration = Duration::from_secs(1);
 
-/// Why nothing was compiled, in words for the operator.
+/// What a worker is asked to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Work {
+    pub task: Task,
+    /// `runner.wasm_stack_bytes` of the appliance that asks.
+    pub stack_bytes: usize,
+    /// Bytes of address space.
+    pub memory_bytes: u64,
+    /// Seconds of a processor.
+    pub cpu_s: u64,
+}
+
+/// The two things that a worker can do.
+#[derive(Clone, Copy, Debug)]
+pub enum Task {
+    /// A component in, its compiled form out.
+    Compile,
+    /// A compiled form in, nothing out: proves that it loads, and that its instantiation
+    /// ends no process.
+    TryOut(TargetWorld),
+}
+
+/// Why nothing was done, in words for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
     #[error("the compiler could not give up its rights: {0}")]
@@ -29,39 +54,59 @@ pub enum WorkerError {
     #[error("the compiler could not read or write: {0}")]
     Io(#[from] io::Error),
     #[error("{0:#}")]
-    Compile(wasmtime::Error),
+    Component(wasmtime::Error),
 }
 
-/// Reads a component from standard input and writes its compiled form to standard output.
-///
-/// `stack_bytes` is `runner.wasm_stack_bytes` of the appliance that asks.
-pub fn run(stack_bytes: usize) -> Result<(), WorkerError> {
-    confine()?;
-    let mut wasm = Vec::new();
-    io::stdin().lock().read_to_end(&mut wasm)?;
-    let engine = engine::for_compiling(stack_bytes).map_err(WorkerError::Compile)?;
-    let code = engine.precompile_component(&wasm).map_err(WorkerError::Compile)?;
-    let mut out = io::stdout().lock();
-    out.write_all(&code)?;
-    Ok(out.flush()?)
+/// Works on standard input, without any right.
+pub fn run(work: &Work) -> Result<(), WorkerError> {
+    limit(work.memory_bytes, work.cpu_s)?;
+    give_up_rights()?;
+    let mut input = Vec::new();
+    io::stdin().lock().read_to_end(&mut input)?;
+    let engine = engine::for_compiling(work.stack_bytes).map_err(WorkerError::Component)?;
+    match work.task {
+        Task::Compile => {
+            let code = engine.precompile_component(&input).map_err(WorkerError::Component)?;
+            let mut out = io::stdout().lock();
+            out.write_all(&code)?;
+            Ok(out.flush()?)
+        }
+        Task::TryOut(world) => try_out(&engine, world, input),
+    }
 }
 
-/// Gives up every right that compiling does not need, for the rest of the process.
-pub fn confine() -> Result<(), WorkerError> {
-    let at_most = |limit| Rlimit { current: Some(limit), maximum: Some(limit) };
-    setrlimit(Resource::As, at_most(MEMORY_BYTES))?;
-    setrlimit(Resource::Cpu, at_most(CPU_S))?;
-    setrlimit(Resource::Core, at_most(0))?;
-    setrlimit(Resource::Fsize, at_most(0))?;
-    // Only makes others faster.
-    nice(NICE).ok();
-    // No rule is added: no file can be opened and no address reached.
-    Ruleset::default()
-        .set_compatibility(CompatLevel::BestEffort)
-        .handle_access(AccessFs::from_all(RULES))?
-        .handle_access(AccessNet::from_all(RULES))?
-        .scope(Scope::from_all(RULES))?
-        .create()?
-        .restrict_self()?;
+fn try_out(engine: &Engine, world: TargetWorld, code: Vec<u8>) -> Result<(), WorkerError> {
+    let component = Code::of_compiler(code).load(engine).map_err(WorkerError::Component)?;
+    let worlds = Worlds::new(engine).map_err(WorkerError::Component)?;
+    // Whoever asked links it, too, and says what is wrong.
+    let Ok(prepared) = worlds.prepare(engine, world, &component) else { return Ok(()) };
+    instantiate(engine, &prepared)
+}
+
+/// A guest that fails, or does not come to an end, fails at its calls: it is no sign of
+/// broken code.
+fn instantiate(engine: &Engine, prepared: &Prepared) -> Result<(), WorkerError> {
+    let mut store = Store::new(engine, host());
+    store.limiter(|host| &mut host.limits);
+    store.set_epoch_deadline(1);
+    let clock = engine.clone();
+    thread::Builder::new().spawn(move || {
+        thread::sleep(TRIAL);
+        clock.increment_epoch();
+    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let outcome = runtime.block_on(async { timeout(TRIAL, prepared.instantiate(&mut store)).await });
+    tracing::debug!("Instantiated: {outcome:?}");
     Ok(())
+}
+
+/// A host for nobody, that grants nothing.
+fn host() -> Host {
+    let name = "plugboard.compile-worker".parse().expect("it is a name");
+    let version = semver::Version::new(0, 0, 0);
+    let labels =
+        InstallLabels::of(TenantId::default_tenant(), name, InstallId::random(), &version);
+    let context = ExecutionContext { request_id: "trial".into(), install: Arc::new(labels) };
+    let limits = StoreLimits::new(&RunnerConfig::default()).per_call();
+    Host::new(context, Arc::new(BTreeSet::new()), None, limits)
 }

@@ -3,37 +3,33 @@
 use std::fmt;
 use std::ops::Range;
 
+use bytes::Bytes;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
 /// The compiled form of a component, made by our compiler and changed by nobody since.
 ///
 /// Whoever makes one says so: [`Code::load`] relies on it.
-pub(in super::super) struct Code {
-    buffer: Vec<u8>,
-    /// Where the code is in it.
-    range: Range<usize>,
-}
+pub(in super::super) struct Code(Bytes);
 
 impl Code {
     /// What the compiler made in this process.
     pub(in super::super) fn of_component(component: &Component) -> wasmtime::Result<Self> {
-        Ok(Self::of_compiler(component.serialize()?))
+        Ok(Self(component.serialize()?.into()))
     }
 
     /// What a process of ours wrote that was asked to compile.
-    pub(in super::super) fn of_compiler(code: Vec<u8>) -> Self {
-        let range = 0..code.len();
-        Self { buffer: code, range }
+    pub(in super::super) fn of_compiler(code: impl Into<Bytes>) -> Self {
+        Self(code.into())
     }
 
     /// What lies in a file that was sealed here, as `Seal::open` found in this very buffer.
     pub(super) fn sealed(buffer: Vec<u8>, range: Range<usize>) -> Self {
-        Self { buffer, range }
+        Self(Bytes::from(buffer).slice(range))
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        self.buffer.get(self.range.clone()).unwrap_or_default()
+        &self.0
     }
 
     /// The component, ready to be linked. Fails if it is of another engine.
@@ -43,14 +39,15 @@ impl Code {
         // changed. There are three ways to a `Code`: the output of `Component::serialize`,
         // the output of `Engine::precompile_component` from the standard output of a process
         // of this program, and a buffer whose keyed hash says that it was sealed here, which
-        // is done to the other two only. The buffer is memory of ours, not a file that could
-        // change meanwhile.
-        unsafe { Component::deserialize(engine, self.bytes()) }
+        // is done to the other two only. A process that tries code out is given the second
+        // by the one that asked for it, and has nothing to lose. The buffer is memory of
+        // ours, not a file that could change meanwhile.
+        unsafe { Component::deserialize(engine, &self.0) }
     }
 }
 
 impl fmt::Debug for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Code({} bytes)", self.range.len())
+        write!(f, "Code({} bytes)", self.0.len())
     }
 }
