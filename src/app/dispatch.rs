@@ -9,18 +9,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{HeaderMap, Method};
 
 use super::App;
 use super::compile::CompileError;
 use crate::model::{
     Endpoint, EndpointAuth, EndpointMethod, ExtensionName, InstallId, InstallLabels, Principal,
-    ScopeKind, TenantId,
+    ScopeKind, TargetWorld, TenantId,
 };
 use crate::registry::{Live, LiveInstall};
 use crate::runner::{
-    ExecuteError, ExecutionContext, GuestRequest, GuestResponse, Invocation, UserIdentity,
+    ExecuteError, ExecutionContext, GuestRequest, GuestResponse, Invocation, RequestBody,
+    StreamLimits, UserIdentity,
 };
 
 /// Who calls, as far as the door could tell.
@@ -40,7 +40,6 @@ pub struct FoundEndpoint {
     user: Option<UserIdentity>,
     /// Bytes of a request body.
     pub max_body_bytes: u64,
-    deadline: Duration,
 }
 
 /// What finding an endpoint came to.
@@ -60,7 +59,7 @@ pub struct GatewayRequest {
     pub path_and_query: String,
     pub authority: String,
     pub headers: HeaderMap,
-    pub body: Bytes,
+    pub body: RequestBody,
 }
 
 /// Why a call was not answered by the extension.
@@ -113,12 +112,12 @@ impl App {
         };
         let user = check_caller(caller, endpoint, &install.install.name)?;
         let gateway = &self.config.gateway;
-        let lower = |limit: u64, own: Option<u64>| own.map_or(limit, |own| own.min(limit));
+        let max_body_bytes =
+            if streams(&install) { gateway.max_body_bytes } else { gateway.max_whole_body_bytes() };
         Ok(Route::Found(FoundEndpoint {
             index,
             user,
-            max_body_bytes: lower(gateway.max_body_bytes, endpoint.max_body_bytes),
-            deadline: Duration::from_millis(lower(gateway.timeout_ms, endpoint.timeout_ms)),
+            max_body_bytes: lower(max_body_bytes, endpoint.max_body_bytes),
             install,
         }))
     }
@@ -133,9 +132,13 @@ impl App {
         let Some(world) = version.world else {
             return Err(DispatchError::NoComponent(version.name.clone()));
         };
+        let gateway = &self.config.gateway;
+        let own_ms = found.endpoint().timeout_ms;
+        let deadline = Duration::from_millis(lower(gateway.timeout_ms, own_ms));
+        found.install.last_use.touch(self.clock.now());
         if !self.runner.is_ready(&version.content_hash) {
-            // Only in the first moments after a start: join the compile that runs already.
-            match tokio::time::timeout(found.deadline, self.prepare(version)).await {
+            // Loaded from disk, before what a start loads; compiled only if it never was.
+            match tokio::time::timeout(deadline, self.prepare(version)).await {
                 Err(_elapsed) => return Err(DispatchError::Preparing(version.name.clone())),
                 Ok(prepared) => prepared.map_err(DispatchError::Compile)?,
             }
@@ -156,8 +159,16 @@ impl App {
             },
             grants: Arc::clone(&found.install.grants),
             user: found.user,
-            deadline: found.deadline,
-            max_response_bytes: self.config.gateway.max_response_bytes,
+            deadline,
+            stream: StreamLimits {
+                total: Duration::from_millis(lower(gateway.stream_timeout_ms, own_ms)),
+                idle: Duration::from_millis(gateway.stream_idle_timeout_ms),
+            },
+            max_response_bytes: if world.streams() {
+                gateway.max_response_bytes
+            } else {
+                gateway.max_whole_response_bytes()
+            },
         };
         Ok(self.runner.execute(invocation).await?)
     }
@@ -169,10 +180,24 @@ impl FoundEndpoint {
         &self.install.labels
     }
 
+    /// Whether its body may be handed on while it arrives.
+    pub fn streams(&self) -> bool {
+        streams(&self.install)
+    }
+
     /// The declared path, for logs and metrics: never the path that was sent.
     pub fn endpoint(&self) -> &Endpoint {
         &self.install.version.manifest.endpoints[self.index]
     }
+}
+
+/// What an endpoint says can only lower what the appliance allows.
+fn lower(limit: u64, own: Option<u64>) -> u64 {
+    own.map_or(limit, |own| own.min(limit))
+}
+
+fn streams(install: &LiveInstall) -> bool {
+    install.version.world.is_some_and(TargetWorld::streams)
 }
 
 /// By name or alias in the caller's tenant; by id only in the caller's own tenant.

@@ -16,7 +16,7 @@ use super::interrupt::Signals;
 use super::settings_args::SettingsArgs;
 use crate::app::App;
 use crate::app::clock::{Clock, SystemClock};
-use crate::app::compile::runner_parts;
+use crate::app::compile::{note_confinement, runner_parts};
 use crate::app::master_key::MasterKey;
 use crate::app::rate_limits::RateLimits;
 use crate::app::sign_in::{Passwords, SignInLimits, SignInLinks};
@@ -199,6 +199,7 @@ pub(super) async fn serve_until_told(
     notifier: Notifier,
     mut signals: Signals,
 ) -> Result<(), Failure> {
+    note_confinement();
     app.prepare_enabled();
     let probing = Arc::clone(&app);
     let mut probe = tokio::spawn(async move { probing.probe_store().await });

@@ -64,10 +64,15 @@ const RANGES: &[(&str, u64, u64)] = &[
     ("runner.memories", 1, 64),
     ("runner.wasm_stack_bytes", 64 * KIB, MIB),
     ("runner.compile_threads", 1, 64),
+    ("runner.compile_memory_bytes", 256 * MIB, 64 * 1024 * MIB),
+    ("runner.compile_cpu_s", 1, 3600),
     ("runner.compiled_bytes", 0, ANY),
+    ("runner.preload_bytes", 0, ANY),
     ("gateway.timeout_ms", 1, 60_000),
-    ("gateway.max_body_bytes", 0, 32 * MIB),
-    ("gateway.max_response_bytes", 1, 32 * MIB),
+    ("gateway.stream_timeout_ms", 1, 24 * HOUR_MS),
+    ("gateway.stream_idle_timeout_ms", 1, HOUR_MS),
+    ("gateway.max_body_bytes", 0, 64 * GIB),
+    ("gateway.max_response_bytes", 1, 64 * GIB),
     ("ext_ui.previous_version_hours", 0, 24 * 365),
 ];
 

@@ -29,8 +29,14 @@ pub struct RunnerConfig {
     pub wasm_stack_bytes: usize,
     /// Components compiled at the same time.
     pub compile_threads: usize,
+    /// Bytes of memory that compiling one component may take, reserved ones included.
+    pub compile_memory_bytes: u64,
+    /// Seconds of a processor that compiling one component may take; half more by the clock.
+    pub compile_cpu_s: u64,
     /// Bytes of compiled components kept on disk, for starts that compile nothing; 0: none.
     pub compiled_bytes: u64,
+    /// Bytes of compiled components loaded at a start, last used first; 0: each at its first call.
+    pub preload_bytes: u64,
     /// `RUNNER_BASE_URL`: the runner is inside this process. Read and checked; no effect.
     pub base_url: String,
 }
@@ -48,7 +54,10 @@ impl Default for RunnerConfig {
             memories: 8,
             wasm_stack_bytes: 512 * 1024,
             compile_threads: 1,
+            compile_memory_bytes: 2 * 1024 * 1024 * 1024,
+            compile_cpu_s: 60,
             compiled_bytes: 2 * 1024 * 1024 * 1024,
+            preload_bytes: 1024 * 1024 * 1024,
             base_url: String::new(),
         }
     }

@@ -7,6 +7,7 @@ use wasmtime::{Trap, WasmBacktrace};
 
 use super::host::escape;
 use super::limits::Refused;
+use super::request_body::UploadFault;
 
 /// The runner could not start.
 #[derive(Debug, thiserror::Error)]
@@ -21,18 +22,45 @@ pub enum RunnerError {
     Folder(io::Error),
 }
 
-/// A component cannot be executed here. The same bytes never will be.
+/// A component cannot be executed here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PrepareError {
-    #[error("the component does not compile within the limits: {0}")]
+    #[error("the component does not compile: {0}")]
     Compile(String),
+    #[error("the component takes more than {0} to compile")]
+    TooCostly(Excess),
     #[error("the component does not fit its world: {0}")]
     Link(String),
     /// It was looked for among what is compiled, and is not there.
     #[error("the component is not compiled yet")]
     NotCompiled,
-    #[error("the compiler was stopped")]
+    /// It was compiled to be loaded later.
+    #[error("the component is compiled and not loaded")]
+    NotLoaded,
+    /// Says nothing of the component.
+    #[error("the compiler was stopped before it was done")]
     Stopped,
+}
+
+/// The limit of compiling that a component ran into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Excess {
+    #[error("{0} s of a processor")]
+    CpuSeconds(u64),
+    #[error("{0} s, waiting for a processor included,")]
+    Seconds(u64),
+    #[error("{0} MiB of memory")]
+    MemoryMib(u64),
+}
+
+impl Excess {
+    /// The setting that this limit is made of.
+    pub const fn setting(self) -> &'static str {
+        match self {
+            Self::CpuSeconds(_) | Self::Seconds(_) => "runner.compile_cpu_s",
+            Self::MemoryMib(_) => "runner.compile_memory_bytes",
+        }
+    }
 }
 
 /// An execution gave no response.
@@ -56,6 +84,17 @@ pub enum ExecuteError {
     BadResponse(String),
     #[error("the extension's response body is larger than {limit} bytes")]
     ResponseTooLarge { limit: u64 },
+    #[error("the extension sent nothing for {} ms", .0.as_millis())]
+    Idle(Duration),
+    /// It was read while it arrived, so the guest had begun.
+    #[error("the request body is larger than {limit} bytes")]
+    RequestTooLarge { limit: u64 },
+    #[error("the request body broke off: {0}")]
+    RequestBrokeOff(String),
+    #[error("whoever waited for the answer has gone")]
+    Gone,
+    #[error("the execution was stopped")]
+    Stopped,
 }
 
 /// How a call into a guest failed, before it is known which limit is to blame.
@@ -67,6 +106,20 @@ pub(super) enum CallError {
     TooLarge {
         limit: u64,
     },
+    Deadline(Duration),
+    Idle(Duration),
+    Upload(UploadFault),
+    /// Nobody reads the answer any more.
+    Gone,
+}
+
+impl From<UploadFault> for ExecuteError {
+    fn from(fault: UploadFault) -> Self {
+        match fault {
+            UploadFault::TooLarge { limit } => Self::RequestTooLarge { limit },
+            UploadFault::BrokeOff(reason) => Self::RequestBrokeOff(reason),
+        }
+    }
 }
 
 impl From<wasmtime::Error> for CallError {

@@ -9,7 +9,7 @@ mod code;
 mod seal;
 
 use std::collections::HashSet;
-use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::hash::{Hash, Hasher};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -24,7 +24,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 pub(super) use self::code::Code;
-use self::seal::{Mismatch, Seal};
+use self::seal::{HEADER_BYTES, Mismatch, Seal};
 use crate::model::{FileDigest, StreamHasher};
 
 /// Bytes of one compiled component. A scripting engine of 13 MB makes 36 MiB.
@@ -148,28 +148,21 @@ impl Precompiled {
         self.folder.join(format!("{}.cwasm", hex::encode(component.as_bytes())))
     }
 
+    /// Bytes of the file of `component`, if it looks as if [`Precompiled::load`] would take it.
+    pub(super) fn kept_bytes(&self, component: &FileDigest) -> Option<u64> {
+        let (mut file, bytes) = open_ours(&self.path(component)).ok()?.ok()?;
+        let mut head = [0; HEADER_BYTES];
+        file.read_exact(&mut head).ok()?;
+        self.seal.looks_closed(component, &head, bytes).then_some(bytes)
+    }
+
     /// The code in a file that is ours in every respect.
     fn read(&self, path: &Path, component: &FileDigest) -> io::Result<Result<Code, Problem>> {
-        // A link could lead to a file of somebody else; a FIFO would wait for a writer.
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC).bits();
-        let opened = OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path);
-        let mut file = match opened {
-            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
-                return Ok(Err(Problem::NotOurs));
-            }
-            opened => opened?,
+        let (mut file, length) = match open_ours(path)? {
+            Ok(opened) => opened,
+            Err(problem) => return Ok(Err(problem)),
         };
-        let metadata = file.metadata()?;
-        let is_ours = metadata.is_file()
-            && metadata.uid() == rustix::process::geteuid().as_raw()
-            && metadata.mode() & OTHERS == 0;
-        if !is_ours {
-            return Ok(Err(Problem::NotOurs));
-        }
-        if metadata.len() > MAX_FILE_BYTES {
-            return Ok(Err(Problem::TooLarge(metadata.len())));
-        }
-        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
         Read::by_ref(&mut file).take(MAX_FILE_BYTES).read_to_end(&mut bytes)?;
         // Used just now: it goes last when room is needed.
         rustix::fs::futimens(&file, &NOW).ok();
@@ -228,6 +221,30 @@ struct Kept {
     path: PathBuf,
     bytes: u64,
     used: SystemTime,
+}
+
+/// Opens a plain file that only this user can read and write; says how long it is.
+fn open_ours(path: &Path) -> io::Result<Result<(File, u64), Problem>> {
+    // A link could lead to a file of somebody else; a FIFO would wait for a writer.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC).bits();
+    let opened = OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path);
+    let file = match opened {
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+            return Ok(Err(Problem::NotOurs));
+        }
+        opened => opened?,
+    };
+    let metadata = file.metadata()?;
+    let is_ours = metadata.is_file()
+        && metadata.uid() == rustix::process::geteuid().as_raw()
+        && metadata.mode() & OTHERS == 0;
+    if !is_ours {
+        return Ok(Err(Problem::NotOurs));
+    }
+    if metadata.len() > MAX_FILE_BYTES {
+        return Ok(Err(Problem::TooLarge(metadata.len())));
+    }
+    Ok(Ok((file, metadata.len())))
 }
 
 /// Why a file is not loaded.

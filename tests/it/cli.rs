@@ -10,4 +10,5 @@ mod restarting;
 mod resuming;
 mod server;
 mod stopping;
+mod streaming;
 mod upgrading;

@@ -2,11 +2,13 @@
 
 mod abilities;
 mod answering;
+mod bombs;
 mod compiling;
 mod limits;
 mod precompiled;
 mod preparing;
 mod responses;
+mod streams;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -15,11 +17,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
+use http_body_util::BodyExt;
 use plugboard::config::RunnerConfig;
 use plugboard::model::{Capability, ContentHash, InstallId, InstallLabels, TargetWorld, TenantId};
 use plugboard::runner::{
-    ExecuteError, ExecutionContext, GuestRequest, GuestResponse, Invocation, PrepareError, Runner,
-    RunnerParts, UserIdentity,
+    ExecuteError, ExecutionContext, GuestBody, GuestRequest, Invocation, PrepareError, RequestBody,
+    Runner, RunnerParts, StreamLimits, Usage, UserIdentity,
 };
 use tracing::Dispatch;
 use tracing::subscriber::{DefaultGuard, NoSubscriber};
@@ -75,23 +78,45 @@ impl Stage {
                     http::header::ACCEPT,
                     HeaderValue::from_static("text/plain"),
                 )]),
-                body: Bytes::new(),
+                body: RequestBody::Whole(Bytes::new()),
             },
             grants: Arc::new(Capability::DEFAULTS.into_iter().collect()),
             user: None,
             deadline: PATIENT,
+            stream: StreamLimits { total: PATIENT, idle: PATIENT },
             max_response_bytes: 64 * 1024,
         }
     }
 
-    async fn call(&self, path: &str) -> Result<GuestResponse, ExecuteError> {
-        self.runner.execute(self.get(path)).await
+    /// Reads the response to its end.
+    async fn execute(&self, invocation: Invocation) -> Result<Answered, ExecuteError> {
+        let response = self.runner.execute(invocation).await?;
+        let body = match response.body {
+            GuestBody::Whole(body) => body,
+            GuestBody::Stream(stream) => stream.collect().await?.to_bytes(),
+        };
+        let (status, headers, usage) = (response.status, response.headers, response.usage);
+        Ok(Answered { status, headers, body, usage })
     }
 
-    async fn call_within(&self, path: &str, ms: u64) -> Result<GuestResponse, ExecuteError> {
-        let deadline = Duration::from_millis(ms);
-        self.runner.execute(Invocation { deadline, ..self.get(path) }).await
+    async fn call(&self, path: &str) -> Result<Answered, ExecuteError> {
+        self.execute(self.get(path)).await
     }
+
+    async fn call_within(&self, path: &str, ms: u64) -> Result<Answered, ExecuteError> {
+        let deadline = Duration::from_millis(ms);
+        let stream = StreamLimits { total: deadline, idle: PATIENT };
+        self.execute(Invocation { deadline, stream, ..self.get(path) }).await
+    }
+}
+
+/// A response that has been read.
+#[derive(Debug)]
+struct Answered {
+    status: u16,
+    headers: HeaderMap,
+    body: Bytes,
+    usage: Usage,
 }
 
 /// The log of one test, as JSON lines.

@@ -22,6 +22,11 @@ const REFUSED: i32 = 1;
 /// How often a worker that has given all is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
+/// Memory is taken in pieces, where the allocator would reserve 1 GiB of what is allowed;
+/// and however many processors there are, compiling takes that of a few threads.
+const ENVIRONMENT: [(&str, &str); 2] =
+    [("MIMALLOC_ARENA_RESERVE", "32768"), ("RAYON_NUM_THREADS", "4")];
+
 /// How one worker is run.
 pub(super) struct Process<'a> {
     pub(super) program: &'a Path,
@@ -61,7 +66,7 @@ impl Process<'_> {
             TargetWorld::WasiHttp => "--try-out=wasi-http",
         }));
         // A signal from a terminal is for the server, which ends its workers.
-        command.env_clear().current_dir("/").process_group(0);
+        command.env_clear().envs(ENVIRONMENT).current_dir("/").process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let worker = command.spawn();
         let worker = worker.map_err(|error| End::Stopped(format!("it cannot start: {error}")))?;

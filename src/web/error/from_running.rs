@@ -9,7 +9,7 @@ use crate::app::configure::ConfigureError;
 use crate::app::dispatch::DispatchError;
 use crate::app::install::InstallError;
 use crate::registry::RegistryError;
-use crate::runner::ExecuteError;
+use crate::runner::{ExecuteError, PrepareError};
 use crate::web::gateway::allow;
 
 const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
@@ -17,14 +17,27 @@ const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
 impl From<CompileError> for ApiError {
     fn from(error: CompileError) -> Self {
         match error {
+            CompileError::Prepare(PrepareError::Stopped) => stopped(),
             CompileError::Prepare(error) => {
                 let detail = format!("the component is not usable on this appliance: {error}");
-                Self::client(UNPROCESSABLE, "component_unusable", detail)
-                    .hint("ask the publisher for a version built for this appliance's worlds")
+                let hint = match &error {
+                    PrepareError::TooCostly(excess) => format!(
+                        "ask the publisher for a smaller component, or raise `{}`",
+                        excess.setting()
+                    ),
+                    _ => "ask the publisher for a version built for this appliance's worlds".into(),
+                };
+                Self::client(UNPROCESSABLE, "component_unusable", detail).hint(hint)
             }
             CompileError::Store(error) => error.into(),
         }
     }
+}
+
+/// The log has why, and another try may do.
+fn stopped() -> ApiError {
+    let detail = PrepareError::Stopped.to_string();
+    ApiError::client(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).retry_after(5)
 }
 
 impl From<InstallError> for ApiError {
@@ -106,6 +119,7 @@ impl ApiError {
             DispatchError::Preparing(_) => {
                 Self::client(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).retry_after(5)
             }
+            DispatchError::Compile(CompileError::Prepare(PrepareError::Stopped)) => stopped(),
             DispatchError::Compile(CompileError::Prepare(error)) => {
                 let detail = "the extension's component cannot be used";
                 Self::server(StatusCode::BAD_GATEWAY, "extension_failed", detail, error)
@@ -129,7 +143,7 @@ impl From<ExecuteError> for ApiError {
             ExecuteError::InstallBusy | ExecuteError::TenantBusy => {
                 Self::client(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).retry_after(1)
             }
-            ExecuteError::Deadline(_) => {
+            ExecuteError::Deadline(_) | ExecuteError::Idle(_) => {
                 Self::client(StatusCode::GATEWAY_TIMEOUT, "extension_timeout", detail)
             }
             ExecuteError::Memory(_) => {
@@ -140,6 +154,9 @@ impl From<ExecuteError> for ApiError {
                 failed("the extension's answer is not well formed", error)
             }
             ExecuteError::ResponseTooLarge { .. } => failed(&detail, error),
+            ExecuteError::RequestTooLarge { limit } => Self::too_large("the body", limit, None),
+            ExecuteError::RequestBrokeOff(_) => Self::malformed(detail),
+            ExecuteError::Gone | ExecuteError::Stopped => Self::internal(error),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A server of the program under test, ended when it is dropped.
 
 use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 use super::program::Desk;
@@ -71,6 +72,11 @@ impl Server {
         let (child, first_line) = spawn(&self.desk);
         self.child = child;
         first_line.trim().trim_end_matches('/').clone_into(&mut self.url);
+    }
+
+    /// What its process is said to be like in `/proc`.
+    pub(super) fn process_file(&self, name: &str) -> PathBuf {
+        Path::new("/proc").join(self.child.id().to_string()).join(name)
     }
 
     /// Calls an endpoint of an extension: status and body.

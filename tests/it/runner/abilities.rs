@@ -33,8 +33,8 @@ async fn what_is_not_granted_or_not_there_answers_as_the_contract_says() {
     let with =
         |grants: BTreeSet<Capability>| Invocation { grants: Arc::new(grants), ..stage.get("/") };
 
-    let none = stage.runner.execute(with(BTreeSet::new())).await.unwrap().body;
-    let all = stage.runner.execute(with(Capability::ALL.into())).await.unwrap().body;
+    let none = stage.execute(with(BTreeSet::new())).await.unwrap().body;
+    let all = stage.execute(with(Capability::ALL.into())).await.unwrap().body;
 
     assert_eq!((none.len(), all.len()), (2 * ANSWERS.len(), 2 * ANSWERS.len()));
     for (index, (function, denied, granted)) in ANSWERS.into_iter().enumerate() {

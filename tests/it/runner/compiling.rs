@@ -1,31 +1,33 @@
 //! Compiling in a process of its own: what it makes, and what it cannot do.
 
 use std::fs::{self, File, Permissions};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{self, Command, Stdio};
 
-use plugboard::runner::confine;
+use plugboard::runner::{Confinement, Excess, confinement, give_up_rights};
 
 use super::*;
 use crate::support::{again, is_again};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_plugboard");
+const GUEST: TargetWorld = TargetWorld::Extension;
 
 fn with_compiler(program: PathBuf) -> Runner {
     let parts = RunnerParts { compiler: Some(program), folder: None };
     Runner::new(&small(), parts).unwrap()
 }
 
-fn with_this_program() -> Runner {
-    with_compiler(env!("CARGO_BIN_EXE_plugboard").into())
-}
-
 #[tokio::test]
 async fn what_another_process_compiled_runs_here() {
     for (world, guest, path) in [
-        (TargetWorld::Extension, guests::extension("answers"), "/"),
+        (GUEST, guests::extension("answers"), "/"),
         (TargetWorld::WasiHttp, guests::proxy("http"), "/answers"),
     ] {
-        let runner = with_this_program();
+        let runner = with_compiler(PROGRAM.into());
 
         runner.prepare(hash(), world, guest.clone()).await.unwrap();
 
@@ -38,69 +40,209 @@ async fn what_another_process_compiled_runs_here() {
 #[tokio::test]
 async fn what_does_not_compile_is_refused_in_the_same_words() {
     let not_binary = Bytes::from_static(b"(component)");
-    let here = refusal(TargetWorld::Extension, not_binary.clone()).await;
+    let here = refusal(GUEST, not_binary.clone()).await;
 
-    let there = with_this_program().prepare(hash(), TargetWorld::Extension, not_binary).await;
+    let there = with_compiler(PROGRAM.into()).prepare(hash(), GUEST, not_binary).await;
 
     assert_eq!(there.unwrap_err(), here);
 }
 
-/// What is said of a component whose compiler does what `script` says.
-async fn said_of(script: &str) -> PrepareError {
+#[tokio::test]
+async fn what_does_not_fit_its_world_is_refused_in_the_same_words() {
+    let proxy = guests::proxy("http");
+    let here = refusal(GUEST, proxy.clone()).await;
+
+    let there = with_compiler(PROGRAM.into()).prepare(hash(), GUEST, proxy).await;
+
+    assert_eq!(there.unwrap_err(), here);
+}
+
+/// What is said of `guest` when its compiler does what `script` says.
+async fn said_of(guest: Bytes, script: &str) -> PrepareError {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("compiler");
     fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(&program, Permissions::from_mode(0o700)).unwrap();
-    let runner = with_compiler(program);
-    runner.prepare(hash(), TargetWorld::Extension, guests::extension("answers")).await.unwrap_err()
+    with_compiler(program).prepare(hash(), GUEST, guest).await.unwrap_err()
 }
 
 #[tokio::test]
-async fn a_component_that_is_too_much_for_its_compiler_is_refused() {
+async fn a_component_that_is_too_much_for_its_compiler_is_refused_with_the_limit() {
+    let ends = "cat > /dev/null; echo";
+    let cpu = Excess::CpuSeconds(60);
+    for (script, excess) in [
+        ("kill -XCPU $$".to_owned(), cpu),
+        (format!("{ends} 'memory allocation of 9 bytes failed' >&2; kill -ABRT $$"), MEMORY),
+        (format!("{ends} 'error: it cannot grow (os error 12)' >&2; exit 1"), MEMORY),
+    ] {
+        let error = said_of(guests::extension("answers"), &script).await;
+        assert_eq!(error, PrepareError::TooCostly(excess), "{script}");
+    }
+    let said = PrepareError::TooCostly(cpu).to_string();
+    assert_eq!(said, "the component takes more than 60 s of a processor to compile");
+}
+
+const MEMORY: Excess = Excess::MemoryMib(2048);
+
+#[tokio::test]
+async fn a_compiler_that_breaks_refuses_the_component() {
     for (script, expected) in [
-        ("kill -XCPU $$", "takes more than 60 s of a processor"),
-        ("kill -ABRT $$", "needs more than 2048 MiB of memory"),
-        ("kill -SEGV $$", "ended by signal 11"),
-        ("cat > /dev/null; echo no code", "compile"),
+        ("kill -SEGV $$", "signal 11"),
+        ("echo 'thread has overflowed its stack' >&2; kill -ABRT $$", "nested too deep"),
+        ("exit 101", "panicked"),
         ("exec 0<&-; echo 'error: too deep' >&2; exit 1", "too deep"),
     ] {
-        let error = said_of(script).await;
+        let error = said_of(guests::extension("answers"), script).await;
         let PrepareError::Compile(text) = &error else { panic!("{script}: {error}") };
-        assert!(error.to_string().contains(expected), "{script}: {text}");
+        assert!(text.contains(expected), "{script}: {text}");
     }
 }
 
 #[tokio::test]
-async fn without_a_compiler_nothing_is_said_of_the_component() {
+async fn a_compiler_that_others_end_says_nothing_of_the_component() {
+    for script in ["kill -KILL $$", "kill -TERM $$", "exit 4"] {
+        let error = said_of(guests::extension("answers"), script).await;
+        assert_eq!(error, PrepareError::Stopped, "{script}");
+    }
     let runner = with_compiler("/nowhere/plugboard".into());
-
-    let guest = guests::extension("answers");
-    let error = runner.prepare(hash(), TargetWorld::Extension, guest).await.unwrap_err();
-
+    let error = runner.prepare(hash(), GUEST, guests::extension("answers")).await.unwrap_err();
     assert_eq!(error, PrepareError::Stopped);
 }
 
+#[tokio::test]
+async fn a_compiler_that_says_it_is_done_and_stays_is_ended_in_time() {
+    let config = RunnerConfig { compile_cpu_s: 1, ..small() };
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("compiler");
+    fs::write(&program, "#!/bin/sh\nexec 0<&- 1>&- 2>&-; while :; do :; done\n").unwrap();
+    fs::set_permissions(&program, Permissions::from_mode(0o700)).unwrap();
+    let runner = Runner::new(&config, RunnerParts { compiler: Some(program), folder: None });
+
+    let error = runner.unwrap().prepare(hash(), GUEST, guests::extension("answers")).await;
+
+    assert_eq!(error, Err(PrepareError::TooCostly(Excess::Seconds(1))));
+}
+
+/// A script that tries out what it is given, and answers `output` when asked to compile.
+fn compiles_to(output: &Path) -> String {
+    let file = output.display();
+    format!("case \"$*\" in *--try-out*) exec {PROGRAM} \"$@\";; esac; cat > /dev/null; cat {file}")
+}
+
+#[tokio::test]
+async fn what_is_no_compiled_code_is_refused() {
+    let output = tempfile::NamedTempFile::new().unwrap();
+    fs::write(output.path(), "no code").unwrap();
+
+    let error = said_of(guests::extension("answers"), &compiles_to(output.path())).await;
+
+    let PrepareError::Compile(text) = &error else { panic!("{error}") };
+    assert!(text.starts_with("what came out does not run: "), "{text}");
+}
+
+#[tokio::test]
+async fn code_that_would_end_the_server_ends_its_trial() {
+    let guest = guests::extension("loops_in_start");
+    let mut code = compiled(&guest);
+    let range = machine_code(&code);
+    // An instruction that only the kernel may use; zeroes on other processors are no better.
+    code[range].fill(if cfg!(target_arch = "x86_64") { 0xf4 } else { 0 });
+    let output = tempfile::NamedTempFile::new().unwrap();
+    fs::write(output.path(), code).unwrap();
+
+    let error = said_of(guest, &compiles_to(output.path())).await;
+
+    let PrepareError::Compile(text) = &error else { panic!("{error}") };
+    assert!(text.starts_with("what came out does not run: signal "), "{text}");
+}
+
+fn compiled(guest: &Bytes) -> Vec<u8> {
+    let input = tempfile::NamedTempFile::new().unwrap();
+    fs::write(input.path(), guest).unwrap();
+    let stack = small().wasm_stack_bytes.to_string();
+    let mut command = Command::new(PROGRAM);
+    command.args(["compile-worker", "--stack-bytes", &stack]);
+    let output = command.stdin(File::open(input.path()).unwrap()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    output.stdout
+}
+
+/// Where the section of an ELF file is that can be executed.
+fn machine_code(elf: &[u8]) -> std::ops::Range<usize> {
+    const EXECUTABLE: usize = 4;
+    let number = |at: usize, bytes: usize| {
+        elf[at..at + bytes].iter().rev().fold(0, |sum, byte| sum << 8 | usize::from(*byte))
+    };
+    let (table, size, count) = (number(0x28, 8), number(0x3a, 2), number(0x3c, 2));
+    let sections = (0..count).map(|index| table + index * size);
+    let code = sections.into_iter().find(|at| number(at + 8, 8) & EXECUTABLE != 0).unwrap();
+    let start = number(code + 0x18, 8);
+    start..start + number(code + 0x20, 8)
+}
+
 #[test]
-fn a_compiler_opens_no_file_and_reaches_no_address() {
+fn a_compiler_can_do_what_its_confinement_says_and_no_more() {
     if !is_again() {
-        let test = "runner::compiling::a_compiler_opens_no_file_and_reaches_no_address";
+        let test = "runner::compiling::a_compiler_can_do_what_its_confinement_says_and_no_more";
         let output = again(test).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         return;
     }
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    let said = confinement();
     TcpStream::connect(address).unwrap();
-    File::open("/etc/passwd").unwrap();
+    assert!(reads_files(), "trying it out cost this process something");
 
-    confine().unwrap();
+    let Confinement { landlock, filter } = give_up_rights().unwrap();
 
-    let denied = Some(io::ErrorKind::PermissionDenied);
-    let kind = |error: Option<io::Error>| error.map(|error| error.kind());
-    assert_eq!(kind(File::open("/etc/passwd").err()), denied);
-    assert_eq!(kind(File::create("/tmp/made-by-a-compiler").err()), denied);
-    assert_eq!(kind(fs::read_dir("/").err()), denied);
-    assert_eq!(kind(TcpStream::connect(address).err()), denied);
-    assert_eq!(kind(TcpListener::bind("127.0.0.1:0").err()), denied);
-    assert_eq!(kind(std::process::Command::new("/bin/true").spawn().err()), denied);
+    assert_eq!(said, Confinement { landlock, filter });
+    assert_eq!(reads_files(), !landlock && !filter);
+    assert_eq!(File::create("/tmp/made-by-a-compiler").is_ok(), !landlock && !filter);
+    assert_eq!(TcpStream::connect(address).is_ok(), !filter);
+    assert_eq!(UdpSocket::bind("127.0.0.1:0").is_ok(), !filter);
+    assert_eq!(UnixStream::pair().is_ok(), !filter);
+    assert_eq!(Command::new("/bin/true").status().is_ok(), !landlock && !filter);
+    std::thread::spawn(|| ()).join().unwrap();
+}
+
+fn reads_files() -> bool {
+    File::open("/etc/passwd").is_ok() && fs::read_dir("/").is_ok()
+}
+
+/// Another process starts a compiler, whose input this one holds open, and is killed.
+#[test]
+fn a_compiler_ends_with_its_server() {
+    if is_again() {
+        let mut worker = Command::new(PROGRAM).arg("compile-worker").spawn().unwrap();
+        println!("\nworker {}", worker.id());
+        worker.wait().unwrap();
+        panic!("the compiler ended first");
+    }
+    let (input, _held) = io::pipe().unwrap();
+    let mut server = again("runner::compiling::a_compiler_ends_with_its_server");
+    let server = server.arg("--nocapture").stdin(input).stdout(Stdio::piped());
+    let mut server = server.spawn().unwrap();
+    let lines = BufReader::new(server.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let worker = lines.filter_map(|line| line.strip_prefix("worker ").map(str::to_owned)).next();
+    let worker: u32 = worker.unwrap().parse().unwrap();
+    until(|| state_of(worker).is_some_and(|status| status.contains("Seccomp:\t2")));
+
+    server.kill().unwrap();
+    server.wait().unwrap();
+
+    // What nobody waits for stays as a name.
+    until(|| state_of(worker).is_none_or(|status| status.contains("State:\tZ")));
+}
+
+fn state_of(process: u32) -> Option<String> {
+    fs::read_to_string(format!("/proc/{process}/status")).ok()
+}
+
+fn until(done: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !done() {
+        assert!(started.elapsed() < PATIENT, "process {} waited in vain", process::id());
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }

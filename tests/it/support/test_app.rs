@@ -217,6 +217,11 @@ impl TestApp {
         Self { app: Arc::new(app), clock, key, token: String::new(), _folder: folder }
     }
 
+    /// What the test's token says of itself in a request head.
+    pub(crate) fn authorization(&self) -> String {
+        format!("Bearer {}", self.token)
+    }
+
     /// As after a start at which nothing of what was compiled is left.
     pub(crate) fn forget_compiled(&self, hash: &ContentHash) {
         self.app.runner.forget(hash);
@@ -468,15 +473,19 @@ impl Call<'_> {
         self.header("content-type", "multipart/form-data; boundary=XX").body(body)
     }
 
-    pub(crate) async fn send(self) -> Answer {
+    /// Sends it and waits for the head of the answer only.
+    pub(crate) async fn open(self) -> http::Response<Body> {
         let mut builder = self.request.extension(self.peer);
         if let Some(token) = &self.token {
             builder = builder.header("authorization", format!("Bearer {token}"));
         }
         let request = builder.body(self.body).unwrap();
         let router = web::router(Arc::clone(&self.app.app));
-        let response = router.oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
+        router.oneshot(request).await.unwrap()
+    }
+
+    pub(crate) async fn send(self) -> Answer {
+        let (parts, body) = self.open().await.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         Answer { status: parts.status, headers: parts.headers, body }
     }
