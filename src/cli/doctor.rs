@@ -108,9 +108,7 @@ async fn check_store(config: &Config, findings: &mut Vec<Finding>) -> Option<Str
 fn of_compiler(confinement: Confinement) -> Finding {
     match confinement.missing() {
         None => Finding::ok("compiler", "Components are compiled without any right."),
-        Some(missing) => {
-            Finding { status: Status::Attention, ..Finding::ok("compiler", missing) }
-        }
+        Some(missing) => Finding { status: Status::Attention, ..Finding::ok("compiler", missing) },
     }
 }
 

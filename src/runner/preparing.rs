@@ -7,11 +7,11 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
 
+use super::Runner;
 use super::component_cache::Work;
 use super::error::PrepareError;
 use super::precompiled::{ComponentCounts, Precompiled};
 use super::worlds::{self, Prepared};
-use super::Runner;
 use crate::model::{ContentHash, FileDigest, StreamHasher, TargetWorld};
 
 impl Runner {

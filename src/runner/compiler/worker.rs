@@ -95,7 +95,8 @@ fn instantiate(engine: &Engine, prepared: &Prepared) -> Result<(), WorkerError> 
         clock.increment_epoch();
     })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    let outcome = runtime.block_on(async { timeout(TRIAL, prepared.instantiate(&mut store)).await });
+    let outcome =
+        runtime.block_on(async { timeout(TRIAL, prepared.instantiate(&mut store)).await });
     tracing::debug!("Instantiated: {outcome:?}");
     Ok(())
 }
@@ -104,8 +105,7 @@ fn instantiate(engine: &Engine, prepared: &Prepared) -> Result<(), WorkerError> 
 fn host() -> Host {
     let name = "plugboard.compile-worker".parse().expect("it is a name");
     let version = semver::Version::new(0, 0, 0);
-    let labels =
-        InstallLabels::of(TenantId::default_tenant(), name, InstallId::random(), &version);
+    let labels = InstallLabels::of(TenantId::default_tenant(), name, InstallId::random(), &version);
     let context = ExecutionContext { request_id: "trial".into(), install: Arc::new(labels) };
     let limits = StoreLimits::new(&RunnerConfig::default()).per_call();
     Host::new(context, Arc::new(BTreeSet::new()), None, limits)

@@ -6,11 +6,8 @@ use super::*;
 
 /// A runner whose compiler has `cpu_s` and `mebibytes`.
 fn with_limits(cpu_s: u64, mebibytes: u64) -> Runner {
-    let config = RunnerConfig {
-        compile_cpu_s: cpu_s,
-        compile_memory_bytes: mebibytes << 20,
-        ..small()
-    };
+    let config =
+        RunnerConfig { compile_cpu_s: cpu_s, compile_memory_bytes: mebibytes << 20, ..small() };
     let compiler = Some(env!("CARGO_BIN_EXE_plugboard").into());
     Runner::new(&config, RunnerParts { compiler, folder: None }).unwrap()
 }
@@ -18,16 +15,6 @@ fn with_limits(cpu_s: u64, mebibytes: u64) -> Runner {
 async fn prepare(runner: &Runner, guest: Bytes) -> Result<(), PrepareError> {
     let hash = ContentHash::of(&guest);
     runner.prepare(hash, TargetWorld::Extension, guest).await
-}
-
-/// One function whose every line uses what many earlier ones made.
-fn tangled(lines: usize) -> String {
-    let line = |at: usize| {
-        let (to, from) = (at % 64, (at * 7 + 1) % 64);
-        format!("(local.set {to} (i32.add (local.get {from}) (i32.load (local.get {to}))))")
-    };
-    let body: String = (0..lines).map(line).collect();
-    format!("(func (param i32) (local {}) {body})", "i32 ".repeat(63))
 }
 
 fn many(count: usize, one: &str) -> String {
@@ -57,7 +44,7 @@ fn kinds(count: usize) -> String {
 #[tokio::test]
 async fn a_component_that_takes_too_long_is_refused_and_the_next_one_compiles() {
     let runner = with_limits(1, 2048);
-    let bomb = guests::extension_with(&many(60, &tangled(10_000)));
+    let bomb = guests::extension_with(&guests::much_to_compile());
 
     let error = prepare(&runner, bomb).await.unwrap_err();
 
@@ -69,7 +56,7 @@ async fn a_component_that_takes_too_long_is_refused_and_the_next_one_compiles() 
 #[tokio::test]
 async fn a_component_that_takes_too_much_memory_is_refused_and_the_next_one_compiles() {
     let runner = with_limits(60, 256);
-    let bomb = guests::extension_with(&tangled(60_000));
+    let bomb = guests::extension_with(&guests::tangled(60_000));
 
     let error = prepare(&runner, bomb).await.unwrap_err();
 
@@ -81,7 +68,7 @@ async fn a_component_that_takes_too_much_memory_is_refused_and_the_next_one_comp
 async fn shapes_that_a_compiler_dislikes_end_within_its_limits() {
     let runner = with_limits(20, 2048);
     for (name, fields) in [
-        ("a large function", tangled(20_000)),
+        ("a large function", guests::tangled(5_000)),
         ("a table of jumps", jumps(20_000)),
         ("deep nesting", nested(50_000)),
         ("many types", kinds(20_000)),
