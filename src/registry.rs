@@ -253,7 +253,9 @@ impl Registry {
         .map(|(tokens, sessions, uses)| {
             touches.tokens.written(&tokens);
             touches.sessions.written(&sessions);
-            uses.iter().for_each(|(install, second)| install.last_use.written(*second));
+            for (install, second) in &uses {
+                install.last_use.written(*second);
+            }
         })
     }
 

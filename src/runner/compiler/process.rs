@@ -135,7 +135,7 @@ fn why(status: ExitStatus, said: &[u8]) -> End {
         (Some(KILLED | TERMINATED), _) => {
             End::Stopped("it was killed, by a person or because the machine has no memory".into())
         }
-        (Some(ABORTED), _) | (None, _) if no_memory => End::Memory,
+        (Some(ABORTED) | None, _) if no_memory => End::Memory,
         (Some(ABORTED), _) if said.contains("overflowed its stack") => {
             End::Refused("it is nested too deep".into())
         }

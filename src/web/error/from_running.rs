@@ -25,7 +25,13 @@ impl From<CompileError> for ApiError {
                         "ask the publisher for a smaller component, or raise `{}`",
                         excess.setting()
                     ),
-                    _ => "ask the publisher for a version built for this appliance's worlds".into(),
+                    PrepareError::Compile(_)
+                    | PrepareError::Link(_)
+                    | PrepareError::NotCompiled
+                    | PrepareError::NotLoaded
+                    | PrepareError::Stopped => {
+                        "ask the publisher for a version built for this appliance's worlds".into()
+                    }
                 };
                 Self::client(UNPROCESSABLE, "component_unusable", detail).hint(hint)
             }
