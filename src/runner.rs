@@ -9,9 +9,12 @@
 mod bindings;
 mod compiler;
 mod component_cache;
+mod cpu_account;
+mod ending;
 mod engine;
 mod error;
 mod execution;
+mod executors;
 mod guest_stream;
 mod host;
 mod invocation;
@@ -22,10 +25,12 @@ mod reply;
 mod request_body;
 mod response;
 mod slots;
+mod timekeeper;
 mod worlds;
 
 pub use compiler::confine::{Confinement, confinement, give_up_rights};
 pub use compiler::worker::{Task, Work, WorkerError, run as work_for_another_process};
+pub use ending::{Ended, Observer, Outcome};
 pub use error::{Excess, ExecuteError, PrepareError, RunnerError};
 pub use guest_stream::GuestStream;
 pub use invocation::{ExecutionContext, GuestRequest, Invocation, StreamLimits, UserIdentity};
@@ -40,16 +45,18 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime::{Engine, Store, UpdateDeadline, bail};
 
 use self::compiler::Compiler;
 use self::component_cache::ComponentCache;
 use self::engine::Ticker;
 use self::execution::{AnswerLimits, Execution};
+use self::executors::Executors;
 use self::host::Host;
 use self::limits::StoreLimits;
 use self::precompiled::Precompiled;
 use self::slots::Slots;
+use self::timekeeper::Timekeeper;
 use self::worlds::Worlds;
 use crate::config::RunnerConfig;
 
@@ -74,11 +81,14 @@ pub struct Runner {
     compiled: Arc<AtomicU64>,
     slots: Slots,
     limits: StoreLimits,
-    _ticker: Ticker,
+    executors: Executors,
+    cpu_limit: Duration,
+    ticker: Arc<Ticker>,
 }
 
 impl Runner {
-    /// Reserves the pools and starts the clock that interrupts busy guests.
+    /// Reserves the pools and starts the threads of guests and the clock that interrupts busy
+    /// ones.
     pub fn new(config: &RunnerConfig, parts: RunnerParts) -> Result<Self, RunnerError> {
         let RunnerParts { folder, compiler } = parts;
         let engine = engine::build(config)?;
@@ -93,39 +103,52 @@ impl Runner {
             compiled: Arc::default(),
             slots: Slots::new(config),
             limits: StoreLimits::new(config),
+            executors: Executors::start(config.threads)?,
+            cpu_limit: Duration::from_millis(config.cpu_ms),
             engine,
-            _ticker: ticker,
+            ticker: Arc::new(ticker),
         })
     }
 
     /// Runs the component of `invocation` on its request.
     pub async fn execute(&self, invocation: Invocation) -> Result<GuestResponse, ExecuteError> {
-        let Invocation { content_hash, world, context, request, .. } = invocation;
+        let Invocation { content_hash, world, context, request, mut observer, .. } = invocation;
         let component = self.components.get(&content_hash).filter(|found| found.world() == world);
         let component = component.ok_or(ExecuteError::NotPrepared)?;
-        let slot = self.slots.acquire(&context.install).await?;
+        let slot = self.slots.acquire(&context.install).await;
+        let slot = slot.map_err(|error| observer.refuse(error))?;
 
         let limits = AnswerLimits {
             started: Instant::now(),
             deadline: invocation.deadline,
             stream: invocation.stream,
             max_bytes: invocation.max_response_bytes,
+            sent: AtomicU64::new(0),
         };
+        let time = Arc::new(Timekeeper::new(self.cpu_limit));
+        let charge = slot.charge(&time);
         let host = Host::new(context, invocation.grants, invocation.user, self.limits.per_call());
-        let store = self.store(host, limits::hostcall_fuel(world, limits.max_bytes));
-        Execution { component, store, limits, slot }.answer(request).await
+        let host = host.observed(observer).timed(&time);
+        let store = self.store(host, limits::hostcall_fuel(world, limits.max_bytes), &time);
+        let ticker = Arc::clone(&self.ticker);
+        let execution = Execution { component, store, time, limits, charge, slot, ticker };
+        execution.answer(request, &self.executors).await
     }
 
     /// A fresh store: a guest never meets what an earlier one left.
-    fn store(&self, host: Host, hostcall_fuel: usize) -> Store<Host> {
+    fn store(&self, host: Host, hostcall_fuel: usize, time: &Arc<Timekeeper>) -> Store<Host> {
         let mut store = Store::new(&self.engine, host);
         store.limiter(|host| &mut host.limits);
         store.set_hostcall_fuel(hostcall_fuel);
         store.set_max_component_handles(limits::HANDLES);
+        let time = Arc::clone(time);
         // A busy guest gives its thread back at every tick. `yield_now` lets
-        // the timer run first: without it a loop on a single-threaded runtime
+        // the timer run first: without it a loop on a single thread
         // would be found out many ticks after its deadline.
-        store.epoch_deadline_callback(|_| {
+        store.epoch_deadline_callback(move |_| {
+            if time.check() {
+                bail!("it has had {} ms of a processor", time.cpu_limit().as_millis());
+            }
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
         });
         store.set_epoch_deadline(1);

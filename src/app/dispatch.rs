@@ -13,14 +13,15 @@ use http::{HeaderMap, Method};
 
 use super::App;
 use super::compile::CompileError;
+use super::usage::LeftAlone;
 use crate::model::{
     Endpoint, EndpointAuth, EndpointMethod, ExtensionName, InstallId, InstallLabels, Principal,
     ScopeKind, TargetWorld, TenantId,
 };
 use crate::registry::{Live, LiveInstall};
 use crate::runner::{
-    ExecuteError, ExecutionContext, GuestRequest, GuestResponse, Invocation, RequestBody,
-    StreamLimits, UserIdentity,
+    ExecuteError, ExecutionContext, GuestBody, GuestRequest, GuestResponse, Invocation,
+    RequestBody, StreamLimits, UserIdentity,
 };
 
 /// Who calls, as far as the door could tell.
@@ -81,6 +82,12 @@ pub enum DispatchError {
     NoComponent(ExtensionName),
     #[error("the component of {0} is still being prepared")]
     Preparing(ExtensionName),
+    #[error(
+        "{name} is failing and is left alone: {} executions failed, and the next call is let \
+         through in {} s",
+        .left_alone.failures, .left_alone.wait_s()
+    )]
+    Failing { name: ExtensionName, left_alone: LeftAlone },
     #[error(transparent)]
     Compile(CompileError),
     #[error(transparent)]
@@ -111,6 +118,8 @@ impl App {
             return not_declared(caller, &install, &fitting, method);
         };
         let user = check_caller(caller, endpoint, &install.install.name)?;
+        let name = &install.install.name;
+        self.usages.check(&install.install).map_err(|held| failing(name, held))?;
         let gateway = &self.config.gateway;
         let max_body_bytes =
             if streams(&install) { gateway.max_body_bytes } else { gateway.max_whole_body_bytes() };
@@ -143,6 +152,8 @@ impl App {
                 Ok(prepared) => prepared.map_err(DispatchError::Compile)?,
             }
         }
+        let admitted = self.usages.admit(&found.install.install, &found.install.labels);
+        let metered = admitted.map_err(|held| failing(&version.name, held))?;
         let invocation = Invocation {
             content_hash: version.content_hash,
             world,
@@ -169,8 +180,13 @@ impl App {
             } else {
                 gateway.max_whole_response_bytes()
             },
+            observer: metered.observer.clone(),
         };
-        Ok(self.runner.execute(invocation).await?)
+        let response = self.runner.execute(invocation).await?;
+        if matches!(response.body, GuestBody::Stream(_)) {
+            metered.note_begun(self.clock.now());
+        }
+        Ok(response)
     }
 }
 
@@ -189,6 +205,10 @@ impl FoundEndpoint {
     pub fn endpoint(&self) -> &Endpoint {
         &self.install.version.manifest.endpoints[self.index]
     }
+}
+
+fn failing(name: &ExtensionName, left_alone: LeftAlone) -> DispatchError {
+    DispatchError::Failing { name: name.clone(), left_alone }
 }
 
 /// What an endpoint says can only lower what the appliance allows.

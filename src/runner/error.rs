@@ -76,6 +76,14 @@ pub enum ExecuteError {
     NotPrepared,
     #[error("the extension did not finish within {} ms", .0.as_millis())]
     Deadline(Duration),
+    #[error("the extension did not finish within {} ms of processor time", .0.as_millis())]
+    Cpu(Duration),
+    #[error(
+        "the extension has used up its processor time, {percent} % of a core; it gets some again \
+         in {} s",
+        retry_seconds(retry_after)
+    )]
+    CpuSpent { percent: u32, retry_after: Duration },
     #[error("the extension wanted more than its {0}")]
     Memory(Refused),
     #[error("the extension trapped: {0}")]
@@ -95,6 +103,11 @@ pub enum ExecuteError {
     Gone,
     #[error("the execution was stopped")]
     Stopped,
+}
+
+/// Whole seconds after which trying again makes sense.
+fn retry_seconds(retry_after: &Duration) -> u64 {
+    retry_after.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX)
 }
 
 /// How a call into a guest failed, before it is known which limit is to blame.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method};
 
+use super::ending::Observer;
 use super::request_body::RequestBody;
 use crate::model::{Capability, ContentHash, InstallLabels, TargetWorld};
 
@@ -26,6 +27,8 @@ pub struct Invocation {
     /// For a response that goes on after it has begun.
     pub stream: StreamLimits,
     pub max_response_bytes: u64,
+    /// Who is told how it ended.
+    pub observer: Observer,
 }
 
 /// How long an execution may stream.

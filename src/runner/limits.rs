@@ -123,6 +123,11 @@ impl CallLimits {
     pub(super) fn refused(&self) -> Option<Refused> {
         self.refused
     }
+
+    /// Bytes of all memories together: they never shrink.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        self.memory_bytes.used as u64
+    }
 }
 
 impl ResourceLimiter for CallLimits {

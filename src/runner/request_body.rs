@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -33,6 +34,7 @@ pub struct Upload {
 #[derive(Debug)]
 pub(super) struct UploadWatch {
     limit: u64,
+    received: AtomicU64,
     state: Mutex<UploadState>,
 }
 
@@ -50,6 +52,16 @@ pub(super) enum UploadFault {
     BrokeOff(String),
 }
 
+impl RequestBody {
+    /// Bytes that are there, and what will know of those that still come.
+    pub(super) fn extent(&self) -> (u64, Option<Arc<UploadWatch>>) {
+        match self {
+            Self::Whole(body) => (body.len() as u64, None),
+            Self::Stream(upload) => (0, Some(upload.watch())),
+        }
+    }
+}
+
 impl Upload {
     /// At most `limit` bytes of `body`: reading more is an error.
     pub fn new<B>(body: B, limit: u64) -> Self
@@ -57,7 +69,7 @@ impl Upload {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let watch = UploadWatch { limit, state: Mutex::default() };
+        let watch = UploadWatch { limit, received: AtomicU64::new(0), state: Mutex::default() };
         let body = body.map_err(Into::into).boxed_unsync();
         Self { body, left: limit, ended: false, watch: Arc::new(watch) }
     }
@@ -112,6 +124,7 @@ impl Body for Upload {
             return Poll::Ready(Some(Err(this.fail(fault))));
         };
         this.left = left;
+        this.watch.received.fetch_add(data.len() as u64, Relaxed);
         Poll::Ready(Some(Ok(Frame::data(data))))
     }
 
@@ -135,6 +148,11 @@ impl UploadWatch {
     pub(super) fn waited(&self) -> Duration {
         let state = self.state();
         state.waited + state.waiting_since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// Bytes that the guest was given.
+    pub(super) fn received(&self) -> u64 {
+        self.received.load(Relaxed)
     }
 
     pub(super) fn fault(&self) -> Option<UploadFault> {

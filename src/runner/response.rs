@@ -39,6 +39,16 @@ pub enum GuestBody {
 pub struct Usage {
     /// Wall time, without the wait for a slot.
     pub duration: Duration,
+    /// Time on a processor.
+    pub cpu: Duration,
+    /// Bytes of all memories of the guest at their largest.
+    pub peak_memory_bytes: u64,
+    /// Calls to the interfaces of the extension world; those of WASI are not counted.
+    pub host_calls: u32,
+    /// Bytes of the request body that came.
+    pub request_bytes: u64,
+    /// Bytes of the response body that the guest gave.
+    pub response_bytes: u64,
     /// Lines that reached the log.
     pub log_lines: u32,
     /// Lines beyond the limits.
@@ -64,6 +74,14 @@ impl GuestResponse {
     /// How long the guest says that its body is.
     pub fn announced(&self) -> Option<u64> {
         announced(&self.headers)
+    }
+
+    /// Bytes of a body that is all there.
+    pub(super) fn whole_bytes(&self) -> u64 {
+        match &self.body {
+            GuestBody::Whole(body) => body.len() as u64,
+            GuestBody::Stream(_) => 0,
+        }
     }
 
     pub(super) fn using(self, usage: Usage) -> Self {

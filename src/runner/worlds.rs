@@ -95,8 +95,7 @@ impl Prepared {
     ) -> Result<Option<GuestResponse>, CallError> {
         match self {
             Self::Extension(pre) => {
-                let answer = extension::call(pre, store, request, limits.max_bytes);
-                limits.until_begun(None, answer).await.map(Some)
+                extension::call(pre, store, request, limits.max_bytes).await.map(Some)
             }
             Self::WasiHttp(pre) => wasi_http::call(pre, store, request, limits, reply).await,
         }

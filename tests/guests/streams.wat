@@ -10,6 +10,7 @@
 ;;   /much/N    answers N times 64 KiB
 ;;   /refuses   answers without reading the request body
 ;;   /pauses    waits an hour before it answers
+;;   /loops     computes for ever
 (module
   (import "wasi:http/types@0.2.3" "[constructor]fields" (func $fields (result i32)))
   (import "wasi:http/types@0.2.3" "[method]fields.append" (func $append (param i32 i32 i32 i32 i32 i32)))
@@ -139,6 +140,7 @@
     (local.set $at (i32.load (i32.const 4)))
     (local.set $mood (i32.load8_u offset=1 (local.get $at)))
     (local.set $left (i32.load (i32.const 8)))
+    (if (i32.eq (local.get $mood) (i32.const 108)) (then (loop $ever (br $ever))))      ;; l
     (if (i32.eq (local.get $mood) (i32.const 112))                                      ;; p
       (then (call $pause (i64.const 3600000000000))))
     (if (i32.eq (local.get $mood) (i32.const 99))                                       ;; c

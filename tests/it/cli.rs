@@ -1,6 +1,7 @@
 //! The program as a person or a pipeline uses it: arguments in, exit code out.
 
 mod existing_client;
+mod failing;
 mod host;
 mod json;
 mod offline;

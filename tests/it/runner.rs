@@ -4,6 +4,7 @@ mod abilities;
 mod answering;
 mod bombs;
 mod compiling;
+mod endings;
 mod limits;
 mod precompiled;
 mod preparing;
@@ -12,7 +13,7 @@ mod streams;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -21,13 +22,11 @@ use http_body_util::BodyExt;
 use plugboard::config::RunnerConfig;
 use plugboard::model::{Capability, ContentHash, InstallId, InstallLabels, TargetWorld, TenantId};
 use plugboard::runner::{
-    ExecuteError, ExecutionContext, GuestBody, GuestRequest, Invocation, PrepareError, RequestBody,
-    Runner, RunnerParts, StreamLimits, Usage, UserIdentity,
+    ExecuteError, ExecutionContext, GuestBody, GuestRequest, Invocation, Observer, PrepareError,
+    RequestBody, Runner, RunnerParts, StreamLimits, Usage, UserIdentity,
 };
-use tracing::Dispatch;
-use tracing::subscriber::{DefaultGuard, NoSubscriber};
 
-use crate::support::guests;
+use crate::support::{guests, note};
 
 /// Long enough for any guest that ends.
 const PATIENT: Duration = Duration::from_secs(20);
@@ -85,6 +84,7 @@ impl Stage {
             deadline: PATIENT,
             stream: StreamLimits { total: PATIENT, idle: PATIENT },
             max_response_bytes: 64 * 1024,
+            observer: Observer::default(),
         }
     }
 
@@ -119,27 +119,33 @@ struct Answered {
     usage: Usage,
 }
 
-/// The log of one test, as JSON lines.
+/// The lines of every guest in this process, as JSON. Guests run on threads of their own, so
+/// one subscriber must hear them all.
 #[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
+struct GuestLines(Arc<Mutex<Vec<u8>>>);
 
-impl Captured {
-    fn subscribe(&self) -> (DefaultGuard, Dispatch) {
-        let lines = self.clone();
-        let subscriber = tracing_subscriber::fmt().json().with_writer(move || lines.clone());
-        let dispatch = Dispatch::new(subscriber.finish());
-        // While there is only one, another thread that has none may decide for
-        // all that nobody listens to an event.
-        let second = Dispatch::new(NoSubscriber::default());
-        (tracing::dispatcher::set_default(&dispatch), second)
+impl GuestLines {
+    fn heard() -> Self {
+        static HEARD: OnceLock<GuestLines> = OnceLock::new();
+        let subscribe = || {
+            let lines = Self::default();
+            let writer = lines.clone();
+            let subscriber = tracing_subscriber::fmt().json().with_env_filter("extension=info");
+            subscriber.with_writer(move || writer.clone()).init();
+            lines
+        };
+        HEARD.get_or_init(subscribe).clone()
     }
 
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    /// Those of one install.
+    fn of(&self, install: &InstallLabels) -> Vec<String> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let theirs = |line: &&str| line.contains(install.install_text());
+        text.lines().filter(theirs).map(str::to_owned).collect()
     }
 }
 
-impl io::Write for Captured {
+impl io::Write for GuestLines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().write(bytes)
     }

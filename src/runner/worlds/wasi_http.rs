@@ -61,7 +61,7 @@ pub(super) async fn call(
     });
     let growing = Growing::new(handed, bodiless, limits.max_bytes);
     let begun = begin(run.as_mut(), growing, upload.as_deref());
-    match limits.until_begun(upload.as_deref(), begun).await? {
+    match begun.await? {
         Begun::Whole(response) => Ok(Some(response)),
         Begun::Head(head, rest) => {
             let pieces = reply.begin(head, rest.length())?;
@@ -82,7 +82,7 @@ async fn stream(
         // In this order: a trap is known before the broken body it leaves.
         let ((), last) = try_join(run, forward(rest, limits, pieces)).await?;
         match last {
-            Some(last) => pieces.send(last).await.map_err(|_| CallError::Gone),
+            Some(last) => limits.send(pieces, last).await,
             None => Ok(()),
         }
     };
@@ -111,7 +111,7 @@ async fn forward(
         if rest.is_complete() {
             last = Some(piece);
         } else {
-            pieces.send(piece).await.map_err(|_| CallError::Gone)?;
+            limits.send(pieces, piece).await?;
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::server::Server;
 use crate::support::bundle_builder::BundleBuilder;
-use crate::support::{guests, rounds};
+use crate::support::{guests, note, rounds};
 
 const PIECE: usize = 64 * 1024;
 /// What a server may grow by while a body passes, however long that is.
@@ -29,13 +29,9 @@ fn streaming() -> Server {
         ("PLUGBOARD_GATEWAY__MAX_RESPONSE_BYTES", &most),
         ("PLUGBOARD_TELEMETRY__LOG_FORMAT", "json"),
     ]);
-    let folder = server.desk.path("streams");
-    fs::create_dir_all(folder.join("dist")).unwrap();
-    fs::write(folder.join("dist/main.wasm"), guests::proxy("streams")).unwrap();
     let bundle = BundleBuilder::new("com.example.streams", "1.0.0");
     let bundle = bundle.endpoint("GET", "/much/:n").endpoint("POST", "/counts");
-    fs::write(folder.join("manifest.json"), bundle.manifest_json()).unwrap();
-    server.desk.ok("publish streams --key acme.key --install --enable --grant-all");
+    server.install(&bundle, &guests::proxy("streams"));
     server
 }
 
@@ -128,6 +124,7 @@ fn a_large_answer_passes_in_little_memory() {
         assert!(count > pieces * PIECE, "{count}");
     });
 
+    note(&format!("{pieces} x {PIECE} bytes down: memory grew by {grown} bytes"));
     assert!(grown < ROOM_BYTES, "it grew by {grown} bytes");
 }
 
@@ -144,5 +141,6 @@ fn a_large_upload_passes_in_little_memory() {
         assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with(&length), "{answer}");
     });
 
+    note(&format!("{pieces} x {PIECE} bytes up: memory grew by {grown} bytes"));
     assert!(grown < ROOM_BYTES, "it grew by {grown} bytes");
 }

@@ -19,6 +19,7 @@ use plugboard::app::sign_in::{Passwords, SignInLimits, SignInLinks};
 use plugboard::app::tokens::TokenRequest;
 use plugboard::app::trust::TrustRequest;
 use plugboard::app::uploads::{InFlight, UploadAddresses};
+use plugboard::app::usage::Usages;
 use plugboard::bundle::{self, BundleLimits};
 use plugboard::config::{Config, SigningPolicy, StoreConfig};
 use plugboard::model::{
@@ -194,7 +195,9 @@ impl TestApp {
         let master_key = MasterKey::open(folder.path()).unwrap();
         let program = PathBuf::from(env!("CARGO_BIN_EXE_plugboard"));
         let parts = runner_parts(&config.runner, folder.path(), &master_key, program);
+        let metrics = Arc::new(Metrics::new(now));
         let app = App {
+            usages: Usages::new(&config.runner, clock.clone(), Arc::clone(&metrics)),
             data_dir: folder.path().to_owned(),
             clock: clock.clone(),
             registry: Registry::in_memory(now).unwrap(),
@@ -204,7 +207,7 @@ impl TestApp {
                 "" => TrustBundle::none(),
                 setting => TrustBundle::load(setting, now),
             }),
-            metrics: Arc::new(Metrics::new(now)),
+            metrics,
             passwords: Passwords::new(),
             sign_in_limits: SignInLimits::default(),
             sign_in_links: SignInLinks::default(),
