@@ -49,8 +49,9 @@ pub(super) fn run(args: &CompileWorkerArgs) -> Result<Exit, Failure> {
     let done = work_for_another_process(&Work { task, stack_bytes, memory_bytes, cpu_s });
     done.map(|()| Exit::Done).map_err(|error| match error {
         WorkerError::Component(_) => Failure::refused(anyhow::Error::new(error)),
-        WorkerError::Confine(_) | WorkerError::Limit(_) | WorkerError::Io(_) => {
-            Failure::unfinished(anyhow::Error::new(error))
-        }
+        WorkerError::Confine(_)
+        | WorkerError::Unconfined(_)
+        | WorkerError::Limit(_)
+        | WorkerError::Io(_) => Failure::unfinished(anyhow::Error::new(error)),
     })
 }

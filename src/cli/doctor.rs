@@ -108,6 +108,9 @@ async fn check_store(config: &Config, findings: &mut Vec<Finding>) -> Option<Str
 fn of_compiler(confinement: Confinement) -> Finding {
     match confinement.missing() {
         None => Finding::ok("compiler", "Components are compiled without any right."),
+        Some(missing) if !confinement.is_enough() => {
+            Finding::failed("compiler", missing, Exit::Refused)
+        }
         Some(missing) => Finding { status: Status::Attention, ..Finding::ok("compiler", missing) },
     }
 }
@@ -223,9 +226,10 @@ mod tests {
 
     #[test]
     fn a_kernel_that_leaves_a_compiler_some_rights_is_worth_attention() {
-        let status = |landlock| of_compiler(Confinement { landlock, filter: true }).status;
+        let status = |landlock, filter| of_compiler(Confinement { landlock, filter }).status;
 
-        assert_eq!((status(true), status(false)), (Status::Ok, Status::Attention));
+        assert_eq!((status(true, true), status(false, true)), (Status::Ok, Status::Attention));
+        assert_eq!(status(false, false), Status::Failed);
     }
 
     #[test]

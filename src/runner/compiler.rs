@@ -77,6 +77,8 @@ impl Compiler {
         match trial {
             Ok(_) => Ok(Code::of_compiler(code)),
             Err(End::Stopped(reason)) => Err(stopped(&reason)),
+            // It spent no processor time to speak of: others had that.
+            Err(end @ End::Wall(_)) => Err(stopped(&format!("its trial was cut off: {end}"))),
             Err(end) => Err(PrepareError::Compile(format!("what came out does not run: {end}"))),
         }
     }

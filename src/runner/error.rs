@@ -42,6 +42,16 @@ pub enum PrepareError {
     Stopped,
 }
 
+impl PrepareError {
+    /// Whether it says something of the component, which is the same at the next try.
+    pub(super) const fn is_of_component(&self) -> bool {
+        match self {
+            Self::Compile(_) | Self::TooCostly(_) | Self::Link(_) => true,
+            Self::NotCompiled | Self::NotLoaded | Self::Stopped => false,
+        }
+    }
+}
+
 /// The limit of compiling that a component ran into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Excess {

@@ -114,6 +114,12 @@ impl Runner {
         self.components.get(hash).is_some()
     }
 
+    /// Why this bundle was refused when it was to be made ready last; `None` if that was not
+    /// tried yet, goes on, or succeeded.
+    pub fn refusal(&self, hash: &ContentHash) -> Option<PrepareError> {
+        self.components.refusal(hash)
+    }
+
     /// Drops the compiled component; executions under way finish.
     pub fn forget(&self, hash: &ContentHash) {
         self.components.forget(hash);

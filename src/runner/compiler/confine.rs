@@ -1,6 +1,6 @@
 //! Giving up rights: what is left to a process that compiles.
 
-use std::thread;
+use std::{fs, thread};
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetError,
@@ -14,6 +14,8 @@ use super::syscalls;
 const RULES: ABI = ABI::V6;
 /// How much others come before it.
 const NICE: i32 = 10;
+/// What Linux takes for the process that it ends first when there is no memory left.
+const FIRST_TO_GO: &str = "1000";
 /// Seconds of a processor between the signal that says why and the one that cannot be caught.
 const GRACE_S: u64 = 5;
 
@@ -40,10 +42,15 @@ impl Confinement {
                  Landlock alone.",
             ),
             (false, false) => Some(
-                "This kernel enforces neither Landlock nor a filter of system calls: a compiler \
-                 has the rights of the server.",
+                "This kernel enforces neither Landlock nor a filter of system calls: no component \
+                 is compiled here.",
             ),
         }
+    }
+
+    /// Whether one fence at least is up: without any, nothing is compiled.
+    pub const fn is_enough(self) -> bool {
+        self.landlock || self.filter
     }
 }
 
@@ -80,8 +87,9 @@ pub(super) fn limit(memory_bytes: u64, cpu_s: u64) -> rustix::io::Result<()> {
     setrlimit(Resource::As, at_most(memory_bytes, memory_bytes))?;
     setrlimit(Resource::Cpu, at_most(cpu_s, cpu_s.saturating_add(GRACE_S)))?;
     setrlimit(Resource::Core, at_most(0, 0))?;
-    // Only makes others faster.
+    // Only makes others faster, and keeps them when memory runs out.
     nice(NICE).ok();
+    fs::write("/proc/self/oom_score_adj", FIRST_TO_GO).ok();
     Ok(())
 }
 
@@ -96,6 +104,14 @@ mod tests {
         assert_eq!(said(true, true), None);
         assert!(said(false, true).unwrap().contains("does not enforce Landlock"));
         assert!(said(true, false).unwrap().contains("does not filter system calls"));
-        assert!(said(false, false).unwrap().contains("the rights of the server"));
+        assert!(said(false, false).unwrap().contains("no component is compiled"));
+    }
+
+    #[test]
+    fn one_fence_is_enough_and_none_is_not() {
+        let enough = |landlock, filter| Confinement { landlock, filter }.is_enough();
+
+        assert!(enough(true, true) && enough(true, false) && enough(false, true));
+        assert!(!enough(false, false));
     }
 }

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::super::host::escape;
 use super::super::precompiled::MAX_FILE_BYTES;
@@ -82,7 +83,7 @@ fn watch(mut worker: Child, input: Bytes, wall: Duration) -> Result<Vec<u8>, End
     let giving = thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(&input)));
     let said = thread::spawn(move || read_up_to(stderr, MAX_SAID_BYTES));
     let (sender, output) = mpsc::channel();
-    let taking = thread::spawn(move || sender.send(read_up_to(stdout, MAX_FILE_BYTES)));
+    let taking = thread::spawn(move || sender.send(read_up_to(stdout, MAX_FILE_BYTES + 1)));
     let output = output.recv_timeout(wall);
     let status = end_of(&mut worker, until);
     // Reading and writing does not panic.
@@ -91,6 +92,10 @@ fn watch(mut worker: Child, input: Bytes, wall: Duration) -> Result<Vec<u8>, End
     let said = said.join().unwrap_or_default();
     match (output, status) {
         (_, Err(reason)) => Err(End::Stopped(reason.to_string())),
+        (Ok(output), _) if output.len() as u64 > MAX_FILE_BYTES => {
+            let mebibytes = MAX_FILE_BYTES >> 20;
+            Err(End::Refused(format!("it makes more than {mebibytes} MiB of machine code")))
+        }
         (Err(RecvTimeoutError::Timeout), _) | (_, Ok(None)) => Err(End::Wall(wall)),
         (Ok(output), Ok(Some(status))) if status.success() => Ok(output),
         (_, Ok(Some(status))) => Err(why(status, &said)),
@@ -104,7 +109,8 @@ fn end_of(worker: &mut Child, until: Instant) -> std::io::Result<Option<ExitStat
             return Ok(Some(status));
         }
         if Instant::now() >= until {
-            worker.kill()?;
+            // Its group, which is its own: whatever it started holds its pipes open.
+            kill_process_group(Pid::from_child(worker), Signal::KILL)?;
             worker.wait()?;
             return Ok(None);
         }

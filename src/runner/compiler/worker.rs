@@ -15,7 +15,7 @@ use super::super::limits::StoreLimits;
 use super::super::precompiled::Code;
 use super::super::worlds::{Prepared, Worlds};
 use super::super::{ExecutionContext, engine};
-use super::confine::{give_up_rights, limit};
+use super::confine::{Confinement, give_up_rights, limit};
 use crate::config::RunnerConfig;
 use crate::model::{InstallId, InstallLabels, TargetWorld, TenantId};
 
@@ -49,6 +49,8 @@ pub enum Task {
 pub enum WorkerError {
     #[error("the compiler could not give up its rights: {0}")]
     Confine(#[from] RulesetError),
+    #[error("the compiler kept its rights, and does nothing with them: {0}")]
+    Unconfined(&'static str),
     #[error("the compiler could not be limited: {0}")]
     Limit(#[from] rustix::io::Errno),
     #[error("the compiler could not read or write: {0}")]
@@ -60,7 +62,7 @@ pub enum WorkerError {
 /// Works on standard input, without any right.
 pub fn run(work: &Work) -> Result<(), WorkerError> {
     limit(work.memory_bytes, work.cpu_s)?;
-    give_up_rights()?;
+    require(give_up_rights()?)?;
     let mut input = Vec::new();
     io::stdin().lock().read_to_end(&mut input)?;
     let engine = engine::for_compiling(work.stack_bytes).map_err(WorkerError::Component)?;
@@ -72,6 +74,14 @@ pub fn run(work: &Work) -> Result<(), WorkerError> {
             Ok(out.flush()?)
         }
         Task::TryOut(world) => try_out(&engine, world, input),
+    }
+}
+
+/// Refuses to go on behind no fence at all.
+fn require(confinement: Confinement) -> Result<(), WorkerError> {
+    match confinement.missing() {
+        Some(missing) if !confinement.is_enough() => Err(WorkerError::Unconfined(missing)),
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -109,4 +119,17 @@ fn host() -> Host {
     let context = ExecutionContext { request_id: "trial".into(), install: Arc::new(labels) };
     let limits = StoreLimits::new(&RunnerConfig::default()).per_call();
     Host::new(context, Arc::new(BTreeSet::new()), None, limits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_kept_its_rights_does_nothing() {
+        let error = require(Confinement { landlock: false, filter: false }).unwrap_err();
+
+        assert!(error.to_string().contains("enforces neither Landlock nor a filter"), "{error}");
+        assert!(require(Confinement { landlock: false, filter: true }).is_ok());
+    }
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 
 use plugboard::runner::{Confinement, Excess, confinement, give_up_rights};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 
 use super::*;
 use crate::support::{again, is_again};
@@ -99,6 +100,14 @@ async fn a_compiler_that_breaks_refuses_the_component() {
 }
 
 #[tokio::test]
+async fn a_compiler_that_never_stops_giving_is_cut_off() {
+    let error = said_of(guests::extension("answers"), "exec head -c 600000000 /dev/zero").await;
+
+    let PrepareError::Compile(text) = &error else { panic!("{error}") };
+    assert_eq!(text, "it makes more than 512 MiB of machine code");
+}
+
+#[tokio::test]
 async fn a_compiler_that_others_end_says_nothing_of_the_component() {
     for script in ["kill -KILL $$", "kill -TERM $$", "exit 4"] {
         let error = said_of(guests::extension("answers"), script).await;
@@ -180,6 +189,49 @@ fn machine_code(elf: &[u8]) -> std::ops::Range<usize> {
     start..start + number(code + 0x20, 8)
 }
 
+/// Some of what `SystemCallFilter` in `packaging/plugboard.service` denies the server, and
+/// with it the compiler: what sets limits and users, above all.
+const DENIED_BY_UNIT: [i64; 10] = [
+    libc::SYS_setrlimit,
+    libc::SYS_sched_setaffinity,
+    libc::SYS_sched_setscheduler,
+    libc::SYS_setresuid,
+    libc::SYS_setgroups,
+    libc::SYS_capset,
+    libc::SYS_chroot,
+    libc::SYS_mount,
+    libc::SYS_ptrace,
+    libc::SYS_keyctl,
+];
+
+fn deny_as_the_unit_does() {
+    let target = std::env::consts::ARCH.try_into().unwrap();
+    let rules = DENIED_BY_UNIT.into_iter().map(|call| (call, Vec::new())).collect();
+    let denied = SeccompAction::Errno(libc::EPERM.cast_unsigned());
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, denied, target).unwrap();
+    let filter: BpfProgram = filter.try_into().unwrap();
+    seccompiler::apply_filter(&filter).unwrap();
+}
+
+#[test]
+fn components_are_compiled_behind_the_filter_of_the_unit() {
+    if !is_again() {
+        let test = "runner::compiling::components_are_compiled_behind_the_filter_of_the_unit";
+        let output = again(test).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        return;
+    }
+    deny_as_the_unit_does();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+
+    let prepared = runtime.block_on(async {
+        let runner = with_compiler(PROGRAM.into());
+        runner.prepare(hash(), GUEST, guests::extension("answers")).await
+    });
+
+    assert_eq!(prepared, Ok(()));
+}
+
 #[test]
 fn a_compiler_can_do_what_its_confinement_says_and_no_more() {
     if !is_again() {
@@ -214,8 +266,9 @@ fn reads_files() -> bool {
 #[test]
 fn a_compiler_ends_with_its_server() {
     if is_again() {
+        let _of_server = File::open("/etc/passwd").unwrap();
         let mut worker = Command::new(PROGRAM).arg("compile-worker").spawn().unwrap();
-        println!("\nworker {}", worker.id());
+        note(&format!("\nworker {}", worker.id()));
         worker.wait().unwrap();
         panic!("the compiler ended first");
     }
@@ -224,15 +277,23 @@ fn a_compiler_ends_with_its_server() {
     let server = server.arg("--nocapture").stdin(input).stdout(Stdio::piped());
     let mut server = server.spawn().unwrap();
     let lines = BufReader::new(server.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let worker = lines.filter_map(|line| line.strip_prefix("worker ").map(str::to_owned)).next();
+    let worker = lines.find_map(|line| line.strip_prefix("worker ").map(str::to_owned));
     let worker: u32 = worker.unwrap().parse().unwrap();
     until(|| state_of(worker).is_some_and(|status| status.contains("Seccomp:\t2")));
+    assert!(!open_files(worker).contains(&PathBuf::from("/etc/passwd")), "the server's");
+    let rank = fs::read_to_string(format!("/proc/{worker}/oom_score_adj")).unwrap();
+    assert_eq!(rank.trim(), "1000", "it goes first when there is no memory");
 
     server.kill().unwrap();
     server.wait().unwrap();
 
     // What nobody waits for stays as a name.
     until(|| state_of(worker).is_none_or(|status| status.contains("State:\tZ")));
+}
+
+fn open_files(process: u32) -> Vec<PathBuf> {
+    let files = fs::read_dir(format!("/proc/{process}/fd")).unwrap();
+    files.map(|file| fs::read_link(file.unwrap().path()).unwrap()).collect()
 }
 
 fn state_of(process: u32) -> Option<String> {
