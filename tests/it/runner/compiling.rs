@@ -276,7 +276,7 @@ fn a_compiler_ends_with_its_server() {
     let mut server = again("runner::compiling::a_compiler_ends_with_its_server");
     let server = server.arg("--nocapture").stdin(input).stdout(Stdio::piped());
     let mut server = server.spawn().unwrap();
-    let lines = BufReader::new(server.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines().map(Result::unwrap);
     let worker = lines.find_map(|line| line.strip_prefix("worker ").map(str::to_owned));
     let worker: u32 = worker.unwrap().parse().unwrap();
     until(|| state_of(worker).is_some_and(|status| status.contains("Seccomp:\t2")));
