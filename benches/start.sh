@@ -9,16 +9,23 @@
 #   START_ROUNDS  starts, of which the median counts (7)
 
 # The program, on the data folder `$installs`.
-at_installs() {
-  (cd "$installs" && PLUGBOARD_SERVER__DATA_DIR=$installs/data PLUGBOARD_STORE__MIN_FREE_BYTES=0 \
+become_program() {
+  cd "$installs" && PLUGBOARD_SERVER__DATA_DIR=$installs/data PLUGBOARD_STORE__MIN_FREE_BYTES=0 \
     PLUGBOARD_UPLOADS__PUBLISHES_PER_MINUTE=6000 \
-    PLUGBOARD_UPLOADS__PUBLISHES_PER_MINUTE_PER_ADDRESS=6000 "$PLUGBOARD" "$@")
+    PLUGBOARD_UPLOADS__PUBLISHES_PER_MINUTE_PER_ADDRESS=6000 exec "$PLUGBOARD" "$@"
+}
+
+at_installs() {
+  (become_program "$@")
 }
 
 # `publish_as FOLDER NAME`: publishes what FOLDER holds as NAME, installs and enables it.
 publish_as() {
   sed -i -E "0,/\"name\": \"[^\"]*\"/s//\"name\": \"$2\"/" "$1/manifest.json"
-  at_installs publish "$1" --key key.key --install --enable --grant-all >/dev/null
+  at_installs publish "$1" --key key.key --install --enable --grant-all >"$work/said" 2>&1 || {
+    cat "$work/said" >&2
+    return 1
+  }
   echo "$2" >>"$installs/published"
 }
 
@@ -28,7 +35,8 @@ make_installs() {
   touch "$installs/published"
   [[ -f $installs/complete ]] && return
   echo "making $count installs in $installs (several minutes)" >&2
-  at_installs serve --set server.listen=127.0.0.1:0 >"$work/started" 2>"$work/log" &
+  # The process itself, that a signal is to reach.
+  (become_program serve --set server.listen=127.0.0.1:0) >"$work/started" 2>"$work/log" &
   server=$!
   until [[ -s $work/started ]]; do kill -0 "$server"; sleep 0.1; done
   if [[ ! -f $installs/token ]]; then
