@@ -7,6 +7,7 @@
 
 mod ask;
 pub mod client;
+mod compile_worker;
 mod completions;
 mod config;
 mod configure;
@@ -109,6 +110,7 @@ enum Command {
     Config(config::ConfigArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
+    CompileWorker(compile_worker::CompileWorkerArgs),
 }
 
 /// What every command is given.
@@ -134,6 +136,10 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
+    // It gives up all its rights, and a runtime has some.
+    if let Command::CompileWorker(args) = command {
+        return compile_worker::run(&args);
+    }
     // Our own choice of two that are compiled in; a second call changes nothing.
     rustls::crypto::ring::default_provider().install_default().ok();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -178,6 +184,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Config(args) => config::run(&args, context),
         Command::Doctor(args) => doctor::run(args, context).await,
         Command::Completions(args) => completions::run(&args, context),
+        Command::CompileWorker(args) => compile_worker::run(&args),
     }
 }
 

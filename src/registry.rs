@@ -43,6 +43,7 @@ mod touches;
 pub mod trusted_keys;
 mod txn;
 pub mod uploads;
+mod uses;
 pub mod versions;
 
 pub use error::RegistryError;
@@ -50,6 +51,7 @@ pub use live::{Live, LiveInstall};
 pub use redb::ReadTransaction;
 pub use schema::FORMAT_VERSION;
 pub use txn::{ReadTables, WriteTxn};
+pub use uses::LastUse;
 
 use storage::{Opener, Storage};
 use touches::Touches;
@@ -230,7 +232,8 @@ impl Registry {
     pub async fn flush_touches(&self) -> Result<(), RegistryError> {
         let (tokens, sessions) =
             (self.0.touches.tokens.pending(), self.0.touches.sessions.pending());
-        if tokens.is_empty() && sessions.is_empty() {
+        let uses = self.live().pending_uses();
+        if tokens.is_empty() && sessions.is_empty() && uses.is_empty() {
             return Ok(());
         }
         let touches = Arc::clone(&self.0.touches);
@@ -241,12 +244,18 @@ impl Registry {
             for (id, at) in &sessions {
                 sessions::set_last_seen(txn, id, *at)?;
             }
-            Ok((tokens, sessions))
+            for (install, second) in &uses {
+                uses::set(txn, &install.install.id, *second)?;
+            }
+            Ok((tokens, sessions, uses))
         })
         .await
-        .map(|(tokens, sessions)| {
+        .map(|(tokens, sessions, uses)| {
             touches.tokens.written(&tokens);
             touches.sessions.written(&sessions);
+            for (install, second) in &uses {
+                install.last_use.written(*second);
+            }
         })
     }
 

@@ -7,6 +7,7 @@
 //! execution may know, a [`GuestResponse`] is all that comes back.
 
 mod bindings;
+mod compiler;
 mod component_cache;
 mod cpu_account;
 mod ending;
@@ -20,6 +21,7 @@ mod invocation;
 mod limits;
 mod line_rate;
 mod precompiled;
+mod preparing;
 mod reply;
 mod request_body;
 mod response;
@@ -27,8 +29,10 @@ mod slots;
 mod timekeeper;
 mod worlds;
 
+pub use compiler::confine::{Confinement, confinement, give_up_rights};
+pub use compiler::worker::{Task, Work, WorkerError, run as work_for_another_process};
 pub use ending::{Ended, Observer, Outcome};
-pub use error::{ExecuteError, PrepareError, RunnerError};
+pub use error::{Excess, ExecuteError, PrepareError, RunnerError};
 pub use guest_stream::GuestStream;
 pub use invocation::{ExecutionContext, GuestRequest, Invocation, StreamLimits, UserIdentity};
 pub use limits::Refused;
@@ -36,17 +40,16 @@ pub use precompiled::{CompiledFolder, ComponentCounts};
 pub use request_body::{RequestBody, Upload};
 pub use response::{GuestBody, GuestResponse, Usage};
 
-use std::collections::HashSet;
-use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 use wasmtime::{Engine, Store, UpdateDeadline, bail};
 
-use self::component_cache::{ComponentCache, Work};
+use self::compiler::Compiler;
+use self::component_cache::ComponentCache;
 use self::engine::Ticker;
 use self::execution::{AnswerLimits, Execution};
 use self::executors::Executors;
@@ -57,7 +60,16 @@ use self::slots::Slots;
 use self::timekeeper::Timekeeper;
 use self::worlds::Worlds;
 use crate::config::RunnerConfig;
-use crate::model::{ContentHash, FileDigest, StreamHasher, TargetWorld};
+
+/// What a runner has beside its settings.
+#[derive(Default)]
+pub struct RunnerParts {
+    /// Where compiled components are kept. Without it each is compiled once per process.
+    pub folder: Option<CompiledFolder>,
+    /// This program: components are compiled by its `compile-worker`, with limits. Without
+    /// it they are compiled in this process, and without any.
+    pub compiler: Option<PathBuf>,
+}
 
 /// Executes components. One per process; share it in an `Arc`.
 pub struct Runner {
@@ -66,6 +78,7 @@ pub struct Runner {
     components: ComponentCache,
     /// What is kept of them on disk.
     precompiled: Option<Arc<Precompiled>>,
+    compiler: Compiler,
     compiled: Arc<AtomicU64>,
     slots: Slots,
     limits: StoreLimits,
@@ -76,11 +89,12 @@ pub struct Runner {
 
 impl Runner {
     /// Reserves the pools and starts the threads of guests and the clock that interrupts busy
-    /// ones. Without a folder each component is compiled once per process.
-    pub fn new(config: &RunnerConfig, folder: Option<CompiledFolder>) -> Result<Self, RunnerError> {
+    /// ones.
+    pub fn new(config: &RunnerConfig, parts: RunnerParts) -> Result<Self, RunnerError> {
         if !limits::ENFORCED {
             tracing::warn!("This program was built without limits, to measure what they cost");
         }
+        let RunnerParts { folder, compiler } = parts;
         let engine = engine::build(config)?;
         let worlds = Arc::new(Worlds::new(&engine).map_err(RunnerError::Link)?);
         let precompiled = folder.map(|folder| Precompiled::open(folder, &engine)).transpose();
@@ -89,6 +103,7 @@ impl Runner {
             worlds,
             components: ComponentCache::new(config.compile_threads),
             precompiled: precompiled.map_err(RunnerError::Folder)?.map(Arc::new),
+            compiler: Compiler::new(compiler, config),
             compiled: Arc::default(),
             slots: Slots::new(config),
             limits: StoreLimits::new(config),
@@ -97,84 +112,6 @@ impl Runner {
             engine,
             ticker: Arc::new(ticker),
         })
-    }
-
-    /// Compiles and links a component, once per hash however many ask at once.
-    ///
-    /// A caller that gives up does not stop the work.
-    pub async fn prepare(
-        &self,
-        hash: ContentHash,
-        world: TargetWorld,
-        wasm: Bytes,
-    ) -> Result<(), PrepareError> {
-        loop {
-            let (engine, worlds) = (self.engine.clone(), Arc::clone(&self.worlds));
-            let (precompiled, compiled) = (self.precompiled.clone(), Arc::clone(&self.compiled));
-            let wasm = wasm.clone();
-            let compile = move || {
-                let component = worlds::compile(&engine, &wasm)?;
-                compiled.fetch_add(1, Relaxed);
-                let prepared = worlds.prepare(&engine, world, &component)?;
-                if let Some(precompiled) = precompiled {
-                    precompiled.keep(&StreamHasher::digest(&wasm).into(), &component);
-                }
-                Ok(prepared)
-            };
-            match self.components.prepare(hash, Work::Compile, compile).await {
-                // Somebody else was looking for it on disk just now, and did not find it.
-                Err(PrepareError::NotCompiled) => {}
-                outcome => return outcome,
-            }
-        }
-    }
-
-    /// Loads and links a component that this appliance compiled before, in this process or
-    /// an earlier one; says whether there is one. `component` is the hash of its WebAssembly.
-    pub async fn load(
-        &self,
-        hash: ContentHash,
-        world: TargetWorld,
-        component: FileDigest,
-    ) -> Result<bool, PrepareError> {
-        let Some(precompiled) = self.precompiled.clone() else { return Ok(false) };
-        let (engine, worlds) = (self.engine.clone(), Arc::clone(&self.worlds));
-        let load = move || {
-            let component = precompiled.load(&engine, &component);
-            worlds.prepare(&engine, world, &component.ok_or(PrepareError::NotCompiled)?)
-        };
-        match self.components.prepare(hash, Work::Load, load).await {
-            Ok(()) => Ok(true),
-            Err(PrepareError::NotCompiled) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Removes from disk what was compiled of other components; says how many.
-    pub fn sweep_compiled(&self, components: &HashSet<FileDigest>) -> io::Result<usize> {
-        self.precompiled.as_ref().map_or(Ok(0), |precompiled| precompiled.retain(components))
-    }
-
-    /// How often components were made ready since the start of the process.
-    pub fn component_counts(&self) -> ComponentCounts {
-        let on_disk = |count: fn(&Precompiled) -> u64| {
-            self.precompiled.as_deref().map(count).unwrap_or_default()
-        };
-        ComponentCounts {
-            compiled: self.compiled.load(Relaxed),
-            loaded: on_disk(Precompiled::loaded),
-            refused: on_disk(Precompiled::refused),
-        }
-    }
-
-    /// Whether an execution of this bundle would start at once.
-    pub fn is_ready(&self, hash: &ContentHash) -> bool {
-        self.components.get(hash).is_some()
-    }
-
-    /// Drops the compiled component; executions under way finish.
-    pub fn forget(&self, hash: &ContentHash) {
-        self.components.forget(hash);
     }
 
     /// Runs the component of `invocation` on its request.

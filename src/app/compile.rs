@@ -1,13 +1,18 @@
 //! Compiling components before anybody calls them.
 
-use std::path::Path;
+use std::cmp::Reverse;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use tokio::task::spawn_blocking;
 
 use super::App;
 use super::master_key::MasterKey;
 use crate::config::RunnerConfig;
 use crate::model::ExtensionVersion;
-use crate::runner::{CompiledFolder, PrepareError, Runner};
+use crate::registry::Live;
+use crate::runner::{CompiledFolder, PrepareError, Runner, RunnerParts, confinement};
 use crate::store::{BundleStore, StoreError};
 
 /// Why a component is not ready to run.
@@ -21,17 +26,26 @@ pub enum CompileError {
     Store(#[from] StoreError),
 }
 
-/// Where compiled components are kept; nowhere when no byte may be kept.
-pub fn compiled_folder(
+/// What the runner of an appliance has: `compiler` is this program.
+pub fn runner_parts(
     config: &RunnerConfig,
     data_dir: &Path,
     master_key: &MasterKey,
-) -> Option<CompiledFolder> {
-    (config.compiled_bytes > 0).then(|| CompiledFolder {
+    compiler: PathBuf,
+) -> RunnerParts {
+    let folder = (config.compiled_bytes > 0).then(|| CompiledFolder {
         path: data_dir.join("cache").join("compiled"),
         key: master_key.derive("plugboard cwasm v1"),
         max_bytes: config.compiled_bytes,
-    })
+    });
+    RunnerParts { folder, compiler: Some(compiler) }
+}
+
+/// Says in the log what this kernel does not keep a compiler from.
+pub fn note_confinement() {
+    if let Some(missing) = confinement().missing() {
+        tracing::warn!("{missing}");
+    }
 }
 
 impl App {
@@ -47,22 +61,103 @@ impl App {
         let version = Arc::clone(version);
         tokio::spawn(async move {
             if let Err(error) = prepare(&runner, &bundles, &version).await {
-                tracing::warn!(
-                    extension.name = %version.name,
-                    extension.version = %version.version,
-                    "The component of {} {} is not usable: {error}", version.name, version.version,
-                );
+                warn_of(&version, &error);
             }
         });
     }
 
-    /// Compiles what is enabled, so that a restart costs no caller a wait.
+    /// Makes ready what is enabled, in the background and one after the other: what was
+    /// called last comes first. See [`Start`].
     pub fn prepare_enabled(&self) {
-        let live = self.registry.live();
-        for install in live.installs().filter(|install| install.install.enabled) {
-            self.prepare_in_background(&install.version);
+        let start = Start {
+            runner: Arc::clone(&self.runner),
+            bundles: self.bundles.clone(),
+            preload_bytes: self.config.runner.preload_bytes,
+            compiled_bytes: self.config.runner.compiled_bytes,
+        };
+        tokio::spawn(start.prepare(in_order_of_use(&self.registry.live())));
+    }
+}
+
+/// The components of a start.
+///
+/// They are loaded until `preload_bytes` are used up. From then on each waits for its first
+/// call, which loads it; what was never compiled, or for another version of this program,
+/// is compiled here, so that no call has to wait for that. It goes no further than
+/// `compiled_bytes`: beyond them, one would be removed for another.
+struct Start {
+    runner: Arc<Runner>,
+    bundles: BundleStore,
+    preload_bytes: u64,
+    compiled_bytes: u64,
+}
+
+impl Start {
+    async fn prepare(self, versions: Vec<Arc<ExtensionVersion>>) {
+        let (mut loaded, mut kept) = (0, 0);
+        for version in versions {
+            let before = self.kept_bytes(&version).await;
+            let expected = before.unwrap_or_default();
+            if kept + expected > self.compiled_bytes && self.runner.keeps_compiled() {
+                return;
+            }
+            let has_room = loaded + expected <= self.preload_bytes && self.preload_bytes > 0;
+            let result = if has_room || !self.runner.keeps_compiled() {
+                prepare(&self.runner, &self.bundles, &version).await
+            } else if before.is_none() {
+                self.compile_for_later(&version).await
+            } else {
+                Ok(())
+            };
+            if let Err(error) = result {
+                warn_of(&version, &error);
+                continue;
+            }
+            let bytes = match before {
+                Some(bytes) => bytes,
+                None => self.kept_bytes(&version).await.unwrap_or_default(),
+            };
+            kept += bytes;
+            loaded += if has_room { bytes } else { 0 };
         }
     }
+
+    async fn kept_bytes(&self, version: &ExtensionVersion) -> Option<u64> {
+        let (runner, component) = (Arc::clone(&self.runner), version.component()?.sha256);
+        spawn_blocking(move || runner.kept_bytes(&component)).await.ok()?
+    }
+
+    async fn compile_for_later(&self, version: &ExtensionVersion) -> Result<(), CompileError> {
+        let (Some(world), hash) = (version.world, version.content_hash) else { return Ok(()) };
+        if self.runner.is_ready(&hash) {
+            return Ok(());
+        }
+        let wasm = self.bundles.component(version).await?;
+        Ok(self.runner.compile_for_later(hash, world, wasm).await?)
+    }
+}
+
+/// The versions with a component that some tenant has enabled, each once: what was called
+/// last comes first.
+fn in_order_of_use(live: &Live) -> Vec<Arc<ExtensionVersion>> {
+    let mut installs: Vec<_> = live
+        .installs()
+        .filter(|install| install.install.enabled && install.version.component().is_some())
+        .map(|install| (install.last_use.second(), &install.version))
+        .collect();
+    // Stable: what was never called stays in the order of tenants and names.
+    installs.sort_by_key(|(second, _)| Reverse(*second));
+    let mut seen = HashSet::new();
+    let each_once = installs.into_iter().filter(|(_, version)| seen.insert(version.content_hash));
+    each_once.map(|(_, version)| Arc::clone(version)).collect()
+}
+
+fn warn_of(version: &ExtensionVersion, error: &CompileError) {
+    tracing::warn!(
+        extension.name = %version.name,
+        extension.version = %version.version,
+        "The component of {} {} is not usable: {error}", version.name, version.version,
+    );
 }
 
 async fn prepare(

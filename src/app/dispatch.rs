@@ -144,8 +144,13 @@ impl App {
         let gateway = &self.config.gateway;
         let own_ms = found.endpoint().timeout_ms;
         let deadline = Duration::from_millis(lower(gateway.timeout_ms, own_ms));
+        found.install.last_use.touch(self.clock.now());
         if !self.runner.is_ready(&version.content_hash) {
-            // Only in the first moments after a start: join the compile that runs already.
+            // Only an operator has it tried again: calls would keep the compiler busy.
+            if let Some(refusal) = self.runner.refusal(&version.content_hash) {
+                return Err(DispatchError::Compile(CompileError::Prepare(refusal)));
+            }
+            // Loaded from disk, before what a start loads; compiled only if it never was.
             match tokio::time::timeout(deadline, self.prepare(version)).await {
                 Err(_elapsed) => return Err(DispatchError::Preparing(version.name.clone())),
                 Ok(prepared) => prepared.map_err(DispatchError::Compile)?,

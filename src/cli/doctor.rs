@@ -12,13 +12,14 @@ use super::settings_args::SettingsArgs;
 use crate::app::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigProblems};
 use crate::model::{FactState, StoreCapability, StoreFact};
+use crate::runner::{Confinement, confinement};
 use crate::store::{Examination, StoreError, examine};
 
 /// Looks for what keeps an appliance from working
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "Looks for what keeps an appliance from working: its configuration, its bundle \
-store and what that can do, the disk. It can run beside a server, and changes nothing: a bucket is \
+store and what that can do, what the kernel keeps a compiler from, the disk. It can run beside a server, and changes nothing: a bucket is \
 tried out with objects below _probe/, which are removed.
 
 Ends with 0 when nothing is wrong, 1 when a check failed, 2 when the configuration cannot be used, \
@@ -75,6 +76,7 @@ pub(super) async fn run(args: DoctorArgs, context: &Context) -> Result<Exit, Fai
                 status: Status::Attention,
                 ..Finding::ok("config", notice)
             }));
+            findings.push(of_compiler(confinement()));
             let place = check_store(&loaded.config, &mut findings).await;
             (findings, place)
         }
@@ -100,6 +102,16 @@ async fn check_store(config: &Config, findings: &mut Vec<Finding>) -> Option<Str
             findings.extend(of_disk(&examination, config.store.min_free_bytes));
             Some(examination.place)
         }
+    }
+}
+
+fn of_compiler(confinement: Confinement) -> Finding {
+    match confinement.missing() {
+        None => Finding::ok("compiler", "Components are compiled without any right."),
+        Some(missing) if !confinement.is_enough() => {
+            Finding::failed("compiler", missing, Exit::Refused)
+        }
+        Some(missing) => Finding { status: Status::Attention, ..Finding::ok("compiler", missing) },
     }
 }
 
@@ -210,6 +222,14 @@ mod tests {
         assert_eq!(exit(StoreCapability::Reach), Exit::Unfinished);
         assert_eq!(exit(StoreCapability::Multipart), Exit::Refused);
         assert_eq!(exit(StoreCapability::CreateOnly), Exit::Done);
+    }
+
+    #[test]
+    fn a_kernel_that_leaves_a_compiler_some_rights_is_worth_attention() {
+        let status = |landlock, filter| of_compiler(Confinement { landlock, filter }).status;
+
+        assert_eq!((status(true, true), status(false, true)), (Status::Ok, Status::Attention));
+        assert_eq!(status(false, false), Status::Failed);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::interrupt::Signals;
 use super::settings_args::SettingsArgs;
 use crate::app::App;
 use crate::app::clock::{Clock, SystemClock};
-use crate::app::compile::compiled_folder;
+use crate::app::compile::{note_confinement, runner_parts};
 use crate::app::master_key::MasterKey;
 use crate::app::rate_limits::RateLimits;
 use crate::app::sign_in::{Passwords, SignInLimits, SignInLinks};
@@ -33,6 +33,9 @@ use crate::web::server::{self, Bound, Notifier, Routes};
 
 /// How long a start waits to know what the bundle store can do.
 const PROBE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The program that runs, also once its file was replaced by a newer one.
+const THIS_PROGRAM: &str = "/proc/self/exe";
 
 /// Runs the appliance until it is told to stop
 #[derive(Debug, clap::Args)]
@@ -153,8 +156,8 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
     let master_key = MasterKey::open(&data_dir)
         .context("cannot open the key of this appliance")
         .map_err(unfinished)?;
-    let compiled = compiled_folder(&config.runner, &data_dir, &master_key);
-    let runner = Runner::new(&config.runner, compiled)
+    let parts = runner_parts(&config.runner, &data_dir, &master_key, THIS_PROGRAM.into());
+    let runner = Runner::new(&config.runner, parts)
         .context("cannot start the runner")
         .map_err(unfinished)?;
     let trust = match config.signing.trust_bundle.as_str() {
@@ -199,6 +202,7 @@ pub(super) async fn serve_until_told(
     notifier: Notifier,
     mut signals: Signals,
 ) -> Result<(), Failure> {
+    note_confinement();
     app.prepare_enabled();
     let probing = Arc::clone(&app);
     let mut probe = tokio::spawn(async move { probing.probe_store().await });

@@ -38,8 +38,14 @@ pub struct RunnerConfig {
     pub wasm_stack_bytes: usize,
     /// Components compiled at the same time.
     pub compile_threads: usize,
+    /// Bytes of memory that compiling one component may take, reserved ones included.
+    pub compile_memory_bytes: u64,
+    /// Seconds of a processor that compiling one component may take; half more by the clock.
+    pub compile_cpu_s: u64,
     /// Bytes of compiled components kept on disk, for starts that compile nothing; 0: none.
     pub compiled_bytes: u64,
+    /// Bytes of compiled components loaded at a start, last used first; 0: each at its first call.
+    pub preload_bytes: u64,
     /// Executions of an install that fail in a row until it is left alone a while; 0: never.
     pub breaker_failures: u32,
     /// Milliseconds a failing install is left alone at most between two tries.
@@ -65,7 +71,10 @@ impl Default for RunnerConfig {
             memories: 8,
             wasm_stack_bytes: 512 * 1024,
             compile_threads: 1,
+            compile_memory_bytes: 2 * 1024 * 1024 * 1024,
+            compile_cpu_s: 60,
             compiled_bytes: 2 * 1024 * 1024 * 1024,
+            preload_bytes: 1024 * 1024 * 1024,
             breaker_failures: 10,
             breaker_max_pause_ms: 60_000,
             base_url: String::new(),

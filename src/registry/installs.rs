@@ -5,7 +5,7 @@ use redb::{ReadableTable, TableDefinition, WriteTransaction};
 use crate::model::{ExtensionName, Install, InstallId, TenantId};
 
 use super::txn::{decode, encode};
-use super::{ReadTables, RegistryError, WriteTxn};
+use super::{ReadTables, RegistryError, WriteTxn, uses};
 
 /// `(tenant, name)` to a JSON [`Install`].
 const INSTALLS: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("installs");
@@ -48,6 +48,7 @@ pub fn remove(txn: &WriteTxn, id: &InstallId) -> Result<Option<Install>, Registr
     let Some(install) = get(txn, id)? else { return Ok(None) };
     txn.table(IDS)?.remove(id.as_bytes())?;
     txn.table(INSTALLS)?.remove((install.tenant.as_str(), install.name.as_str()))?;
+    uses::remove(txn, id)?;
     txn.next().remove_install(&install);
     Ok(Some(install))
 }

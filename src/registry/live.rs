@@ -78,6 +78,14 @@ impl Live {
         self.installs.of(tenant)
     }
 
+    /// The installs that were called since that was last written, and in which second.
+    pub(super) fn pending_uses(&self) -> Vec<(Arc<LiveInstall>, i64)> {
+        let pending = |install: &Arc<LiveInstall>| {
+            install.last_use.pending().map(|second| (Arc::clone(install), second))
+        };
+        self.installs().filter_map(pending).collect()
+    }
+
     /// The version with this hash, if its pages may be shown at `now`: some tenant has it
     /// enabled, or had it until an upgrade less than `previous_hours` ago and has the
     /// extension enabled still.

@@ -12,7 +12,7 @@ use redb::{Database, ReadableDatabase, TableDefinition, TableError, WriteTransac
 use super::storage::durable_write;
 use super::{
     RegistryError, approvals, attachments, audit, awaited, installs, operators, quarantine,
-    removals, sessions, setup, tenants, tokens, trusted_keys, uploads, versions,
+    removals, sessions, setup, tenants, tokens, trusted_keys, uploads, uses, versions,
 };
 
 /// Facts about the file itself.
@@ -25,7 +25,7 @@ type Migration = fn(&WriteTransaction, Timestamp) -> Result<(), RegistryError>;
 
 /// The migration at index `n` makes format `n + 1`; format 0 is an empty file.
 const MIGRATIONS: &[Migration] =
-    &[create_tables, add_uploads, add_attachments_and_removals, add_awaited];
+    &[create_tables, add_uploads, add_attachments_and_removals, add_awaited, add_uses];
 
 /// The format this program reads and writes.
 pub const FORMAT_VERSION: u64 = MIGRATIONS.len() as u64;
@@ -106,6 +106,11 @@ fn add_attachments_and_removals(txn: &WriteTransaction, _: Timestamp) -> Result<
 /// Format 4: who waits for a bundle that is in quarantine.
 fn add_awaited(txn: &WriteTransaction, _now: Timestamp) -> Result<(), RegistryError> {
     awaited::create_table(txn)
+}
+
+/// Format 5: when installs were last called.
+fn add_uses(txn: &WriteTransaction, _now: Timestamp) -> Result<(), RegistryError> {
+    uses::create_table(txn)
 }
 
 #[cfg(test)]

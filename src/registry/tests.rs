@@ -359,6 +359,31 @@ async fn a_use_of_a_revoked_token_is_forgotten() {
     assert_eq!(registry.last_used(&row), None);
 }
 
+#[tokio::test]
+async fn when_an_install_was_called_last_outlives_its_process_and_its_upgrades() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("registry.redb");
+    let open = || Registry::open(&file, 1 << 20, at(0)).unwrap();
+    let last_use = |registry: &Registry, install: &Install| {
+        registry.live().install_by_id(&install.id).unwrap().last_use.second()
+    };
+    let first = open();
+    let (one, two) = (version("hello", "1.0.0", "a"), version("hello", "2.0.0", "b"));
+    let install = installed(&first, "acme", &one);
+    first.write_blocking(|txn| versions::insert(txn, &two)).unwrap();
+    first.live().install_by_id(&install.id).unwrap().last_use.touch(at(50));
+
+    put(&first, &upgraded(&install, &two, 60));
+    assert_eq!(last_use(&first, &install), 50);
+    first.flush_touches().await.unwrap();
+    drop(first);
+
+    let second = open();
+    assert_eq!(last_use(&second, &install), 50);
+    second.write_blocking(|txn| installs::remove(txn, &install.id)).unwrap();
+    assert_eq!(second.read_blocking(|txn| uses::get(txn, &install.id)).unwrap(), 0);
+}
+
 #[test]
 fn eight_writers_leave_a_snapshot_that_equals_the_tables() {
     let registry = registry();

@@ -40,6 +40,8 @@ pub(super) enum Work {
 enum Entry<T> {
     Compiling(watch::Receiver<Outcome>),
     Ready(Arc<T>),
+    /// Of the component, and not of the moment.
+    Refused(PrepareError),
 }
 
 impl<T: Send + Sync + 'static> ComponentCache<T> {
@@ -53,7 +55,15 @@ impl<T: Send + Sync + 'static> ComponentCache<T> {
     pub(super) fn get(&self, hash: &ContentHash) -> Option<Arc<T>> {
         match self.shared.read().get(hash)? {
             Entry::Ready(component) => Some(Arc::clone(component)),
-            Entry::Compiling(_) => None,
+            Entry::Compiling(_) | Entry::Refused(_) => None,
+        }
+    }
+
+    /// Why the component was refused when it was made ready last.
+    pub(super) fn refusal(&self, hash: &ContentHash) -> Option<PrepareError> {
+        match self.shared.read().get(hash)? {
+            Entry::Refused(error) => Some(error.clone()),
+            Entry::Compiling(_) | Entry::Ready(_) => None,
         }
     }
 
@@ -65,8 +75,8 @@ impl<T: Send + Sync + 'static> ComponentCache<T> {
     /// Makes it ready unless that is done or under way, and waits for the outcome.
     ///
     /// The work is a task of its own, so a caller that goes away loses nothing.
-    /// A failure is not remembered: only the bytes are to blame, and asking
-    /// again is the operator's wish.
+    /// A refusal is remembered for who calls ([`ComponentCache::refusal`]); who prepares
+    /// asks again, which is the operator's wish.
     pub(super) async fn prepare(
         &self,
         hash: ContentHash,
@@ -95,7 +105,7 @@ impl<T: Send + Sync + 'static> ComponentCache<T> {
                 return Some(outcome.clone());
             }
             // The runtime that compiled it is gone.
-            Some(Entry::Compiling(_)) | None => {}
+            Some(Entry::Compiling(_) | Entry::Refused(_)) | None => {}
         }
         let (sender, outcome) = watch::channel(None);
         entries.insert(hash, Entry::Compiling(outcome.clone()));
@@ -134,7 +144,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
         // Forgotten meanwhile, perhaps asked for again: then it is not ours.
         let ours = match entries.get(&hash) {
             Some(Entry::Compiling(outcome)) => outcome.same_channel(&sender.subscribe()),
-            Some(Entry::Ready(_)) | None => false,
+            Some(Entry::Ready(_) | Entry::Refused(_)) | None => false,
         };
         let outcome = match compiled {
             Ok(component) => {
@@ -144,7 +154,9 @@ impl<T: Send + Sync + 'static> Shared<T> {
                 Ok(())
             }
             Err(error) => {
-                if ours {
+                if ours && error.is_of_component() {
+                    entries.insert(hash, Entry::Refused(error.clone()));
+                } else if ours {
                     entries.remove(&hash);
                 }
                 Err(error)
@@ -220,12 +232,19 @@ mod tests {
         let broken = PrepareError::Compile("broken".to_owned());
         let error = broken.clone();
 
-        assert_eq!(cache.prepare(hash(), Work::Compile, move || Err(error)).await, Err(broken));
-        assert_eq!(
-            cache.prepare(hash(), Work::Compile, || panic!("the compiler")).await,
-            Err(PrepareError::Stopped)
-        );
+        let outcome = cache.prepare(hash(), Work::Compile, move || Err(error)).await;
+        assert_eq!((outcome, cache.refusal(&hash())), (Err(broken.clone()), Some(broken)));
         assert_eq!(cache.prepare(hash(), Work::Compile, || Ok(2)).await, Ok(()));
+        assert_eq!(cache.refusal(&hash()), None);
+    }
+
+    #[tokio::test]
+    async fn a_compiler_that_was_stopped_is_no_refusal_of_the_component() {
+        let cache = ComponentCache::<u8>::new(1);
+
+        let outcome = cache.prepare(hash(), Work::Compile, || panic!("the compiler")).await;
+
+        assert_eq!((outcome, cache.refusal(&hash())), (Err(PrepareError::Stopped), None));
     }
 
     #[tokio::test]

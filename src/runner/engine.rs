@@ -48,20 +48,33 @@ const REFUSED: WasmFeatures = WasmFeatures::MEMORY64
 
 /// One engine for both worlds.
 pub(super) fn build(config: &RunnerConfig) -> Result<Engine, RunnerError> {
+    let mut settings = settings(config.wasm_stack_bytes);
+    settings
+        // Stacks are reused: the next guest, or a bug, must not read the last one's.
+        .async_stack_zeroing(true)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(config)));
+    Engine::new(&settings).map_err(RunnerError::Engine)
+}
+
+/// An engine whose code the other one takes, and that can run nothing.
+pub(super) fn for_compiling(wasm_stack_bytes: usize) -> wasmtime::Result<Engine> {
+    // Pools are of no use here, and take the address space that a limit is on.
+    Engine::new(&settings(wasm_stack_bytes))
+}
+
+/// What compiled code depends on, and what it costs nothing to have the same.
+fn settings(wasm_stack_bytes: usize) -> Config {
     let mut settings = Config::new();
     settings
         .strategy(Strategy::Cranelift)
         .epoch_interruption(limits::ENFORCED)
-        .max_wasm_stack(config.wasm_stack_bytes)
-        .async_stack_size(config.wasm_stack_bytes.saturating_add(HOST_STACK_BYTES))
-        // Stacks are reused: the next guest, or a bug, must not read the last one's.
-        .async_stack_zeroing(true)
+        .max_wasm_stack(wasm_stack_bytes)
+        .async_stack_size(wasm_stack_bytes.saturating_add(HOST_STACK_BYTES))
         .memory_init_cow(true)
         // Costs each execution several microseconds; only `wasi:http` 0.3 needs it.
-        .concurrency_support(false)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(config)));
+        .concurrency_support(false);
     settings.wasm_features(REFUSED, false);
-    Engine::new(&settings).map_err(RunnerError::Engine)
+    settings
 }
 
 /// Room for every slot at its limits, so that a full pool is never a reason to

@@ -22,18 +22,55 @@ pub enum RunnerError {
     Folder(io::Error),
 }
 
-/// A component cannot be executed here. The same bytes never will be.
+/// A component cannot be executed here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PrepareError {
-    #[error("the component does not compile within the limits: {0}")]
+    #[error("the component does not compile: {0}")]
     Compile(String),
+    #[error("the component takes more than {0} to compile")]
+    TooCostly(Excess),
     #[error("the component does not fit its world: {0}")]
     Link(String),
     /// It was looked for among what is compiled, and is not there.
     #[error("the component is not compiled yet")]
     NotCompiled,
-    #[error("the compiler was stopped")]
+    /// It was compiled to be loaded later.
+    #[error("the component is compiled and not loaded")]
+    NotLoaded,
+    /// Says nothing of the component.
+    #[error("the compiler was stopped before it was done")]
     Stopped,
+}
+
+impl PrepareError {
+    /// Whether it says something of the component, which is the same at the next try.
+    pub(super) const fn is_of_component(&self) -> bool {
+        match self {
+            Self::Compile(_) | Self::TooCostly(_) | Self::Link(_) => true,
+            Self::NotCompiled | Self::NotLoaded | Self::Stopped => false,
+        }
+    }
+}
+
+/// The limit of compiling that a component ran into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Excess {
+    #[error("{0} s of a processor")]
+    CpuSeconds(u64),
+    #[error("{0} s, waiting for a processor included,")]
+    Seconds(u64),
+    #[error("{0} MiB of memory")]
+    MemoryMib(u64),
+}
+
+impl Excess {
+    /// The setting that this limit is made of.
+    pub const fn setting(self) -> &'static str {
+        match self {
+            Self::CpuSeconds(_) | Self::Seconds(_) => "runner.compile_cpu_s",
+            Self::MemoryMib(_) => "runner.compile_memory_bytes",
+        }
+    }
 }
 
 /// An execution gave no response.

@@ -5,10 +5,11 @@
 //! is loaded are the very bytes that were looked at. The folder is a cache: what does not
 //! open is removed, and compiled again.
 
+mod code;
 mod seal;
 
 use std::collections::HashSet;
-use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::hash::{Hash, Hasher};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -22,11 +23,12 @@ use tempfile::NamedTempFile;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use self::seal::{Mismatch, Seal};
+pub(super) use self::code::Code;
+use self::seal::{HEADER_BYTES, Mismatch, Seal};
 use crate::model::{FileDigest, StreamHasher};
 
 /// Bytes of one compiled component. A scripting engine of 13 MB makes 36 MiB.
-const MAX_FILE_BYTES: u64 = 512 * 1024 * 1024;
+pub(super) const MAX_FILE_BYTES: u64 = 512 * 1024 * 1024;
 /// The rights of everybody but the owner.
 const OTHERS: u32 = 0o077;
 
@@ -87,9 +89,10 @@ impl Precompiled {
         let path = self.path(component);
         match self.read(&path, component) {
             Ok(Ok(code)) => {
-                let component = deserialize(engine, &code);
-                self.loaded.fetch_add(u64::from(component.is_some()), Relaxed);
-                return component;
+                let component = code.load(engine);
+                self.loaded.fetch_add(u64::from(component.is_ok()), Relaxed);
+                let failed = |error: &_| tracing::warn!("Compiled code does not load: {error:#}");
+                return component.inspect_err(failed).ok();
             }
             Ok(Err(Problem::Mismatch(mismatch))) if mismatch.is_outdated() => {}
             Ok(Err(problem)) => {
@@ -109,9 +112,9 @@ impl Precompiled {
 
     /// Keeps the compiled form of `component`. What cannot be kept is compiled again at the
     /// next start, and that is all.
-    pub(super) fn keep(&self, component: &FileDigest, compiled: &Component) {
-        if let Err(error) = self.write(component, compiled) {
-            tracing::warn!("A compiled component cannot be kept: {error:#}");
+    pub(super) fn keep(&self, component: &FileDigest, code: &Code) {
+        if let Err(error) = self.write(component, code) {
+            tracing::warn!("A compiled component cannot be kept: {error}");
         }
     }
 
@@ -145,37 +148,30 @@ impl Precompiled {
         self.folder.join(format!("{}.cwasm", hex::encode(component.as_bytes())))
     }
 
+    /// Bytes of the file of `component`, if it looks as if [`Precompiled::load`] would take it.
+    pub(super) fn kept_bytes(&self, component: &FileDigest) -> Option<u64> {
+        let (mut file, bytes) = open_ours(&self.path(component)).ok()?.ok()?;
+        let mut head = [0; HEADER_BYTES];
+        file.read_exact(&mut head).ok()?;
+        self.seal.looks_closed(component, &head, bytes).then_some(bytes)
+    }
+
     /// The code in a file that is ours in every respect.
     fn read(&self, path: &Path, component: &FileDigest) -> io::Result<Result<Code, Problem>> {
-        // A link could lead to a file of somebody else; a FIFO would wait for a writer.
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC).bits();
-        let opened = OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path);
-        let mut file = match opened {
-            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
-                return Ok(Err(Problem::NotOurs));
-            }
-            opened => opened?,
+        let (mut file, length) = match open_ours(path)? {
+            Ok(opened) => opened,
+            Err(problem) => return Ok(Err(problem)),
         };
-        let metadata = file.metadata()?;
-        let is_ours = metadata.is_file()
-            && metadata.uid() == rustix::process::geteuid().as_raw()
-            && metadata.mode() & OTHERS == 0;
-        if !is_ours {
-            return Ok(Err(Problem::NotOurs));
-        }
-        if metadata.len() > MAX_FILE_BYTES {
-            return Ok(Err(Problem::TooLarge(metadata.len())));
-        }
-        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
         Read::by_ref(&mut file).take(MAX_FILE_BYTES).read_to_end(&mut bytes)?;
         // Used just now: it goes last when room is needed.
         rustix::fs::futimens(&file, &NOW).ok();
         let range = self.seal.open(component, &bytes);
-        Ok(range.map(|range| Code { bytes, range }).map_err(Problem::Mismatch))
+        Ok(range.map(|range| Code::sealed(bytes, range)).map_err(Problem::Mismatch))
     }
 
-    fn write(&self, component: &FileDigest, compiled: &Component) -> wasmtime::Result<()> {
-        let file = self.seal.close(component, &compiled.serialize()?);
+    fn write(&self, component: &FileDigest, code: &Code) -> io::Result<()> {
+        let file = self.seal.close(component, code.bytes());
         let bytes = file.len() as u64;
         if bytes > self.max_bytes.min(MAX_FILE_BYTES) {
             return Ok(());
@@ -227,10 +223,28 @@ struct Kept {
     used: SystemTime,
 }
 
-/// Compiled code that [`Seal::open`] accepted, and the buffer it accepted it in.
-struct Code {
-    bytes: Vec<u8>,
-    range: std::ops::Range<usize>,
+/// Opens a plain file that only this user can read and write; says how long it is.
+fn open_ours(path: &Path) -> io::Result<Result<(File, u64), Problem>> {
+    // A link could lead to a file of somebody else; a FIFO would wait for a writer.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC).bits();
+    let opened = OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path);
+    let file = match opened {
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+            return Ok(Err(Problem::NotOurs));
+        }
+        opened => opened?,
+    };
+    let metadata = file.metadata()?;
+    let is_ours = metadata.is_file()
+        && metadata.uid() == rustix::process::geteuid().as_raw()
+        && metadata.mode() & OTHERS == 0;
+    if !is_ours {
+        return Ok(Err(Problem::NotOurs));
+    }
+    if metadata.len() > MAX_FILE_BYTES {
+        return Ok(Err(Problem::TooLarge(metadata.len())));
+    }
+    Ok(Ok((file, metadata.len())))
 }
 
 /// Why a file is not loaded.
@@ -242,17 +256,6 @@ enum Problem {
     TooLarge(u64),
     #[error(transparent)]
     Mismatch(Mismatch),
-}
-
-#[expect(unsafe_code, reason = "loading compiled code is trusting it: see the safety comment")]
-fn deserialize(engine: &Engine, code: &Code) -> Option<Component> {
-    let bytes = code.bytes.get(code.range.clone())?;
-    // SAFETY: wasmtime asks that the bytes come from `Component::serialize` and were not
-    // changed. `Code` is made by `Precompiled::read` only, of bytes whose keyed hash says
-    // that `Precompiled::write` sealed them, in this buffer and not in a file that could
-    // change meanwhile; and nothing but the output of `Component::serialize` is sealed.
-    let loaded = unsafe { Component::deserialize(engine, bytes) };
-    loaded.inspect_err(|error| tracing::warn!("A compiled component does not load: {error:#}")).ok()
 }
 
 /// The SHA-256 of all that the compiled form depends on.

@@ -68,17 +68,19 @@ impl Worlds {
     }
 }
 
-/// Compiles a component. Takes seconds of a core for a large one: not for an async thread.
-pub(super) fn compile(engine: &Engine, wasm: &[u8]) -> Result<Component, PrepareError> {
-    // Binary WebAssembly only: neither text nor anything compiled elsewhere.
-    Component::from_binary(engine, wasm).map_err(|error| PrepareError::Compile(describe(&error)))
-}
-
 impl Prepared {
     pub(super) fn world(&self) -> TargetWorld {
         match self {
             Self::Extension(_) => TargetWorld::Extension,
             Self::WasiHttp(_) => TargetWorld::WasiHttp,
+        }
+    }
+
+    /// Instantiates the component in `store`, and that is all.
+    pub(super) async fn instantiate(&self, store: &mut Store<Host>) -> wasmtime::Result<()> {
+        match self {
+            Self::Extension(pre) => pre.instantiate_async(store).await.map(drop),
+            Self::WasiHttp(pre) => pre.instantiate_async(store).await.map(drop),
         }
     }
 
@@ -101,6 +103,6 @@ impl Prepared {
 }
 
 /// The chain of causes on one line; names in it are the publisher's.
-fn describe(error: &wasmtime::Error) -> String {
+pub(super) fn describe(error: &wasmtime::Error) -> String {
     escape(&format!("{error:#}")).into_owned()
 }

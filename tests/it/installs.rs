@@ -4,6 +4,7 @@ use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::support::bundle_builder::BundleBuilder;
+use crate::support::guests;
 use crate::support::test_app::{Answer, TestApp};
 
 fn version(number: &str) -> BundleBuilder {
@@ -145,4 +146,24 @@ async fn uninstalling_leaves_the_bundle_published() {
     assert_eq!(answer.status, StatusCode::NO_CONTENT);
     assert_eq!(app.get(&format!("/api/v1/installs/{id}")).await.status, StatusCode::NOT_FOUND);
     assert_eq!(app.get("/api/v1/extensions/com.example.reports").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_component_that_takes_too_much_to_compile_is_not_enabled_and_the_answer_says_why() {
+    let app = TestApp::start_with(|config| config.runner.compile_cpu_s = 1).await;
+    let bomb = BundleBuilder::new("com.example.bomb", "1.0.0")
+        .component(guests::extension_with(&guests::much_to_compile()))
+        .endpoint("GET", "/a");
+    assert_eq!(app.publish(&bomb).await.status, StatusCode::CREATED);
+    let installed = app.post("/api/v1/installs", json!({"name": "com.example.bomb"})).await;
+    let id = installed.json()["id"].as_str().unwrap().to_owned();
+
+    let refused = app.post(&format!("/api/v1/installs/{id}/enable"), json!({})).await;
+
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.text());
+    assert_eq!(refused.code(), "component_unusable");
+    let text = refused.text();
+    assert!(text.contains("takes more than 1 s"), "{text}");
+    assert!(text.contains("raise `runner.compile_cpu_s`"), "{text}");
+    assert_eq!(app.get(&format!("/api/v1/installs/{id}")).await.json()["enabled"], false);
 }

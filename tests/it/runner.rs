@@ -2,7 +2,9 @@
 
 mod abilities;
 mod answering;
+mod bombs;
 mod canary;
+mod compiling;
 mod endings;
 mod hostile;
 mod limits;
@@ -23,7 +25,7 @@ use plugboard::config::RunnerConfig;
 use plugboard::model::{Capability, ContentHash, InstallId, InstallLabels, TargetWorld, TenantId};
 use plugboard::runner::{
     ExecuteError, ExecutionContext, GuestBody, GuestRequest, Invocation, Observer, PrepareError,
-    RequestBody, Runner, StreamLimits, Usage, UserIdentity,
+    RequestBody, Runner, RunnerParts, StreamLimits, Usage, UserIdentity,
 };
 
 use crate::support::{guests, note};
@@ -52,7 +54,7 @@ impl Stage {
         world: TargetWorld,
         component: Bytes,
     ) -> Result<Self, PrepareError> {
-        let runner = Runner::new(config, None).unwrap();
+        let runner = Runner::new(config, RunnerParts::default()).unwrap();
         runner.prepare(hash(), world, component).await?;
         let (tenant, extension) =
             (TenantId::default_tenant(), "com.example.guest".parse().unwrap());
@@ -177,6 +179,6 @@ fn hash() -> ContentHash {
 }
 
 async fn refusal(world: TargetWorld, component: Bytes) -> PrepareError {
-    let runner = Runner::new(&small(), None).unwrap();
+    let runner = Runner::new(&small(), RunnerParts::default()).unwrap();
     runner.prepare(hash(), world, component).await.unwrap_err()
 }

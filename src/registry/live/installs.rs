@@ -9,7 +9,7 @@ use crate::model::{
     Capability, ContentHash, ExtensionName, ExtensionVersion, Install, InstallId, InstallLabels,
     Manifest, PreviousVersion, TenantId,
 };
-use crate::registry::{Live, ReadTables, RegistryError, versions};
+use crate::registry::{LastUse, Live, ReadTables, RegistryError, uses, versions};
 
 /// An install and the versions it refers to.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub struct LiveInstall {
     pub labels: Arc<InstallLabels>,
     /// The version of [`Install::previous`].
     pub previous: Option<Arc<ExtensionVersion>>,
+    /// Of the install, whatever becomes of its row.
+    pub last_use: Arc<LastUse>,
 }
 
 /// Every install, and what can be found by it.
@@ -84,7 +86,11 @@ impl Live {
         };
         let grants = Arc::new(install.effective_grants());
         let labels = Arc::new(InstallLabels::new(&install));
-        Ok(LiveInstall { install, version, grants, labels, previous })
+        let last_use = match self.install_by_id(&install.id) {
+            Some(known) => Arc::clone(&known.last_use),
+            None => Arc::new(LastUse::of(uses::get(txn, &install.id)?)),
+        };
+        Ok(LiveInstall { install, version, grants, labels, previous, last_use })
     }
 }
 

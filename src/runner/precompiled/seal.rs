@@ -17,7 +17,7 @@ use crate::model::FileDigest;
 
 const MAGIC: [u8; 10] = *b"PBCWASM1\0\0";
 const TAG_BYTES: usize = 32;
-const HEADER_BYTES: usize = MAGIC.len() + 8 + 32 + 32 + 8;
+pub(super) const HEADER_BYTES: usize = MAGIC.len() + 8 + 32 + 32 + 8;
 
 /// Seals compiled code, and opens what it sealed.
 pub(super) struct Seal {
@@ -103,6 +103,19 @@ impl Seal {
             }
         }
         Ok(HEADER_BYTES..HEADER_BYTES + payload_bytes)
+    }
+
+    /// Whether a file of `bytes` that begins with `head` looks as if this seal had closed it.
+    /// What it holds is still to be opened.
+    pub(super) fn looks_closed(
+        &self,
+        component: &FileDigest,
+        head: &[u8; HEADER_BYTES],
+        bytes: u64,
+    ) -> bool {
+        let around = HEADER_BYTES + TAG_BYTES;
+        let payload = usize::try_from(bytes).ok().and_then(|bytes| bytes.checked_sub(around));
+        payload.is_some_and(|payload| self.header(component, payload) == head)
     }
 
     fn header(&self, component: &FileDigest, payload_bytes: usize) -> Vec<u8> {

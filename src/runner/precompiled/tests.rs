@@ -26,8 +26,8 @@ impl Stage {
             .unwrap()
     }
 
-    fn compiled(&self) -> Component {
-        Component::from_binary(&self.engine, EMPTY).unwrap()
+    fn compiled(&self) -> Code {
+        Code::of_component(&Component::from_binary(&self.engine, EMPTY).unwrap()).unwrap()
     }
 
     fn names(&self) -> Vec<String> {

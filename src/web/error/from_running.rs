@@ -9,7 +9,7 @@ use crate::app::configure::ConfigureError;
 use crate::app::dispatch::DispatchError;
 use crate::app::install::InstallError;
 use crate::registry::RegistryError;
-use crate::runner::ExecuteError;
+use crate::runner::{ExecuteError, PrepareError};
 use crate::web::gateway::allow;
 
 const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
@@ -17,14 +17,33 @@ const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
 impl From<CompileError> for ApiError {
     fn from(error: CompileError) -> Self {
         match error {
+            CompileError::Prepare(PrepareError::Stopped) => stopped(),
             CompileError::Prepare(error) => {
                 let detail = format!("the component is not usable on this appliance: {error}");
-                Self::client(UNPROCESSABLE, "component_unusable", detail)
-                    .hint("ask the publisher for a version built for this appliance's worlds")
+                let hint = match &error {
+                    PrepareError::TooCostly(excess) => format!(
+                        "ask the publisher for a smaller component, or raise `{}`",
+                        excess.setting()
+                    ),
+                    PrepareError::Compile(_)
+                    | PrepareError::Link(_)
+                    | PrepareError::NotCompiled
+                    | PrepareError::NotLoaded
+                    | PrepareError::Stopped => {
+                        "ask the publisher for a version built for this appliance's worlds".into()
+                    }
+                };
+                Self::client(UNPROCESSABLE, "component_unusable", detail).hint(hint)
             }
             CompileError::Store(error) => error.into(),
         }
     }
+}
+
+/// The log has why, and another try may do.
+fn stopped() -> ApiError {
+    let detail = PrepareError::Stopped.to_string();
+    ApiError::client(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).retry_after(5)
 }
 
 impl From<InstallError> for ApiError {
@@ -106,6 +125,7 @@ impl ApiError {
             DispatchError::Preparing(_) => {
                 Self::client(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).retry_after(5)
             }
+            DispatchError::Compile(CompileError::Prepare(PrepareError::Stopped)) => stopped(),
             DispatchError::Failing { left_alone, .. } => {
                 Self::client(StatusCode::SERVICE_UNAVAILABLE, "extension_failing", detail)
                     .retry_after(left_alone.wait_s())

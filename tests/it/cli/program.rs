@@ -85,13 +85,32 @@ impl Desk {
     pub(super) fn sample_as(&self, folder: &str, version: &str, capability: Option<&str>) {
         let folder = self.path(folder);
         copy(&sample(), &folder);
-        let file = folder.join("manifest.json");
-        let mut manifest: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
-        manifest["version"] = version.into();
-        let capabilities = manifest["capabilities"].as_array_mut().unwrap();
-        capabilities.extend(capability.map(Value::from));
-        fs::write(file, manifest.to_string()).unwrap();
+        change_manifest(&folder, |manifest| {
+            manifest["version"] = version.into();
+            let capabilities = manifest["capabilities"].as_array_mut().unwrap();
+            capabilities.extend(capability.map(Value::from));
+        });
     }
+
+    /// Copies the sample to `folder` as the extension `name`, with a component of its own.
+    pub(super) fn sample_named(&self, folder: &str, name: &str) {
+        let folder = self.path(folder);
+        copy(&sample(), &folder);
+        change_manifest(&folder, |manifest| manifest["name"] = name.into());
+        // A section that nothing reads: its name is `name`.
+        let length = u8::try_from(name.len()).unwrap();
+        let component = folder.join("dist/main.wasm");
+        let section = [&[0, length + 1, length], name.as_bytes()].concat();
+        let bytes = [fs::read(&component).unwrap(), section].concat();
+        fs::write(component, bytes).unwrap();
+    }
+}
+
+fn change_manifest(folder: &Path, change: impl FnOnce(&mut Value)) {
+    let file = folder.join("manifest.json");
+    let mut manifest: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    change(&mut manifest);
+    fs::write(file, manifest.to_string()).unwrap();
 }
 
 impl Begun {

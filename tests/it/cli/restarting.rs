@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use super::server::Server;
 
@@ -59,4 +61,64 @@ fn without_room_for_them_no_compiled_components_are_kept() {
     assert!(answers(&server));
     assert_eq!(prepared(&server), [1, 0, 0]);
     assert!(!server.desk.path("data/cache/compiled").exists());
+}
+
+/// Waits for what a server prepares beside answering.
+fn until_prepared(server: &Server, expected: [u64; 3]) {
+    let started = Instant::now();
+    while prepared(server) != expected {
+        assert!(started.elapsed() < Duration::from_mins(1), "{:?}", prepared(server));
+        sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_start_loads_what_was_called_last_and_the_rest_at_its_first_call() {
+    // One of the two has room.
+    let mut server = Server::ready_with(&[("PLUGBOARD_RUNNER__PRELOAD_BYTES", "60000")]);
+    server.desk.sample_named("last", "com.example.last");
+    server.desk.ok("publish hello --key acme.key --install --enable");
+    server.desk.ok("publish last --key acme.key --install --enable");
+    let health = |server: &Server| server.get("/api/ext/com.example.last/health").0;
+    assert_eq!(health(&server), 200);
+
+    server.restart_in_order();
+
+    until_prepared(&server, [0, 1, 0]);
+    assert_eq!(health(&server), 200);
+    assert_eq!(prepared(&server), [0, 1, 0], "it was not the one that is loaded");
+    assert!(answers(&server));
+    assert_eq!(prepared(&server), [0, 2, 0]);
+}
+
+#[test]
+fn what_is_not_loaded_at_a_start_is_compiled_all_the_same_if_it_has_to_be() {
+    let mut server = Server::ready_with(&[("PLUGBOARD_RUNNER__PRELOAD_BYTES", "0")]);
+    server.desk.ok("publish hello --key acme.key --install --enable");
+    let [file] = compiled_files(&server).try_into().unwrap();
+    fs::remove_file(&file).unwrap();
+
+    server.restart();
+
+    until_prepared(&server, [1, 0, 0]);
+    assert!(answers(&server));
+    assert_eq!(prepared(&server), [1, 1, 0], "a call loads what was compiled for it");
+}
+
+#[test]
+fn a_start_does_not_compile_more_than_is_kept() {
+    let mut server = Server::ready_with(&[("PLUGBOARD_RUNNER__PRELOAD_BYTES", "0")]);
+    for number in 1..=3 {
+        let (folder, name) = (format!("e{number}"), format!("com.example.e{number}"));
+        server.desk.sample_named(&folder, &name);
+        server.desk.ok(&format!("publish {folder} --key acme.key --install --enable"));
+    }
+    server.desk.set("PLUGBOARD_RUNNER__COMPILED_BYTES", "60000");
+    fs::remove_dir_all(server.desk.path("data/cache/compiled")).unwrap();
+
+    server.restart();
+    until_prepared(&server, [2, 0, 0]);
+    sleep(Duration::from_millis(500));
+
+    assert_eq!(prepared(&server), [2, 0, 0], "one was removed for another");
 }

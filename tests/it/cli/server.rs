@@ -76,10 +76,22 @@ impl Server {
         std::mem::replace(&mut self.desk, Desk::new())
     }
 
+    /// Ends it as an operator would, and starts it again on the same folder.
+    pub(super) fn restart_in_order(&mut self) {
+        use rustix::process::{Pid, Signal, kill_process};
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        assert!(self.child.wait().unwrap().success());
+        self.begin_again();
+    }
+
     /// Kills it as a power cut would, and starts it again on the same folder.
     pub(super) fn restart(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+        self.begin_again();
+    }
+
+    fn begin_again(&mut self) {
         let (child, first_line) = spawn(&self.desk);
         self.child = child;
         first_line.trim().trim_end_matches('/').clone_into(&mut self.url);

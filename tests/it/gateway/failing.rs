@@ -1,6 +1,8 @@
 //! Guests that fail, and what their clients see.
 
 use axum::http::{Method, StatusCode};
+use bytes::Bytes;
+use plugboard::model::TargetWorld;
 use serde_json::json;
 
 use super::{A, extension, with_guest};
@@ -139,4 +141,24 @@ async fn an_endpoint_without_a_component_does_not_publish() {
 
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", answer.text());
     assert_eq!(app.call(Method::GET, A).send().await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_component_that_was_refused_is_not_compiled_again_for_each_call() {
+    let app = TestApp::start().await;
+    let bundle = extension("answers").endpoint("GET", "/a");
+    app.install(&bundle).await;
+    let hash = app.content_hash(&bundle);
+    let runner = &app.app.runner;
+    app.forget_compiled(&hash);
+    let nothing = Bytes::from_static(b"no component");
+    runner.prepare(hash, TargetWorld::Extension, nothing).await.unwrap_err();
+    let before = runner.component_counts();
+
+    let answers = [app.get(A).await, app.get(A).await];
+
+    for answer in &answers {
+        assert_eq!(status_and_code(answer), (502, "extension_failed".into()));
+    }
+    assert_eq!(runner.component_counts(), before);
 }

@@ -11,7 +11,7 @@ const PAIRS_PER_ROUND: u32 = 200;
 /// nothing reads, and an invocation of each by a tenant of its own.
 async fn two_tenants() -> (Runner, [Arc<InstallLabels>; 2], [ContentHash; 2]) {
     let config = RunnerConfig { slots: 1, memories: 1, instances: 4, ..small() };
-    let runner = Runner::new(&config, None).unwrap();
+    let runner = Runner::new(&config, RunnerParts::default()).unwrap();
     let hashes = [ContentHash::of(b"one"), ContentHash::of(b"two")];
     for (hash, section) in hashes.iter().zip([[0, 2, 1, b'1'], [0, 2, 1, b'2']]) {
         let component = [&*guests::extension("searches"), &section].concat();

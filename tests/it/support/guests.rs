@@ -72,6 +72,21 @@ pub(crate) fn extension_with(fields: &str) -> Bytes {
     extension_from(&format!("{fields} {answer}"), "alga:extension/runner")
 }
 
+/// Fields that take a compiler several seconds.
+pub(crate) fn much_to_compile() -> String {
+    tangled(10_000).repeat(60)
+}
+
+/// One function whose every line uses what many earlier ones made.
+pub(crate) fn tangled(lines: usize) -> String {
+    let line = |at: usize| {
+        let (to, from) = (at % 64, (at * 7 + 1) % 64);
+        format!("(local.set {to} (i32.add (local.get {from}) (i32.load (local.get {to}))))")
+    };
+    let body: String = (0..lines).map(line).collect();
+    format!("(func (param i32) (local {}) {body})", "i32 ".repeat(63))
+}
+
 /// An extension-world guest that answers 200 with these headers and this body.
 pub(crate) fn answering(headers: &[(&str, &str)], body: &str) -> Bytes {
     let (mut text, mut table) = (String::new(), String::new());

@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use jiff::Timestamp;
 use plugboard::app::App;
 use plugboard::app::clock::Clock;
-use plugboard::app::compile::compiled_folder;
+use plugboard::app::compile::runner_parts;
 use plugboard::app::master_key::MasterKey;
 use plugboard::app::rate_limits::RateLimits;
 use plugboard::app::sign_in::{Passwords, SignInLimits, SignInLinks};
@@ -193,7 +193,8 @@ impl TestApp {
         let clock = Arc::new(FixedClock(AtomicI64::new(1_790_000_000)));
         let now = clock.now();
         let master_key = MasterKey::open(folder.path()).unwrap();
-        let compiled = compiled_folder(&config.runner, folder.path(), &master_key);
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_plugboard"));
+        let parts = runner_parts(&config.runner, folder.path(), &master_key, program);
         let metrics = Arc::new(Metrics::new(now));
         let app = App {
             usages: Usages::new(&config.runner, clock.clone(), Arc::clone(&metrics)),
@@ -201,7 +202,7 @@ impl TestApp {
             clock: clock.clone(),
             registry: Registry::in_memory(now).unwrap(),
             bundles: open_store(&config.store, folder.path()).unwrap(),
-            runner: Arc::new(Runner::new(&config.runner, compiled).unwrap()),
+            runner: Arc::new(Runner::new(&config.runner, parts).unwrap()),
             trust: Arc::new(match config.signing.trust_bundle.as_str() {
                 "" => TrustBundle::none(),
                 setting => TrustBundle::load(setting, now),
