@@ -1,6 +1,7 @@
 //! Putting verified bundles and reading them back.
 
 use std::fs::File;
+use std::io::Read;
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use super::layout::Place;
 use super::mend::Kept;
 use super::unpack::StoredArchive;
 use super::{BundleStore, Doing, StoreError};
-use crate::model::{ContentHash, ExtensionVersion, FileEntry, KeyId};
+use crate::model::{ContentHash, ExtensionVersion, FileEntry, KeyId, StreamHasher};
 use crate::trust::VerifiedBundle;
 
 /// How often a file is looked for that was unpacked and is gone again: other
@@ -170,6 +171,26 @@ impl BundleStore {
             }
         }
         Err(StoreError::unavailable("keep unpacked files", "the cache is too small for its use"))
+    }
+
+    /// The same, read whole: these very bytes were checked.
+    pub async fn asset_bytes(
+        &self,
+        version: &ExtensionVersion,
+        file: &FileEntry,
+    ) -> Result<Bytes, StoreError> {
+        const DOING: &str = "read a file";
+        let (opened, expected) = (self.asset(version, file).await?, file.sha256);
+        blocking(DOING, move || {
+            let mut bytes = Vec::with_capacity(usize::try_from(opened.size).unwrap_or(0));
+            let read = opened.file.take(opened.size).read_to_end(&mut bytes);
+            read.map_err(StoreError::io(DOING))?;
+            if StreamHasher::digest(&bytes) == *expected.as_bytes() {
+                return Ok(bytes.into());
+            }
+            Err(StoreError::unavailable(DOING, "it changed meanwhile"))
+        })
+        .await
     }
 
     async fn cached(

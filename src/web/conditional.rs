@@ -24,13 +24,14 @@ pub(super) fn is_fresh(headers: &HeaderMap, etag: &str) -> bool {
 }
 
 impl Range {
-    /// One byte range (section 14.2); anything else is answered whole.
-    pub(super) fn of(headers: &HeaderMap, etag: &str, size: u64) -> Self {
+    /// One byte range (section 14.2); anything else is answered whole. The tag is the
+    /// strong one of the file.
+    pub(super) fn of(headers: &HeaderMap, etag: impl FnOnce() -> String, size: u64) -> Self {
         let Some(value) = headers.get(header::RANGE).and_then(|value| value.to_str().ok()) else {
             return Self::Whole;
         };
         // The part is of another file if the tag changed.
-        if headers.get(header::IF_RANGE).is_some_and(|tag| tag != etag) {
+        if headers.get(header::IF_RANGE).is_some_and(|tag| *tag != *etag()) {
             return Self::Whole;
         }
         let Some(spec) = value.strip_prefix("bytes=").filter(|spec| !spec.contains(',')) else {
@@ -85,7 +86,7 @@ mod tests {
 
     fn asked(range_text: &'static str) -> Range {
         let headers = [(header::RANGE, HeaderValue::from_static(range_text))];
-        Range::of(&headers.into_iter().collect(), "\"a\"", 100)
+        Range::of(&headers.into_iter().collect(), || "\"a\"".to_owned(), 100)
     }
 
     #[test]

@@ -2,6 +2,9 @@
 
 mod caching;
 mod hostile_paths;
+mod memory;
+mod negotiation;
+mod ranges;
 
 use axum::http::{Method, StatusCode};
 use serde_json::json;

@@ -87,7 +87,7 @@ impl Download {
         if is_fresh(asked, &self.etag()) {
             return Ok((StatusCode::NOT_MODIFIED, self.lasting_headers()?).into_response());
         }
-        let range = Range::of(asked, &self.etag(), self.size);
+        let range = Range::of(asked, || self.etag(), self.size);
         let Some(part) = range.bytes(self.size) else { return Ok(unsatisfiable(self.size)) };
         let body = match *method {
             Method::HEAD => Body::empty(),

@@ -1,0 +1,302 @@
+//! Where pages in shorter forms are: `<hex>/<digest of the file>.<coding>`, with an index.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::DiskCache;
+use super::index::{Fingerprint, Index};
+use super::{is_not_the_file, measure};
+use crate::model::{ContentCoding, ContentHash, FileDigest, FileEntry, StreamHasher};
+use crate::store::durable::{create_private_dir, remove_tree};
+use crate::store::encoded::{EncodedSizes, EncodedTable, codec};
+use crate::store::layout::hash_of_folder;
+use crate::store::{StoreError, beneath};
+
+const INDEX: &str = "index.json";
+/// More than the index of the largest bundle has.
+const MAX_INDEX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The forms of the bundles in the cache.
+#[derive(Debug)]
+pub(super) struct EncodedFiles {
+    folder: PathBuf,
+    tables: RwLock<HashMap<ContentHash, Arc<EncodedTable>>>,
+}
+
+/// Forms in the making, in a folder that goes away with this unless it is kept.
+pub(in crate::store) struct EncodedDraft {
+    folder: PathBuf,
+    table: EncodedTable,
+    bytes: u64,
+}
+
+/// What the index file says.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Listing {
+    recipe: String,
+    files: EncodedTable,
+}
+
+impl EncodedFiles {
+    /// Takes over the forms that are in `folder`. Those of no bundle are removed.
+    pub(super) fn survey(folder: PathBuf, index: &mut Index) -> io::Result<Self> {
+        for entry in fs::read_dir(&folder)? {
+            let (entry, path) = entry.map(|entry| (entry.file_type(), entry.path()))?;
+            let hash = path.file_name().and_then(|name| name.to_str()).and_then(hash_of_folder);
+            let is_folder = entry?.is_dir();
+            match hash.filter(|hash| is_folder && index.bytes_of(hash).is_some()) {
+                Some(hash) => index.set_encoded(&hash, measure(&path)?),
+                None if is_folder => remove_tree(&path)?,
+                None => fs::remove_file(path)?,
+            }
+        }
+        Ok(Self { folder, tables: RwLock::default() })
+    }
+
+    pub(super) fn of(&self, hash: &ContentHash) -> PathBuf {
+        self.folder.join(hash.hex())
+    }
+
+    /// From now on it is not known what there is of a bundle.
+    pub(super) fn forget(&self, hash: &ContentHash) {
+        self.tables.write().unwrap_or_else(PoisonError::into_inner).remove(hash);
+    }
+
+    fn learn(&self, hash: ContentHash, table: EncodedTable) {
+        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        tables.insert(hash, Arc::new(table));
+    }
+
+    fn table(&self, hash: &ContentHash) -> Option<Arc<EncodedTable>> {
+        self.tables.read().unwrap_or_else(PoisonError::into_inner).get(hash).cloned()
+    }
+}
+
+impl DiskCache {
+    /// Whether it is known what there is of a bundle.
+    pub(in crate::store) fn knows_encoded(&self, hash: &ContentHash) -> bool {
+        self.encoded.table(hash).is_some()
+    }
+
+    pub(in crate::store) fn encoded_sizes(
+        &self,
+        hash: &ContentHash,
+        file: &FileDigest,
+    ) -> Option<EncodedSizes> {
+        Some(self.encoded.table(hash)?.get(file).copied().unwrap_or_default())
+    }
+
+    /// Takes over what another process has made, if all of it is there.
+    pub(in crate::store) fn adopt_encoded(&self, hash: ContentHash, recipe: &str) -> bool {
+        let Some(table) = listed(&self.encoded.of(&hash), recipe) else { return false };
+        let index = self.index();
+        let is_unpacked = index.bytes_of(&hash).is_some();
+        if is_unpacked {
+            self.encoded.learn(hash, table);
+        }
+        is_unpacked
+    }
+
+    /// Begins to make the forms of a bundle.
+    pub(in crate::store) fn draft_encoded(&self) -> Result<EncodedDraft, StoreError> {
+        let folder = self.tmp.join(Uuid::new_v4().to_string());
+        create_private_dir(&folder).map_err(StoreError::io("keep compressed pages"))?;
+        Ok(EncodedDraft { folder, table: EncodedTable::new(), bytes: 0 })
+    }
+
+    /// Keeps the forms of a bundle that is unpacked still, in the place of those there were.
+    ///
+    /// None are kept of a bundle with which the cache would be over its limit: they
+    /// would push out what they were made of.
+    pub(in crate::store) fn keep_encoded(
+        &self,
+        hash: ContentHash,
+        mut draft: EncodedDraft,
+        recipe: &str,
+    ) -> Result<(), StoreError> {
+        let io = StoreError::io("keep compressed pages");
+        let files = std::mem::take(&mut draft.table);
+        let listing = Listing { recipe: recipe.to_owned(), files };
+        let text = serde_json::to_vec(&listing).expect("digests and numbers are JSON");
+        write(&draft.folder, INDEX, &text).map_err(&io)?;
+        let bytes = draft.bytes + text.len() as u64;
+        self.discard(&self.encoded.of(&hash))?;
+        let mut index = self.index();
+        let Some(unpacked) = index.bytes_of(&hash) else { return Ok(()) };
+        if unpacked.saturating_add(bytes) > self.limit {
+            self.encoded.learn(hash, EncodedTable::new());
+            return Ok(());
+        }
+        // With the index locked: who removes the bundle finds all of it or nothing.
+        fs::rename(&draft.folder, self.encoded.of(&hash)).map_err(&io)?;
+        index.set_encoded(&hash, bytes);
+        self.encoded.learn(hash, listing.files);
+        drop(index);
+        self.make_room(0)
+    }
+
+    /// One form of a file, if it is here and decodes to it.
+    pub(in crate::store) fn open_encoded(
+        &self,
+        hash: &ContentHash,
+        entry: &FileEntry,
+        coding: ContentCoding,
+        size: u64,
+    ) -> Result<Option<File>, StoreError> {
+        let Some(mut file) = self.find_encoded(hash, entry, coding)? else { return Ok(None) };
+        let check = |file: &mut File| -> io::Result<bool> {
+            let metadata = file.metadata()?;
+            if !metadata.is_file() || metadata.len() != size {
+                return Ok(false);
+            }
+            let (key, fingerprint) = (checked_as(entry, coding), Fingerprint::from(&metadata));
+            if self.index().use_file(hash, &key, &fingerprint) {
+                return Ok(true);
+            }
+            let is_of_it = codec::is_of(coding, &mut *file, entry)?;
+            io::Seek::rewind(file)?;
+            if is_of_it {
+                self.index().remember(hash, &key, fingerprint);
+            }
+            Ok(is_of_it)
+        };
+        let is_good = check(&mut file).map_err(StoreError::io("read a file"))?;
+        Ok(if is_good { Some(file) } else { self.lose_encoded(hash, entry, coding)? })
+    }
+
+    /// The same, read whole.
+    pub(in crate::store) fn read_encoded(
+        &self,
+        hash: &ContentHash,
+        entry: &FileEntry,
+        coding: ContentCoding,
+        size: u64,
+    ) -> Result<Option<Bytes>, StoreError> {
+        let io = StoreError::io("read a file");
+        let Some(file) = self.find_encoded(hash, entry, coding)? else { return Ok(None) };
+        if !file.metadata().map_err(&io)?.is_file() {
+            return self.lose_encoded(hash, entry, coding);
+        }
+        let bytes = read_up_to(file, size).map_err(&io)?;
+        let is_good =
+            bytes.len() as u64 == size && codec::is_of(coding, &*bytes, entry).map_err(&io)?;
+        if is_good { Ok(Some(bytes.into())) } else { self.lose_encoded(hash, entry, coding) }
+    }
+
+    fn find_encoded(
+        &self,
+        hash: &ContentHash,
+        entry: &FileEntry,
+        coding: ContentCoding,
+    ) -> Result<Option<File>, StoreError> {
+        let name = format!("{}/{}", hash.hex(), file_name(&entry.sha256, coding));
+        match beneath::open(&self.encoded.folder, &name) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if is_not_the_file(error) => self.lose_encoded(hash, entry, coding),
+            Err(error) => Err(StoreError::io("open a file")(error.into())),
+        }
+    }
+
+    /// Throws away all forms of a bundle, so that they are made anew.
+    fn lose_encoded<T>(
+        &self,
+        hash: &ContentHash,
+        entry: &FileEntry,
+        coding: ContentCoding,
+    ) -> Result<Option<T>, StoreError> {
+        tracing::warn!(
+            bundle.hash = %hash,
+            "`{}` is missing or damaged in the form {}; compressed pages are made anew",
+            entry.path,
+            coding.as_str(),
+        );
+        self.encoded.forget(hash);
+        self.index().set_encoded(hash, 0);
+        self.discard(&self.encoded.of(hash))?;
+        Ok(None)
+    }
+}
+
+impl EncodedDraft {
+    /// Makes the forms of `file`, as far as each is shorter by a twentieth or more.
+    pub(in crate::store) fn add(
+        &mut self,
+        entry: &FileEntry,
+        file: File,
+    ) -> Result<(), StoreError> {
+        let io = StoreError::io("compress a page");
+        let bytes = read_up_to(file, entry.size).map_err(&io)?;
+        if StreamHasher::digest(&bytes) != *entry.sha256.as_bytes() {
+            return Err(io(io::Error::other("the file changed meanwhile")));
+        }
+        let mut sizes = EncodedSizes::default();
+        for coding in ContentCoding::MADE {
+            let encoded = codec::encode(coding, &bytes).map_err(&io)?;
+            if encoded.len() > bytes.len() - bytes.len() / 20 {
+                continue;
+            }
+            write(&self.folder, &file_name(&entry.sha256, coding), &encoded).map_err(&io)?;
+            sizes.set(coding, encoded.len() as u64);
+            self.bytes += encoded.len() as u64;
+        }
+        if sizes != EncodedSizes::default() {
+            self.table.insert(entry.sha256, sizes);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for EncodedDraft {
+    fn drop(&mut self) {
+        if let Err(error) = remove_tree(&self.folder) {
+            tracing::warn!(%error, "Could not remove half compressed pages: {error}");
+        }
+    }
+}
+
+/// What the index in `folder` says, if it was made by this recipe and every form it names
+/// is there.
+fn listed(folder: &Path, recipe: &str) -> Option<EncodedTable> {
+    let index = beneath::open(folder, INDEX).ok()?;
+    let listing: Listing =
+        serde_json::from_slice(&read_up_to(index, MAX_INDEX_BYTES).ok()?).ok()?;
+    let is_there = |digest: &FileDigest, coding: ContentCoding, bytes: u64| {
+        let metadata = fs::symlink_metadata(folder.join(file_name(digest, coding)));
+        metadata.is_ok_and(|metadata| metadata.is_file() && metadata.len() == bytes)
+    };
+    let complete = listing.files.iter().all(|(digest, sizes)| {
+        ContentCoding::MADE
+            .into_iter()
+            .all(|coding| sizes.of(coding).is_none_or(|bytes| is_there(digest, coding, bytes)))
+    });
+    (listing.recipe == recipe && complete).then_some(listing.files)
+}
+
+fn file_name(digest: &FileDigest, coding: ContentCoding) -> String {
+    format!("{digest}.{}", coding.as_str())
+}
+
+/// No path of a bundle begins with a slash.
+fn checked_as(entry: &FileEntry, coding: ContentCoding) -> String {
+    format!("/{}", file_name(&entry.sha256, coding))
+}
+
+/// All of a file that has `bytes` bytes; one more of one that is longer.
+fn read_up_to(file: File, bytes: u64) -> io::Result<Vec<u8>> {
+    let expected = file.metadata()?.len().min(bytes);
+    let mut read = Vec::with_capacity(usize::try_from(expected).unwrap_or(0));
+    file.take(bytes.saturating_add(1)).read_to_end(&mut read)?;
+    Ok(read)
+}
+
+fn write(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    beneath::create_new(folder, name)?.write_all(bytes)
+}
