@@ -5,6 +5,7 @@
 
 pub mod assets;
 pub mod attachments;
+mod breaker;
 pub mod clock;
 pub mod compile;
 pub mod configure;
@@ -33,6 +34,7 @@ pub mod trust;
 pub mod upgrade;
 pub mod upload;
 pub mod uploads;
+pub mod usage;
 mod verification;
 
 use std::{path::PathBuf, sync::Arc};
@@ -68,6 +70,7 @@ pub struct App {
     pub upload_addresses: uploads::UploadAddresses,
     pub rate_limits: rate_limits::RateLimits,
     pub in_flight: uploads::InFlight,
+    pub usages: usage::Usages,
 }
 
 /// The caller may not do this.

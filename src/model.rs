@@ -12,6 +12,7 @@ mod content_hash;
 mod endpoint;
 mod extension_name;
 mod extension_version;
+mod failing;
 mod file_entry;
 mod install;
 mod manifest;
@@ -37,6 +38,7 @@ pub use content_hash::{ContentHash, InvalidContentHash};
 pub use endpoint::{Endpoint, EndpointAuth, EndpointMethod, EndpointPath, InvalidEndpointPath};
 pub use extension_name::{ExtensionName, InvalidExtensionName};
 pub use extension_version::{ExtensionVersion, Signer, TargetWorld};
+pub use failing::Failing;
 pub use file_entry::{FileDigest, FileEntry, media_type};
 pub use install::{Install, InstallId, InstallLabels, PreviousVersion};
 pub use manifest::{

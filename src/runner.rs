@@ -8,39 +8,52 @@
 
 mod bindings;
 mod component_cache;
+mod cpu_account;
+mod ending;
 mod engine;
 mod error;
+mod execution;
+mod executors;
+mod guest_stream;
 mod host;
 mod invocation;
 mod limits;
 mod precompiled;
+mod reply;
+mod request_body;
 mod response;
 mod slots;
+mod timekeeper;
 mod worlds;
 
+pub use ending::{Ended, Observer, Outcome};
 pub use error::{ExecuteError, PrepareError, RunnerError};
-pub use invocation::{ExecutionContext, GuestRequest, Invocation, UserIdentity};
+pub use guest_stream::GuestStream;
+pub use invocation::{ExecutionContext, GuestRequest, Invocation, StreamLimits, UserIdentity};
 pub use limits::Refused;
 pub use precompiled::{CompiledFolder, ComponentCounts};
-pub use response::{GuestResponse, Usage};
+pub use request_body::{RequestBody, Upload};
+pub use response::{GuestBody, GuestResponse, Usage};
 
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::timeout;
-use wasmtime::{Engine, PoolConcurrencyLimitError, Store, UpdateDeadline};
+use tokio::time::Instant;
+use wasmtime::{Engine, Store, UpdateDeadline, bail};
 
 use self::component_cache::{ComponentCache, Work};
 use self::engine::Ticker;
-use self::error::CallError;
+use self::execution::{AnswerLimits, Execution};
+use self::executors::Executors;
 use self::host::Host;
 use self::limits::StoreLimits;
 use self::precompiled::Precompiled;
 use self::slots::Slots;
+use self::timekeeper::Timekeeper;
 use self::worlds::Worlds;
 use crate::config::RunnerConfig;
 use crate::model::{ContentHash, FileDigest, StreamHasher, TargetWorld};
@@ -55,12 +68,14 @@ pub struct Runner {
     compiled: Arc<AtomicU64>,
     slots: Slots,
     limits: StoreLimits,
-    _ticker: Ticker,
+    executors: Executors,
+    cpu_limit: Duration,
+    ticker: Arc<Ticker>,
 }
 
 impl Runner {
-    /// Reserves the pools and starts the clock that interrupts busy guests. Without a
-    /// folder each component is compiled once per process.
+    /// Reserves the pools and starts the threads of guests and the clock that interrupts busy
+    /// ones. Without a folder each component is compiled once per process.
     pub fn new(config: &RunnerConfig, folder: Option<CompiledFolder>) -> Result<Self, RunnerError> {
         let engine = engine::build(config)?;
         let worlds = Arc::new(Worlds::new(&engine).map_err(RunnerError::Link)?);
@@ -73,8 +88,10 @@ impl Runner {
             compiled: Arc::default(),
             slots: Slots::new(config),
             limits: StoreLimits::new(config),
+            executors: Executors::start(config.threads)?,
+            cpu_limit: Duration::from_millis(config.cpu_ms),
             engine,
-            _ticker: ticker,
+            ticker: Arc::new(ticker),
         })
     }
 
@@ -158,54 +175,47 @@ impl Runner {
 
     /// Runs the component of `invocation` on its request.
     pub async fn execute(&self, invocation: Invocation) -> Result<GuestResponse, ExecuteError> {
-        let Invocation { content_hash, world, context, request, .. } = invocation;
+        let Invocation { content_hash, world, context, request, mut observer, .. } = invocation;
         let component = self.components.get(&content_hash).filter(|found| found.world() == world);
         let component = component.ok_or(ExecuteError::NotPrepared)?;
-        let _slot = self.slots.acquire(&context.install).await?;
+        let slot = self.slots.acquire(&context.install).await;
+        let slot = slot.map_err(|error| observer.refuse(error))?;
 
-        let started = Instant::now();
-        let (deadline, max_response_bytes) = (invocation.deadline, invocation.max_response_bytes);
+        let limits = AnswerLimits {
+            started: Instant::now(),
+            deadline: invocation.deadline,
+            stream: invocation.stream,
+            max_bytes: invocation.max_response_bytes,
+            sent: AtomicU64::new(0),
+        };
+        let time = Arc::new(Timekeeper::new(self.cpu_limit));
+        let charge = slot.charge(&time);
         let host = Host::new(context, invocation.grants, invocation.user, self.limits.per_call());
-        let mut store = self.store(host, max_response_bytes);
-        let call = component.call(&mut store, request, max_response_bytes);
-        let outcome = timeout(deadline, call).await;
-
-        let log = store.data_mut().close();
-        let usage = Usage { duration: started.elapsed(), ..log };
-        match outcome {
-            Err(_elapsed) => Err(ExecuteError::Deadline(deadline)),
-            Ok(Ok(response)) => Ok(GuestResponse { usage, ..response }),
-            Ok(Err(error)) => Err(blame(&store, error)),
-        }
+        let host = host.observed(observer).timed(&time);
+        let store = self.store(host, limits::hostcall_fuel(world, limits.max_bytes), &time);
+        let ticker = Arc::clone(&self.ticker);
+        let execution = Execution { component, store, time, limits, charge, slot, ticker };
+        execution.answer(request, &self.executors).await
     }
 
     /// A fresh store: a guest never meets what an earlier one left.
-    fn store(&self, host: Host, max_response_bytes: u64) -> Store<Host> {
+    fn store(&self, host: Host, hostcall_fuel: usize, time: &Arc<Timekeeper>) -> Store<Host> {
         let mut store = Store::new(&self.engine, host);
         store.limiter(|host| &mut host.limits);
-        store.set_hostcall_fuel(limits::hostcall_fuel(max_response_bytes));
+        store.set_hostcall_fuel(hostcall_fuel);
         store.set_max_component_handles(limits::HANDLES);
+        let time = Arc::clone(time);
         // A busy guest gives its thread back at every tick. `yield_now` lets
-        // the timer run first: without it a loop on a single-threaded runtime
+        // the timer run first: without it a loop on a single thread
         // would be found out many ticks after its deadline.
-        store.epoch_deadline_callback(|_| {
+        store.epoch_deadline_callback(move |_| {
+            if time.check() {
+                bail!("it has had {} ms of a processor", time.cpu_limit().as_millis());
+            }
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
         });
         store.set_epoch_deadline(1);
         store
-    }
-}
-
-/// Which limit or which fault ended an execution.
-fn blame(store: &Store<Host>, error: CallError) -> ExecuteError {
-    match error {
-        CallError::BadResponse(reason) => ExecuteError::BadResponse(reason),
-        CallError::TooLarge { limit } => ExecuteError::ResponseTooLarge { limit },
-        CallError::Guest(error) if error.is::<PoolConcurrencyLimitError>() => ExecuteError::Busy,
-        CallError::Guest(error) => match store.data().limits.refused() {
-            Some(refused) => ExecuteError::Memory(refused),
-            None => ExecuteError::Trap(error::describe_trap(&error)),
-        },
     }
 }
 

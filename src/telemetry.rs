@@ -9,7 +9,7 @@ mod line_writer;
 mod metrics;
 
 pub use line_writer::LogFlush;
-pub use metrics::{Metrics, RouteMetrics};
+pub use metrics::{ExecutionMetrics, Metrics, RouteMetrics};
 
 use std::io::{self, IsTerminal};
 

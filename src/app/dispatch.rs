@@ -9,18 +9,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{HeaderMap, Method};
 
 use super::App;
 use super::compile::CompileError;
+use super::usage::LeftAlone;
 use crate::model::{
     Endpoint, EndpointAuth, EndpointMethod, ExtensionName, InstallId, InstallLabels, Principal,
-    ScopeKind, TenantId,
+    ScopeKind, TargetWorld, TenantId,
 };
 use crate::registry::{Live, LiveInstall};
 use crate::runner::{
-    ExecuteError, ExecutionContext, GuestRequest, GuestResponse, Invocation, UserIdentity,
+    ExecuteError, ExecutionContext, GuestBody, GuestRequest, GuestResponse, Invocation,
+    RequestBody, StreamLimits, UserIdentity,
 };
 
 /// Who calls, as far as the door could tell.
@@ -40,7 +41,6 @@ pub struct FoundEndpoint {
     user: Option<UserIdentity>,
     /// Bytes of a request body.
     pub max_body_bytes: u64,
-    deadline: Duration,
 }
 
 /// What finding an endpoint came to.
@@ -60,7 +60,7 @@ pub struct GatewayRequest {
     pub path_and_query: String,
     pub authority: String,
     pub headers: HeaderMap,
-    pub body: Bytes,
+    pub body: RequestBody,
 }
 
 /// Why a call was not answered by the extension.
@@ -82,6 +82,12 @@ pub enum DispatchError {
     NoComponent(ExtensionName),
     #[error("the component of {0} is still being prepared")]
     Preparing(ExtensionName),
+    #[error(
+        "{name} is failing and is left alone: {} executions failed, and the next call is let \
+         through in {} s",
+        .left_alone.failures, .left_alone.wait_s()
+    )]
+    Failing { name: ExtensionName, left_alone: LeftAlone },
     #[error(transparent)]
     Compile(CompileError),
     #[error(transparent)]
@@ -112,13 +118,15 @@ impl App {
             return not_declared(caller, &install, &fitting, method);
         };
         let user = check_caller(caller, endpoint, &install.install.name)?;
+        let name = &install.install.name;
+        self.usages.check(&install.install).map_err(|held| failing(name, held))?;
         let gateway = &self.config.gateway;
-        let lower = |limit: u64, own: Option<u64>| own.map_or(limit, |own| own.min(limit));
+        let max_body_bytes =
+            if streams(&install) { gateway.max_body_bytes } else { gateway.max_whole_body_bytes() };
         Ok(Route::Found(FoundEndpoint {
             index,
             user,
-            max_body_bytes: lower(gateway.max_body_bytes, endpoint.max_body_bytes),
-            deadline: Duration::from_millis(lower(gateway.timeout_ms, endpoint.timeout_ms)),
+            max_body_bytes: lower(max_body_bytes, endpoint.max_body_bytes),
             install,
         }))
     }
@@ -133,13 +141,18 @@ impl App {
         let Some(world) = version.world else {
             return Err(DispatchError::NoComponent(version.name.clone()));
         };
+        let gateway = &self.config.gateway;
+        let own_ms = found.endpoint().timeout_ms;
+        let deadline = Duration::from_millis(lower(gateway.timeout_ms, own_ms));
         if !self.runner.is_ready(&version.content_hash) {
             // Only in the first moments after a start: join the compile that runs already.
-            match tokio::time::timeout(found.deadline, self.prepare(version)).await {
+            match tokio::time::timeout(deadline, self.prepare(version)).await {
                 Err(_elapsed) => return Err(DispatchError::Preparing(version.name.clone())),
                 Ok(prepared) => prepared.map_err(DispatchError::Compile)?,
             }
         }
+        let admitted = self.usages.admit(&found.install.install, &found.install.labels);
+        let metered = admitted.map_err(|held| failing(&version.name, held))?;
         let invocation = Invocation {
             content_hash: version.content_hash,
             world,
@@ -156,10 +169,23 @@ impl App {
             },
             grants: Arc::clone(&found.install.grants),
             user: found.user,
-            deadline: found.deadline,
-            max_response_bytes: self.config.gateway.max_response_bytes,
+            deadline,
+            stream: StreamLimits {
+                total: Duration::from_millis(lower(gateway.stream_timeout_ms, own_ms)),
+                idle: Duration::from_millis(gateway.stream_idle_timeout_ms),
+            },
+            max_response_bytes: if world.streams() {
+                gateway.max_response_bytes
+            } else {
+                gateway.max_whole_response_bytes()
+            },
+            observer: metered.observer.clone(),
         };
-        Ok(self.runner.execute(invocation).await?)
+        let response = self.runner.execute(invocation).await?;
+        if matches!(response.body, GuestBody::Stream(_)) {
+            metered.note_begun(self.clock.now());
+        }
+        Ok(response)
     }
 }
 
@@ -169,10 +195,28 @@ impl FoundEndpoint {
         &self.install.labels
     }
 
+    /// Whether its body may be handed on while it arrives.
+    pub fn streams(&self) -> bool {
+        streams(&self.install)
+    }
+
     /// The declared path, for logs and metrics: never the path that was sent.
     pub fn endpoint(&self) -> &Endpoint {
         &self.install.version.manifest.endpoints[self.index]
     }
+}
+
+fn failing(name: &ExtensionName, left_alone: LeftAlone) -> DispatchError {
+    DispatchError::Failing { name: name.clone(), left_alone }
+}
+
+/// What an endpoint says can only lower what the appliance allows.
+fn lower(limit: u64, own: Option<u64>) -> u64 {
+    own.map_or(limit, |own| own.min(limit))
+}
+
+fn streams(install: &LiveInstall) -> bool {
+    install.version.world.is_some_and(TargetWorld::streams)
 }
 
 /// By name or alias in the caller's tenant; by id only in the caller's own tenant.

@@ -2,23 +2,38 @@
 
 use anyhow::anyhow;
 use http::Method;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::client::Client;
 use super::failure::{Exit, Failure};
-use super::output::{Output, Tone};
-use crate::model::{ExtensionName, ExtensionVersion, Install};
+use super::output::{Output, Tone, time};
+use crate::model::{ExtensionName, ExtensionVersion, Failing, Install};
 
 /// What `GET /api/v1/installs` answers.
 #[derive(Debug, Deserialize)]
-pub(super) struct Installs {
-    pub(super) installs: Vec<Install>,
+struct Installs {
+    installs: Vec<InstallRow>,
+}
+
+/// An install, and how it stands.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct InstallRow {
+    #[serde(flatten)]
+    pub(super) install: Install,
+    /// While its calls are not let through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) failing: Option<Failing>,
+}
+
+/// The installs of the caller's tenant, and how they stand.
+pub(super) async fn rows(client: &Client) -> Result<Vec<InstallRow>, Failure> {
+    Ok(client.get::<Installs>("/api/v1/installs").await?.installs)
 }
 
 /// The installs of the caller's tenant.
 pub(super) async fn all(client: &Client) -> Result<Vec<Install>, Failure> {
-    Ok(client.get::<Installs>("/api/v1/installs").await?.installs)
+    Ok(rows(client).await?.into_iter().map(|row| row.install).collect())
 }
 
 /// The install of an extension, if there is one.
@@ -85,10 +100,13 @@ pub(super) async fn switch_by_name(
     Ok(Exit::Done)
 }
 
-/// Enabled or disabled, as a mark and a word.
-pub(super) fn status(output: Output, install: &Install) -> String {
+/// Enabled, disabled or failing, as a mark and a word.
+pub(super) fn status(output: Output, row: &InstallRow) -> String {
     let paint = output.paint();
-    if install.enabled {
+    if let Some(failing) = &row.failing {
+        let mark = paint.words(Tone::Danger, "◌");
+        format!("{mark} failing since {}", time(failing.since))
+    } else if row.install.enabled {
         format!("{} enabled", paint.words(Tone::Good, "●"))
     } else {
         format!("{} disabled", paint.words(Tone::Quiet, "○"))
@@ -96,6 +114,6 @@ pub(super) fn status(output: Output, install: &Install) -> String {
 }
 
 /// What was done to a thing that is gone: `{"outcome": "revoked", "id": …}`.
-pub(super) fn outcome(word: &str, key: &str, value: impl serde::Serialize) -> Value {
+pub(super) fn outcome(word: &str, key: &str, value: impl Serialize) -> Value {
     json!({ "outcome": word, key: value })
 }

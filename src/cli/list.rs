@@ -8,10 +8,10 @@ use serde_json::json;
 use super::Context;
 use super::client::Client;
 use super::failure::{Exit, Failure};
-use super::installs;
+use super::installs::{self, InstallRow};
 use super::output::{Output, size, table, time};
 use super::remote::{Offline, RemoteArgs};
-use crate::model::{ContentHash, ExtensionName, Install, Signer, TargetWorld, Yank};
+use crate::model::{ContentHash, ExtensionName, Signer, TargetWorld, Yank};
 
 /// Lists published and installed extensions
 #[derive(Debug, clap::Args)]
@@ -49,7 +49,7 @@ struct VersionRow {
 pub(super) async fn run(args: &ListArgs, context: &Context) -> Result<Exit, Failure> {
     let client = args.remote.client(context, Offline::Refuse)?;
     let Versions { mut versions } = client.get("/api/v1/extensions").await?;
-    let installs = installs::all(&client).await?;
+    let installs = installs::rows(&client).await?;
     versions.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| b.version.cmp(&a.version)));
     let text = if versions.is_empty() {
         "Nothing is published yet.\n\
@@ -64,10 +64,10 @@ pub(super) async fn run(args: &ListArgs, context: &Context) -> Result<Exit, Fail
     Ok(Exit::Done)
 }
 
-fn cells(row: &VersionRow, installs: &[Install], output: Output) -> Vec<String> {
-    let installed = installs
-        .iter()
-        .find(|install| install.name == row.name && install.content_hash == row.content_hash);
+fn cells(row: &VersionRow, installs: &[InstallRow], output: Output) -> Vec<String> {
+    let installed = installs.iter().find(|found| {
+        found.install.name == row.name && found.install.content_hash == row.content_hash
+    });
     let status = match (installed, &row.yanked) {
         (Some(install), None) => installs::status(output, install),
         (Some(install), Some(_)) => format!("{}, yanked", installs::status(output, install)),

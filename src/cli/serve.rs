@@ -22,6 +22,7 @@ use crate::app::master_key::MasterKey;
 use crate::app::rate_limits::RateLimits;
 use crate::app::sign_in::{Passwords, SignInLimits, SignInLinks};
 use crate::app::uploads::{InFlight, UploadAddresses};
+use crate::app::usage::Usages;
 use crate::config::Config;
 use crate::registry::{Registry, uploads};
 use crate::runner::Runner;
@@ -133,7 +134,7 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
     let unfinished = |error: anyhow::Error| Failure::unfinished(error);
     let data_dir = PathBuf::from(&config.server.data_dir);
     make_data_dir(&data_dir).map_err(unfinished)?;
-    let clock = SystemClock;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let now = clock.now();
     let registry =
         Registry::open(&data_dir.join("registry.redb"), config.registry.cache_bytes, now)
@@ -161,15 +162,17 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         "" => TrustBundle::none(),
         setting => TrustBundle::load(setting, now),
     };
+    let metrics = Arc::new(Metrics::new(now));
     let app = App {
         data_dir,
-        clock: Arc::new(clock),
+        usages: Usages::new(&config.runner, Arc::clone(&clock), Arc::clone(&metrics)),
+        clock,
         registry,
         bundles,
         pages: Pages::new(&config.ext_ui),
         runner: Arc::new(runner),
         trust: Arc::new(trust),
-        metrics: Arc::new(Metrics::new(now)),
+        metrics,
         passwords: Passwords::new(),
         sign_in_limits: SignInLimits::default(),
         sign_in_links: SignInLinks::default(),

@@ -75,6 +75,7 @@ impl Config {
         self.store.check(findings);
         self.uploads.check(&self.store, findings);
         self.runner.check(findings);
+        self.gateway.check(findings);
         self.ext_ui.check(&self.server, findings);
         self.telemetry.check(findings);
     }

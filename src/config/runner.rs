@@ -15,8 +15,16 @@ pub struct RunnerConfig {
     pub slots_per_tenant: usize,
     /// Executions at the same time of one install.
     pub slots_per_install: usize,
+    /// Threads that run extensions; 0: one for each core.
+    pub threads: usize,
     /// Milliseconds an execution waits for a slot.
     pub queue_ms: u64,
+    /// Milliseconds of a processor for one execution.
+    pub cpu_ms: u64,
+    /// Percent of a core that one install may use over time; 0: no limit.
+    pub cpu_percent_per_install: u32,
+    /// Milliseconds of a processor that it may use at once beyond that.
+    pub cpu_burst_ms_per_install: u64,
     /// Bytes of memory of one execution, all memories together.
     pub memory_bytes: u64,
     /// Table elements of one execution, all tables together.
@@ -31,6 +39,10 @@ pub struct RunnerConfig {
     pub compile_threads: usize,
     /// Bytes of compiled components kept on disk, for starts that compile nothing; 0: none.
     pub compiled_bytes: u64,
+    /// Executions of an install that fail in a row until it is left alone a while; 0: never.
+    pub breaker_failures: u32,
+    /// Milliseconds a failing install is left alone at most between two tries.
+    pub breaker_max_pause_ms: u64,
     /// `RUNNER_BASE_URL`: the runner is inside this process. Read and checked; no effect.
     pub base_url: String,
 }
@@ -41,7 +53,11 @@ impl Default for RunnerConfig {
             slots: 128,
             slots_per_tenant: 32,
             slots_per_install: 8,
+            threads: 0,
             queue_ms: 1_000,
+            cpu_ms: 2_000,
+            cpu_percent_per_install: 100,
+            cpu_burst_ms_per_install: 60_000,
             memory_bytes: 256 * 1024 * 1024,
             table_elements: 100_000,
             instances: 64,
@@ -49,6 +65,8 @@ impl Default for RunnerConfig {
             wasm_stack_bytes: 512 * 1024,
             compile_threads: 1,
             compiled_bytes: 2 * 1024 * 1024 * 1024,
+            breaker_failures: 10,
+            breaker_max_pause_ms: 60_000,
             base_url: String::new(),
         }
     }

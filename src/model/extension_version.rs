@@ -17,6 +17,16 @@ pub enum TargetWorld {
     WasiHttp,
 }
 
+impl TargetWorld {
+    /// Whether bodies pass while they grow; otherwise each is whole before it is passed on.
+    pub fn streams(self) -> bool {
+        match self {
+            Self::Extension => false,
+            Self::WasiHttp => true,
+        }
+    }
+}
+
 /// Who signed a version, as it was when the version was registered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signer {

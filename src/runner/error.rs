@@ -7,6 +7,7 @@ use wasmtime::{Trap, WasmBacktrace};
 
 use super::host::escape;
 use super::limits::Refused;
+use super::request_body::UploadFault;
 
 /// The runner could not start.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +49,14 @@ pub enum ExecuteError {
     NotPrepared,
     #[error("the extension did not finish within {} ms", .0.as_millis())]
     Deadline(Duration),
+    #[error("the extension did not finish within {} ms of processor time", .0.as_millis())]
+    Cpu(Duration),
+    #[error(
+        "the extension has used up its processor time, {percent} % of a core; it gets some again \
+         in {} s",
+        retry_seconds(retry_after)
+    )]
+    CpuSpent { percent: u32, retry_after: Duration },
     #[error("the extension wanted more than its {0}")]
     Memory(Refused),
     #[error("the extension trapped: {0}")]
@@ -56,6 +65,22 @@ pub enum ExecuteError {
     BadResponse(String),
     #[error("the extension's response body is larger than {limit} bytes")]
     ResponseTooLarge { limit: u64 },
+    #[error("the extension sent nothing for {} ms", .0.as_millis())]
+    Idle(Duration),
+    /// It was read while it arrived, so the guest had begun.
+    #[error("the request body is larger than {limit} bytes")]
+    RequestTooLarge { limit: u64 },
+    #[error("the request body broke off: {0}")]
+    RequestBrokeOff(String),
+    #[error("whoever waited for the answer has gone")]
+    Gone,
+    #[error("the execution was stopped")]
+    Stopped,
+}
+
+/// Whole seconds after which trying again makes sense.
+fn retry_seconds(retry_after: &Duration) -> u64 {
+    retry_after.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX)
 }
 
 /// How a call into a guest failed, before it is known which limit is to blame.
@@ -67,6 +92,20 @@ pub(super) enum CallError {
     TooLarge {
         limit: u64,
     },
+    Deadline(Duration),
+    Idle(Duration),
+    Upload(UploadFault),
+    /// Nobody reads the answer any more.
+    Gone,
+}
+
+impl From<UploadFault> for ExecuteError {
+    fn from(fault: UploadFault) -> Self {
+        match fault {
+            UploadFault::TooLarge { limit } => Self::RequestTooLarge { limit },
+            UploadFault::BrokeOff(reason) => Self::RequestBrokeOff(reason),
+        }
+    }
 }
 
 impl From<wasmtime::Error> for CallError {

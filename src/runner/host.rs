@@ -22,6 +22,7 @@ pub(super) use self::guest_log::escape;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use wasmtime::bail;
 use wasmtime::component::ResourceTable;
@@ -31,9 +32,12 @@ use wasmtime_wasi_http::WasiHttpCtx;
 use self::guest_log::GuestLog;
 use self::wasi::NoOutgoing;
 use super::bindings;
+use super::ending::{Ended, Observer, Outcome};
+use super::error::ExecuteError;
 use super::invocation::{ExecutionContext, UserIdentity};
 use super::limits::{self, CallLimits};
 use super::response::Usage;
+use super::timekeeper::Timekeeper;
 use crate::model::Capability;
 
 /// The state of one execution.
@@ -51,6 +55,9 @@ pub(super) struct Host {
     wasi: Option<WasiCtx>,
     http: WasiHttpCtx,
     outgoing: NoOutgoing,
+    started: Instant,
+    observer: Observer,
+    time: Option<Arc<Timekeeper>>,
 }
 
 impl Host {
@@ -71,10 +78,25 @@ impl Host {
             wasi: None,
             http: WasiHttpCtx::new(),
             outgoing: NoOutgoing,
+            started: Instant::now(),
+            observer: Observer::default(),
+            time: None,
         };
         host.table.set_max_capacity(limits::HANDLES);
         host.http.set_field_size_limit(limits::FIELD_BYTES);
         host
+    }
+
+    /// Reads the time of the execution from `time`.
+    pub(super) fn timed(mut self, time: &Arc<Timekeeper>) -> Self {
+        self.time = Some(Arc::clone(time));
+        self
+    }
+
+    /// Tells `observer` how the execution ended.
+    pub(super) fn observed(mut self, observer: Observer) -> Self {
+        self.observer = observer;
+        self
     }
 
     pub(super) fn context(&self) -> &ExecutionContext {
@@ -110,7 +132,32 @@ impl Host {
     pub(super) fn close(&mut self) -> Usage {
         self.release();
         self.wasi = None;
-        self.log.close()
+        Usage {
+            duration: self.started.elapsed(),
+            cpu: self.time.as_ref().map_or(Duration::ZERO, |time| time.spent()),
+            peak_memory_bytes: self.limits.memory_bytes(),
+            host_calls: self.calls,
+            ..self.log.close()
+        }
+    }
+
+    /// Says how it ended and what it took, once.
+    pub(super) fn tell(&mut self, usage: &Usage, error: Option<&ExecuteError>, begun: bool) {
+        let outcome = error.map_or(Outcome::Answered, |error| Outcome::of(error, begun));
+        self.observer.tell(&Ended { usage, outcome, error });
+    }
+}
+
+impl Drop for Host {
+    /// An execution that nobody waits for any more is dropped where it stands.
+    fn drop(&mut self) {
+        if !self.observer.is_told() {
+            let usage = self.close();
+            let late = self.time.as_ref().and_then(|time| time.expired());
+            let late = late.map(ExecuteError::Deadline);
+            let outcome = late.as_ref().map_or(Outcome::Caller, |late| Outcome::of(late, false));
+            self.observer.tell(&Ended { usage: &usage, outcome, error: late.as_ref() });
+        }
     }
 }
 

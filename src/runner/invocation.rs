@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{HeaderMap, Method};
 
+use super::ending::Observer;
+use super::request_body::RequestBody;
 use crate::model::{Capability, ContentHash, InstallLabels, TargetWorld};
 
 /// One execution: which component, for whom, on what, within which limits.
@@ -20,9 +21,23 @@ pub struct Invocation {
     pub grants: Arc<BTreeSet<Capability>>,
     /// Who is asking; `None` for anonymous and unattended calls.
     pub user: Option<UserIdentity>,
-    /// Wall time from the moment a slot is free.
+    /// Wall time until the response begins, from the moment a slot is free; what the client
+    /// takes to send a body that is read meanwhile is not counted.
     pub deadline: Duration,
+    /// For a response that goes on after it has begun.
+    pub stream: StreamLimits,
     pub max_response_bytes: u64,
+    /// Who is told how it ended.
+    pub observer: Observer,
+}
+
+/// How long an execution may stream.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamLimits {
+    /// Wall time of the whole execution, from the moment a slot is free.
+    pub total: Duration,
+    /// Wall time without a byte of the response, while its reader waits for one.
+    pub idle: Duration,
 }
 
 /// Whose execution it is. Cloning it is cheap.
@@ -33,7 +48,7 @@ pub struct ExecutionContext {
 }
 
 /// The request as the guest sees it: filtered by the caller, passed on as it is.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct GuestRequest {
     pub method: Method,
     /// Starts with `/`.
@@ -41,7 +56,7 @@ pub struct GuestRequest {
     /// The host and port the caller was addressed by.
     pub authority: String,
     pub headers: HeaderMap,
-    pub body: Bytes,
+    pub body: RequestBody,
 }
 
 /// Who is using the extension.

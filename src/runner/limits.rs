@@ -5,6 +5,7 @@ use std::fmt;
 use wasmtime::{ResourceLimiter, format_err};
 
 use crate::config::RunnerConfig;
+use crate::model::TargetWorld;
 
 /// Handles and host resources of one execution.
 pub(super) const HANDLES: usize = 1_000;
@@ -21,8 +22,12 @@ pub(super) const TABLES: usize = 16;
 const HOSTCALL_FUEL: usize = 16 * 1024 * 1024;
 
 /// Enough for the largest response and its headers, and no more: a guest can
-/// name the same bytes many times over in nested lists.
-pub(super) fn hostcall_fuel(max_response_bytes: u64) -> usize {
+/// name the same bytes many times over in nested lists. What is streamed comes
+/// in pieces, however long all of it is.
+pub(super) fn hostcall_fuel(world: TargetWorld, max_response_bytes: u64) -> usize {
+    if world.streams() {
+        return HOSTCALL_FUEL;
+    }
     let response = usize::try_from(max_response_bytes).unwrap_or(usize::MAX);
     response.saturating_add(1024 * 1024).max(HOSTCALL_FUEL)
 }
@@ -118,6 +123,11 @@ impl CallLimits {
     pub(super) fn refused(&self) -> Option<Refused> {
         self.refused
     }
+
+    /// Bytes of all memories together: they never shrink.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        self.memory_bytes.used as u64
+    }
 }
 
 impl ResourceLimiter for CallLimits {
@@ -212,6 +222,14 @@ mod tests {
         limits.memory_grow_failed(format_err!("no memory")).unwrap();
 
         assert!(limits.memory_growing(0, 4 * PAGE, None).unwrap());
+    }
+
+    #[test]
+    fn what_is_streamed_does_not_pass_in_one_call() {
+        let whole = 2 * HOSTCALL_FUEL as u64;
+
+        assert!(hostcall_fuel(TargetWorld::Extension, whole) > 2 * HOSTCALL_FUEL);
+        assert_eq!(hostcall_fuel(TargetWorld::WasiHttp, whole), HOSTCALL_FUEL);
     }
 
     #[test]

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::error::CallError;
+use super::guest_stream::GuestStream;
 
 /// Headers of a response at most.
 const MAX_HEADERS: usize = 64;
@@ -13,13 +15,23 @@ const MAX_HEADERS: usize = 64;
 const MAX_HEADER_BYTES: usize = 32 * 1024;
 
 /// A well-formed response. Which headers may leave is for the caller to say.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct GuestResponse {
     /// 200 to 599.
     pub status: u16,
     pub headers: HeaderMap,
-    pub body: Bytes,
+    pub body: GuestBody,
+    /// Nothing yet, while the body still grows.
     pub usage: Usage,
+}
+
+/// The body of a response.
+#[derive(Debug)]
+pub enum GuestBody {
+    /// All of it; the execution is over.
+    Whole(Bytes),
+    /// The execution goes on until the body ends or is dropped.
+    Stream(GuestStream),
 }
 
 /// What an execution took.
@@ -27,6 +39,16 @@ pub struct GuestResponse {
 pub struct Usage {
     /// Wall time, without the wait for a slot.
     pub duration: Duration,
+    /// Time on a processor.
+    pub cpu: Duration,
+    /// Bytes of all memories of the guest at their largest.
+    pub peak_memory_bytes: u64,
+    /// Calls to the interfaces of the extension world; those of WASI are not counted.
+    pub host_calls: u32,
+    /// Bytes of the request body that came.
+    pub request_bytes: u64,
+    /// Bytes of the response body that the guest gave.
+    pub response_bytes: u64,
     /// Lines that reached the log.
     pub log_lines: u32,
     /// Lines beyond the limits.
@@ -46,8 +68,29 @@ impl GuestResponse {
         if body.len() as u64 > max_body_bytes {
             return Err(CallError::TooLarge { limit: max_body_bytes });
         }
-        Ok(Self { status, headers, body, usage: Usage::default() })
+        Ok(Self { status, headers, body: GuestBody::Whole(body), usage: Usage::default() })
     }
+
+    /// How long the guest says that its body is.
+    pub fn announced(&self) -> Option<u64> {
+        announced(&self.headers)
+    }
+
+    /// Bytes of a body that is all there.
+    pub(super) fn whole_bytes(&self) -> u64 {
+        match &self.body {
+            GuestBody::Whole(body) => body.len() as u64,
+            GuestBody::Stream(_) => 0,
+        }
+    }
+
+    pub(super) fn using(self, usage: Usage) -> Self {
+        Self { usage, ..self }
+    }
+}
+
+pub(super) fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// Interim responses and numbers that are no status would break the connection.

@@ -1,49 +1,59 @@
 //! Who may execute now: three queues in a row, install, tenant, appliance.
 
+mod fair_queue;
+
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
+use self::fair_queue::{FairQueue, Permit};
+
+use super::cpu_account::{CpuAccount, CpuAllowance};
 use super::error::ExecuteError;
+use super::timekeeper::Timekeeper;
 use crate::config::RunnerConfig;
 use crate::model::{InstallId, InstallLabels, TenantId};
 
-/// Executions that may wait for each slot of a queue.
-const WAITING_PER_SLOT: usize = 2;
 /// Queues of installs kept before the idle ones are dropped.
 const IDLE_LANES: usize = 1_024;
 
 /// The slots of the appliance.
 pub(super) struct Slots {
     lanes: Mutex<Lanes>,
-    appliance: Lane,
+    /// Tenants take turns.
+    appliance: Arc<FairQueue<TenantId>>,
     queue: Duration,
 }
 
 /// The right to execute, until dropped.
 pub(super) struct Slot {
-    _permits: [OwnedSemaphorePermit; 3],
+    _permits: (Permit<()>, Permit<InstallId>, Permit<TenantId>),
+    account: Arc<CpuAccount>,
+}
+
+/// Takes what an execution has cost from its install when it is dropped.
+pub(super) struct CpuCharge {
+    account: Arc<CpuAccount>,
+    time: Arc<Timekeeper>,
 }
 
 struct Lanes {
-    /// Each with that of its tenant: an install has one, so one look-up finds both.
-    installs: HashMap<InstallId, (Lane, Lane)>,
-    tenants: HashMap<TenantId, Lane>,
+    installs: HashMap<InstallId, InstallLane>,
+    tenants: HashMap<TenantId, Arc<FairQueue<InstallId>>>,
     slots_per_install: usize,
     slots_per_tenant: usize,
+    allowance: CpuAllowance,
 }
 
+/// The lane of an install, with that of its tenant, so that one look-up finds both.
 #[derive(Clone)]
-struct Lane(Arc<LaneState>);
-
-struct LaneState {
-    free: Arc<Semaphore>,
-    waiting: AtomicUsize,
-    slots: usize,
+struct InstallLane {
+    own: Arc<FairQueue<()>>,
+    /// The tenant's installs take turns.
+    tenant: Arc<FairQueue<InstallId>>,
+    account: Arc<CpuAccount>,
 }
 
 impl Slots {
@@ -54,8 +64,9 @@ impl Slots {
                 tenants: HashMap::new(),
                 slots_per_install: config.slots_per_install,
                 slots_per_tenant: config.slots_per_tenant,
+                allowance: CpuAllowance::new(config),
             }),
-            appliance: Lane::new(config.slots),
+            appliance: Arc::new(FairQueue::new(config.slots)),
             queue: Duration::from_millis(config.queue_ms),
         }
     }
@@ -67,73 +78,53 @@ impl Slots {
     pub(super) async fn acquire(&self, install: &InstallLabels) -> Result<Slot, ExecuteError> {
         let until = Instant::now() + self.queue;
         // No code panics while it holds the lock.
-        let (install, tenant) =
-            self.lanes.lock().unwrap_or_else(PoisonError::into_inner).get(install);
-        let install = install.acquire(until).await.ok_or(ExecuteError::InstallBusy)?;
-        let tenant = tenant.acquire(until).await.ok_or(ExecuteError::TenantBusy)?;
-        let appliance = self.appliance.acquire(until).await.ok_or(ExecuteError::Busy)?;
-        Ok(Slot { _permits: [install, tenant, appliance] })
+        let lane = self.lanes.lock().unwrap_or_else(PoisonError::into_inner).get(install);
+        lane.account.check(Instant::now().into_std())?;
+        let own = lane.own.acquire(&(), until).await.ok_or(ExecuteError::InstallBusy)?;
+        let tenant = lane.tenant.acquire(&install.install, until).await;
+        let tenant = tenant.ok_or(ExecuteError::TenantBusy)?;
+        let appliance = self.appliance.acquire(&install.tenant, until).await;
+        let appliance = appliance.ok_or(ExecuteError::Busy)?;
+        Ok(Slot { _permits: (own, tenant, appliance), account: lane.account })
+    }
+}
+
+impl Slot {
+    /// Charges the install with what `time` will have counted when the execution ends.
+    pub(super) fn charge(&self, time: &Arc<Timekeeper>) -> CpuCharge {
+        CpuCharge { account: Arc::clone(&self.account), time: Arc::clone(time) }
+    }
+}
+
+impl Drop for CpuCharge {
+    fn drop(&mut self) {
+        self.account.charge(self.time.spent());
     }
 }
 
 impl Lanes {
-    fn get(&mut self, install: &InstallLabels) -> (Lane, Lane) {
-        if let Some((own, tenant)) = self.installs.get(&install.install) {
-            return (own.clone(), tenant.clone());
+    fn get(&mut self, install: &InstallLabels) -> InstallLane {
+        if let Some(lane) = self.installs.get(&install.install) {
+            return lane.clone();
         }
+        let now = Instant::now().into_std();
         if self.installs.len() >= IDLE_LANES {
-            self.installs.retain(|_, (own, _)| !own.is_idle());
-            self.tenants.retain(|_, tenant| !tenant.is_idle());
+            self.installs.retain(|_, lane| !is_idle(&lane.own) || !lane.account.is_full(now));
+            self.tenants.retain(|_, tenant| !is_idle(tenant));
         }
         let tenant = self.tenants.entry(install.tenant.clone());
-        let tenant = tenant.or_insert_with(|| Lane::new(self.slots_per_tenant)).clone();
-        let both = (Lane::new(self.slots_per_install), tenant);
-        self.installs.insert(install.install, both.clone());
-        both
+        let per_tenant = self.slots_per_tenant;
+        let tenant = tenant.or_insert_with(|| Arc::new(FairQueue::new(per_tenant))).clone();
+        let own = Arc::new(FairQueue::new(self.slots_per_install));
+        let lane = InstallLane { own, tenant, account: Arc::new(self.allowance.open(now)) };
+        self.installs.insert(install.install, lane.clone());
+        lane
     }
 }
 
-impl Lane {
-    fn new(slots: usize) -> Self {
-        let slots = slots.clamp(1, Semaphore::MAX_PERMITS);
-        let free = Arc::new(Semaphore::new(slots));
-        Self(Arc::new(LaneState { free, waiting: AtomicUsize::new(0), slots }))
-    }
-
-    /// Nobody holds a slot, waits for one or is about to ask for one.
-    fn is_idle(&self) -> bool {
-        Arc::strong_count(&self.0) == 1 && Arc::strong_count(&self.0.free) == 1
-    }
-
-    async fn acquire(&self, until: Instant) -> Option<OwnedSemaphorePermit> {
-        if let Ok(permit) = Arc::clone(&self.0.free).try_acquire_owned() {
-            return Some(permit);
-        }
-        let waiting = Waiting::new(&self.0.waiting);
-        if waiting.ahead >= self.0.slots.saturating_mul(WAITING_PER_SLOT) {
-            return None;
-        }
-        let free = Arc::clone(&self.0.free);
-        timeout_at(until, free.acquire_owned()).await.ok()?.ok()
-    }
-}
-
-/// A place in a queue; given up when dropped, also by a caller that goes away.
-struct Waiting<'a> {
-    count: &'a AtomicUsize,
-    ahead: usize,
-}
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        Self { count, ahead: count.fetch_add(1, Relaxed) }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.count.fetch_sub(1, Relaxed);
-    }
+/// Nobody holds a slot, waits for one or is about to ask for one.
+fn is_idle<K: fair_queue::Key>(queue: &Arc<FairQueue<K>>) -> bool {
+    Arc::strong_count(queue) == 1
 }
 
 #[cfg(test)]

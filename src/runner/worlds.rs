@@ -11,8 +11,10 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 use super::bindings::ExtensionPre;
 use super::error::{CallError, PrepareError};
+use super::execution::AnswerLimits;
 use super::host::{Host, escape};
 use super::invocation::GuestRequest;
+use super::reply::Reply;
 use super::response::GuestResponse;
 use crate::model::TargetWorld;
 
@@ -80,16 +82,20 @@ impl Prepared {
         }
     }
 
-    /// Instantiates the component in `store` and has it answer `request`.
+    /// Instantiates the component in `store` and has it answer `request`; `None` if the
+    /// answer has gone to `reply` already, piece by piece.
     pub(super) async fn call(
         &self,
         store: &mut Store<Host>,
         request: GuestRequest,
-        max_body_bytes: u64,
-    ) -> Result<GuestResponse, CallError> {
+        limits: &AnswerLimits,
+        reply: &mut Reply,
+    ) -> Result<Option<GuestResponse>, CallError> {
         match self {
-            Self::Extension(pre) => extension::call(pre, store, request, max_body_bytes).await,
-            Self::WasiHttp(pre) => wasi_http::call(pre, store, request, max_body_bytes).await,
+            Self::Extension(pre) => {
+                extension::call(pre, store, request, limits.max_bytes).await.map(Some)
+            }
+            Self::WasiHttp(pre) => wasi_http::call(pre, store, request, limits, reply).await,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The numbers at `/metrics`, as OpenMetrics text.
 
+mod executions;
+
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 use std::{fs, time::Duration};
@@ -10,6 +12,10 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
+
+use self::executions::Executions;
+
+pub use self::executions::ExecutionMetrics;
 
 /// Seconds at which a request stops counting as that fast.
 const LATENCY_STEPS: [f64; 12] =
@@ -23,6 +29,7 @@ pub struct Metrics {
     latency: Family<Route, Histogram, fn() -> Histogram>,
     swept: Family<Leftovers, Counter>,
     orphans: Gauge,
+    executions: Executions,
     components: Family<Prepared, Counter>,
     process: Process,
     started: Timestamp,
@@ -100,7 +107,18 @@ impl Metrics {
         let components = Family::default();
         let help = "Components made ready: compiled, loaded from disk, refused from disk";
         registry.register("components_prepared", help, Family::clone(&components));
-        Self { registry, requests, latency, swept, orphans, components, process, started }
+        let executions = Executions::new(&mut registry);
+        Self {
+            registry,
+            requests,
+            latency,
+            swept,
+            orphans,
+            executions,
+            components,
+            process,
+            started,
+        }
     }
 
     /// Counts what a sweep has removed, by kind, and the bundles it found that are
@@ -115,6 +133,21 @@ impl Metrics {
     /// Bundles in the bucket that no version here refers to, as the last sweep found.
     pub fn orphans(&self) -> u64 {
         self.orphans.get().unsigned_abs()
+    }
+
+    /// The numbers of the executions of one extension that ended so.
+    pub fn executions(&self, extension: &str, outcome: &'static str) -> ExecutionMetrics {
+        self.executions.of(extension, outcome)
+    }
+
+    /// Counts that an install of an extension began to be left alone.
+    pub fn observe_left_alone(&self, extension: &str) {
+        self.executions.count_left_alone(extension);
+    }
+
+    /// Takes over how many installs are failing.
+    pub fn observe_failing(&self, installs: usize) {
+        self.executions.set_failing(installs);
     }
 
     /// Takes over how often components were made ready since the start, by outcome.

@@ -15,3 +15,4 @@ pub(super) mod tenants;
 pub(super) mod tokens;
 pub(super) mod trust_keys;
 pub(super) mod uploads;
+pub(super) mod usage;

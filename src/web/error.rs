@@ -227,7 +227,9 @@ impl ApiError {
 fn gateway_word(code: &'static str) -> &'static str {
     match code {
         "too_large" => "payload_too_large",
-        "extension_failed" | "extension_timeout" | "integrity" => "bad_gateway",
+        "extension_failed" | "extension_failing" | "extension_timeout" | "integrity" => {
+            "bad_gateway"
+        }
         "capability_denied" | "cross_site" => "forbidden",
         "busy" | "storage_unavailable" => "access_policy_unavailable",
         other => other,

@@ -1,24 +1,27 @@
 //! `/api/ext/{extension}/{*path}` and `/api/ext-proxy/…`: calls to extensions.
 
+mod method_override;
+mod request_body;
+
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 
+use self::method_override::{Call, apply_override};
 use super::error::ApiError;
 use super::extract::Path;
 use super::headers;
-use super::middleware::LoggedExtension;
+use super::middleware::{LoggedExtension, Streamed};
 use super::request_id::{RequestId, X_REQUEST_ID};
 use crate::app::App;
 use crate::app::dispatch::{Caller, DispatchError, FoundEndpoint, GatewayRequest, Route};
 use crate::model::EndpointMethod;
-use crate::runner::GuestResponse;
+use crate::runner::{GuestBody, GuestResponse, RequestBody};
 
-const METHOD_OVERRIDE: &str = "__method";
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 const X_ALGA_TENANT: HeaderName = HeaderName::from_static("x-alga-tenant");
 const X_ALGA_EXTENSION: HeaderName = HeaderName::from_static("x-alga-extension");
 
@@ -68,14 +71,6 @@ pub(super) async fn dispatch_proxy_root(
     proxy(app, &extension, caller, id, request).await
 }
 
-/// What differs from the request as it was sent: the override of `ext-proxy`.
-struct Call {
-    method: Method,
-    query: Option<String>,
-    /// Already read, to look for the override in it.
-    body: Option<Bytes>,
-}
-
 async fn proxy(
     app: Arc<App>,
     extension: &str,
@@ -86,52 +81,6 @@ async fn proxy(
     let (mut request, call) = apply_override(&app, request).await?;
     *request.method_mut() = call.method.clone();
     run(app, extension, caller, id, request, call).await
-}
-
-/// A POST may name another method in the query or at the top of a JSON body
-/// (docs/API.md, "Calls"). The marker is removed; GET drops the body.
-async fn apply_override(app: &App, request: Request) -> Result<(Request, Call), ApiError> {
-    let (sent_query, method) = (query(&request), request.method().clone());
-    if method != Method::POST {
-        return Ok((request, Call { method, query: sent_query, body: None }));
-    }
-    if let Some((method, rest)) = sent_query.as_deref().and_then(override_in_query) {
-        let body = (method == Method::GET).then(Bytes::new);
-        return Ok((request, Call { method, query: rest, body }));
-    }
-    let is_json = request
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.starts_with("application/json"));
-    if !is_json {
-        return Ok((request, Call { method, query: sent_query, body: None }));
-    }
-    let (parts, body) = request.into_parts();
-    let body = read_body(body, app.config.gateway.max_body_bytes).await?;
-    let (method, body) = override_in_body(&body).unwrap_or((method, body));
-    let request = Request::from_parts(parts, Body::empty());
-    Ok((request, Call { method, query: sent_query, body: Some(body) }))
-}
-
-fn override_in_query(query: &str) -> Option<(Method, Option<String>)> {
-    let marker = |pair: &&str| pair.split('=').next() == Some(METHOD_OVERRIDE);
-    let value = query.split('&').find(marker)?.split_once('=')?.1;
-    let rest: Vec<_> = query.split('&').filter(|pair| !marker(pair)).collect();
-    Some((overriding(value)?, (!rest.is_empty()).then(|| rest.join("&"))))
-}
-
-fn override_in_body(body: &Bytes) -> Option<(Method, Bytes)> {
-    let mut json: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
-    let method = overriding(json.remove(METHOD_OVERRIDE)?.as_str()?)?;
-    let body = if method == Method::GET { Vec::new() } else { serde_json::to_vec(&json).ok()? };
-    Some((method, body.into()))
-}
-
-fn overriding(text: &str) -> Option<Method> {
-    let allowed = ["GET", "POST", "PUT", "PATCH", "DELETE"];
-    let text = text.to_ascii_uppercase();
-    allowed.contains(&text.as_str()).then(|| Method::from_bytes(text.as_bytes()).ok())?
 }
 
 async fn run(
@@ -168,8 +117,8 @@ async fn execute(
         Some(body) if body.len() as u64 > limit => {
             return Err(ApiError::too_large("the body", limit, Some(body.len() as u64)));
         }
-        Some(body) => body,
-        None => read_body(body, limit).await?,
+        Some(body) => RequestBody::Whole(body),
+        None => request_body::read(body, limit, found.streams()).await?,
     };
     let mut headers = headers::to_guest(&parts.headers);
     let labels = found.labels();
@@ -198,15 +147,29 @@ async fn execute(
 
 fn respond(guest: GuestResponse, is_head: bool) -> Response {
     let mut headers = headers::from_guest(&guest.headers);
-    let body = if is_head {
+    let status = StatusCode::from_u16(guest.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let has_body = !is_head && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if is_head {
         // HEAD says how long GET's body would be (RFC 9110 section 9.3.2).
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(guest.body.len()));
-        Body::empty()
-    } else {
-        Body::from(guest.body)
-    };
-    let mut response = Response::new(body);
-    *response.status_mut() = StatusCode::from_u16(guest.status).unwrap_or(StatusCode::BAD_GATEWAY);
+        let length = match &guest.body {
+            GuestBody::Whole(body) if body.is_empty() => guest.announced().or(Some(0)),
+            GuestBody::Whole(body) => Some(body.len() as u64),
+            GuestBody::Stream(stream) => stream.announced(),
+        };
+        headers.extend(length.map(|length| (header::CONTENT_LENGTH, length.into())));
+    }
+    let streams = has_body && matches!(guest.body, GuestBody::Stream(_));
+    let mut response = Response::new(match guest.body {
+        _ if !has_body => Body::empty(),
+        GuestBody::Whole(body) => Body::from(body),
+        GuestBody::Stream(stream) => Body::new(stream),
+    });
+    if streams {
+        // nginx and others in front would collect what is meant to arrive as it is made.
+        headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+        response.extensions_mut().insert(Streamed);
+    }
+    *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
 }
@@ -218,20 +181,6 @@ fn answer_options(methods: &[EndpointMethod]) -> Response {
 /// The `Allow` value for some methods.
 pub(super) fn allow(methods: &[EndpointMethod]) -> String {
     methods.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-async fn read_body(body: Body, limit: u64) -> Result<Bytes, ApiError> {
-    let too_large = |found| ApiError::too_large("the body", limit, found);
-    let announced = http_body::Body::size_hint(&body).lower();
-    if announced > limit {
-        return Err(too_large(Some(announced)));
-    }
-    let limited = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
-    match limited.collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large(None)),
-        Err(_) => Err(ApiError::malformed("the body broke off")),
-    }
 }
 
 fn query(request: &Request) -> Option<String> {
@@ -305,15 +254,5 @@ mod tests {
         assert_eq!(guest_path("/api/ext/x/a-b/c_d/").unwrap(), "/a-b/c_d/");
         assert_eq!(guest_path("/api/ext/x").unwrap(), "/");
         assert_eq!(guest_path("/api/ext/x/").unwrap(), "/");
-    }
-
-    #[test]
-    fn the_method_marker_is_taken_out() {
-        let (method, rest) = override_in_query("a=1&__method=put&b=2").unwrap();
-        assert_eq!((method, rest.as_deref()), (Method::PUT, Some("a=1&b=2")));
-        assert!(override_in_query("__method=TRACE").is_none());
-
-        let (method, body) = override_in_body(&r#"{"__method":"DELETE","x":1}"#.into()).unwrap();
-        assert_eq!((method, &body[..]), (Method::DELETE, &br#"{"x":1}"#[..]));
     }
 }

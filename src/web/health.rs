@@ -35,6 +35,7 @@ pub(super) async fn show_metrics(State(app): State<Arc<App>>) -> impl IntoRespon
     let ComponentCounts { compiled, loaded, refused } = app.runner.component_counts();
     let components = [("compiled", compiled), ("loaded", loaded), ("refused", refused)];
     app.metrics.observe_components(&components);
+    app.settle_usages();
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], app.metrics.encode(app.clock.now()))
 }

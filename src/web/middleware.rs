@@ -1,13 +1,16 @@
 //! What every request passes: its id, the guard, its errors, its headers, its log line.
 
-use std::borrow::Cow;
+mod access_line;
+
+pub(super) use access_line::{LoggedExtension, Streamed};
+
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::{Method, StatusCode, header};
@@ -15,19 +18,16 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use tower::{Layer, Service};
 
+use access_line::AccessLine;
+
 use super::access::Access;
 use super::error::{ApiError, PendingError};
 use super::guard;
 use super::headers::FixedHeaders;
-use super::request_id::{RequestId, RequestIds, X_REQUEST_ID};
+use super::request_id::{RequestIds, X_REQUEST_ID};
 use super::routes::Route;
 use crate::app::App;
-use crate::model::InstallLabels;
 use crate::telemetry::RouteMetrics;
-
-/// What a handler wants the access line to name, put on its response.
-#[derive(Clone, Debug)]
-pub(super) struct LoggedExtension(pub(super) Arc<InstallLabels>);
 
 /// What passing needs, made once: one layer and not one per purpose, because
 /// each costs every request some allocations.
@@ -148,10 +148,9 @@ where
     passage.fixed.set(uri.path(), response.headers_mut());
     response.headers_mut().insert(X_REQUEST_ID, id.header());
 
-    let elapsed = started.elapsed();
-    passage.app.metrics.observe_request(metrics, response.status().as_u16(), elapsed);
-    log(&id, &method, uri.path(), &response, elapsed);
-    response
+    let status = response.status();
+    passage.app.metrics.observe_request(metrics, status.as_u16(), started.elapsed());
+    AccessLine { id, method, uri, status, started }.write(response)
 }
 
 async fn answer<S>(
@@ -171,28 +170,6 @@ where
     }
     let Ok(response) = inner.call(request).await;
     response
-}
-
-/// Query strings, cookies and credentials are never logged.
-fn log(id: &RequestId, method: &Method, path: &str, response: &Response, elapsed: Duration) {
-    let (method, path, status) = (method.as_str(), printable(path), response.status().as_u16());
-    let extension = response.extensions().get::<LoggedExtension>();
-    let labels = extension.map(|LoggedExtension(labels)| labels);
-    let (name, tenant) =
-        labels.map(|labels| (labels.extension.as_str(), labels.tenant.as_str())).unzip();
-    let duration_ms = elapsed.as_secs_f64() * 1_000.0;
-    tracing::info!(
-        target: "access",
-        { request.id = id.as_str(), http.method = method, http.path = &*path,
-          http.status = status, extension.name = name, tenant.id = tenant, duration_ms },
-        "{method} {path} {status}",
-    );
-}
-
-/// A path as it may stand in a line.
-fn printable(path: &str) -> Cow<'_, str> {
-    let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b'\\');
-    if path.bytes().all(plain) { path.into() } else { path.escape_debug().to_string().into() }
 }
 
 fn finish_error(mut response: Response, path: &str, id: &str) -> Response {
@@ -216,12 +193,6 @@ fn finish_error(mut response: Response, path: &str, id: &str) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_path_cannot_forge_a_log_line() {
-        assert_eq!(printable("/api/a-b_c%20d"), "/api/a-b_c%20d");
-        assert_eq!(printable("/a\n\"b\u{1b}"), "/a\\n\\\"b\\u{1b}");
-    }
 
     #[test]
     fn a_method_without_a_row_has_no_access() {

@@ -31,6 +31,7 @@ pub(super) mod step_up;
 pub(super) mod storage;
 mod upgrade;
 pub(super) mod upload;
+mod usage;
 mod versions;
 
 pub use attachments::{AttachedText, AttachmentsPage, SignatureLine};
@@ -55,4 +56,5 @@ pub use step_up::StepUpPage;
 pub use storage::StoragePage;
 pub use upgrade::UpgradePage;
 pub use upload::{KeptUpload, UploadLimits, UploadPage};
+pub use usage::{Bars, FailingNotice, Graph, UsageRow, UsageSpan, UsageView};
 pub use versions::{RemovedRow, VersionRow, VersionStanding, VersionsPage};

@@ -296,6 +296,7 @@ fn the_route_table_is_this() {
     POST   /api/v1/installs                              Scope(InstallWrite)
     GET    /api/v1/installs/{id}                         Scope(InstallRead)
     DELETE /api/v1/installs/{id}                         Scope(InstallWrite)
+    GET    /api/v1/installs/{id}/usage                   Scope(InstallRead)
     POST   /api/v1/installs/{id}/enable                  Scope(InstallWrite)
     POST   /api/v1/installs/{id}/disable                 Scope(InstallWrite)
     PUT    /api/v1/installs/{id}/version                 Scope(InstallWrite)

@@ -1,6 +1,7 @@
 //! The program as a person or a pipeline uses it: arguments in, exit code out.
 
 mod existing_client;
+mod failing;
 mod host;
 mod json;
 mod offline;
@@ -10,4 +11,5 @@ mod restarting;
 mod resuming;
 mod server;
 mod stopping;
+mod streaming;
 mod upgrading;

@@ -432,6 +432,7 @@ fn values_that_contradict_each_other_are_refused() {
         ("server.max_connections_per_ip", "5000"),
         ("server.data_dir", ""),
         ("gateway.timeout_ms", "60001"),
+        ("gateway.stream_timeout_ms", "29999"),
         ("runner.base_url", "runner"),
         ("store.base", "../outside/"),
         ("store.base", "sha256"),

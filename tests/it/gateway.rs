@@ -5,6 +5,7 @@ mod bodies;
 mod failing;
 mod headers;
 mod paths;
+mod streaming;
 
 use axum::http::{Method, StatusCode};
 use plugboard::registry::WriteTxn;

@@ -35,3 +35,4 @@ mod signatures;
 mod storage;
 mod support;
 mod uploads;
+mod usage;

@@ -7,6 +7,7 @@ mod listing;
 mod samples;
 mod subjects;
 mod uploading;
+mod usage;
 
 use std::{collections::BTreeSet, fs, path::Path};
 

@@ -2,28 +2,29 @@
 
 mod abilities;
 mod answering;
+mod endings;
 mod limits;
 mod precompiled;
 mod preparing;
 mod responses;
+mod streams;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
+use http_body_util::BodyExt;
 use plugboard::config::RunnerConfig;
 use plugboard::model::{Capability, ContentHash, InstallId, InstallLabels, TargetWorld, TenantId};
 use plugboard::runner::{
-    ExecuteError, ExecutionContext, GuestRequest, GuestResponse, Invocation, PrepareError, Runner,
-    UserIdentity,
+    ExecuteError, ExecutionContext, GuestBody, GuestRequest, Invocation, Observer, PrepareError,
+    RequestBody, Runner, StreamLimits, Usage, UserIdentity,
 };
-use tracing::Dispatch;
-use tracing::subscriber::{DefaultGuard, NoSubscriber};
 
-use crate::support::guests;
+use crate::support::{guests, note};
 
 /// Long enough for any guest that ends.
 const PATIENT: Duration = Duration::from_secs(20);
@@ -74,46 +75,75 @@ impl Stage {
                     http::header::ACCEPT,
                     HeaderValue::from_static("text/plain"),
                 )]),
-                body: Bytes::new(),
+                body: RequestBody::Whole(Bytes::new()),
             },
             grants: Arc::new(Capability::DEFAULTS.into_iter().collect()),
             user: None,
             deadline: PATIENT,
+            stream: StreamLimits { total: PATIENT, idle: PATIENT },
             max_response_bytes: 64 * 1024,
+            observer: Observer::default(),
         }
     }
 
-    async fn call(&self, path: &str) -> Result<GuestResponse, ExecuteError> {
-        self.runner.execute(self.get(path)).await
+    /// Reads the response to its end.
+    async fn execute(&self, invocation: Invocation) -> Result<Answered, ExecuteError> {
+        let response = self.runner.execute(invocation).await?;
+        let body = match response.body {
+            GuestBody::Whole(body) => body,
+            GuestBody::Stream(stream) => stream.collect().await?.to_bytes(),
+        };
+        let (status, headers, usage) = (response.status, response.headers, response.usage);
+        Ok(Answered { status, headers, body, usage })
     }
 
-    async fn call_within(&self, path: &str, ms: u64) -> Result<GuestResponse, ExecuteError> {
+    async fn call(&self, path: &str) -> Result<Answered, ExecuteError> {
+        self.execute(self.get(path)).await
+    }
+
+    async fn call_within(&self, path: &str, ms: u64) -> Result<Answered, ExecuteError> {
         let deadline = Duration::from_millis(ms);
-        self.runner.execute(Invocation { deadline, ..self.get(path) }).await
+        let stream = StreamLimits { total: deadline, idle: PATIENT };
+        self.execute(Invocation { deadline, stream, ..self.get(path) }).await
     }
 }
 
-/// The log of one test, as JSON lines.
+/// A response that has been read.
+#[derive(Debug)]
+struct Answered {
+    status: u16,
+    headers: HeaderMap,
+    body: Bytes,
+    usage: Usage,
+}
+
+/// The lines of every guest in this process, as JSON. Guests run on threads of their own, so
+/// one subscriber must hear them all.
 #[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
+struct GuestLines(Arc<Mutex<Vec<u8>>>);
 
-impl Captured {
-    fn subscribe(&self) -> (DefaultGuard, Dispatch) {
-        let lines = self.clone();
-        let subscriber = tracing_subscriber::fmt().json().with_writer(move || lines.clone());
-        let dispatch = Dispatch::new(subscriber.finish());
-        // While there is only one, another thread that has none may decide for
-        // all that nobody listens to an event.
-        let second = Dispatch::new(NoSubscriber::default());
-        (tracing::dispatcher::set_default(&dispatch), second)
+impl GuestLines {
+    fn heard() -> Self {
+        static HEARD: OnceLock<GuestLines> = OnceLock::new();
+        let subscribe = || {
+            let lines = Self::default();
+            let writer = lines.clone();
+            let subscriber = tracing_subscriber::fmt().json().with_env_filter("extension=info");
+            subscriber.with_writer(move || writer.clone()).init();
+            lines
+        };
+        HEARD.get_or_init(subscribe).clone()
     }
 
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    /// Those of one install.
+    fn of(&self, install: &InstallLabels) -> Vec<String> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let theirs = |line: &&str| line.contains(install.install_text());
+        text.lines().filter(theirs).map(str::to_owned).collect()
     }
 }
 
-impl io::Write for Captured {
+impl io::Write for GuestLines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().write(bytes)
     }

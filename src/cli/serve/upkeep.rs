@@ -20,6 +20,7 @@ pub(super) async fn keep_up(app: Arc<App>) {
                 if let Err(error) = app.flush_touches().await {
                     tracing::warn!("Could not write last-used times: {error}");
                 }
+                app.settle_usages();
                 if app.bundles.facts().is_some() && !app.has_probed_store() {
                     app.probe_store().await;
                 }

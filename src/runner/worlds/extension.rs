@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
-use wasmtime::Store;
 use wasmtime::component::{HasSelf, Linker};
+use wasmtime::{Store, format_err};
 
 use crate::runner::bindings::types::{
     ContextDataParam, ExecuteRequest, ExecuteResponse, HttpHeaderParam, HttpHeaderResult,
@@ -13,6 +13,7 @@ use crate::runner::bindings::{ExtensionPre, ExtensionWorld};
 use crate::runner::error::CallError;
 use crate::runner::host::Host;
 use crate::runner::invocation::{ExecutionContext, GuestRequest};
+use crate::runner::request_body::RequestBody;
 use crate::runner::response::{GuestResponse, check_count, header};
 
 /// Adds all twelve interfaces: toolchains import every one of the world they
@@ -27,6 +28,9 @@ pub(super) async fn call(
     request: GuestRequest,
     max_body_bytes: u64,
 ) -> Result<GuestResponse, CallError> {
+    let RequestBody::Whole(body) = &request.body else {
+        return Err(format_err!("this world takes request bodies whole").into());
+    };
     let context = store.data().context().clone();
     let world = pre.instantiate_async(&mut *store).await?;
     // WIT strings are UTF-8, header values need not be.
@@ -41,7 +45,7 @@ pub(super) async fn call(
             method: request.method.as_str(),
             url: &request.path_and_query,
             headers: &headers,
-            body: (!request.body.is_empty()).then_some(&request.body),
+            body: (!body.is_empty()).then_some(body),
         },
     };
     let response = world.call_handler(&mut *store, request).await?;

@@ -13,7 +13,8 @@ use serde_json::{Map, Value};
 use crate::app::App;
 use crate::app::install::{InstallRequest, Installed};
 use crate::app::upgrade::UpgradeRequest;
-use crate::model::{Capability, ExtensionName, Install, InstallId, Principal};
+use crate::model::{Capability, ExtensionName, Failing, Install, InstallId, Principal};
+use crate::registry::LiveInstall;
 use crate::web::error::ApiError;
 use crate::web::extract::{JsonBody, Path};
 
@@ -45,7 +46,23 @@ pub(crate) struct ChangeVersionRequest {
 /// Every install of the caller's tenant.
 #[derive(Debug, Serialize)]
 pub(crate) struct InstallsResponse {
-    installs: Vec<Install>,
+    installs: Vec<InstallResponse>,
+}
+
+/// An install, and how it stands.
+#[derive(Debug, Serialize)]
+pub(crate) struct InstallResponse {
+    #[serde(flatten)]
+    install: Install,
+    /// Present while calls are not let through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failing: Option<Failing>,
+}
+
+impl InstallResponse {
+    fn new(app: &App, install: &Install) -> Self {
+        Self { install: install.clone(), failing: app.failing(install) }
+    }
 }
 
 /// Lists the installs of the caller's tenant.
@@ -54,7 +71,8 @@ pub(crate) async fn list_installs(
     principal: Principal,
 ) -> Json<InstallsResponse> {
     let installs = app.list_installs(&principal);
-    Json(InstallsResponse { installs: installs.iter().map(|row| row.install.clone()).collect() })
+    let response = |row: &Arc<LiveInstall>| InstallResponse::new(&app, &row.install);
+    Json(InstallsResponse { installs: installs.iter().map(response).collect() })
 }
 
 /// Installs a version, disabled: 201 new, 200 when it was there.
@@ -76,8 +94,8 @@ pub(crate) async fn get_install(
     State(app): State<Arc<App>>,
     principal: Principal,
     Path(id): Path<InstallId>,
-) -> Result<Json<Install>, ApiError> {
-    Ok(Json(app.get_install(&principal, id)?.install.clone()))
+) -> Result<Json<InstallResponse>, ApiError> {
+    Ok(Json(InstallResponse::new(&app, &app.get_install(&principal, id)?.install)))
 }
 
 /// Enables an install; answers when its component is ready to run.

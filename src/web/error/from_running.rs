@@ -106,6 +106,11 @@ impl ApiError {
             DispatchError::Preparing(_) => {
                 Self::client(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).retry_after(5)
             }
+            DispatchError::Failing { left_alone, .. } => {
+                Self::client(StatusCode::SERVICE_UNAVAILABLE, "extension_failing", detail)
+                    .retry_after(left_alone.wait_s())
+                    .hint("the page of the extension and the log say why it fails; enabling it again, or another version, begins anew")
+            }
             DispatchError::Compile(CompileError::Prepare(error)) => {
                 let detail = "the extension's component cannot be used";
                 Self::server(StatusCode::BAD_GATEWAY, "extension_failed", detail, error)
@@ -124,13 +129,27 @@ impl From<ExecuteError> for ApiError {
         };
         match error {
             ExecuteError::Busy | ExecuteError::NotPrepared => {
-                Self::client(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).retry_after(1)
+                Self::client(StatusCode::SERVICE_UNAVAILABLE, "busy", detail)
+                    .retry_after(1)
+                    .hint("`runner.slots` is how many calls run at once")
             }
             ExecuteError::InstallBusy | ExecuteError::TenantBusy => {
-                Self::client(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).retry_after(1)
+                Self::client(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)
+                    .retry_after(1)
+                    .hint("`runner.slots_per_install` and `runner.slots_per_tenant` are how many calls run at once")
             }
-            ExecuteError::Deadline(_) => {
+            ExecuteError::Deadline(_) | ExecuteError::Idle(_) => {
                 Self::client(StatusCode::GATEWAY_TIMEOUT, "extension_timeout", detail)
+            }
+            ExecuteError::Cpu(_) => {
+                Self::client(StatusCode::GATEWAY_TIMEOUT, "extension_timeout", detail)
+                    .hint("`runner.cpu_ms` is what one call may use of a processor")
+            }
+            ExecuteError::CpuSpent { retry_after, .. } => {
+                let seconds = retry_after.as_millis().div_ceil(1_000);
+                Self::client(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)
+                    .retry_after(u64::try_from(seconds).unwrap_or(u64::MAX))
+                    .hint("`runner.cpu_percent_per_install` is what an install may use over time")
             }
             ExecuteError::Memory(_) => {
                 failed("the extension needs more memory than it may have", error)
@@ -140,6 +159,9 @@ impl From<ExecuteError> for ApiError {
                 failed("the extension's answer is not well formed", error)
             }
             ExecuteError::ResponseTooLarge { .. } => failed(&detail, error),
+            ExecuteError::RequestTooLarge { limit } => Self::too_large("the body", limit, None),
+            ExecuteError::RequestBrokeOff(_) => Self::malformed(detail),
+            ExecuteError::Gone | ExecuteError::Stopped => Self::internal(error),
         }
     }
 }

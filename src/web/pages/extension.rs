@@ -15,10 +15,12 @@ use semver::Version;
 use serde::Deserialize;
 use std::sync::Arc;
 
-use super::{ByteSize, CapabilityRow, Chrome, InstallForm, Moment, ShortHash, Status, counted};
+use super::{
+    ByteSize, CapabilityRow, Chrome, InstallForm, Moment, ShortHash, Status, UsageView, counted,
+};
 use crate::model::{
-    Endpoint, EndpointAuth, ExtensionName, ExtensionVersion, Install, InstallId, Manifest, Signer,
-    TargetWorld, Yank,
+    Endpoint, EndpointAuth, ExtensionName, ExtensionVersion, Failing, Install, InstallId, Manifest,
+    Signer, TargetWorld, Yank,
 };
 
 /// What stands above every tab of an extension.
@@ -58,6 +60,8 @@ pub struct ExtensionPage {
     pub signers: Vec<Signer>,
     /// Why a bundle without a trusted signature is here.
     pub approved_because: Option<String>,
+    /// Of the install, where there is one and something that runs.
+    pub usage: Option<UsageView>,
     /// Empty when the extension is not installed: the form says what it asks for.
     pub capabilities: Vec<CapabilityRow>,
     pub install_id: Option<InstallId>,
@@ -97,6 +101,7 @@ impl ExtensionPage {
         version: &ExtensionVersion,
         install: Option<&Install>,
         yank: Option<&Yank>,
+        usage: Option<UsageView>,
         now: Timestamp,
     ) -> Self {
         let may_install = install.is_none() && yank.is_none();
@@ -104,6 +109,7 @@ impl ExtensionPage {
         Self {
             chrome,
             head,
+            usage,
             published: Moment::new(version.published_at, now),
             published_by: version.published_by.clone(),
             content_hash: version.content_hash.into(),
@@ -158,13 +164,15 @@ pub(in crate::web) struct ExtensionQuery {
 struct Found {
     version: ExtensionVersion,
     install: Option<Arc<LiveInstall>>,
+    failing: Option<Failing>,
     chrome: Chrome,
 }
 
 impl Found {
     fn head(&self, tab: &'static str) -> ExtensionHead {
         let install = self.install();
-        ExtensionHead::new(&self.version, install, Status::of(install), tab)
+        let status = Status::of(install).or_failing(self.failing.is_some());
+        ExtensionHead::new(&self.version, install, status, tab)
     }
 
     fn install(&self) -> Option<&Install> {
@@ -187,7 +195,8 @@ async fn find(
     };
     let unknown = || ApiError::not_found(format!("no such version of {name} is published"));
     let chrome = chrome_after(app, who, "extensions", query.done);
-    Ok(Found { version: version.ok_or_else(unknown)?, install, chrome })
+    let failing = install.as_ref().and_then(|row| app.failing(&row.install));
+    Ok(Found { version: version.ok_or_else(unknown)?, install, failing, chrome })
 }
 
 /// The highest version that may be installed; where all are yanked, the highest.
@@ -212,7 +221,16 @@ pub(in crate::web) async fn show_extension(
     let now = app.clock.now();
     let yanks = app.standings_of(&name).await?.yanks;
     let yank = yanks.get(&found.version.version);
-    page(&ExtensionPage::new(found.chrome, head, &found.version, install.as_ref(), yank, now))
+    let runs = found.install.as_ref().filter(|row| row.version.world.is_some());
+    let usage = match runs {
+        Some(row) => {
+            let report = app.usage_of(&who.principal, row.install.id)?;
+            Some(UsageView::new(&report, found.failing.as_ref(), now))
+        }
+        None => None,
+    };
+    let install = install.as_ref();
+    page(&ExtensionPage::new(found.chrome, head, &found.version, install, yank, usage, now))
 }
 
 /// `/admin/extensions/{name}/versions`

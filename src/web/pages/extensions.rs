@@ -11,7 +11,7 @@ use semver::Version;
 use super::show::{DoneQuery, chrome_after, page, publish_command, upload_limits};
 use super::{Chrome, FormErrors, Moment, Status, UploadLimits, counted};
 use crate::app::App;
-use crate::model::{ExtensionName, ExtensionVersion, InstallId, Quarantined};
+use crate::model::{ExtensionName, ExtensionVersion, Failing, InstallId, Quarantined};
 use crate::registry::LiveInstall;
 use crate::trust::{CheckStatus, Report};
 use crate::web::extract::{Answer, Query, SignedIn};
@@ -60,10 +60,13 @@ pub struct QuarantinedRow {
 }
 
 impl ExtensionsPage {
-    /// `3 extensions, 1 enabled`
+    /// `3 extensions, 1 enabled`, `3 extensions, 1 enabled, 1 failing`
     fn summary(&self) -> String {
-        let enabled = self.rows.iter().filter(|row| row.status == Status::Enabled).count();
-        format!("{}, {enabled} enabled", counted(self.rows.len() as u64, "extension"))
+        let count = |status| self.rows.iter().filter(|row| row.status == status).count();
+        let (enabled, failing) = (count(Status::Enabled), count(Status::Failing));
+        let all = counted(self.rows.len() as u64, "extension");
+        let failing = if failing > 0 { format!(", {failing} failing") } else { String::new() };
+        format!("{all}, {enabled} enabled{failing}")
     }
 }
 
@@ -89,7 +92,9 @@ pub(in crate::web) async fn show_extensions(
         };
         // They come highest first.
         let offered = versions.iter().find(|version| !is_yanked(version));
-        Some(row(versions.first()?, offered, installs.get(name)))
+        let install = installs.get(name);
+        let failing = install.and_then(|row| app.failing(&row.install));
+        Some(row(versions.first()?, offered, install, failing.as_ref()))
     });
     let now = app.clock.now();
     let waiting = app.list_quarantined().await?;
@@ -125,16 +130,18 @@ fn row(
     highest: &ExtensionVersion,
     offered: Option<&ExtensionVersion>,
     install: Option<&Arc<LiveInstall>>,
+    failing: Option<&Failing>,
 ) -> ExtensionRow {
     let shown = install.map_or(offered.unwrap_or(highest), |row| &row.version);
     let newer = offered.filter(|offered| offered.version > shown.version);
     let is_barred = install.is_none() && offered.is_none();
-    let note = newer.map(|newer| format!("{} is published", newer.version));
+    let failed = failing.map(|failing| counted(failing.failures.into(), "execution") + " failed");
+    let note = failed.or_else(|| newer.map(|newer| format!("{} is published", newer.version)));
     ExtensionRow {
         name: shown.name.clone(),
         title: shown.manifest.display_name.clone(),
         version: shown.version.clone(),
-        status: Status::of(install.map(|row| &row.install)),
+        status: Status::of(install.map(|row| &row.install)).or_failing(failing.is_some()),
         note: note.or_else(|| is_barred.then(|| "yanked".to_owned())),
         install: install.map(|row| row.install.id),
         has_page: shown.manifest.ui.is_some(),

@@ -46,7 +46,7 @@ pub enum Status {
     Disabled,
     Enabled,
     Quarantined,
-    /// Enabled, but its component cannot run.
+    /// Enabled, and left alone for a while because its executions fail.
     Failing,
 }
 
@@ -80,7 +80,8 @@ pub fn counted(count: u64, noun: &str) -> String {
     format!("{} {noun}{plural}", grouped(count))
 }
 
-fn grouped(number: u64) -> String {
+/// A number in groups of three digits.
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.char_indices() {
@@ -90,6 +91,17 @@ fn grouped(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// A stretch of time as it is read: `840 µs`, `3.1 ms`, `24 ms`, `1.2 s`.
+pub(super) fn elapsed(us: u64) -> String {
+    match us {
+        0..1_000 => format!("{us} µs"),
+        1_000..9_950 => format!("{}.{} ms", us / 1_000, us % 1_000 / 100),
+        9_950..1_000_000 => format!("{} ms", us.div_ceil(1_000)),
+        1_000_000..10_000_000 => format!("{}.{} s", us / 1_000_000, us % 1_000_000 / 100_000),
+        _ => format!("{} s", us / 1_000_000),
+    }
 }
 
 impl ByteSize {
@@ -157,6 +169,12 @@ impl Status {
         }
     }
 
+    /// The same, where the executions of an enabled extension fail.
+    #[must_use]
+    pub fn or_failing(self, fails: bool) -> Self {
+        if fails && self == Self::Enabled { Self::Failing } else { self }
+    }
+
     /// Whether it can be enabled.
     pub fn is_disabled(self) -> bool {
         self == Self::Disabled
@@ -209,6 +227,21 @@ mod tests {
             assert_eq!(ByteSize::new(bytes).text, text);
         }
         assert_eq!(ByteSize::new(13_002_342).exact, "13,002,342 bytes");
+    }
+
+    #[test]
+    fn stretches_of_time_have_two_or_three_digits() {
+        for (us, text) in [
+            (0, "0 µs"),
+            (999, "999 µs"),
+            (3_149, "3.1 ms"),
+            (9_960, "10 ms"),
+            (23_500, "24 ms"),
+            (1_250_000, "1.2 s"),
+            (61_000_000, "61 s"),
+        ] {
+            assert_eq!(elapsed(us), text);
+        }
     }
 
     #[test]

@@ -190,7 +190,7 @@ pub(in crate::web) async fn submit_settings(
     let head = ExtensionHead::new(
         &row.version,
         Some(&row.install),
-        Status::of(Some(&row.install)),
+        Status::of(Some(&row.install)).or_failing(app.failing(&row.install).is_some()),
         "settings",
     );
     let chrome = chrome(&app, &who, "extensions");

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::program::Desk;
 use super::server::Server;
+use crate::support::random::noise;
 use crate::support::rounds;
 use crate::support::s3_server::{ACCESS_KEY, BUCKET, S3Server, SECRET_KEY};
 use line::Line;
@@ -27,8 +28,10 @@ const BREAKS: u32 = 3;
 
 /// A signed bundle of about 20 MiB that does not compress.
 fn pack_large(desk: &Desk) -> u64 {
-    let mut noise = vec![0; usize::try_from(20 * MIB).unwrap()];
-    getrandom::fill(&mut noise).unwrap();
+    pack_noise(desk, &noise(1, usize::try_from(20 * MIB).unwrap()))
+}
+
+fn pack_noise(desk: &Desk, noise: &[u8]) -> u64 {
     fs::write(desk.path("hello/ui/noise.png"), noise).unwrap();
     desk.ok("pack hello --out large.tar.zst");
     desk.ok("sign large.tar.zst --key acme.key");
@@ -141,7 +144,9 @@ fn a_signature_of_another_bundle_does_not_stand_for_the_one_that_is_sent() {
     fs::rename(server.desk.path("large.tar.zst.dsse.json"), server.desk.path("first.json"))
         .unwrap();
     fs::remove_file(server.desk.path("large.tar.zst")).unwrap();
-    assert_eq!(pack_large(&server.desk), size, "noise packs to the same size");
+    let mut other = fs::read(server.desk.path("hello/ui/noise.png")).unwrap();
+    other[0] ^= 1;
+    assert_eq!(pack_noise(&server.desk, &other), size, "the length must not tell them apart");
     let line = Line::to(&server.url);
 
     let command = format!("publish large.tar.zst --signature first.json --url {}", line.url());

@@ -1,9 +1,12 @@
 //! A server of the program under test, ended when it is dropped.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 use super::program::Desk;
+use crate::support::bundle_builder::BundleBuilder;
 
 /// Every scope that publishing and calling needs.
 const SCOPES: &str = "--scope bundle:publish --scope install:write --scope install:read \
@@ -57,6 +60,15 @@ impl Server {
         server
     }
 
+    /// Publishes a component under the manifest of `bundle`, installs and enables it.
+    pub(super) fn install(&self, bundle: &BundleBuilder, component: &[u8]) {
+        let folder = self.desk.path("made");
+        fs::create_dir_all(folder.join("dist")).unwrap();
+        fs::write(folder.join("dist/main.wasm"), component).unwrap();
+        fs::write(folder.join("manifest.json"), bundle.manifest_json()).unwrap();
+        self.desk.ok("publish made --key acme.key --install --enable --grant-all");
+    }
+
     /// Stops it; the data folder stays.
     pub(super) fn stop(mut self) -> Desk {
         self.child.kill().unwrap();
@@ -73,6 +85,11 @@ impl Server {
         first_line.trim().trim_end_matches('/').clone_into(&mut self.url);
     }
 
+    /// What its process is said to be like in `/proc`.
+    pub(super) fn process_file(&self, name: &str) -> PathBuf {
+        Path::new("/proc").join(self.child.id().to_string()).join(name)
+    }
+
     /// Calls an endpoint of an extension: status and body.
     pub(super) fn get(&self, path: &str) -> (u16, String) {
         self.call(|client| client.get(format!("{}{path}", self.url)))
@@ -85,7 +102,7 @@ impl Server {
     ) -> (u16, String) {
         // The client has TLS in it, which wants to know whose.
         rustls::crypto::ring::default_provider().install_default().ok();
-        let token = std::fs::read_to_string(self.desk.path("token")).unwrap();
+        let token = fs::read_to_string(self.desk.path("token")).unwrap();
         let request = request(reqwest::Client::new()).bearer_auth(token.trim()).send();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -106,7 +123,7 @@ impl Drop for Server {
 /// Waits for the first line, which is the address to open.
 fn spawn(desk: &Desk) -> (Child, String) {
     let mut command = desk.command("serve --set server.listen=127.0.0.1:0");
-    let log = std::fs::File::create(desk.path("server.log")).unwrap();
+    let log = fs::File::create(desk.path("server.log")).unwrap();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
     let mut child = command.spawn().unwrap();
     let mut line = String::new();

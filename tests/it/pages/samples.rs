@@ -16,6 +16,7 @@ use plugboard::web::pages::{
 use serde_json::json;
 
 use super::subjects::{ASKED, HOSTILE, chrome, hash, install, nobody, now, schema, version};
+use super::usage;
 
 /// A rendered page.
 pub(super) struct Sample {
@@ -354,9 +355,11 @@ fn details() -> Vec<Sample> {
     let head =
         |install: Option<&Install>, status, tab| ExtensionHead::new(&version, install, status, tab);
     let installed = install(true);
-    let overview = |install: Option<&Install>, status| {
+    let (busy, idle) = (usage::of_a_busy_install(), usage::of_an_idle_install());
+    let failing = usage::of_a_failing_install();
+    let overview = |install: Option<&Install>, status, usage| {
         let head = head(install, status, "overview");
-        ExtensionPage::new(chrome("extensions"), head, &version, install, None, now())
+        ExtensionPage::new(chrome("extensions"), head, &version, install, None, usage, now())
     };
     let yanked = ExtensionPage::new(
         chrome("extensions"),
@@ -364,6 +367,7 @@ fn details() -> Vec<Sample> {
         &version,
         None,
         Some(&yank_of("1.4.0")),
+        None,
         now(),
     );
     let tombstone: Tombstone = serde_json::from_value(json!({
@@ -397,9 +401,10 @@ fn details() -> Vec<Sample> {
         FilesPage::new(chrome("extensions"), head, version, 2)
     };
     vec![
-        sample("extension", "enabled", &overview(Some(&installed), Status::Enabled)),
-        sample("extension", "disabled", &overview(Some(&installed), Status::Disabled)),
-        sample("extension", "free", &overview(None, Status::NotInstalled)),
+        sample("extension", "enabled", &overview(Some(&installed), Status::Enabled, Some(busy))),
+        sample("extension", "disabled", &overview(Some(&installed), Status::Disabled, Some(idle))),
+        sample("extension", "failing", &overview(Some(&installed), Status::Failing, Some(failing))),
+        sample("extension", "free", &overview(None, Status::NotInstalled, None)),
         sample("extension", "yanked", &yanked),
         sample("attachments", "some", &attachments(true)),
         sample("attachments", "none", &attachments(false)),

@@ -17,10 +17,10 @@ async fn an_extension_answers() {
 async fn a_guest_sees_the_request_as_it_was_sent() {
     let stage = Stage::extension("echoes").await;
     let mut posted = stage.get("/");
-    posted.request.body = Bytes::from_static(b"\x00\xffbody");
+    posted.request.body = RequestBody::Whole(Bytes::from_static(b"\x00\xffbody"));
 
     let got = stage.call("/a%20b?c=d&c=e").await.unwrap();
-    let posted = stage.runner.execute(posted).await.unwrap();
+    let posted = stage.execute(posted).await.unwrap();
 
     assert_eq!(got.body, "/a%20b?c=d&c=e");
     assert_eq!(got.headers["accept"], "text/plain");
@@ -35,9 +35,9 @@ async fn a_guest_knows_its_tenant_and_its_user() {
     let nothing_granted = BTreeSet::from([Capability::ContextRead]);
     let hidden = Invocation { grants: Arc::new(nothing_granted), ..stage.get("/") };
 
-    let known = stage.runner.execute(known).await.unwrap();
+    let known = stage.execute(known).await.unwrap();
     let unknown = stage.call("/").await.unwrap();
-    let hidden = stage.runner.execute(hidden).await.unwrap();
+    let hidden = stage.execute(hidden).await.unwrap();
 
     let context = "request-1\ndefault\ncom.example.guest\n";
     assert_eq!(known.body, format!("{context}ada@example.com\n"));

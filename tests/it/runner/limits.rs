@@ -30,6 +30,129 @@ async fn a_loop_does_not_keep_others_from_answering() {
 }
 
 #[tokio::test]
+async fn fifty_guests_that_never_end_each_have_their_time_and_little_more() {
+    let config = RunnerConfig {
+        slots: 50,
+        slots_per_tenant: 50,
+        slots_per_install: 50,
+        cpu_ms: 30_000,
+        ..small()
+    };
+    let component = guests::extension("loops");
+    let stage = Arc::new(Stage::with(&config, TargetWorld::Extension, component).await);
+
+    let calls = (0..50).map(|_| {
+        let stage = Arc::clone(&stage);
+        tokio::spawn(async move {
+            let started = Instant::now();
+            let outcome = stage.call_within("/", 1_000).await;
+            (outcome, started.elapsed())
+        })
+    });
+    let mut times = Vec::new();
+    for call in calls.collect::<Vec<_>>() {
+        let (outcome, time) = call.await.unwrap();
+        assert!(matches!(outcome, Err(ExecuteError::Deadline(_))), "{outcome:?}");
+        times.push(time);
+    }
+
+    let (first, last) = (times.iter().min().unwrap(), times.iter().max().unwrap());
+    note(&format!("50 guests that loop for ever under a limit of 1 s: {first:?} to {last:?}"));
+    assert!(*first >= Duration::from_millis(900), "{first:?}");
+    assert!(*last < Duration::from_secs(5), "{last:?}");
+}
+
+/// How late whoever waits learns of each deadline, while others wait in the host and four
+/// compute.
+async fn lateness(stage: &Arc<Stage>, waiting: usize) -> Vec<Duration> {
+    let deadline = Duration::from_secs(2);
+    let wait = |path: &'static str| {
+        let stage = Arc::clone(stage);
+        tokio::spawn(async move {
+            let started = Instant::now();
+            let outcome = stage.call_within(path, 2_000).await;
+            assert!(matches!(outcome, Err(ExecuteError::Deadline(_))), "{outcome:?}");
+            started.elapsed().saturating_sub(deadline)
+        })
+    };
+    let paths = std::iter::repeat_n("/loops", 4).chain(std::iter::repeat_n("/pauses", waiting));
+    let mut late = Vec::new();
+    for call in paths.map(wait).collect::<Vec<_>>() {
+        late.push(call.await.unwrap());
+    }
+    late.sort_unstable();
+    late
+}
+
+#[tokio::test]
+async fn deadlines_are_met_among_a_thousand_executions_of_which_four_compute() {
+    let config = RunnerConfig {
+        slots: 1_000,
+        slots_per_tenant: 1_000,
+        slots_per_install: 1_000,
+        memories: 1,
+        instances: 4,
+        cpu_ms: 30_000,
+        ..small()
+    };
+    let component = guests::proxy("streams");
+    let stage = Arc::new(Stage::with(&config, TargetWorld::WasiHttp, component).await);
+
+    let late = lateness(&stage, 996).await;
+
+    let (median, p99, most) = (late[500], late[990], late[999]);
+    note(&format!(
+        "1,000 deadlines: {median:?} late in the median, {p99:?} at p99, {most:?} at most"
+    ));
+    assert!(p99 < Duration::from_secs(2), "{p99:?}");
+}
+
+#[tokio::test]
+async fn a_guest_may_compute_for_so_long_and_wait_for_longer() {
+    let config = RunnerConfig { cpu_ms: 100, ..small() };
+    let loops = guests::extension("loops");
+    let busy = Stage::with(&config, TargetWorld::Extension, loops).await;
+    let waits = Stage::with(&config, TargetWorld::WasiHttp, guests::proxy("streams")).await;
+
+    let outcome = busy.call("/").await;
+    let waited = waits.call_within("/ticks", 500).await;
+
+    assert!(matches!(outcome, Err(ExecuteError::Cpu(limit)) if limit.as_millis() == 100));
+    assert!(matches!(waited, Err(ExecuteError::Deadline(_))), "{waited:?}");
+}
+
+#[tokio::test]
+async fn an_install_that_has_used_up_its_processor_time_waits() {
+    let config = RunnerConfig {
+        cpu_ms: 100,
+        cpu_percent_per_install: 1,
+        cpu_burst_ms_per_install: 50,
+        ..small()
+    };
+    let stage = Stage::with(&config, TargetWorld::Extension, guests::extension("loops")).await;
+    assert!(matches!(stage.call("/").await, Err(ExecuteError::Cpu(_))));
+
+    let refused = stage.call("/").await;
+
+    let Err(ExecuteError::CpuSpent { percent: 1, retry_after }) = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(retry_after > Duration::from_secs(1), "{retry_after:?}");
+}
+
+#[tokio::test]
+async fn an_execution_does_not_outlive_its_runner() {
+    let stage = Stage::proxy("streams").await;
+    let response = stage.runner.execute(stage.get("/ticks")).await.unwrap();
+    let GuestBody::Stream(stream) = response.body else { panic!("a stream") };
+
+    drop(stage);
+
+    let ended = tokio::time::timeout(PATIENT, stream.collect()).await.unwrap();
+    assert!(matches!(ended, Err(ExecuteError::Stopped)));
+}
+
+#[tokio::test]
 async fn memory_is_bounded_and_a_guest_may_cope() {
     let hoards = Stage::extension("hoards").await.call("/").await;
     let copes = Stage::extension("copes").await.call("/").await;
@@ -90,7 +213,7 @@ async fn log_lines_are_bounded() {
 
 #[tokio::test]
 async fn a_busy_install_is_refused_and_leaves_its_slot_when_it_ends() {
-    let config = RunnerConfig { slots_per_install: 1, queue_ms: 10, ..small() };
+    let config = RunnerConfig { slots_per_install: 1, queue_ms: 100, ..small() };
     let stage = Stage::with(&config, TargetWorld::WasiHttp, guests::proxy("http")).await;
 
     let (slow, busy) =

@@ -9,7 +9,7 @@ async fn only_a_prepared_component_of_the_right_world_executes() {
     let world = Invocation { world: TargetWorld::WasiHttp, ..stage.get("/") };
 
     for invocation in [other, world] {
-        let outcome = stage.runner.execute(invocation).await;
+        let outcome = stage.execute(invocation).await;
         assert!(matches!(outcome, Err(ExecuteError::NotPrepared)), "{outcome:?}");
     }
     assert!(stage.runner.is_ready(&hash()));

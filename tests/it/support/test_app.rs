@@ -20,6 +20,7 @@ use plugboard::app::sign_in::{Passwords, SignInLimits, SignInLinks};
 use plugboard::app::tokens::TokenRequest;
 use plugboard::app::trust::TrustRequest;
 use plugboard::app::uploads::{InFlight, UploadAddresses};
+use plugboard::app::usage::Usages;
 use plugboard::bundle::{self, BundleLimits};
 use plugboard::config::{Config, SigningPolicy, StoreConfig};
 use plugboard::model::{
@@ -194,7 +195,9 @@ impl TestApp {
         let now = clock.now();
         let master_key = MasterKey::open(folder.path()).unwrap();
         let compiled = compiled_folder(&config.runner, folder.path(), &master_key);
+        let metrics = Arc::new(Metrics::new(now));
         let app = App {
+            usages: Usages::new(&config.runner, clock.clone(), Arc::clone(&metrics)),
             data_dir: folder.path().to_owned(),
             clock: clock.clone(),
             registry: Registry::in_memory(now).unwrap(),
@@ -205,7 +208,7 @@ impl TestApp {
                 "" => TrustBundle::none(),
                 setting => TrustBundle::load(setting, now),
             }),
-            metrics: Arc::new(Metrics::new(now)),
+            metrics,
             passwords: Passwords::new(),
             sign_in_limits: SignInLimits::default(),
             sign_in_links: SignInLinks::default(),
@@ -216,6 +219,11 @@ impl TestApp {
         };
         let key = keys::generate().unwrap();
         Self { app: Arc::new(app), clock, key, token: String::new(), _folder: folder }
+    }
+
+    /// What the test's token says of itself in a request head.
+    pub(crate) fn authorization(&self) -> String {
+        format!("Bearer {}", self.token)
     }
 
     /// As after a start at which nothing of what was compiled is left.
@@ -469,15 +477,19 @@ impl Call<'_> {
         self.header("content-type", "multipart/form-data; boundary=XX").body(body)
     }
 
-    pub(crate) async fn send(self) -> Answer {
+    /// Sends it and waits for the head of the answer only.
+    pub(crate) async fn open(self) -> http::Response<Body> {
         let mut builder = self.request.extension(self.peer);
         if let Some(token) = &self.token {
             builder = builder.header("authorization", format!("Bearer {token}"));
         }
         let request = builder.body(self.body).unwrap();
         let router = web::router(Arc::clone(&self.app.app));
-        let response = router.oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
+        router.oneshot(request).await.unwrap()
+    }
+
+    pub(crate) async fn send(self) -> Answer {
+        let (parts, body) = self.open().await.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         Answer { status: parts.status, headers: parts.headers, body }
     }

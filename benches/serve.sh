@@ -1,0 +1,155 @@
+# Calls to extensions beside `wasmtime serve`, at 1, 8 and 64 connections; read by `benches/run`.
+#
+# Both servers run the same component on the same core; ours does so behind a token, the
+# match of the endpoint, limits, metrics and a log, the peer behind nothing. Every load lasts
+# until it has had its requests, the loads of a round follow one another, and what is printed
+# is the median of the rounds.
+#
+#   WASMTIME         the peer's program (default: version 48 from crates.io, kept in the cache)
+#   CONNECTIONS      how many at a time (1 8 64)
+#   SERVE_REQUESTS   of one load (50000); a tenth of them where a request takes a script engine
+
+wasmtime_version=48.0.8
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/plugboard
+
+find_wasmtime() {
+  [[ -n ${WASMTIME:-} ]] && return
+  WASMTIME=$cache/wasmtime/bin/wasmtime
+  [[ -x $WASMTIME ]] && return
+  echo "building wasmtime $wasmtime_version, the peer (20 minutes of CPU)" >&2
+  CARGO_TARGET_DIR=$target/wasmtime cargo install wasmtime-cli --version "$wasmtime_version" \
+    --locked --root "$cache/wasmtime"
+}
+
+# The handler of `hello-wasi` in JavaScript, for the engine that existing extensions use.
+# The interfaces it is built against are those of the crate that has them for Rust.
+build_script() {
+  need node nodejs
+  need npm npm
+  local sources=$root/benches/guests/http-js wit state
+  state=$(cat "$sources"/{build.mjs,handler.js,package-lock.json,world.wit} | sha256sum | cut -c1-16)
+  script=$cache/http-js-$state.wasm
+  [[ -s $script ]] && return
+  wit=$(cd "$root/benches/peers" && cargo metadata --format-version 1 --locked |
+    python3 -c 'import json, os, sys
+for package in json.load(sys.stdin)["packages"]:
+    if package["name"] == "wasi" and "wasi-0.2.3" in package["version"]:
+        print(os.path.join(os.path.dirname(package["manifest_path"]), "wit", "deps"))')
+  cp -r "$sources" "$work/http-js"
+  mkdir "$work/http-js/wit"
+  mv "$work/http-js/world.wit" "$work/http-js/wit"
+  cp -r "$wit" "$work/http-js/wit/deps"
+  (cd "$work/http-js" && npm ci --ignore-scripts --prefer-offline --no-audit --no-fund >&2 &&
+    node build.mjs >&2)
+  cp "$work/http-js/main.wasm" "$script.new"
+  mv "$script.new" "$script"
+}
+
+# Publishes and enables the JavaScript handler as an extension.
+enable_script() {
+  local id
+  mkdir -p "$work/script/dist"
+  cp "$script" "$work/script/dist/main.wasm"
+  sed -e 's/com\.example\.hello-wasi/com.example.http-js/' \
+    "$root/examples/hello-wasi/bundle/manifest.json" >"$work/script/manifest.json"
+  pack "$work/script" "$work/http-js.tar.zst"
+  publish "$work/http-js.tar.zst" >/dev/null
+  id=$(call "$token" /api/v1/installs -d '{"name":"com.example.http-js"}' | sed -E 's/^\{"id":"([^"]+)".*/\1/')
+  call "$token" "/api/v1/installs/$id/enable" -X POST >/dev/null
+}
+
+# `start_peer NAME COMPONENT`: sets `peer_ids` and `serve_urls`.
+start_peer() {
+  local port
+  port=$(free_port)
+  taskset -c 0 "$WASMTIME" serve --addr "127.0.0.1:$port" -S cli "$2" >/dev/null 2>"$work/$1.log" &
+  peer_ids[$1]=$!
+  extra_ids+=" $!"
+  serve_urls[$1]="http://127.0.0.1:$port/greeting?name=Ada"
+  until curl -sf -o /dev/null "${serve_urls[$1]}"; do
+    kill -0 "${peer_ids[$1]}" || { cat "$work/$1.log" >&2; return 1; }
+    sleep 0.1
+  done
+}
+
+# One load on NAME with CONNECTIONS; adds `CPU-NANOSECONDS REQUESTS-PER-SECOND P99-MICROSECONDS`.
+one_load() {
+  local name=$1 connections=$2 id=${peer_ids[$1]:-$server} wanted=$serve_requests before after
+  [[ $name == *script* ]] && wanted=$((wanted / 10))
+  wrk_serve() {
+    taskset -c 1 wrk -t1 -c"$connections" -d"$1s" --latency -H "Authorization: Bearer $token" \
+      "${serve_urls[$name]}" >"$work/wrk"
+    ! grep -q 'Non-2xx\|Socket errors' "$work/wrk" || { cat "$work/wrk" >&2; return 1; }
+  }
+  wrk_serve 1
+  local seconds
+  seconds=$(awk -v wanted="$wanted" '/requests in/ { print int(wanted / $1) + 1 }' "$work/wrk")
+  before=$(cpu "$id")
+  wrk_serve "$seconds"
+  after=$(cpu "$id")
+  awk -v cpu=$((after - before)) '
+    function micro(text) {
+      if (text ~ /us$/) return text + 0
+      return text ~ /ms$/ ? (text + 0) * 1000 : (text + 0) * 1000000
+    }
+    /requests in/ { count = $1 } /Requests\/sec/ { rate = $2 } $1 == "99%" { p99 = micro($2) }
+    END { printf "%.0f %.0f %.0f\n", cpu / count, rate, p99 }' "$work/wrk" >>"$work/serve-$name-$connections"
+}
+
+measure_serve() {
+  local rounds=${ROUNDS:-3} connections round name script serve_requests=${SERVE_REQUESTS:-50000}
+  local -A peer_ids=() serve_urls=()
+  find_wasmtime
+  build_script
+  stop_server
+  start_server 0
+  enable hello >/dev/null
+  enable hello-wasi >/dev/null
+  enable_script
+  start_peer peer "$root/examples/hello-wasi/bundle/dist/main.wasm"
+  start_peer peer_script "$script"
+  serve_urls[extension]="$base/api/ext/com.example.hello/greeting?name=Ada"
+  serve_urls[wasi]="$base/api/ext/com.example.hello-wasi/greeting?name=Ada"
+  serve_urls[script]="$base/api/ext/com.example.http-js/greeting?name=Ada"
+  for name in "${!serve_urls[@]}"; do
+    curl -sf -o /dev/null --retry 60 --retry-all-errors --retry-delay 1 \
+      -H "Authorization: Bearer $token" "${serve_urls[$name]}"
+  done
+  for ((round = 1; round <= rounds; round++)); do
+    for connections in ${CONNECTIONS:-1 8 64}; do
+      for name in "${!serve_urls[@]}"; do one_load "$name" "$connections"; done
+    done
+  done
+  # Once more with nothing in the log, beside the same peer.
+  stop_server
+  rm -f "$work"/hello-wasi.tar.zst*
+  start_server 0 --set telemetry.log_level=error
+  enable hello-wasi >/dev/null
+  serve_urls[quiet]="$base/api/ext/com.example.hello-wasi/greeting?name=Ada"
+  serve_urls[quiet_peer]=${serve_urls[peer]} peer_ids[quiet_peer]=${peer_ids[peer]}
+  for ((round = 1; round <= rounds; round++)); do
+    for connections in ${CONNECTIONS:-1 8 64}; do
+      for name in quiet quiet_peer; do one_load "$name" "$connections"; done
+    done
+  done
+  column() { awk -v n="$2" '{ print $n }' "$work/serve-$1" | median; }
+  ratios() {
+    paste "$work/serve-$1" "$work/serve-$2" | awk -v n="$3" '{ printf "%.2f\n", $n / $(n + 3) }' | median
+  }
+  serve_row() {
+    for connections in ${CONNECTIONS:-1 8 64}; do
+      local ours=$2-$connections peer=$3-$connections
+      printf '| %s | %s | %.1f | %.1f | %s | %s | %s / %s = %s | %s / %s µs |\n' "$1" "$connections" \
+        "$(ratio "$(column "$ours" 1)" 1000)" "$(ratio "$(column "$peer" 1)" 1000)" \
+        "$(ratios "$ours" "$peer" 1)" "$4" "$(column "$ours" 2)" "$(column "$peer" 2)" \
+        "$(ratios "$ours" "$peer" 2)" "$(column "$ours" 3)" "$(column "$peer" 3)"
+    done
+  }
+  printf '\n%s\n\n' "Beside $("$WASMTIME" --version), $rounds rounds:"
+  echo '| Call | connections | CPU µs | peer | ratio | aim | requests a second, peer, ratio | p99, peer |'
+  echo '| --- | --- | --- | --- | --- | --- | --- | --- |'
+  serve_row '`wasi:http`, Rust' wasi peer '≤ 0.9'
+  serve_row '`wasi:http`, Rust, without a log' quiet quiet_peer '≤ 0.75'
+  serve_row '`wasi:http`, JavaScript' script peer_script '≤ 0.5'
+  serve_row 'extension world, C, beside `wasi:http`, Rust' extension peer '≤ 0.4'
+}

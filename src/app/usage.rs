@@ -1,0 +1,150 @@
+//! What the executions of each install take, and whether it is left alone because they fail.
+//!
+//! Kept in memory, since the start: a fixed number of slots of time for each install, of a
+//! bounded number of installs. An execution costs short locks of its own install.
+
+mod meter;
+mod ring;
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use jiff::Timestamp;
+
+use super::App;
+use super::breaker::BreakerRule;
+use super::clock::Clock;
+use super::install::InstallError;
+use crate::config::RunnerConfig;
+use crate::model::{Failing, Install, InstallId, InstallLabels, Principal, ScopeKind};
+use crate::runner::Observer;
+use crate::telemetry::Metrics;
+
+pub use super::breaker::LeftAlone;
+use meter::{Meter, no_slots};
+pub use ring::Tally;
+
+/// Installs of which something is kept, some 35 KiB each; more than that, and those that
+/// were not called for the longest time are forgotten.
+const MAX_INSTALLS: usize = 1_000;
+
+/// What is known of the executions of every install.
+pub struct Usages {
+    rule: BreakerRule,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    since: Timestamp,
+    meters: RwLock<HashMap<InstallId, Metered>>,
+}
+
+/// One install that was called, and what its executions report to.
+#[derive(Clone)]
+pub(super) struct Metered {
+    meter: Arc<Meter>,
+    pub(super) observer: Observer,
+}
+
+/// The usage of an install, oldest slot first, each with its beginning.
+#[derive(Debug)]
+pub struct UsageReport {
+    /// Nothing is known of what was before.
+    pub since: Timestamp,
+    pub minutes: Vec<(Timestamp, Tally)>,
+    pub hours: Vec<(Timestamp, Tally)>,
+}
+
+impl App {
+    /// What an install of the caller's tenant took.
+    pub fn usage_of(
+        &self,
+        principal: &Principal,
+        id: InstallId,
+    ) -> Result<UsageReport, InstallError> {
+        self.own_install(principal, ScopeKind::InstallRead, id)?;
+        Ok(self.usages.report(&id))
+    }
+
+    /// How an install fails, if its calls are not let through.
+    pub fn failing(&self, install: &Install) -> Option<Failing> {
+        self.usages.find(&install.id)?.meter.failing(install)
+    }
+
+    /// Forgets the usage of installs that are gone, and counts those that fail.
+    pub fn settle_usages(&self) {
+        let live = self.registry.live();
+        self.usages.retain(|id| live.install_by_id(id).is_some());
+        let failing = live.installs().filter(|row| self.failing(&row.install).is_some());
+        self.metrics.observe_failing(failing.count());
+    }
+}
+
+impl Usages {
+    /// Begins to count.
+    pub fn new(config: &RunnerConfig, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
+        let since = clock.now();
+        let rule = BreakerRule::new(config);
+        Self { rule, clock, metrics, since, meters: RwLock::default() }
+    }
+
+    /// Whether a call would be let through: asked before its body is read.
+    pub(super) fn check(&self, install: &Install) -> Result<(), LeftAlone> {
+        let found = self.find(&install.id);
+        found.map_or(Ok(()), |found| found.meter.check(install, self.clock.now()))
+    }
+
+    /// Lets a call through, or says why not.
+    pub(super) fn admit(
+        &self,
+        install: &Install,
+        labels: &Arc<InstallLabels>,
+    ) -> Result<Metered, LeftAlone> {
+        let found = self.find(&install.id).unwrap_or_else(|| self.add(install, labels));
+        found.meter.admit(install, self.clock.now())?;
+        Ok(found)
+    }
+
+    fn report(&self, id: &InstallId) -> UsageReport {
+        let now = self.clock.now();
+        let found = self.find(id);
+        let (minutes, hours) = found.map_or_else(|| no_slots(now), |found| found.meter.slots(now));
+        UsageReport { since: self.since, minutes, hours }
+    }
+
+    fn find(&self, id: &InstallId) -> Option<Metered> {
+        self.meters.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    fn add(&self, install: &Install, labels: &Arc<InstallLabels>) -> Metered {
+        let mut meters = self.meters.write().unwrap_or_else(PoisonError::into_inner);
+        if meters.len() >= MAX_INSTALLS && !meters.contains_key(&install.id) {
+            let oldest = meters.iter().min_by_key(|(_, found)| found.meter.called_at());
+            if let Some(oldest) = oldest.map(|(id, _)| *id) {
+                meters.remove(&oldest);
+            }
+        }
+        meters.entry(install.id).or_insert_with(|| self.metered(install, labels)).clone()
+    }
+
+    fn metered(&self, install: &Install, labels: &Arc<InstallLabels>) -> Metered {
+        let meter = Arc::new(Meter::new(install, labels, self.rule));
+        let (noting, clock) = (Arc::clone(&meter), Arc::clone(&self.clock));
+        let metrics = Arc::clone(&self.metrics);
+        let observer = Observer::new(move |ended| noting.note(ended, clock.now(), &metrics));
+        Metered { meter, observer }
+    }
+
+    fn retain(&self, is_there: impl Fn(&InstallId) -> bool) {
+        let mut meters = self.meters.write().unwrap_or_else(PoisonError::into_inner);
+        meters.retain(|id, _| is_there(id));
+    }
+}
+
+impl Metered {
+    /// Takes the head of an answer for a sign of life: a stream may go on for minutes.
+    pub(super) fn note_begun(&self, now: Timestamp) {
+        self.meter.note_begun(now);
+    }
+}
+
+#[cfg(test)]
+mod tests;

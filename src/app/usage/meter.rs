@@ -1,0 +1,182 @@
+//! What is known of the executions of one install.
+
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use jiff::Timestamp;
+
+use super::ring::{Ring, Tally};
+use crate::app::breaker::{Breaker, BreakerRule, LeftAlone, Turn};
+use crate::model::{Failing, Install, InstallLabels};
+use crate::runner::{Ended, Outcome};
+use crate::telemetry::{ExecutionMetrics, Metrics};
+
+/// Slots of one minute and of one hour that are kept.
+pub(super) const MINUTES: usize = 60;
+pub(super) const HOURS: usize = 7 * 24;
+/// Characters of a reason that are kept.
+const MAX_REASON: usize = 300;
+
+/// The slots of one install, and whether it is left alone.
+pub(super) struct Meter {
+    labels: Arc<InstallLabels>,
+    /// Seconds since 1970 of the last call.
+    called_at: AtomicI64,
+    state: Mutex<State>,
+    metrics: [OnceLock<ExecutionMetrics>; Outcome::ALL.len()],
+}
+
+struct State {
+    minutes: Ring,
+    hours: Ring,
+    breaker: Breaker,
+    /// Of the row that the breaker is about: a change of the install is a new beginning.
+    updated_at: Timestamp,
+}
+
+/// Every slot of minutes and of hours, oldest first.
+pub(super) type Slots = (Vec<(Timestamp, Tally)>, Vec<(Timestamp, Tally)>);
+
+/// The slots of an install that was never called.
+pub(super) fn no_slots(now: Timestamp) -> Slots {
+    (minutes().read(now), hours().read(now))
+}
+
+impl Meter {
+    pub(super) fn new(install: &Install, labels: &Arc<InstallLabels>, rule: BreakerRule) -> Self {
+        let breaker = Breaker::new(rule, install.id.as_bytes()[0]);
+        let (minutes, hours, updated_at) = (minutes(), hours(), install.updated_at);
+        Self {
+            labels: Arc::clone(labels),
+            called_at: AtomicI64::default(),
+            state: Mutex::new(State { minutes, hours, breaker, updated_at }),
+            metrics: Default::default(),
+        }
+    }
+
+    pub(super) fn check(&self, install: &Install, now: Timestamp) -> Result<(), LeftAlone> {
+        self.state().hold_back(install, now, |breaker| breaker.check(now))
+    }
+
+    pub(super) fn admit(&self, install: &Install, now: Timestamp) -> Result<(), LeftAlone> {
+        self.called_at.store(now.as_second(), Relaxed);
+        self.state().hold_back(install, now, |breaker| breaker.admit(now))
+    }
+
+    pub(super) fn called_at(&self) -> i64 {
+        self.called_at.load(Relaxed)
+    }
+
+    pub(super) fn failing(&self, install: &Install) -> Option<Failing> {
+        let state = self.state();
+        let is_current = install.enabled && state.updated_at == install.updated_at;
+        if is_current { state.breaker.failing() } else { None }
+    }
+
+    pub(super) fn slots(&self, now: Timestamp) -> Slots {
+        let state = self.state();
+        (state.minutes.read(now), state.hours.read(now))
+    }
+
+    /// Takes the head of an answer for a sign of life: a stream may go on for minutes.
+    pub(super) fn note_begun(&self, now: Timestamp) {
+        let turn = self.state().breaker.begin(now);
+        if let Some(Turn::Closed { since }) = turn {
+            self.say_closed(since, now);
+        }
+    }
+
+    /// Counts an execution that is over.
+    pub(super) fn note(&self, ended: &Ended<'_>, now: Timestamp, metrics: &Metrics) {
+        let Ended { usage, outcome, error } = *ended;
+        let reason = || error.map(|error| cut(&error.to_string())).unwrap_or_default();
+        let turn = {
+            let mut state = self.state();
+            state.minutes.at(now).note(usage, outcome);
+            state.hours.at(now).note(usage, outcome);
+            if outcome.is_failure() {
+                state.breaker.fail(now, reason)
+            } else if outcome.is_success() {
+                state.breaker.succeed(now)
+            } else {
+                state.breaker.pass_over(now);
+                None
+            }
+        };
+        let extension = self.labels.extension.as_str();
+        if outcome != Outcome::Refused {
+            let histograms = self.metrics[outcome as usize]
+                .get_or_init(|| metrics.executions(extension, outcome.as_str()));
+            let (cpu, memory) = (usage.cpu, usage.peak_memory_bytes);
+            histograms.observe(usage.duration, cpu, memory, usage.host_calls, usage.response_bytes);
+        }
+        match turn {
+            Some(Turn::Opened { failures, pause }) => {
+                metrics.observe_left_alone(extension);
+                self.say_opened(failures, pause.as_secs_f64(), &reason());
+            }
+            Some(Turn::Closed { since }) => self.say_closed(since, now),
+            None => {}
+        }
+    }
+
+    fn say_opened(&self, failures: u32, seconds: f64, reason: &str) {
+        let labels = &*self.labels;
+        let (extension, tenant) = (labels.extension.as_str(), labels.tenant.as_str());
+        tracing::warn!(
+            { extension.name = extension, tenant.id = tenant, install.id = labels.install_text() },
+            "{extension} of tenant {tenant} is failing and is left alone for {seconds} s: \
+             {failures} executions failed, the last: {reason}",
+        );
+    }
+
+    fn say_closed(&self, since: Timestamp, now: Timestamp) {
+        let labels = &*self.labels;
+        let (extension, tenant) = (labels.extension.as_str(), labels.tenant.as_str());
+        let seconds = now.duration_since(since).as_secs();
+        tracing::info!(
+            { extension.name = extension, tenant.id = tenant, install.id = labels.install_text() },
+            "{extension} of tenant {tenant} answers again, {seconds} s after it began to fail",
+        );
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Counters: whole after every step, even if a thread panicked.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Asks the breaker, which knows nothing of an install as it was before somebody changed
+    /// it, and counts a call that it does not let through.
+    fn hold_back(
+        &mut self,
+        install: &Install,
+        now: Timestamp,
+        ask: impl FnOnce(&mut Breaker) -> Result<(), LeftAlone>,
+    ) -> Result<(), LeftAlone> {
+        if self.updated_at != install.updated_at {
+            self.updated_at = install.updated_at;
+            self.breaker.reset();
+        }
+        let answer = ask(&mut self.breaker);
+        if answer.is_err() {
+            self.minutes.at(now).hold_back();
+            self.hours.at(now).hold_back();
+        }
+        answer
+    }
+}
+
+fn minutes() -> Ring {
+    Ring::new(MINUTES, 60)
+}
+
+fn hours() -> Ring {
+    Ring::new(HOURS, 60 * 60)
+}
+
+/// The beginning of a reason.
+fn cut(reason: &str) -> String {
+    reason.chars().take(MAX_REASON).collect()
+}

@@ -1,0 +1,144 @@
+//! Which installs are remembered, and for how long.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use super::meter::{HOURS, MINUTES};
+use super::*;
+use crate::model::{ContentHash, TenantId};
+use crate::runner::{Ended, Outcome, Usage};
+
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(1_790_000_000).unwrap()
+    }
+}
+
+fn usages(breaker_failures: u32) -> Usages {
+    let metrics = Arc::new(Metrics::new(Still.now()));
+    let config = RunnerConfig { breaker_failures, ..RunnerConfig::default() };
+    Usages::new(&config, Arc::new(Still), metrics)
+}
+
+fn install() -> Install {
+    let now = Still.now();
+    Install {
+        id: InstallId::random(),
+        tenant: TenantId::default_tenant(),
+        name: "com.example.a".parse().unwrap(),
+        version: semver::Version::new(1, 0, 0),
+        content_hash: ContentHash::of(b"a"),
+        enabled: true,
+        grants: BTreeSet::new(),
+        settings: serde_json::Map::new(),
+        previous: None,
+        installed_at: now,
+        updated_at: now,
+    }
+}
+
+/// Lets a call to `install` through that ends so.
+fn call(usages: &Usages, install: &Install, outcome: Outcome) -> Result<(), LeftAlone> {
+    let metered = usages.admit(install, &Arc::new(InstallLabels::new(install)))?;
+    let usage = Usage { duration: Duration::from_millis(1), ..Usage::default() };
+    metered.meter.note(
+        &Ended { usage: &usage, outcome, error: None },
+        Still.now(),
+        &usages.metrics,
+    );
+    Ok(())
+}
+
+fn calls(usages: &Usages, install: &Install) -> u64 {
+    let report = usages.report(&install.id);
+    report.hours.iter().map(|(_, tally)| tally.ran()).sum()
+}
+
+fn failing(usages: &Usages, install: &Install) -> Option<Failing> {
+    usages.find(&install.id)?.meter.failing(install)
+}
+
+#[test]
+fn what_an_install_took_is_in_minutes_and_hours() {
+    let (usages, install) = (usages(10), install());
+    call(&usages, &install, Outcome::Answered).unwrap();
+    call(&usages, &install, Outcome::Trap).unwrap();
+
+    let report = usages.report(&install.id);
+
+    assert_eq!((report.minutes.len(), report.hours.len()), (MINUTES, HOURS));
+    for (_, tally) in [report.minutes.last().unwrap(), report.hours.last().unwrap()] {
+        assert_eq!((tally.answered(), tally.failed()), (1, 1));
+    }
+}
+
+#[test]
+fn the_installs_not_called_for_longest_are_forgotten_beyond_the_bound() {
+    let (usages, first) = (usages(10), install());
+    call(&usages, &first, Outcome::Answered).unwrap();
+    let past = Timestamp::UNIX_EPOCH;
+    usages.find(&first.id).unwrap().meter.admit(&first, past).unwrap();
+    let second = install();
+    call(&usages, &second, Outcome::Answered).unwrap();
+    for _ in 0..MAX_INSTALLS - 1 {
+        call(&usages, &install(), Outcome::Answered).unwrap();
+    }
+
+    assert_eq!(usages.meters.read().unwrap().len(), MAX_INSTALLS);
+    assert_eq!((calls(&usages, &first), calls(&usages, &second)), (0, 1));
+}
+
+#[test]
+fn an_install_that_is_gone_is_forgotten() {
+    let (usages, gone, kept) = (usages(10), install(), install());
+    call(&usages, &gone, Outcome::Answered).unwrap();
+    call(&usages, &kept, Outcome::Answered).unwrap();
+
+    usages.retain(|id| *id == kept.id);
+
+    assert_eq!((calls(&usages, &gone), calls(&usages, &kept)), (0, 1));
+}
+
+#[test]
+fn an_install_that_fails_is_left_alone_and_others_are_not() {
+    let (usages, fails, works) = (usages(3), install(), install());
+    for _ in 0..3 {
+        call(&usages, &fails, Outcome::Deadline).unwrap();
+    }
+
+    let refused = call(&usages, &fails, Outcome::Answered).unwrap_err();
+
+    assert_eq!((refused.failures, refused.wait_s()), (3, 2), "1 s and up to a tenth");
+    assert!(failing(&usages, &fails).is_some());
+    assert_eq!(usages.check(&works), Ok(()));
+    let report = usages.report(&fails.id);
+    assert_eq!(report.minutes.last().unwrap().1.held_back, 1);
+}
+
+#[test]
+fn a_change_of_the_install_begins_anew() {
+    let (usages, mut fails) = (usages(3), install());
+    for _ in 0..3 {
+        call(&usages, &fails, Outcome::Memory).unwrap();
+    }
+    fails.updated_at += SignedDuration::from_secs(1);
+
+    assert!(failing(&usages, &fails).is_none());
+    assert_eq!(usages.check(&fails), Ok(()));
+    assert_eq!(call(&usages, &fails, Outcome::Memory), Ok(()));
+}
+
+#[test]
+fn callers_who_give_up_are_no_failure_of_the_install() {
+    let (usages, install) = (usages(3), install());
+    for _ in 0..20 {
+        call(&usages, &install, Outcome::Caller).unwrap();
+        call(&usages, &install, Outcome::Refused).unwrap();
+    }
+
+    assert_eq!(usages.check(&install), Ok(()));
+}

@@ -1,0 +1,136 @@
+//! How an execution ended, said once to whoever counts.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::error::ExecuteError;
+use super::response::Usage;
+
+/// How an execution ended, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// The guest answered, whatever it said.
+    Answered,
+    /// It had begun to answer, and was ended at the time that a stream may take.
+    CutOff,
+    Trap,
+    Memory,
+    Deadline,
+    BadResponse,
+    /// Whoever asked gave up, or sent what cannot be read.
+    Caller,
+    /// The appliance had no room for it, or stops.
+    Refused,
+}
+
+/// What is known of an execution that is over.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended<'a> {
+    pub usage: &'a Usage,
+    pub outcome: Outcome,
+    /// In words, unless it answered or was dropped.
+    pub error: Option<&'a ExecuteError>,
+}
+
+/// Is told of an execution when it ends, once, whichever way it ends; also if it found no slot.
+///
+/// It is called on the thread of the execution: it must not wait.
+#[derive(Clone, Default)]
+pub struct Observer(Option<Arc<Tell>>);
+
+type Tell = dyn Fn(&Ended<'_>) + Send + Sync;
+
+impl Outcome {
+    /// Every outcome, in the order of their indices.
+    pub const ALL: [Self; 8] = [
+        Self::Answered,
+        Self::CutOff,
+        Self::Trap,
+        Self::Memory,
+        Self::Deadline,
+        Self::BadResponse,
+        Self::Caller,
+        Self::Refused,
+    ];
+
+    /// The word in metrics and JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::CutOff => "cut_off",
+            Self::Trap => "trap",
+            Self::Memory => "memory",
+            Self::Deadline => "deadline",
+            Self::BadResponse => "bad_response",
+            Self::Caller => "caller",
+            Self::Refused => "refused",
+        }
+    }
+
+    /// Whether the extension is to blame.
+    pub const fn is_failure(self) -> bool {
+        matches!(self, Self::Trap | Self::Memory | Self::Deadline | Self::BadResponse)
+    }
+
+    /// Whether it says that the extension works.
+    pub const fn is_success(self) -> bool {
+        matches!(self, Self::Answered | Self::CutOff)
+    }
+
+    /// `begun`: part of the answer had gone out.
+    pub(super) fn of(error: &ExecuteError, begun: bool) -> Self {
+        match error {
+            // How a stream without an end of its own ends.
+            ExecuteError::Deadline(_) | ExecuteError::Idle(_) if begun => Self::CutOff,
+            ExecuteError::Deadline(_) | ExecuteError::Idle(_) | ExecuteError::Cpu(_) => {
+                Self::Deadline
+            }
+            ExecuteError::Memory(_) => Self::Memory,
+            ExecuteError::Trap(_) => Self::Trap,
+            ExecuteError::BadResponse(_) | ExecuteError::ResponseTooLarge { .. } => {
+                Self::BadResponse
+            }
+            ExecuteError::RequestTooLarge { .. }
+            | ExecuteError::RequestBrokeOff(_)
+            | ExecuteError::Gone => Self::Caller,
+            ExecuteError::Busy
+            | ExecuteError::TenantBusy
+            | ExecuteError::InstallBusy
+            | ExecuteError::CpuSpent { .. }
+            | ExecuteError::NotPrepared
+            | ExecuteError::Stopped => Self::Refused,
+        }
+    }
+}
+
+impl Observer {
+    /// Calls `tell` with the end of every execution that has this observer.
+    pub fn new(tell: impl Fn(&Ended<'_>) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(tell)))
+    }
+
+    /// Tells the end of one execution; a second call tells nothing.
+    pub(super) fn tell(&mut self, ended: &Ended<'_>) {
+        if let Some(tell) = self.0.take() {
+            tell(ended);
+        }
+    }
+
+    /// Tells that an execution was not begun, and gives back why.
+    pub(super) fn refuse(&mut self, error: ExecuteError) -> ExecuteError {
+        let usage = Usage::default();
+        self.tell(&Ended { usage: &usage, outcome: Outcome::Refused, error: Some(&error) });
+        error
+    }
+
+    /// Whether the end is told already, or nobody wants to know.
+    pub(super) fn is_told(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_told() { "Observer(nobody)" } else { "Observer" })
+    }
+}

@@ -1,0 +1,184 @@
+//! One execution from its slot to its last byte.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
+use wasmtime::{PoolConcurrencyLimitError, Store};
+
+use super::engine::Ticker;
+use super::error::{self, CallError, ExecuteError};
+use super::executors::Executors;
+use super::host::Host;
+use super::invocation::{GuestRequest, StreamLimits};
+use super::reply::{Answered, Reply};
+use super::request_body::{RequestBody, UploadWatch};
+use super::response::Usage;
+use super::slots::{CpuCharge, Slot};
+use super::timekeeper::Timekeeper;
+use super::worlds::Prepared;
+
+/// What the answer of an execution may take.
+pub(super) struct AnswerLimits {
+    pub(super) started: Instant,
+    pub(super) deadline: Duration,
+    pub(super) stream: StreamLimits,
+    pub(super) max_bytes: u64,
+    /// Bytes of the body that have gone out piece by piece.
+    pub(super) sent: AtomicU64,
+}
+
+/// All that an execution holds, given back when it ends.
+pub(super) struct Execution {
+    pub(super) component: Arc<Prepared>,
+    /// Before the slot: it is gone when another may have its place.
+    pub(super) store: Store<Host>,
+    pub(super) time: Arc<Timekeeper>,
+    pub(super) limits: AnswerLimits,
+    /// Taken from its install when it ends, whichever way.
+    pub(super) charge: CpuCharge,
+    pub(super) slot: Slot,
+    /// It may outlive its runner by a tick, and without one never gives its thread back.
+    pub(super) ticker: Arc<Ticker>,
+}
+
+impl Execution {
+    /// Answers a request. What has begun to answer goes on by itself, until its reader goes.
+    ///
+    /// The deadline is kept here and not by the thread of the guest, which may be busy with
+    /// others: the caller learns in time, and the guest ends at its next turn.
+    pub(super) async fn answer(self, request: GuestRequest, executors: &Executors) -> Answered {
+        let upload = match &request.body {
+            RequestBody::Whole(_) => None,
+            RequestBody::Stream(upload) => Some(upload.watch()),
+        };
+        let (time, until) = (Arc::clone(&self.time), self.limits.until_begun());
+        let (reply, answer) = Reply::new();
+        let work = executors.spawn(self.run(request, reply));
+        match until.wait(upload.as_deref(), answer).await {
+            Ok(answered) => {
+                // Without a reader it ends by itself.
+                drop(work.detach());
+                answered.unwrap_or(Err(ExecuteError::Stopped))
+            }
+            Err(deadline) => {
+                time.expire(deadline);
+                Err(ExecuteError::Deadline(deadline))
+            }
+        }
+    }
+
+    async fn run(mut self, request: GuestRequest, mut reply: Reply) {
+        let (there, upload) = request.body.extent();
+        let call = self.component.call(&mut self.store, request, &self.limits, &mut reply);
+        let called = self.time.counted(call).await;
+        let usage = Usage {
+            request_bytes: there + upload.map_or(0, |upload| upload.received()),
+            response_bytes: match &called {
+                Ok(Some(whole)) => whole.whole_bytes(),
+                Ok(None) | Err(_) => self.limits.sent.load(Relaxed),
+            },
+            ..self.store.data_mut().close()
+        };
+        let outcome = called.map_err(|error| blame(&self.store, &self.time, error));
+        self.store.data_mut().tell(&usage, outcome.as_ref().err(), reply.has_begun());
+        if let Err(error) = &outcome
+            && reply.has_begun()
+        {
+            self.tell(error);
+        }
+        let Self { store, charge, slot, ticker, .. } = self;
+        drop(store);
+        drop(charge);
+        drop(slot);
+        reply.end(outcome.map(|whole| whole.map(|response| response.using(usage))));
+        drop(ticker);
+    }
+
+    /// Whoever reads the answer sees only that it broke off.
+    fn tell(&self, error: &ExecuteError) {
+        let context = self.store.data().context();
+        let extension = context.install.extension.as_str();
+        let request = &*context.request_id;
+        if matches!(error, ExecuteError::Gone) {
+            tracing::debug!(request.id = request, extension.name = extension, "{error}");
+        } else if matches!(error, ExecuteError::Deadline(_) | ExecuteError::Idle(_)) {
+            // How a stream without an end of its own ends.
+            tracing::info!(request.id = request, extension.name = extension, "cut off: {error}");
+        } else {
+            tracing::warn!(request.id = request, extension.name = extension, "broke off: {error}");
+        }
+    }
+}
+
+impl AnswerLimits {
+    /// Hands a piece of the body on, and counts it.
+    pub(super) async fn send(
+        &self,
+        pieces: &mpsc::Sender<Bytes>,
+        piece: Bytes,
+    ) -> Result<(), CallError> {
+        let length = piece.len() as u64;
+        pieces.send(piece).await.map_err(|_| CallError::Gone)?;
+        self.sent.fetch_add(length, Relaxed);
+        Ok(())
+    }
+
+    fn until_begun(&self) -> UntilBegun {
+        let Self { started, deadline, stream, .. } = *self;
+        UntilBegun { started, deadline, most: stream.total }
+    }
+}
+
+/// How long to wait for an answer to begin.
+struct UntilBegun {
+    started: Instant,
+    deadline: Duration,
+    most: Duration,
+}
+
+impl UntilBegun {
+    /// The answer, or the time that passed without one.
+    ///
+    /// What the client takes to send its body does not count, up to the time that a whole
+    /// streaming execution has.
+    async fn wait(
+        self,
+        upload: Option<&UploadWatch>,
+        mut answer: oneshot::Receiver<Answered>,
+    ) -> Result<Option<Answered>, Duration> {
+        let mut allowed = self.deadline;
+        loop {
+            if let Ok(answered) = timeout_at(self.started + allowed, &mut answer).await {
+                return Ok(answered.ok());
+            }
+            let waited = upload.map_or(Duration::ZERO, UploadWatch::waited);
+            let longer = (self.deadline + waited).min(self.most);
+            if longer <= allowed {
+                return Err(allowed);
+            }
+            allowed = longer;
+        }
+    }
+}
+
+/// Which limit or which fault ended an execution.
+fn blame(store: &Store<Host>, time: &Timekeeper, error: CallError) -> ExecuteError {
+    match error {
+        CallError::BadResponse(reason) => ExecuteError::BadResponse(reason),
+        CallError::TooLarge { limit } => ExecuteError::ResponseTooLarge { limit },
+        CallError::Deadline(limit) => ExecuteError::Deadline(limit),
+        CallError::Idle(limit) => ExecuteError::Idle(limit),
+        CallError::Gone => ExecuteError::Gone,
+        CallError::Upload(fault) => fault.into(),
+        CallError::Guest(error) if error.is::<PoolConcurrencyLimitError>() => ExecuteError::Busy,
+        CallError::Guest(_) if time.is_over() => ExecuteError::Cpu(time.cpu_limit()),
+        CallError::Guest(error) => match store.data().limits.refused() {
+            Some(refused) => ExecuteError::Memory(refused),
+            None => ExecuteError::Trap(error::describe_trap(&error)),
+        },
+    }
+}

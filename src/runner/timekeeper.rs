@@ -1,0 +1,139 @@
+//! The time of one execution, on a processor and on the wall.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// Counts the time of one execution. Its thread counts the processor, whoever waits for it
+/// looks at the clock on the wall.
+pub(super) struct Timekeeper {
+    cpu_limit_ns: u64,
+    spent_ns: AtomicU64,
+    /// What the thread's clock said when it last turned to this execution.
+    since_ns: AtomicU64,
+    over: AtomicBool,
+    expired: OnceLock<Duration>,
+}
+
+impl Timekeeper {
+    pub(super) fn new(cpu_limit: Duration) -> Self {
+        Self {
+            cpu_limit_ns: nanoseconds(cpu_limit),
+            spent_ns: AtomicU64::new(0),
+            since_ns: AtomicU64::new(0),
+            over: AtomicBool::new(false),
+            expired: OnceLock::new(),
+        }
+    }
+
+    /// Counts every turn that `work` has.
+    pub(super) async fn counted<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        poll_fn(|cx| self.count(|| work.as_mut().poll(cx))).await
+    }
+
+    /// Counts what this thread does for the execution.
+    fn count<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.since_ns.store(thread_ns(), Relaxed);
+        let done = work();
+        self.spent_ns.fetch_add(self.underway_ns(), Relaxed);
+        done
+    }
+
+    /// Time on a processor, without what is just being counted.
+    pub(super) fn spent(&self) -> Duration {
+        Duration::from_nanos(self.spent_ns.load(Relaxed))
+    }
+
+    /// Asked at a tick, by the thread that counts: whether the execution has had its time on
+    /// a processor. Once it has, it is over.
+    pub(super) fn check(&self) -> bool {
+        let used = self.spent_ns.load(Relaxed) + self.underway_ns();
+        if used >= self.cpu_limit_ns {
+            self.over.store(true, Relaxed);
+        }
+        self.is_over()
+    }
+
+    /// Whether it ended because it had had its time on a processor.
+    pub(super) fn is_over(&self) -> bool {
+        self.over.load(Relaxed)
+    }
+
+    pub(super) fn cpu_limit(&self) -> Duration {
+        Duration::from_nanos(self.cpu_limit_ns)
+    }
+
+    /// Says that nobody waits any more, because so much time has passed.
+    pub(super) fn expire(&self, deadline: Duration) {
+        // Of two deadlines the first is the one that counts.
+        let _ = self.expired.set(deadline);
+    }
+
+    pub(super) fn expired(&self) -> Option<Duration> {
+        self.expired.get().copied()
+    }
+
+    fn underway_ns(&self) -> u64 {
+        thread_ns().saturating_sub(self.since_ns.load(Relaxed))
+    }
+}
+
+/// What this thread has had of a processor since it began.
+fn thread_ns() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    // Neither is ever negative.
+    time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hint::black_box;
+    use std::thread::sleep;
+    use std::time::Instant;
+
+    use super::*;
+
+    /// Keeps a processor busy until the clock of this thread has moved so far.
+    fn compute(duration: Duration) {
+        let (started, end) = (Instant::now(), thread_ns() + nanoseconds(duration));
+        while thread_ns() < end && started.elapsed() < Duration::from_mins(1) {
+            black_box(0);
+        }
+    }
+
+    #[test]
+    fn waiting_costs_nothing_and_computing_does() {
+        let time = Timekeeper::new(Duration::from_secs(1));
+
+        time.count(|| sleep(Duration::from_millis(60)));
+        let waited = time.spent();
+        time.count(|| compute(Duration::from_millis(20)));
+
+        assert!(waited < Duration::from_millis(20), "{waited:?}");
+        let all = time.spent();
+        assert!(all >= waited + Duration::from_millis(20), "{all:?}, {waited:?} of it waiting");
+    }
+
+    #[test]
+    fn the_limit_counts_over_all_turns() {
+        let time = Timekeeper::new(Duration::from_millis(30));
+        let turn = || {
+            time.count(|| {
+                compute(Duration::from_millis(20));
+                time.check()
+            })
+        };
+
+        assert_eq!((turn(), time.is_over()), (false, false));
+        assert_eq!((turn(), time.is_over()), (true, true));
+    }
+}

@@ -1,0 +1,83 @@
+//! The `__method` of `/api/ext-proxy`.
+
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::http::{Method, header};
+
+use super::request_body;
+use crate::app::App;
+use crate::web::error::ApiError;
+
+const METHOD_OVERRIDE: &str = "__method";
+
+/// What differs from the request as it was sent: the override of `ext-proxy`.
+pub(super) struct Call {
+    pub(super) method: Method,
+    pub(super) query: Option<String>,
+    /// Already read, to look for the override in it.
+    pub(super) body: Option<Bytes>,
+}
+
+/// A POST may name another method in the query or at the top of a JSON body
+/// (docs/API.md, "Calls"). The marker is removed; GET drops the body.
+pub(super) async fn apply_override(
+    app: &App,
+    request: Request,
+) -> Result<(Request, Call), ApiError> {
+    let (sent_query, method) = (request.uri().query().map(str::to_owned), request.method().clone());
+    if method != Method::POST {
+        return Ok((request, Call { method, query: sent_query, body: None }));
+    }
+    if let Some((method, rest)) = sent_query.as_deref().and_then(override_in_query) {
+        let body = (method == Method::GET).then(Bytes::new);
+        return Ok((request, Call { method, query: rest, body }));
+    }
+    let is_json = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.starts_with("application/json"));
+    if !is_json {
+        return Ok((request, Call { method, query: sent_query, body: None }));
+    }
+    let (parts, body) = request.into_parts();
+    let body = request_body::read_whole(body, app.config.gateway.max_whole_body_bytes()).await?;
+    let (method, body) = override_in_body(&body).unwrap_or((method, body));
+    let request = Request::from_parts(parts, Body::empty());
+    Ok((request, Call { method, query: sent_query, body: Some(body) }))
+}
+
+fn override_in_query(query: &str) -> Option<(Method, Option<String>)> {
+    let marker = |pair: &&str| pair.split('=').next() == Some(METHOD_OVERRIDE);
+    let value = query.split('&').find(marker)?.split_once('=')?.1;
+    let rest: Vec<_> = query.split('&').filter(|pair| !marker(pair)).collect();
+    Some((overriding(value)?, (!rest.is_empty()).then(|| rest.join("&"))))
+}
+
+fn override_in_body(body: &Bytes) -> Option<(Method, Bytes)> {
+    let mut json: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
+    let method = overriding(json.remove(METHOD_OVERRIDE)?.as_str()?)?;
+    let body = if method == Method::GET { Vec::new() } else { serde_json::to_vec(&json).ok()? };
+    Some((method, body.into()))
+}
+
+fn overriding(text: &str) -> Option<Method> {
+    let allowed = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+    let text = text.to_ascii_uppercase();
+    allowed.contains(&text.as_str()).then(|| Method::from_bytes(text.as_bytes()).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_method_marker_is_taken_out() {
+        let (method, rest) = override_in_query("a=1&__method=put&b=2").unwrap();
+        assert_eq!((method, rest.as_deref()), (Method::PUT, Some("a=1&b=2")));
+        assert!(override_in_query("__method=TRACE").is_none());
+
+        let (method, body) = override_in_body(&r#"{"__method":"DELETE","x":1}"#.into()).unwrap();
+        assert_eq!((method, &body[..]), (Method::DELETE, &br#"{"x":1}"#[..]));
+    }
+}

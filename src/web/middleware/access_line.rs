@@ -1,0 +1,133 @@
+//! The one line that each request leaves in the log.
+
+use std::borrow::Cow;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use axum::body::{Body, Bytes};
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::Response;
+use http_body::{Frame, SizeHint};
+
+use crate::model::InstallLabels;
+use crate::web::request_id::RequestId;
+
+/// What a handler wants the access line to name, put on its response.
+#[derive(Clone, Debug)]
+pub(in crate::web) struct LoggedExtension(pub(in crate::web) Arc<InstallLabels>);
+
+/// On a response whose body is still being made: its line waits for the end of it.
+#[derive(Clone, Debug)]
+pub(in crate::web) struct Streamed;
+
+/// What is known when the head of the response is.
+pub(super) struct AccessLine {
+    pub(super) id: RequestId,
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    pub(super) status: StatusCode,
+    pub(super) started: Instant,
+}
+
+/// How a body went that was made while it was sent.
+#[derive(Default)]
+struct Sent {
+    bytes: u64,
+    ended: bool,
+}
+
+impl AccessLine {
+    /// Writes the line, now or when the body has ended.
+    pub(super) fn write(self, response: Response) -> Response {
+        let labels = response.extensions().get::<LoggedExtension>();
+        if response.extensions().get::<Streamed>().is_none() {
+            self.log(labels.map(|LoggedExtension(labels)| &**labels), None);
+            return response;
+        }
+        let labels = labels.map(|LoggedExtension(labels)| Arc::clone(labels));
+        let sent = Sent::default();
+        response.map(|body| Body::new(LoggedBody { body, line: self, labels, sent }))
+    }
+
+    /// Query strings, cookies and credentials are never logged.
+    fn log(&self, labels: Option<&InstallLabels>, sent: Option<&Sent>) {
+        let (id, method, path) = (self.id.as_str(), self.method.as_str(), self.uri.path());
+        let (path, status) = (printable(path), self.status.as_u16());
+        let (name, tenant) =
+            labels.map(|labels| (labels.extension.as_str(), labels.tenant.as_str())).unzip();
+        // Cut: the client did not get all of it.
+        let (bytes, cut) = sent.map(|sent| (sent.bytes, !sent.ended)).unzip();
+        let duration_ms = self.started.elapsed().as_secs_f64() * 1_000.0;
+        tracing::info!(
+            target: "access",
+            { request.id = id, http.method = method, http.path = &*path, http.status = status,
+              http.sent_bytes = bytes, http.cut = cut,
+              extension.name = name, tenant.id = tenant, duration_ms },
+            "{method} {path} {status}",
+        );
+    }
+}
+
+/// A body that writes the line of its request when it is gone.
+struct LoggedBody {
+    body: Body,
+    line: AccessLine,
+    labels: Option<Arc<InstallLabels>>,
+    sent: Sent,
+}
+
+impl http_body::Body for LoggedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = self.get_mut();
+        let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame {
+            this.sent.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+        }
+        // After an announced length nobody asks whether there is more.
+        this.sent.ended = match &frame {
+            None => true,
+            Some(Ok(_)) => this.is_end_stream(),
+            Some(Err(_)) => false,
+        };
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for LoggedBody {
+    fn drop(&mut self) {
+        self.line.log(self.labels.as_deref(), Some(&self.sent));
+    }
+}
+
+/// A path as it may stand in a line.
+fn printable(path: &str) -> Cow<'_, str> {
+    let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b'\\');
+    if path.bytes().all(plain) { path.into() } else { path.escape_debug().to_string().into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_cannot_forge_a_log_line() {
+        assert_eq!(printable("/api/a-b_c%20d"), "/api/a-b_c%20d");
+        assert_eq!(printable("/a\n\"b\u{1b}"), "/a\\n\\\"b\\u{1b}");
+    }
+}
