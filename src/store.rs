@@ -47,7 +47,7 @@ mod uploads;
 mod writers;
 
 pub use download::ArchiveBytes;
-pub use encoded::{EncodedSizes, is_encodable};
+pub use encoded::{EncodedForm, EncodedForms, is_encodable};
 pub use error::{Doing, StoreError};
 pub use examine::{Examination, examine};
 pub use mend::Kept;

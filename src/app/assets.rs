@@ -13,7 +13,7 @@ use super::App;
 use crate::model::{
     AssetPath, ContentCoding, ContentHash, ExtensionName, ExtensionVersion, FileEntry,
 };
-use crate::store::{AssetFile, EncodedSizes, StoreError, is_encodable};
+use crate::store::{AssetFile, EncodedForms, StoreError, is_encodable};
 
 /// Where a page file is: name, hash and path as the URL gave them, parsed.
 #[derive(Clone, Debug)]
@@ -70,14 +70,14 @@ impl App {
 
     /// The shorter forms of a file that can be sent now. If nobody knows, they are
     /// made in the background.
-    pub fn encoded_sizes(&self, asset: &Asset) -> EncodedSizes {
+    pub fn encoded_forms(&self, asset: &Asset) -> EncodedForms {
         if !self.is_negotiable(asset) {
-            return EncodedSizes::default();
+            return EncodedForms::default();
         }
         let (hash, file) = (&asset.version.content_hash, &asset.entry().sha256);
-        self.bundles.encoded_sizes(hash, file).unwrap_or_else(|| {
+        self.bundles.encoded_forms(hash, file).unwrap_or_else(|| {
             self.encode_in_background(&asset.version);
-            EncodedSizes::default()
+            EncodedForms::default()
         })
     }
 

@@ -58,6 +58,21 @@ impl DiskCache {
         &self.tmp
     }
 
+    /// The file, if that can be said at once: it was checked in this process, is what
+    /// it was then, and the disk need not be asked.
+    pub(super) fn open_at_once(&self, hash: &ContentHash, entry: &FileEntry) -> Option<File> {
+        let name = format!("{}/{}", hash.hex(), entry.path);
+        let file = beneath::open_at_once(&self.unpacked, &name).ok()?;
+        self.was_checked(hash, entry.path.as_str(), entry.size, &file).then_some(file)
+    }
+
+    fn was_checked(&self, hash: &ContentHash, name: &str, size: u64, file: &File) -> bool {
+        let Ok(metadata) = file.metadata() else { return false };
+        metadata.is_file()
+            && metadata.len() == size
+            && self.index().use_file(hash, name, &Fingerprint::from(&metadata))
+    }
+
     /// The file, if it is here and is the one that was verified.
     pub(super) fn open_file(
         &self,

@@ -5,7 +5,8 @@
 //! is gone with its bundle's unpacked files, and a bundle of which a form is missing
 //! or damaged gets all of them anew. Nothing that is stored about a form is believed.
 //! Before its first use in this process, and whenever it changed, it is decoded and
-//! held against the digest that the file table has of the file.
+//! held against the digest that the file table has of the file. Its own digest, which
+//! is its tag, is held against the index then.
 
 pub(super) mod codec;
 
@@ -38,24 +39,33 @@ const COMPRESSIBLE: [&str; 7] = [
     "image/vnd.microsoft.icon",
 ];
 
-/// The bytes of each form of a file; none of a form that is not there.
+/// What is known of one form of a file without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EncodedForm {
+    pub bytes: u64,
+    /// Of the form itself. Two makings of one file may differ, and their digests with them.
+    pub sha256: FileDigest,
+}
+
+/// The forms of a file; none of a coding in which it is not there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct EncodedSizes {
+pub struct EncodedForms {
     #[serde(skip_serializing_if = "Option::is_none")]
-    br: Option<u64>,
+    br: Option<EncodedForm>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    zstd: Option<u64>,
+    zstd: Option<EncodedForm>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    gzip: Option<u64>,
+    gzip: Option<EncodedForm>,
 }
 
 /// What there is of a bundle, by the digest of the file.
-pub(super) type EncodedTable = HashMap<FileDigest, EncodedSizes>;
+pub(super) type EncodedTable = HashMap<FileDigest, EncodedForms>;
 
-impl EncodedSizes {
-    /// The bytes of one form.
-    pub fn of(&self, coding: ContentCoding) -> Option<u64> {
+impl EncodedForms {
+    /// One form.
+    pub fn of(&self, coding: ContentCoding) -> Option<EncodedForm> {
         match coding {
             ContentCoding::Brotli => self.br,
             ContentCoding::Zstd => self.zstd,
@@ -64,11 +74,11 @@ impl EncodedSizes {
         }
     }
 
-    pub(super) fn set(&mut self, coding: ContentCoding, bytes: u64) {
+    pub(super) fn set(&mut self, coding: ContentCoding, form: EncodedForm) {
         match coding {
-            ContentCoding::Brotli => self.br = Some(bytes),
-            ContentCoding::Zstd => self.zstd = Some(bytes),
-            ContentCoding::Gzip => self.gzip = Some(bytes),
+            ContentCoding::Brotli => self.br = Some(form),
+            ContentCoding::Zstd => self.zstd = Some(form),
+            ContentCoding::Gzip => self.gzip = Some(form),
             ContentCoding::Identity => {}
         }
     }
@@ -86,8 +96,8 @@ pub fn is_encodable(file: &FileEntry, max_bytes: u64) -> bool {
 impl BundleStore {
     /// The forms of a page file that can be sent. `None` if that is not known of its
     /// bundle: [`Self::encode`] was not there, or a form turned out to be damaged.
-    pub fn encoded_sizes(&self, hash: &ContentHash, file: &FileDigest) -> Option<EncodedSizes> {
-        self.inner.cache.encoded_sizes(hash, file)
+    pub fn encoded_forms(&self, hash: &ContentHash, file: &FileDigest) -> Option<EncodedForms> {
+        self.inner.cache.encoded_forms(hash, file)
     }
 
     /// Makes the shorter forms of the pages of `version`, unless they are there. One
@@ -141,11 +151,15 @@ impl BundleStore {
         file: &FileEntry,
         coding: ContentCoding,
     ) -> Result<Option<AssetFile>, StoreError> {
-        let Some(size) = self.size_of(&hash, file, coding) else { return Ok(None) };
+        let Some(form) = self.form_of(&hash, file, coding) else { return Ok(None) };
+        let at_once = self.inner.cache.open_encoded_at_once(&hash, file, coding, &form);
+        if let Some(opened) = at_once {
+            return Ok(Some(AssetFile { file: opened, size: form.bytes }));
+        }
         let (inner, file) = (Arc::clone(&self.inner), file.clone());
         blocking("open a file", move || {
-            let opened = inner.cache.open_encoded(&hash, &file, coding, size)?;
-            Ok(opened.map(|file| AssetFile { file, size }))
+            let opened = inner.cache.open_encoded(&hash, &file, coding, &form)?;
+            Ok(opened.map(|file| AssetFile { file, size: form.bytes }))
         })
         .await
     }
@@ -157,13 +171,18 @@ impl BundleStore {
         file: &FileEntry,
         coding: ContentCoding,
     ) -> Result<Option<Bytes>, StoreError> {
-        let Some(size) = self.size_of(&hash, file, coding) else { return Ok(None) };
+        let Some(form) = self.form_of(&hash, file, coding) else { return Ok(None) };
         let (inner, file) = (Arc::clone(&self.inner), file.clone());
-        let read = move || inner.cache.read_encoded(&hash, &file, coding, size);
+        let read = move || inner.cache.read_encoded(&hash, &file, coding, &form);
         blocking("read a file", read).await
     }
 
-    fn size_of(&self, hash: &ContentHash, file: &FileEntry, coding: ContentCoding) -> Option<u64> {
-        self.encoded_sizes(hash, &file.sha256)?.of(coding)
+    fn form_of(
+        &self,
+        hash: &ContentHash,
+        file: &FileEntry,
+        coding: ContentCoding,
+    ) -> Option<EncodedForm> {
+        self.encoded_forms(hash, &file.sha256)?.of(coding)
     }
 }

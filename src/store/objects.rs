@@ -155,6 +155,9 @@ impl BundleStore {
         if version.file(&file.path) != Some(file) {
             return Err(StoreError::NotFound { key: format!("{}/{}", hash.hex(), file.path) });
         }
+        if let Some(opened) = self.inner.cache.open_at_once(&hash, file) {
+            return Ok(AssetFile { file: opened, size: file.size });
+        }
         if let Some(found) = self.cached(hash, file).await? {
             return Ok(found);
         }

@@ -14,18 +14,23 @@ use std::ops::Range as Part;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::Response;
 
 use super::conditional::{Range, is_fresh, unsatisfiable};
 use super::error::ApiError;
 use super::extract::Path;
+use super::server::FileSender;
 use crate::app::App;
 use crate::app::assets::{Asset, AssetError, AssetLocation, Page};
 use crate::model::ContentCoding;
 use accept_encoding::AcceptEncoding;
 use file_body::FileBody;
+
+/// From this size on the kernel sends a file from its own memory for less than it costs
+/// to copy the bytes from ours.
+const SENT_FROM_FILE_BYTES: u64 = 32 * 1024;
 
 /// A request for a file that may be served.
 struct Asked<'a> {
@@ -33,12 +38,14 @@ struct Asked<'a> {
     asset: Asset,
     method: Method,
     headers: HeaderMap,
+    sender: Option<FileSender>,
 }
 
 /// Serves one file. Cookies that came along are neither read nor logged.
 pub(super) async fn show_asset(
     State(app): State<Arc<App>>,
     Path((name, hash, path)): Path<(String, String, String)>,
+    sender: Option<Extension<FileSender>>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -48,7 +55,8 @@ pub(super) async fn show_asset(
     }
     let location = parse_location(&name, &hash, path)?;
     let asset = app.find_asset(&location)?;
-    let asked = Asked { app: &app, asset, method, headers };
+    let sender = sender.map(|Extension(sender)| sender);
+    let asked = Asked { app: &app, asset, method, headers, sender };
     if let Some(response) = asked.answer(asked.coding()).await? {
         return Ok(response);
     }
@@ -67,17 +75,28 @@ fn parse_location(name: &str, hash: &str, path: String) -> Result<AssetLocation,
 }
 
 impl Asked<'_> {
-    /// The form that is sent. A part is always one of the file itself.
+    /// The form that is sent.
+    ///
+    /// A part is one of the form that the client has the rest of, as its `If-Range` says,
+    /// and of the file itself if it says nothing: parts of a form are of no use alone.
     fn coding(&self) -> ContentCoding {
         if !self.app.is_negotiable(&self.asset) {
             return ContentCoding::Identity;
         }
-        let there = self.app.encoded_sizes(&self.asset);
+        let there = self.app.encoded_forms(&self.asset);
         let accepted = AcceptEncoding::of(&self.headers);
-        if accepted.takes_identity() && self.range(ContentCoding::Identity) != Range::Whole {
-            return ContentCoding::Identity;
+        let chosen = accepted.choose(there);
+        if !self.headers.contains_key(header::RANGE) {
+            return chosen;
         }
-        accepted.choose(there)
+        let has_part = |coding: &ContentCoding| {
+            let form = page::form_of(self.asset.entry(), &there, *coding);
+            form.is_some_and(|form| {
+                self.range(form.bytes, || page::etag(&form.sha256)) != Range::Whole
+            })
+        };
+        let mut parts = [ContentCoding::Identity, chosen].into_iter().chain(ContentCoding::MADE);
+        parts.find(|coding| accepted.takes(*coding) && has_part(coding)).unwrap_or(chosen)
     }
 
     /// The answer with one form; `None` if there is no such form any more.
@@ -89,7 +108,7 @@ impl Asked<'_> {
             response.headers_mut().clone_from(&page.unchanged);
             return Ok(Some(response));
         }
-        let range = self.range(coding);
+        let range = self.range(page.size, || page.etag.clone());
         let Some(part) = range.bytes(page.size) else {
             let mut response = unsatisfiable(page.size);
             if self.app.is_negotiable(&self.asset) {
@@ -112,15 +131,12 @@ impl Asked<'_> {
         Ok(Some(response))
     }
 
-    /// Ranges are for GET alone (RFC 9110 section 14.2). A part of a compressed form
-    /// would be of no use with parts of another compression of the same file.
-    fn range(&self, coding: ContentCoding) -> Range {
-        let file = self.asset.entry();
-        match (&self.method, coding) {
-            (&Method::GET, ContentCoding::Identity) => {
-                Range::of(&self.headers, || page::etag(file, coding), file.size)
-            }
-            _ => Range::Whole,
+    /// Ranges are for GET alone (RFC 9110 section 14.2).
+    fn range(&self, size: u64, etag: impl FnOnce() -> String) -> Range {
+        if self.method == Method::GET {
+            Range::of(&self.headers, etag, size)
+        } else {
+            Range::Whole
         }
     }
 
@@ -147,7 +163,8 @@ impl Asked<'_> {
         if let Some(bytes) = &page.body {
             return Ok(Some(slice(bytes, part)));
         }
-        if app.pages.keeps(page.size) {
+        let is_sent_from_file = self.sender.is_some() && page.size >= SENT_FROM_FILE_BYTES;
+        if app.pages.keeps(page.size) && !is_sent_from_file {
             let Some(bytes) = app.read_asset(asset, coding).await? else { return Ok(None) };
             let body = slice(&bytes, part);
             let page = Page { body: Some(bytes), ..Page::clone(page) };
@@ -155,7 +172,7 @@ impl Asked<'_> {
             return Ok(Some(body));
         }
         let opened = app.open_asset(asset, coding).await?;
-        Ok(opened.map(|opened| Body::new(FileBody::new(opened.file, part))))
+        Ok(opened.map(|opened| Body::new(FileBody::new(opened.file, part, self.sender.clone()))))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -15,7 +15,7 @@ use super::index::{Fingerprint, Index};
 use super::{is_not_the_file, measure};
 use crate::model::{ContentCoding, ContentHash, FileDigest, FileEntry, StreamHasher};
 use crate::store::durable::{create_private_dir, remove_tree};
-use crate::store::encoded::{EncodedSizes, EncodedTable, codec};
+use crate::store::encoded::{EncodedForm, EncodedForms, EncodedTable, codec};
 use crate::store::layout::hash_of_folder;
 use crate::store::{StoreError, beneath};
 
@@ -86,11 +86,11 @@ impl DiskCache {
         self.encoded.table(hash).is_some()
     }
 
-    pub(in crate::store) fn encoded_sizes(
+    pub(in crate::store) fn encoded_forms(
         &self,
         hash: &ContentHash,
         file: &FileDigest,
-    ) -> Option<EncodedSizes> {
+    ) -> Option<EncodedForms> {
         Some(self.encoded.table(hash)?.get(file).copied().unwrap_or_default())
     }
 
@@ -143,26 +143,42 @@ impl DiskCache {
         self.make_room(0)
     }
 
+    /// One form of a file, if it can be opened at once: see [`DiskCache::open_at_once`].
+    pub(in crate::store) fn open_encoded_at_once(
+        &self,
+        hash: &ContentHash,
+        entry: &FileEntry,
+        coding: ContentCoding,
+        form: &EncodedForm,
+    ) -> Option<File> {
+        let name = format!("{}/{}", hash.hex(), file_name(&entry.sha256, coding));
+        let file = beneath::open_at_once(&self.encoded.folder, &name).ok()?;
+        self.was_checked(hash, &checked_as(entry, coding), form.bytes, &file).then_some(file)
+    }
+
     /// One form of a file, if it is here and decodes to it.
     pub(in crate::store) fn open_encoded(
         &self,
         hash: &ContentHash,
         entry: &FileEntry,
         coding: ContentCoding,
-        size: u64,
+        form: &EncodedForm,
     ) -> Result<Option<File>, StoreError> {
         let Some(mut file) = self.find_encoded(hash, entry, coding)? else { return Ok(None) };
         let check = |file: &mut File| -> io::Result<bool> {
             let metadata = file.metadata()?;
-            if !metadata.is_file() || metadata.len() != size {
+            if !metadata.is_file() || metadata.len() != form.bytes {
                 return Ok(false);
             }
             let (key, fingerprint) = (checked_as(entry, coding), Fingerprint::from(&metadata));
             if self.index().use_file(hash, &key, &fingerprint) {
                 return Ok(true);
             }
-            let is_of_it = codec::is_of(coding, &mut *file, entry)?;
-            io::Seek::rewind(file)?;
+            let (_, digest) = StreamHasher::of_reader(&mut *file)?;
+            file.rewind()?;
+            let is_of_it = digest == *form.sha256.as_bytes()
+                && codec::is_of(coding, &mut *file, entry)?;
+            file.rewind()?;
             if is_of_it {
                 self.index().remember(hash, &key, fingerprint);
             }
@@ -178,16 +194,16 @@ impl DiskCache {
         hash: &ContentHash,
         entry: &FileEntry,
         coding: ContentCoding,
-        size: u64,
+        form: &EncodedForm,
     ) -> Result<Option<Bytes>, StoreError> {
         let io = StoreError::io("read a file");
         let Some(file) = self.find_encoded(hash, entry, coding)? else { return Ok(None) };
         if !file.metadata().map_err(&io)?.is_file() {
             return self.lose_encoded(hash, entry, coding);
         }
-        let bytes = read_up_to(file, size).map_err(&io)?;
-        let is_good =
-            bytes.len() as u64 == size && codec::is_of(coding, &*bytes, entry).map_err(&io)?;
+        let bytes = read_up_to(file, form.bytes).map_err(&io)?;
+        let is_good = StreamHasher::digest(&bytes) == *form.sha256.as_bytes()
+            && codec::is_of(coding, &*bytes, entry).map_err(&io)?;
         if is_good { Ok(Some(bytes.into())) } else { self.lose_encoded(hash, entry, coding) }
     }
 
@@ -237,18 +253,20 @@ impl EncodedDraft {
         if StreamHasher::digest(&bytes) != *entry.sha256.as_bytes() {
             return Err(io(io::Error::other("the file changed meanwhile")));
         }
-        let mut sizes = EncodedSizes::default();
+        let mut forms = EncodedForms::default();
         for coding in ContentCoding::MADE {
             let encoded = codec::encode(coding, &bytes).map_err(&io)?;
             if encoded.len() > bytes.len() - bytes.len() / 20 {
                 continue;
             }
             write(&self.folder, &file_name(&entry.sha256, coding), &encoded).map_err(&io)?;
-            sizes.set(coding, encoded.len() as u64);
-            self.bytes += encoded.len() as u64;
+            let sha256 = StreamHasher::digest(&encoded).into();
+            let form = EncodedForm { bytes: encoded.len() as u64, sha256 };
+            forms.set(coding, form);
+            self.bytes += form.bytes;
         }
-        if sizes != EncodedSizes::default() {
-            self.table.insert(entry.sha256, sizes);
+        if forms != EncodedForms::default() {
+            self.table.insert(entry.sha256, forms);
         }
         Ok(())
     }
@@ -272,10 +290,10 @@ fn listed(folder: &Path, recipe: &str) -> Option<EncodedTable> {
         let metadata = fs::symlink_metadata(folder.join(file_name(digest, coding)));
         metadata.is_ok_and(|metadata| metadata.is_file() && metadata.len() == bytes)
     };
-    let complete = listing.files.iter().all(|(digest, sizes)| {
+    let complete = listing.files.iter().all(|(digest, forms)| {
         ContentCoding::MADE
             .into_iter()
-            .all(|coding| sizes.of(coding).is_none_or(|bytes| is_there(digest, coding, bytes)))
+            .all(|coding| forms.of(coding).is_none_or(|form| is_there(digest, coding, form.bytes)))
     });
     (listing.recipe == recipe && complete).then_some(listing.files)
 }

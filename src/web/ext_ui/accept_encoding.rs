@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, header};
 
 use crate::model::ContentCoding;
-use crate::store::EncodedSizes;
+use crate::store::EncodedForms;
 
 /// Every coding, the one that is preferred first where a client has no preference.
 const ALL: [ContentCoding; 4] =
@@ -42,16 +42,16 @@ impl AcceptEncoding {
         Self(std::array::from_fn(weight))
     }
 
-    /// Whether the client takes the file as it is.
-    pub(super) const fn takes_identity(&self) -> bool {
-        self.0[ALL.len() - 1] > 0
+    /// Whether the client takes a coding at all.
+    pub(super) fn takes(&self, coding: ContentCoding) -> bool {
+        ALL.iter().zip(self.0).any(|(one, weight)| *one == coding && weight > 0)
     }
 
     /// What the client wants most of what there is.
     ///
     /// The file itself is sent to a client that wants none of it: it can do more with
     /// that than with a refusal.
-    pub(super) fn choose(&self, there: EncodedSizes) -> ContentCoding {
+    pub(super) fn choose(&self, there: EncodedForms) -> ContentCoding {
         let mut best = (ContentCoding::Identity, 0);
         for (coding, weight) in ALL.into_iter().zip(self.0) {
             let is_there = coding == ContentCoding::Identity || there.of(coding).is_some();
@@ -110,8 +110,9 @@ mod tests {
         AcceptEncoding::of(&headers)
     }
 
-    fn sizes(codings: &str) -> EncodedSizes {
-        let member = |name: &str| format!("\"{name}\": 1");
+    fn forms(codings: &str) -> EncodedForms {
+        let form = format!("{{\"bytes\": 1, \"sha256\": \"{}\"}}", "a".repeat(64));
+        let member = |name: &str| format!("\"{name}\": {form}");
         let members: Vec<_> = codings.split_whitespace().map(member).collect();
         serde_json::from_str(&format!("{{{}}}", members.join(","))).unwrap()
     }
@@ -140,7 +141,7 @@ mod tests {
             ("identity;q=0", Identity),
             ("br;q=0.001", Brotli),
         ] {
-            assert_eq!(asked(&[line]).choose(sizes("br zstd gzip")), chosen, "{line}");
+            assert_eq!(asked(&[line]).choose(forms("br zstd gzip")), chosen, "{line}");
         }
     }
 
@@ -148,18 +149,18 @@ mod tests {
     fn what_is_not_there_is_not_chosen() {
         for (there, chosen) in [("zstd gzip", Zstd), ("gzip", Gzip), ("", Identity)] {
             let accepted = asked(&["br, zstd;q=0.9, gzip;q=0.8, identity;q=0.1"]);
-            assert_eq!(accepted.choose(sizes(there)), chosen, "{there}");
+            assert_eq!(accepted.choose(forms(there)), chosen, "{there}");
         }
     }
 
     #[test]
     fn who_does_not_say_gets_the_file_as_it_is() {
-        assert_eq!(asked(&[]).choose(sizes("br zstd gzip")), Identity);
+        assert_eq!(asked(&[]).choose(forms("br zstd gzip")), Identity);
     }
 
     #[test]
     fn several_lines_are_one_list() {
-        assert_eq!(asked(&["gzip;q=0.2", "zstd;q=0.1"]).choose(sizes("br zstd gzip")), Gzip);
+        assert_eq!(asked(&["gzip;q=0.2", "zstd;q=0.1"]).choose(forms("br zstd gzip")), Gzip);
     }
 
     #[test]
@@ -178,7 +179,7 @@ mod tests {
             ("br", true),
             ("*", true),
         ] {
-            assert_eq!(asked(&[line]).takes_identity(), takes, "{line}");
+            assert_eq!(asked(&[line]).takes(Identity), takes, "{line}");
         }
     }
 }

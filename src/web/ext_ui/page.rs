@@ -4,13 +4,26 @@ use axum::http::{HeaderMap, HeaderValue, header};
 
 use crate::app::App;
 use crate::app::assets::{Asset, Page};
-use crate::model::{ContentCoding, FileEntry};
+use crate::model::{ContentCoding, FileDigest, FileEntry};
+use crate::store::{EncodedForm, EncodedForms};
 use crate::web::cache::CachePolicy;
 use crate::web::error::ApiError;
 use crate::web::headers::FixedHeaders;
 
 /// On every answer about a file that comes in several forms.
 pub(super) const VARY: HeaderValue = HeaderValue::from_static("accept-encoding");
+
+/// Size and digest of what is sent in a coding; `None` if there is no such form.
+pub(super) fn form_of(
+    file: &FileEntry,
+    there: &EncodedForms,
+    coding: ContentCoding,
+) -> Option<EncodedForm> {
+    match coding {
+        ContentCoding::Identity => Some(EncodedForm { bytes: file.size, sha256: file.sha256 }),
+        made => there.of(made),
+    }
+}
 
 /// What is known of a form of a page without touching its file; `None` if it is not there.
 pub(super) fn write(
@@ -19,12 +32,9 @@ pub(super) fn write(
     coding: ContentCoding,
 ) -> Result<Option<Page>, ApiError> {
     let file = asset.entry();
-    let size = match coding {
-        ContentCoding::Identity => Some(file.size),
-        made => app.encoded_sizes(asset).of(made),
-    };
-    let Some(size) = size else { return Ok(None) };
-    let etag = etag(file, coding);
+    let there = app.encoded_forms(asset);
+    let Some(form) = form_of(file, &there, coding) else { return Ok(None) };
+    let (etag, size) = (etag(&form.sha256), form.bytes);
     let mut unchanged = HeaderMap::new();
     unchanged.insert(header::ETAG, value(&etag)?);
     unchanged.insert(header::CACHE_CONTROL, policy(app, file).into());
@@ -47,16 +57,12 @@ fn describe_body(
 ) -> Result<(), ApiError> {
     head.insert(header::CONTENT_TYPE, value(&file.media_type)?);
     head.insert(header::CONTENT_LENGTH, size.into());
+    head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     if file.media_type == "application/octet-stream" {
         head.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
     }
-    match coding {
-        ContentCoding::Identity => {
-            head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-        }
-        made => {
-            head.insert(header::CONTENT_ENCODING, HeaderValue::from_static(made.as_str()));
-        }
+    if coding != ContentCoding::Identity {
+        head.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.as_str()));
     }
     Ok(())
 }
@@ -69,12 +75,10 @@ fn policy(app: &App, file: &FileEntry) -> CachePolicy {
     }
 }
 
-/// Each form has its own: it is other bytes.
-pub(super) fn etag(file: &FileEntry, coding: ContentCoding) -> String {
-    match coding {
-        ContentCoding::Identity => format!("\"sha256-{}\"", file.sha256),
-        made => format!("\"sha256-{}-{}\"", file.sha256, made.as_str()),
-    }
+/// The strong tag: the digest of the very bytes that are sent, so that each form has
+/// its own, also when it is made anew and becomes other bytes.
+pub(super) fn etag(sent: &FileDigest) -> String {
+    format!("\"sha256-{sent}\"")
 }
 
 fn value(text: &str) -> Result<HeaderValue, ApiError> {

@@ -1,17 +1,8 @@
-//! Parts of files: always of the file itself, whatever forms there are.
+//! Parts of files: of the file itself, or of the form that a client has begun to read.
 
 use axum::http::StatusCode;
 
 use super::negotiation::{CODINGS, get, script, serving};
-
-/// What is asked for of `app.js` beside its first ten bytes.
-async fn first_ten(headers: &[(&str, &str)]) -> (u16, String, usize) {
-    let app = serving().await;
-    let headers = [&[("range", "bytes=0-9")], headers].concat();
-    let answer = get(&app, "app.js", &headers).await;
-    let coding = answer.header("content-encoding").to_owned();
-    (answer.status.as_u16(), coding, answer.body.len())
-}
 
 #[tokio::test]
 async fn a_part_is_one_of_the_file_itself_also_for_who_takes_shorter_forms() {
@@ -27,23 +18,45 @@ async fn a_part_is_one_of_the_file_itself_also_for_who_takes_shorter_forms() {
 }
 
 #[tokio::test]
-async fn who_refuses_the_file_itself_gets_a_form_whole() {
-    let (status, coding, bytes) = first_ten(&[("accept-encoding", "br, identity;q=0")]).await;
+async fn who_refuses_the_file_itself_gets_a_part_of_a_form() {
+    let app = serving().await;
+    let whole = get(&app, "app.js", &[("accept-encoding", "zstd")]).await;
+    let refusing = ("accept-encoding", "br;q=0.5, zstd, identity;q=0");
 
-    assert_eq!((status, coding.as_str()), (200, "br"));
-    assert!(bytes > 10);
+    let part = get(&app, "app.js", &[refusing, ("range", "bytes=1-9")]).await;
+
+    assert_eq!((part.status, part.header("content-encoding")), (StatusCode::PARTIAL_CONTENT, "zstd"));
+    assert_eq!((part.header("etag"), &part.body[..]), (whole.header("etag"), &whole.body[1..10]));
 }
 
 #[tokio::test]
-async fn if_range_compares_the_strong_tag_of_the_file_itself() {
+async fn a_form_that_broke_off_can_be_read_on() {
+    let app = serving().await;
+    for coding in CODINGS {
+        let asked = ("accept-encoding", "br, zstd, gzip");
+        let whole = get(&app, "app.js", &[("accept-encoding", coding)]).await;
+        let headers = [asked, ("range", "bytes=100-"), ("if-range", whole.header("etag"))];
+        let rest = get(&app, "app.js", &headers).await;
+
+        assert_eq!(rest.status, StatusCode::PARTIAL_CONTENT);
+        assert_eq!(rest.header("content-encoding"), coding);
+        assert_eq!([&whole.body[..100], &rest.body].concat(), whole.body);
+        let range = format!("bytes 100-{}/{}", whole.body.len() - 1, whole.body.len());
+        assert_eq!((rest.header("content-range"), rest.header("etag")), (&*range, whole.header("etag")));
+    }
+}
+
+#[tokio::test]
+async fn if_range_compares_strong_tags_of_forms_that_the_client_takes() {
     let app = serving().await;
     let plain = get(&app, "app.js", &[]).await.header("etag").to_owned();
-    let coded = get(&app, "app.js", &[("accept-encoding", "br")]).await.header("etag").to_owned();
-    let weak = format!("W/{plain}");
+    let coded = get(&app, "app.js", &[("accept-encoding", "gzip")]).await.header("etag").to_owned();
+    let [weak, weak_coded] = [&plain, &coded].map(|tag| format!("W/{tag}"));
     for (tag, status) in [
         (plain.as_str(), 206),
         (&weak, 200),
         (&coded, 200),
+        (&weak_coded, 200),
         ("\"x\"", 200),
         ("Thu, 01 Jan 2026 00:00:00 GMT", 200),
     ] {
@@ -90,10 +103,9 @@ async fn a_part_of_a_large_file_is_read_from_where_it_begins() {
 }
 
 #[tokio::test]
-async fn parts_are_offered_of_the_file_and_not_of_its_forms() {
+async fn parts_are_offered_of_every_form() {
     let app = serving().await;
-
-    assert_eq!(get(&app, "app.js", &[]).await.header("accept-ranges"), "bytes");
-    let coded = get(&app, "app.js", &[("accept-encoding", "gzip")]).await;
-    assert!(!coded.headers.contains_key("accept-ranges"));
+    for headers in [&[][..], &[("accept-encoding", "gzip")]] {
+        assert_eq!(get(&app, "app.js", headers).await.header("accept-ranges"), "bytes");
+    }
 }
