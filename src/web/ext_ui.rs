@@ -15,10 +15,10 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Extension, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, header};
 use axum::response::Response;
 
-use super::conditional::{Range, is_fresh, unsatisfiable};
+use super::conditional::{Range, is_fresh, unchanged, unsatisfiable};
 use super::error::ApiError;
 use super::extract::Path;
 use super::server::FileSender;
@@ -103,10 +103,7 @@ impl Asked<'_> {
     async fn answer(&self, coding: ContentCoding) -> Result<Option<Response>, ApiError> {
         let Some(page) = self.page(coding)? else { return Ok(None) };
         if is_fresh(&self.headers, &page.etag) {
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-            response.headers_mut().clone_from(&page.unchanged);
-            return Ok(Some(response));
+            return Ok(Some(unchanged(page.unchanged.clone())));
         }
         let range = self.range(page.size, || page.etag.clone());
         let Some(part) = range.bytes(page.size) else {
@@ -133,11 +130,7 @@ impl Asked<'_> {
 
     /// Ranges are for GET alone (RFC 9110 section 14.2).
     fn range(&self, size: u64, etag: impl FnOnce() -> String) -> Range {
-        if self.method == Method::GET {
-            Range::of(&self.headers, etag, size)
-        } else {
-            Range::Whole
-        }
+        if self.method == Method::GET { Range::of(&self.headers, etag, size) } else { Range::Whole }
     }
 
     /// From memory, or written anew without touching the file.

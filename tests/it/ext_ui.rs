@@ -5,6 +5,7 @@ mod hostile_paths;
 mod memory;
 mod negotiation;
 mod ranges;
+mod wire;
 
 use axum::http::{Method, StatusCode};
 use serde_json::json;

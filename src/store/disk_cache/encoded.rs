@@ -176,8 +176,8 @@ impl DiskCache {
             }
             let (_, digest) = StreamHasher::of_reader(&mut *file)?;
             file.rewind()?;
-            let is_of_it = digest == *form.sha256.as_bytes()
-                && codec::is_of(coding, &mut *file, entry)?;
+            let is_of_it =
+                digest == *form.sha256.as_bytes() && codec::is_of(coding, &mut *file, entry)?;
             file.rewind()?;
             if is_of_it {
                 self.index().remember(hash, &key, fingerprint);

@@ -25,7 +25,10 @@ async fn who_refuses_the_file_itself_gets_a_part_of_a_form() {
 
     let part = get(&app, "app.js", &[refusing, ("range", "bytes=1-9")]).await;
 
-    assert_eq!((part.status, part.header("content-encoding")), (StatusCode::PARTIAL_CONTENT, "zstd"));
+    assert_eq!(
+        (part.status, part.header("content-encoding")),
+        (StatusCode::PARTIAL_CONTENT, "zstd")
+    );
     assert_eq!((part.header("etag"), &part.body[..]), (whole.header("etag"), &whole.body[1..10]));
 }
 
@@ -42,7 +45,10 @@ async fn a_form_that_broke_off_can_be_read_on() {
         assert_eq!(rest.header("content-encoding"), coding);
         assert_eq!([&whole.body[..100], &rest.body].concat(), whole.body);
         let range = format!("bytes 100-{}/{}", whole.body.len() - 1, whole.body.len());
-        assert_eq!((rest.header("content-range"), rest.header("etag")), (&*range, whole.header("etag")));
+        assert_eq!(
+            (rest.header("content-range"), rest.header("etag")),
+            (&*range, whole.header("etag"))
+        );
     }
 }
 
