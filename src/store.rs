@@ -15,6 +15,7 @@
 //! What is stored is not trusted: every byte that leaves the store was held
 //! against a digest the caller got from the registry.
 
+mod assets;
 mod attachments;
 mod backend;
 mod beneath;
@@ -46,12 +47,12 @@ mod unpack;
 mod uploads;
 mod writers;
 
+pub use assets::AssetFile;
 pub use download::ArchiveBytes;
 pub use encoded::{EncodedForm, EncodedForms, is_encodable};
 pub use error::{Doing, StoreError};
 pub use examine::{Examination, examine};
 pub use mend::Kept;
-pub use objects::AssetFile;
 pub use presign::SentAs;
 pub use s3::{SentPart, SignedRequest};
 pub use sent::Fetched;

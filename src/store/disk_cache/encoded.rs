@@ -1,48 +1,32 @@
 //! Where pages in shorter forms are: `<hex>/<digest of the file>.<coding>`, with an index.
 
+mod draft;
+
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read, Seek};
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+pub(in crate::store) use draft::EncodedDraft;
 
 use super::DiskCache;
 use super::index::{Fingerprint, Index};
 use super::{is_not_the_file, measure};
 use crate::model::{ContentCoding, ContentHash, FileDigest, FileEntry, StreamHasher};
-use crate::store::durable::{create_private_dir, remove_tree};
+use crate::store::durable::remove_tree;
 use crate::store::encoded::{EncodedForm, EncodedForms, EncodedTable, codec};
 use crate::store::layout::hash_of_folder;
 use crate::store::{StoreError, beneath};
-
-const INDEX: &str = "index.json";
-/// More than the index of the largest bundle has.
-const MAX_INDEX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The forms of the bundles in the cache.
 #[derive(Debug)]
 pub(super) struct EncodedFiles {
     folder: PathBuf,
     tables: RwLock<HashMap<ContentHash, Arc<EncodedTable>>>,
-}
-
-/// Forms in the making, in a folder that goes away with this unless it is kept.
-pub(in crate::store) struct EncodedDraft {
-    folder: PathBuf,
-    table: EncodedTable,
-    bytes: u64,
-}
-
-/// What the index file says.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Listing {
-    recipe: String,
-    files: EncodedTable,
 }
 
 impl EncodedFiles {
@@ -96,7 +80,7 @@ impl DiskCache {
 
     /// Takes over what another process has made, if all of it is there.
     pub(in crate::store) fn adopt_encoded(&self, hash: ContentHash, recipe: &str) -> bool {
-        let Some(table) = listed(&self.encoded.of(&hash), recipe) else { return false };
+        let Some(table) = draft::listed(&self.encoded.of(&hash), recipe) else { return false };
         let index = self.index();
         let is_unpacked = index.bytes_of(&hash).is_some();
         if is_unpacked {
@@ -107,9 +91,7 @@ impl DiskCache {
 
     /// Begins to make the forms of a bundle.
     pub(in crate::store) fn draft_encoded(&self) -> Result<EncodedDraft, StoreError> {
-        let folder = self.tmp.join(Uuid::new_v4().to_string());
-        create_private_dir(&folder).map_err(StoreError::io("keep compressed pages"))?;
-        Ok(EncodedDraft { folder, table: EncodedTable::new(), bytes: 0 })
+        EncodedDraft::begin(self.tmp.join(Uuid::new_v4().to_string()))
     }
 
     /// Keeps the forms of a bundle that is unpacked still, in the place of those there were.
@@ -122,23 +104,19 @@ impl DiskCache {
         mut draft: EncodedDraft,
         recipe: &str,
     ) -> Result<(), StoreError> {
-        let io = StoreError::io("keep compressed pages");
-        let files = std::mem::take(&mut draft.table);
-        let listing = Listing { recipe: recipe.to_owned(), files };
-        let text = serde_json::to_vec(&listing).expect("digests and numbers are JSON");
-        write(&draft.folder, INDEX, &text).map_err(&io)?;
-        let bytes = draft.bytes + text.len() as u64;
+        let table = draft.finish(recipe)?;
         self.discard(&self.encoded.of(&hash))?;
         let mut index = self.index();
         let Some(unpacked) = index.bytes_of(&hash) else { return Ok(()) };
-        if unpacked.saturating_add(bytes) > self.limit {
+        if unpacked.saturating_add(draft.bytes) > self.limit {
             self.encoded.learn(hash, EncodedTable::new());
             return Ok(());
         }
         // With the index locked: who removes the bundle finds all of it or nothing.
-        fs::rename(&draft.folder, self.encoded.of(&hash)).map_err(&io)?;
-        index.set_encoded(&hash, bytes);
-        self.encoded.learn(hash, listing.files);
+        fs::rename(&draft.folder, self.encoded.of(&hash))
+            .map_err(StoreError::io("keep compressed pages"))?;
+        index.set_encoded(&hash, draft.bytes);
+        self.encoded.learn(hash, table);
         drop(index);
         self.make_room(0)
     }
@@ -241,63 +219,6 @@ impl DiskCache {
     }
 }
 
-impl EncodedDraft {
-    /// Makes the forms of `file`, as far as each is shorter by a twentieth or more.
-    pub(in crate::store) fn add(
-        &mut self,
-        entry: &FileEntry,
-        file: File,
-    ) -> Result<(), StoreError> {
-        let io = StoreError::io("compress a page");
-        let bytes = read_up_to(file, entry.size).map_err(&io)?;
-        if StreamHasher::digest(&bytes) != *entry.sha256.as_bytes() {
-            return Err(io(io::Error::other("the file changed meanwhile")));
-        }
-        let mut forms = EncodedForms::default();
-        for coding in ContentCoding::MADE {
-            let encoded = codec::encode(coding, &bytes).map_err(&io)?;
-            if encoded.len() > bytes.len() - bytes.len() / 20 {
-                continue;
-            }
-            write(&self.folder, &file_name(&entry.sha256, coding), &encoded).map_err(&io)?;
-            let sha256 = StreamHasher::digest(&encoded).into();
-            let form = EncodedForm { bytes: encoded.len() as u64, sha256 };
-            forms.set(coding, form);
-            self.bytes += form.bytes;
-        }
-        if forms != EncodedForms::default() {
-            self.table.insert(entry.sha256, forms);
-        }
-        Ok(())
-    }
-}
-
-impl Drop for EncodedDraft {
-    fn drop(&mut self) {
-        if let Err(error) = remove_tree(&self.folder) {
-            tracing::warn!(%error, "Could not remove half compressed pages: {error}");
-        }
-    }
-}
-
-/// What the index in `folder` says, if it was made by this recipe and every form it names
-/// is there.
-fn listed(folder: &Path, recipe: &str) -> Option<EncodedTable> {
-    let index = beneath::open(folder, INDEX).ok()?;
-    let listing: Listing =
-        serde_json::from_slice(&read_up_to(index, MAX_INDEX_BYTES).ok()?).ok()?;
-    let is_there = |digest: &FileDigest, coding: ContentCoding, bytes: u64| {
-        let metadata = fs::symlink_metadata(folder.join(file_name(digest, coding)));
-        metadata.is_ok_and(|metadata| metadata.is_file() && metadata.len() == bytes)
-    };
-    let complete = listing.files.iter().all(|(digest, forms)| {
-        ContentCoding::MADE
-            .into_iter()
-            .all(|coding| forms.of(coding).is_none_or(|form| is_there(digest, coding, form.bytes)))
-    });
-    (listing.recipe == recipe && complete).then_some(listing.files)
-}
-
 fn file_name(digest: &FileDigest, coding: ContentCoding) -> String {
     format!("{digest}.{}", coding.as_str())
 }
@@ -313,8 +234,4 @@ fn read_up_to(file: File, bytes: u64) -> io::Result<Vec<u8>> {
     let mut read = Vec::with_capacity(usize::try_from(expected).unwrap_or(0));
     file.take(bytes.saturating_add(1)).read_to_end(&mut read)?;
     Ok(read)
-}
-
-fn write(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    beneath::create_new(folder, name)?.write_all(bytes)
 }

@@ -19,9 +19,9 @@ use crate::web::server::FileSender;
 /// as much as copying this a few times over; twice this is in memory for each client.
 const PIECE_BYTES: usize = 256 * 1024;
 
-/// How far two bytes are apart of which the kernel is asked whether it has them: what it
-/// reads ahead in one go, by its default.
-const PROBE_BYTES: usize = 128 * 1024;
+/// How far two bytes are apart of which the kernel is asked whether it has them. It drops and
+/// reads pages in runs, and asking costs as much as sending a few of them.
+const PROBE_BYTES: usize = 256 * 1024;
 
 /// Takes a piece when the one before is on its way, and no sooner.
 pub(super) struct FileBody {
