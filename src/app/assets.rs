@@ -89,10 +89,10 @@ impl App {
         coding: ContentCoding,
     ) -> Result<Option<AssetFile>, AssetError> {
         let (version, file) = (&asset.version, asset.entry());
-        Ok(match coding {
-            ContentCoding::Identity => Some(self.bundles.asset(version, file).await?),
-            made => self.bundles.encoded_asset(version.content_hash, file, made).await?,
-        })
+        if coding == ContentCoding::Identity {
+            return Ok(Some(self.bundles.asset(version, file).await?));
+        }
+        Ok(self.bundles.encoded_asset(version.content_hash, file, coding).await?)
     }
 
     /// The same, read whole: for what is kept in memory.
@@ -102,10 +102,10 @@ impl App {
         coding: ContentCoding,
     ) -> Result<Option<Bytes>, AssetError> {
         let (version, file) = (&asset.version, asset.entry());
-        Ok(match coding {
-            ContentCoding::Identity => Some(self.bundles.asset_bytes(version, file).await?),
-            made => self.bundles.encoded_bytes(version.content_hash, file, made).await?,
-        })
+        if coding == ContentCoding::Identity {
+            return Ok(Some(self.bundles.asset_bytes(version, file).await?));
+        }
+        Ok(self.bundles.encoded_bytes(version.content_hash, file, coding).await?)
     }
 }
 

@@ -112,7 +112,7 @@ impl BundleStore {
     ) -> Result<(), StoreError> {
         let hash = version.content_hash;
         let encoding = Arc::clone(&self.inner.encoding);
-        let _one = encoding.acquire_owned().await.expect("the semaphore is never closed");
+        let _one = encoding.acquire_owned().await;
         if self.inner.cache.knows_encoded(&hash) {
             return Ok(());
         }

@@ -9,7 +9,7 @@ use crate::store::{StoreError, is_encodable};
 
 /// How long a bundle is left alone whose pages were to be compressed: else every
 /// request would try again what cannot be done.
-pub(super) const PAUSE: Duration = Duration::from_secs(60);
+pub(super) const PAUSE: Duration = Duration::from_mins(1);
 
 impl App {
     /// Makes the shorter forms of the pages of `version`, unless they are there.

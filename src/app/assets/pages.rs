@@ -11,7 +11,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::HeaderMap;
 use quick_cache::sync::{Cache, DefaultLifecycle};
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use quick_cache::{DefaultHashBuilder, Options, OptionsBuilder, Weighter};
 
 use super::Asset;
 use super::encoding::PAUSE;
@@ -21,7 +21,7 @@ use crate::model::{ContentCoding, ContentHash};
 /// What one page takes besides its body: two maps of a dozen headers.
 const HEAD_BYTES: u64 = 4096;
 /// Parts of the memory that have a lock and a limit each.
-const SHARDS: u64 = 4;
+const SHARDS: usize = 4;
 
 /// One form of a page file, and its answer as far as it is always the same.
 #[derive(Clone, Debug)]
@@ -67,18 +67,11 @@ impl Pages {
     /// An empty memory.
     pub fn new(config: &ExtUiConfig) -> Self {
         let bytes = config.memory_cache_bytes;
-        let items = usize::try_from(bytes / HEAD_BYTES / 4).unwrap_or(usize::MAX);
-        let options = OptionsBuilder::new()
-            .shards(SHARDS as usize)
-            .estimated_items_capacity(items)
-            .weight_capacity(bytes)
-            .build()
-            .expect("all that has no default is set");
         let (hasher, lifecycle) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
         // What does not fit into a part of the memory would be read in vain.
-        let fitting = (bytes / SHARDS).saturating_sub(HEAD_BYTES);
+        let fitting = (bytes / SHARDS as u64).saturating_sub(HEAD_BYTES);
         Self {
-            cache: Cache::with_options(options, Weight, hasher, lifecycle),
+            cache: Cache::with_options(options(bytes), Weight, hasher, lifecycle),
             max_file_bytes: config.memory_cache_file_bytes.min(fitting),
             encoded: Mutex::default(),
         }
@@ -120,6 +113,16 @@ impl Pages {
         }
         is_time
     }
+}
+
+fn options(bytes: u64) -> Options {
+    let items = usize::try_from(bytes / HEAD_BYTES / 4).unwrap_or(usize::MAX);
+    OptionsBuilder::new()
+        .shards(SHARDS)
+        .estimated_items_capacity(items)
+        .weight_capacity(bytes)
+        .build()
+        .expect("all that has no default is set")
 }
 
 impl Key {

@@ -29,15 +29,15 @@ pub(in crate::store) fn encode(coding: ContentCoding, mut bytes: &[u8]) -> io::R
             brotli::BrotliCompress(&mut bytes, &mut encoded, &params)?;
         }
         ContentCoding::Zstd => {
-            let mut encoder = zstd::Encoder::new(&mut encoded, ZSTD_LEVEL)?;
-            encoder.set_pledged_src_size(Some(bytes.len() as u64))?;
-            encoder.write_all(bytes)?;
-            encoder.finish()?;
+            let mut writer = zstd::Encoder::new(&mut encoded, ZSTD_LEVEL)?;
+            writer.set_pledged_src_size(Some(bytes.len() as u64))?;
+            writer.write_all(bytes)?;
+            writer.finish()?;
         }
         ContentCoding::Gzip => {
-            let mut encoder = GzEncoder::new(&mut encoded, Compression::new(GZIP_LEVEL));
-            encoder.write_all(bytes)?;
-            encoder.finish()?;
+            let mut writer = GzEncoder::new(&mut encoded, Compression::new(GZIP_LEVEL));
+            writer.write_all(bytes)?;
+            writer.finish()?;
         }
         ContentCoding::Identity => encoded.extend_from_slice(bytes),
     }

@@ -34,10 +34,8 @@ impl AcceptEncoding {
                 }
             }
         }
-        let unnamed = |coding| match coding {
-            ContentCoding::Identity => others.unwrap_or(LEAST),
-            _ => others.unwrap_or(0),
-        };
+        let unnamed =
+            |coding| others.unwrap_or(if coding == ContentCoding::Identity { LEAST } else { 0 });
         let weight = |n: usize| weights[n].unwrap_or_else(|| unnamed(ALL[n]));
         Self(std::array::from_fn(weight))
     }

@@ -152,13 +152,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_part_comes_whole_and_in_order() {
-        let bytes: Vec<u8> = (0..700_000_u32).map(|n| (n % 251) as u8).collect();
+        let bytes: Vec<u8> = (0..=250).cycle().take(700_000).collect();
         for part in [0..700_000, 1..2, 262_143..524_289, 699_999..700_000, 5..5] {
-            let slice = bytes[part.start as usize..part.end as usize].to_vec();
+            let asked = part.start as u64..part.end as u64;
 
-            let body = FileBody::new(file(&bytes), part, None).collect().await.unwrap();
+            let body = FileBody::new(file(&bytes), asked, None).collect().await.unwrap();
 
-            assert_eq!(body.to_bytes(), slice);
+            assert_eq!(body.to_bytes(), bytes[part]);
         }
     }
 
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn what_was_just_written_is_in_memory() {
-        let file = file(&[1; 300_000]);
+        let file = file(&vec![1; 300_000]);
 
         // A file system that cannot say is read from instead.
         assert!(is_in_memory(&file, 10, 299_990).unwrap_or(true));

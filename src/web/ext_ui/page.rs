@@ -19,10 +19,10 @@ pub(super) fn form_of(
     there: &EncodedForms,
     coding: ContentCoding,
 ) -> Option<EncodedForm> {
-    match coding {
-        ContentCoding::Identity => Some(EncodedForm { bytes: file.size, sha256: file.sha256 }),
-        made => there.of(made),
+    if coding == ContentCoding::Identity {
+        return Some(EncodedForm { bytes: file.size, sha256: file.sha256 });
     }
+    there.of(coding)
 }
 
 /// What is known of a form of a page without touching its file; `None` if it is not there.

@@ -16,13 +16,12 @@ pub(super) const CODINGS: [&str; 3] = ["br", "zstd", "gzip"];
 
 /// A script that compresses well, of at least so many bytes.
 pub(super) fn script(bytes: usize) -> String {
+    let line = |n: usize| format!("export const answer{n} = {};\n", n * 7919);
     let mut text = String::new();
-    for n in 0.. {
-        if text.len() >= bytes {
-            break;
-        }
-        text += &format!("export const answer{n} = {};\n", n * 7919);
-    }
+    (0..).map(line).take_while(|line| {
+        text.push_str(line);
+        text.len() < bytes
+    }).for_each(drop);
     text
 }
 

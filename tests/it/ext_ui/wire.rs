@@ -29,8 +29,8 @@ impl Wire {
             ServerConfig { listen: "127.0.0.1:0".parse().unwrap(), ..ServerConfig::default() };
         let bound = bind(&config).await.unwrap();
         let address = bound.local_addr();
-        let router = || web::router(Arc::clone(&app.app));
-        let routes = Routes { main: router(), ext_ui: router() };
+        let main = web::router(Arc::clone(&app.app));
+        let routes = Routes { main, ext_ui: axum::Router::new() };
         tokio::spawn(async move { serve(bound, routes, &config, std::future::pending()).await });
         Self { app, address }
     }
