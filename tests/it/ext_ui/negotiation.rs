@@ -17,7 +17,8 @@ pub(super) const CODINGS: [&str; 3] = ["br", "zstd", "gzip"];
 /// A script that compresses well, of at least so many bytes.
 pub(super) fn script(bytes: usize) -> String {
     // No line is shorter than 26 bytes.
-    (0..=bytes / 26).map(|n| format!("export const answer{n} = {};\n", n * 7919)).collect()
+    let line = |n: usize| format!("export const answer{n} = {};\n", n * 7919);
+    (0..=bytes / 26).map(line).collect::<Vec<_>>().concat()
 }
 
 /// The file below `ui/` that is in every form, with others that are not.
