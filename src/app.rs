@@ -60,6 +60,7 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     pub registry: Registry,
     pub bundles: BundleStore,
+    pub pages: assets::Pages,
     pub runner: Arc<Runner>,
     pub trust: Arc<TrustBundle>,
     pub metrics: Arc<Metrics>,

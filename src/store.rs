@@ -9,11 +9,13 @@
 //! out as they are, `attachments` are files beside them), `quarantine` keeps those
 //! that wait, `sweep` removes what nobody refers to. `presign` signs addresses for
 //! others to send to, `sent` takes what arrived there. `probe` finds out what a store
-//! can do, `examine` remembers it. `disk_cache` holds unpacked files, filled by `unpack`.
+//! can do, `examine` remembers it. `disk_cache` holds unpacked files, filled by `unpack`,
+//! and pages in the shorter forms that `encoded` makes of them.
 //!
 //! What is stored is not trusted: every byte that leaves the store was held
 //! against a digest the caller got from the registry.
 
+mod assets;
 mod attachments;
 mod backend;
 mod beneath;
@@ -21,6 +23,7 @@ mod directory;
 mod disk_cache;
 mod download;
 mod durable;
+mod encoded;
 mod error;
 mod examine;
 mod file_writer;
@@ -44,11 +47,12 @@ mod unpack;
 mod uploads;
 mod writers;
 
+pub use assets::AssetFile;
 pub use download::ArchiveBytes;
+pub use encoded::{EncodedForm, EncodedForms, is_encodable};
 pub use error::{Doing, StoreError};
 pub use examine::{Examination, examine};
 pub use mend::Kept;
-pub use objects::AssetFile;
 pub use presign::SentAs;
 pub use s3::{SentPart, SignedRequest};
 pub use sent::Fetched;
@@ -115,6 +119,8 @@ struct Inner {
     /// Held while a bundle is unpacked: the others wait and then find it.
     filling: PerBundle,
     fills: Arc<Semaphore>,
+    /// Whose pages are compressed: one bundle at a time.
+    encoding: Arc<Semaphore>,
     /// Bundles put since the last sweep: their row may be about to come.
     fresh: Mutex<HashSet<(Place, ContentHash)>>,
     /// Archives found damaged, so that each request does not read one to its end again.
@@ -193,6 +199,7 @@ impl BundleStore {
             settling: PerBundle::default(),
             filling: PerBundle::default(),
             fills: Arc::new(Semaphore::new(MAX_FILLS)),
+            encoding: Arc::new(Semaphore::new(1)),
             fresh: Mutex::default(),
             broken: Mutex::default(),
             facts: Mutex::default(),

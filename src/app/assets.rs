@@ -1,10 +1,19 @@
-//! Opening a file of an extension's pages.
+//! Finding and reading a file of an extension's pages.
+
+mod encoding;
+mod pages;
+
+pub use pages::{Page, Pages};
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::App;
-use crate::model::{AssetPath, ContentHash, ExtensionName, ExtensionVersion, FileEntry};
-use crate::store::{AssetFile, StoreError};
+use crate::model::{
+    AssetPath, ContentCoding, ContentHash, ExtensionName, ExtensionVersion, FileEntry,
+};
+use crate::store::{AssetFile, EncodedForms, StoreError, is_encodable};
 
 /// Where a page file is: name, hash and path as the URL gave them, parsed.
 #[derive(Clone, Debug)]
@@ -54,9 +63,49 @@ impl App {
         Ok(Asset { version: Arc::clone(version), index })
     }
 
-    /// Opens a found file; its bytes have been held against its digest.
-    pub async fn open_asset(&self, asset: &Asset) -> Result<AssetFile, AssetError> {
-        Ok(self.bundles.asset(&asset.version, asset.entry()).await?)
+    /// Whether answers about a file differ by what a client decodes.
+    pub fn is_negotiable(&self, asset: &Asset) -> bool {
+        is_encodable(asset.entry(), self.config.ext_ui.compress_max_file_bytes)
+    }
+
+    /// The shorter forms of a file that can be sent now. If nobody knows, they are
+    /// made in the background.
+    pub fn encoded_forms(&self, asset: &Asset) -> EncodedForms {
+        if !self.is_negotiable(asset) {
+            return EncodedForms::default();
+        }
+        let (hash, file) = (&asset.version.content_hash, &asset.entry().sha256);
+        self.bundles.encoded_forms(hash, file).unwrap_or_else(|| {
+            self.encode_in_background(&asset.version);
+            EncodedForms::default()
+        })
+    }
+
+    /// Opens a form of a found file; its bytes have been held against its digest. `None`
+    /// if there is no such form, which never is so of the file itself.
+    pub async fn open_asset(
+        &self,
+        asset: &Asset,
+        coding: ContentCoding,
+    ) -> Result<Option<AssetFile>, AssetError> {
+        let (version, file) = (&asset.version, asset.entry());
+        if coding == ContentCoding::Identity {
+            return Ok(Some(self.bundles.asset(version, file).await?));
+        }
+        Ok(self.bundles.encoded_asset(version.content_hash, file, coding).await?)
+    }
+
+    /// The same, read whole: for what is kept in memory.
+    pub async fn read_asset(
+        &self,
+        asset: &Asset,
+        coding: ContentCoding,
+    ) -> Result<Option<Bytes>, AssetError> {
+        let (version, file) = (&asset.version, asset.entry());
+        if coding == ContentCoding::Identity {
+            return Ok(Some(self.bundles.asset_bytes(version, file).await?));
+        }
+        Ok(self.bundles.encoded_bytes(version.content_hash, file, coding).await?)
     }
 }
 
@@ -64,6 +113,11 @@ impl Asset {
     /// The file's row in the file table.
     pub fn entry(&self) -> &FileEntry {
         &self.version.files[self.index]
+    }
+
+    /// The version that the file is of.
+    pub fn version(&self) -> &ExtensionVersion {
+        &self.version
     }
 }
 

@@ -208,6 +208,7 @@ impl App {
             tracing::warn!(bundle.hash = %version.content_hash, "Kept a quarantined copy: {error}");
         }
         self.prepare_in_background(&version);
+        self.encode_in_background(&version);
         tracing::info!(
             extension.name = %version.name,
             extension.version = %version.version,

@@ -166,7 +166,10 @@ impl App {
                 let (name, version) = (name.clone(), version.clone());
                 Err(DownloadError::UnknownVersion { name, version }.into())
             }
-            Some(0) => Ok(tombstone),
+            Some(0) => {
+                self.pages.forget(&tombstone.content_hash);
+                Ok(tombstone)
+            }
             Some(count) => {
                 Err(RemovalError::InUse { name: name.clone(), version: version.clone(), count })
             }

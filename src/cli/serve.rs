@@ -15,6 +15,7 @@ use super::failure::{Exit, Failure};
 use super::interrupt::Signals;
 use super::settings_args::SettingsArgs;
 use crate::app::App;
+use crate::app::assets::Pages;
 use crate::app::clock::{Clock, SystemClock};
 use crate::app::compile::{note_confinement, runner_parts};
 use crate::app::master_key::MasterKey;
@@ -171,6 +172,7 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         clock,
         registry,
         bundles,
+        pages: Pages::new(&config.ext_ui),
         runner: Arc::new(runner),
         trust: Arc::new(trust),
         metrics,

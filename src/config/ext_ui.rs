@@ -22,11 +22,24 @@ pub struct ExtUiConfig {
     pub revalidate_documents: bool,
     /// Hours the pages of a replaced version are still served.
     pub previous_version_hours: u32,
+    /// Bytes of page files kept in memory; 0 keeps none.
+    pub memory_cache_bytes: u64,
+    /// Bytes of the largest page file kept in memory.
+    pub memory_cache_file_bytes: u64,
+    /// Bytes of the largest page file that is also kept compressed; 0 compresses none.
+    pub compress_max_file_bytes: u64,
 }
 
 impl Default for ExtUiConfig {
     fn default() -> Self {
-        Self { public_base: None, revalidate_documents: false, previous_version_hours: 24 }
+        Self {
+            public_base: None,
+            revalidate_documents: false,
+            previous_version_hours: 24,
+            memory_cache_bytes: 64 * 1024 * 1024,
+            memory_cache_file_bytes: 256 * 1024,
+            compress_max_file_bytes: 8 * 1024 * 1024,
+        }
     }
 }
 

@@ -80,6 +80,9 @@ const RANGES: &[(&str, u64, u64)] = &[
     ("gateway.max_body_bytes", 0, 64 * GIB),
     ("gateway.max_response_bytes", 1, 64 * GIB),
     ("ext_ui.previous_version_hours", 0, 24 * 365),
+    ("ext_ui.memory_cache_bytes", 0, 64 * GIB),
+    ("ext_ui.memory_cache_file_bytes", 0, 16 * MIB),
+    ("ext_ui.compress_max_file_bytes", 0, 64 * MIB),
 ];
 
 pub(super) fn check(config: &Config, findings: &mut Findings) {

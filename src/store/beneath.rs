@@ -10,10 +10,30 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{Errno, Result};
 
+/// Opening a FIFO would wait for a writer; the caller refuses it by its kind.
+const READING: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+
 /// Opens `relative`, a path of plain segments, for reading.
 pub(super) fn open(folder: &Path, relative: &str) -> Result<File> {
-    // Opening a FIFO would wait for a writer; the caller refuses it by its kind.
-    at(folder, relative, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty())
+    at(folder, relative, READING, Mode::empty())
+}
+
+/// The same, if the kernel can do it without the disk: an async thread may wait for this.
+/// Fails on kernels before 5.12, too.
+#[cfg(target_os = "linux")]
+pub(super) fn open_at_once(folder: &Path, relative: &str) -> Result<File> {
+    use rustix::fs::{ResolveFlags, openat2};
+
+    let at_once = ResolveFlags::CACHED;
+    let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = openat2(CWD, folder, flags, Mode::empty(), at_once)?;
+    let flags = READING | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    openat2(folder, relative, flags, Mode::empty(), WITHOUT_LINKS | at_once).map(File::from)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn open_at_once(_: &Path, _: &str) -> Result<File> {
+    Err(Errno::NOSYS)
 }
 
 /// Makes the file `relative` for writing. Its folder must be there and it must not.
@@ -34,16 +54,19 @@ fn at(folder: &Path, relative: &str, flags: OFlags, mode: Mode) -> Result<File> 
 }
 
 #[cfg(target_os = "linux")]
+const WITHOUT_LINKS: rustix::fs::ResolveFlags = {
+    use rustix::fs::ResolveFlags;
+    ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS)
+};
+
+#[cfg(target_os = "linux")]
 fn in_one_call(
     folder: BorrowedFd<'_>,
     relative: &str,
     flags: OFlags,
     mode: Mode,
 ) -> Result<OwnedFd> {
-    use rustix::fs::{ResolveFlags, openat2};
-
-    let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    openat2(folder, relative, flags, mode, beneath)
+    rustix::fs::openat2(folder, relative, flags, mode, WITHOUT_LINKS)
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -99,6 +122,7 @@ mod tests {
 
         for relative in ["folder/c", "file"] {
             assert!(both(folder.path(), relative).iter().all(Result::is_err), "{relative}");
+            assert_eq!(open_at_once(folder.path(), relative).err(), Some(Errno::LOOP));
         }
     }
 

@@ -5,7 +5,10 @@
 //! process and again when anything about it changed; what does not match is
 //! thrown away with its whole bundle and unpacked again.
 
+mod encoded;
 mod index;
+
+pub(super) use encoded::EncodedDraft;
 
 use std::fs::{self, File};
 use std::io::{self, Seek};
@@ -15,6 +18,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustix::io::Errno;
 use uuid::Uuid;
 
+use self::encoded::EncodedFiles;
 use self::index::{Fingerprint, Index};
 use super::durable::{create_private_dir, empty_dir, remove_tree, sync_dir, sync_tree};
 use super::layout::hash_of_folder;
@@ -29,6 +33,7 @@ pub(super) struct DiskCache {
     tmp: PathBuf,
     limit: u64,
     index: Mutex<Index>,
+    encoded: EncodedFiles,
 }
 
 impl DiskCache {
@@ -36,12 +41,14 @@ impl DiskCache {
     pub(super) fn open(folder: &Path, limit: u64) -> Result<Self, StoreError> {
         let io = StoreError::io("open its cache");
         let (unpacked, tmp) = (folder.join("unpacked"), folder.join("tmp"));
-        for folder in [folder, &unpacked, &tmp] {
+        let encoded = folder.join("encoded");
+        for folder in [folder, &unpacked, &encoded, &tmp] {
             create_private_dir(folder).map_err(&io)?;
         }
         empty_dir(&tmp).map_err(&io)?;
-        let index = Mutex::new(survey(&unpacked).map_err(&io)?);
-        let cache = Self { unpacked, tmp, limit, index };
+        let mut index = survey(&unpacked).map_err(&io)?;
+        let encoded = EncodedFiles::survey(encoded, &mut index).map_err(&io)?;
+        let cache = Self { unpacked, tmp, limit, index: Mutex::new(index), encoded };
         cache.make_room(0)?;
         Ok(cache)
     }
@@ -49,6 +56,21 @@ impl DiskCache {
     /// A folder on the same disk for files that pass through.
     pub(super) fn tmp(&self) -> &Path {
         &self.tmp
+    }
+
+    /// The file, if that can be said at once: it was checked in this process, is what
+    /// it was then, and the disk need not be asked.
+    pub(super) fn open_at_once(&self, hash: &ContentHash, entry: &FileEntry) -> Option<File> {
+        let name = format!("{}/{}", hash.hex(), entry.path);
+        let file = beneath::open_at_once(&self.unpacked, &name).ok()?;
+        self.was_checked(hash, entry.path.as_str(), entry.size, &file).then_some(file)
+    }
+
+    fn was_checked(&self, hash: &ContentHash, name: &str, size: u64, file: &File) -> bool {
+        let Ok(metadata) = file.metadata() else { return false };
+        metadata.is_file()
+            && metadata.len() == size
+            && self.index().use_file(hash, name, &Fingerprint::from(&metadata))
     }
 
     /// The file, if it is here and is the one that was verified.
@@ -73,14 +95,14 @@ impl DiskCache {
             return Ok(false);
         }
         let fingerprint = Fingerprint::from(&metadata);
-        if self.index().use_file(hash, &entry.path, &fingerprint) {
+        if self.index().use_file(hash, entry.path.as_str(), &fingerprint) {
             return Ok(true);
         }
         let (size, digest) = StreamHasher::of_reader(&mut *file)?;
         file.rewind()?;
         let same = size == entry.size && digest == *entry.sha256.as_bytes();
         if same {
-            self.index().remember(hash, &entry.path, fingerprint);
+            self.index().remember(hash, entry.path.as_str(), fingerprint);
         }
         Ok(same)
     }
@@ -121,10 +143,16 @@ impl DiskCache {
     /// Forgets and removes a bundle. Files that are open stay readable.
     pub(super) fn remove(&self, hash: &ContentHash) -> Result<(), StoreError> {
         self.index().remove(hash);
+        self.encoded.forget(hash);
+        let folders = [self.encoded.of(hash), self.unpacked.join(hash.hex())];
+        folders.iter().try_for_each(|folder| self.discard(folder))
+    }
+
+    /// Removes a folder, moved first: nobody finds half of it.
+    fn discard(&self, folder: &Path) -> Result<(), StoreError> {
         let io = StoreError::io("remove unpacked files");
         let away = self.tmp.join(Uuid::new_v4().to_string());
-        // Moved first: nobody finds half a bundle.
-        match fs::rename(self.unpacked.join(hash.hex()), &away) {
+        match fs::rename(folder, &away) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other.map_err(&io)?,
         }

@@ -1,6 +1,5 @@
 //! Putting verified bundles and reading them back.
 
-use std::fs::File;
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
@@ -15,17 +14,6 @@ use super::unpack::StoredArchive;
 use super::{BundleStore, Doing, StoreError};
 use crate::model::{ContentHash, ExtensionVersion, FileEntry, KeyId};
 use crate::trust::VerifiedBundle;
-
-/// How often a file is looked for that was unpacked and is gone again: other
-/// bundles can push it out at once when the cache is small.
-const FILL_ATTEMPTS: usize = 3;
-
-/// An open file of a bundle whose digest was checked.
-#[derive(Debug)]
-pub struct AssetFile {
-    pub file: File,
-    pub size: u64,
-}
 
 impl BundleStore {
     /// Stores a verified bundle. Storing it twice changes nothing, but objects
@@ -144,52 +132,11 @@ impl BundleStore {
         self.with_archive(version, reading, extract).await
     }
 
-    /// A file of `version`, open and checked.
-    pub async fn asset(
-        &self,
-        version: &ExtensionVersion,
-        file: &FileEntry,
-    ) -> Result<AssetFile, StoreError> {
-        let hash = version.content_hash;
-        if version.file(&file.path) != Some(file) {
-            return Err(StoreError::NotFound { key: format!("{}/{}", hash.hex(), file.path) });
-        }
-        if let Some(found) = self.cached(hash, file).await? {
-            return Ok(found);
-        }
-        for _ in 0..FILL_ATTEMPTS {
-            let filling = self.inner.filling.lock(hash).await;
-            // Whoever had the lock before may have filled it.
-            if let Some(found) = self.cached(hash, file).await? {
-                return Ok(found);
-            }
-            let inner = Arc::clone(&self.inner);
-            self.with_archive(version, filling, move |archive| inner.cache.fill(archive)).await?;
-            if let Some(found) = self.cached(hash, file).await? {
-                return Ok(found);
-            }
-        }
-        Err(StoreError::unavailable("keep unpacked files", "the cache is too small for its use"))
-    }
-
-    async fn cached(
-        &self,
-        hash: ContentHash,
-        file: &FileEntry,
-    ) -> Result<Option<AssetFile>, StoreError> {
-        let (inner, file) = (Arc::clone(&self.inner), file.clone());
-        blocking("open a file", move || {
-            let opened = inner.cache.open_file(&hash, &file)?;
-            Ok(opened.map(|opened| AssetFile { file: opened, size: file.size }))
-        })
-        .await
-    }
-
     /// Opens the archive of `version` and works on it off the async threads.
     ///
     /// `held` goes with the work: a request that is given up must not let a
     /// second one begin the same.
-    async fn with_archive<T: Send + 'static>(
+    pub(super) async fn with_archive<T: Send + 'static>(
         &self,
         version: &ExtensionVersion,
         held: OwnedMutexGuard<()>,

@@ -1,8 +1,15 @@
 //! Conditional and range requests (RFC 9110 sections 13 and 14), for files whose
 //! content never changes under their tag.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http_body::Frame;
 
 /// The part of a file that a request asks for.
 #[derive(Debug, PartialEq)]
@@ -23,24 +30,54 @@ pub(super) fn is_fresh(headers: &HeaderMap, etag: &str) -> bool {
         .any(|tag| tag == etag || tag == "*")
 }
 
+/// 304: the client's copy is good. It says nothing of a length: the router would
+/// write that of the empty body, and a client would take it for the file's (section 8.6).
+pub(super) fn unchanged(headers: HeaderMap) -> Response {
+    let mut response = Response::new(Body::new(NoBody));
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// Ends at once, and does not say before how long it is.
+struct NoBody;
+
+impl http_body::Body for NoBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        true
+    }
+}
+
 impl Range {
-    /// One byte range (section 14.2); anything else is answered whole.
-    pub(super) fn of(headers: &HeaderMap, etag: &str, size: u64) -> Self {
+    /// One byte range (section 14.2); anything else is answered whole. The tag is the
+    /// strong one of the file.
+    pub(super) fn of(headers: &HeaderMap, etag: impl FnOnce() -> String, size: u64) -> Self {
         let Some(value) = headers.get(header::RANGE).and_then(|value| value.to_str().ok()) else {
             return Self::Whole;
         };
         // The part is of another file if the tag changed.
-        if headers.get(header::IF_RANGE).is_some_and(|tag| tag != etag) {
+        if headers.get(header::IF_RANGE).is_some_and(|tag| *tag != *etag()) {
             return Self::Whole;
         }
-        let Some(spec) = value.strip_prefix("bytes=").filter(|spec| !spec.contains(',')) else {
+        // Names of units have no case (section 14.1).
+        let spec = value.split_once('=').filter(|(unit, _)| unit.eq_ignore_ascii_case("bytes"));
+        let Some((first, last)) = spec.and_then(|(_, spec)| spec.trim().split_once('-')) else {
             return Self::Whole;
         };
-        let Some((first, last)) = spec.trim().split_once('-') else { return Self::Whole };
-        let (from, to) = match (first.parse::<u64>(), last.parse::<u64>()) {
-            (Ok(from), Ok(last)) if from <= last => (from, last.saturating_add(1).min(size)),
-            (Ok(from), Err(_)) if last.is_empty() => (from, size),
-            (Err(_), Ok(count)) if first.is_empty() => (size.saturating_sub(count), size),
+        let (from, to) = match (number(first), number(last)) {
+            (Some(from), Some(last)) if from <= last => (from, last.saturating_add(1).min(size)),
+            (Some(from), None) if last.is_empty() => (from, size),
+            (None, Some(count)) if first.is_empty() => (size.saturating_sub(count), size),
             _ => return Self::Whole,
         };
         if from < to { Self::Part(from, to) } else { Self::Impossible }
@@ -70,6 +107,11 @@ impl Range {
     }
 }
 
+/// Digits and nothing else: parsing would take a sign, too.
+fn number(digits: &str) -> Option<u64> {
+    digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
 /// 416: the file has no such bytes.
 pub(super) fn unsatisfiable(size: u64) -> Response {
     let headers = [
@@ -85,7 +127,7 @@ mod tests {
 
     fn asked(range_text: &'static str) -> Range {
         let headers = [(header::RANGE, HeaderValue::from_static(range_text))];
-        Range::of(&headers.into_iter().collect(), "\"a\"", 100)
+        Range::of(&headers.into_iter().collect(), || "\"a\"".to_owned(), 100)
     }
 
     #[test]
@@ -96,7 +138,16 @@ mod tests {
         assert_eq!(asked("bytes=50-999"), Range::Part(50, 100));
         assert_eq!(asked("bytes=100-"), Range::Impossible);
         assert_eq!(asked("bytes=-0"), Range::Impossible);
-        for odd in ["bytes=0-1,5-6", "items=0-1", "bytes=9-1", "bytes=x-y", "bytes="] {
+        assert_eq!(asked("Bytes=0-9"), Range::Part(0, 10));
+        for odd in [
+            "bytes=0-1,5-6",
+            "items=0-1",
+            "bytes=9-1",
+            "bytes=+1-2",
+            "bytes=x-y",
+            "bytes=",
+            "bytes",
+        ] {
             assert_eq!(asked(odd), Range::Whole, "{odd}");
         }
     }

@@ -1,26 +1,51 @@
 //! `/ext-ui/{name}/{hash}/{*path}`: extension pages, immutable by their address.
+//!
+//! Whether a file may be served is asked of the registry on each request. The rest of
+//! an answer is always the same, so it is made once: `page` writes the headers, the
+//! application keeps them in memory with the bodies of small files. Large files come
+//! through `file_body`. A file that compresses well is there in several forms, and
+//! `accept_encoding` says which one a client gets.
 
+mod accept_encoding;
+mod file_body;
+mod page;
+
+use std::ops::Range as Part;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
-use tokio_util::io::ReaderStream;
+use axum::extract::{Extension, State};
+use axum::http::{HeaderMap, Method, header};
+use axum::response::Response;
 
-use super::cache::CachePolicy;
-use super::conditional::{Range, is_fresh, unsatisfiable};
+use super::conditional::{Range, is_fresh, unchanged, unsatisfiable};
 use super::error::ApiError;
 use super::extract::Path;
+use super::server::FileSender;
 use crate::app::App;
-use crate::app::assets::{AssetError, AssetLocation};
-use crate::model::FileEntry;
+use crate::app::assets::{Asset, AssetError, AssetLocation, Page};
+use crate::model::ContentCoding;
+use accept_encoding::AcceptEncoding;
+use file_body::FileBody;
+
+/// From this size on the kernel sends a file from its own memory for less than it costs
+/// to copy the bytes from ours.
+const SENT_FROM_FILE_BYTES: u64 = 32 * 1024;
+
+/// A request for a file that may be served.
+struct Asked<'a> {
+    app: &'a App,
+    asset: Asset,
+    method: Method,
+    headers: HeaderMap,
+    sender: Option<FileSender>,
+}
 
 /// Serves one file. Cookies that came along are neither read nor logged.
 pub(super) async fn show_asset(
     State(app): State<Arc<App>>,
     Path((name, hash, path)): Path<(String, String, String)>,
+    sender: Option<Extension<FileSender>>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -30,27 +55,14 @@ pub(super) async fn show_asset(
     }
     let location = parse_location(&name, &hash, path)?;
     let asset = app.find_asset(&location)?;
-    let file = asset.entry();
-    let kept = lasting_headers(&app, file)?;
-    if is_fresh(&headers, &etag(file)) {
-        return Ok((StatusCode::NOT_MODIFIED, kept).into_response());
+    let sender = sender.map(|Extension(sender)| sender);
+    let asked = Asked { app: &app, asset, method, headers, sender };
+    if let Some(response) = asked.answer(asked.coding()).await? {
+        return Ok(response);
     }
-    let range = Range::of(&headers, &etag(file), file.size);
-    let Some(bytes) = range.bytes(file.size) else { return Ok(unsatisfiable(file.size)) };
-    let mut response = if method == Method::HEAD {
-        Body::empty()
-    } else {
-        let mut opened = tokio::fs::File::from_std(app.open_asset(&asset).await?.file);
-        if bytes.start > 0 {
-            opened.seek(std::io::SeekFrom::Start(bytes.start)).await.map_err(ApiError::internal)?;
-        }
-        let part = opened.take(bytes.end - bytes.start);
-        Body::from_stream(ReaderStream::with_capacity(part, 64 * 1024))
-    }
-    .into_response();
-    *response.headers_mut() = kept;
-    range.describe(&mut response, file.size);
-    Ok(response)
+    // The form is gone. The file itself never is.
+    let response = asked.answer(ContentCoding::Identity).await?;
+    response.ok_or_else(|| ApiError::internal("a page file has no form at all"))
 }
 
 fn parse_location(name: &str, hash: &str, path: String) -> Result<AssetLocation, ApiError> {
@@ -62,25 +74,103 @@ fn parse_location(name: &str, hash: &str, path: String) -> Result<AssetLocation,
     })
 }
 
-/// The headers of a 200, 206 and 304 alike.
-fn lasting_headers(app: &App, file: &FileEntry) -> Result<HeaderMap, ApiError> {
-    let mut headers = HeaderMap::new();
-    let value = |text: String| HeaderValue::try_from(text).map_err(ApiError::internal);
-    headers.insert(header::ETAG, value(etag(file))?);
-    headers.insert(header::CONTENT_TYPE, value(file.media_type.clone())?);
-    let document = file.media_type.starts_with("text/html");
-    let policy = if document && app.config.ext_ui.revalidate_documents {
-        CachePolicy::Revalidate
-    } else {
-        CachePolicy::Immutable
-    };
-    headers.insert(header::CACHE_CONTROL, policy.into());
-    if file.media_type == "application/octet-stream" {
-        headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+impl Asked<'_> {
+    /// The form that is sent.
+    ///
+    /// A part is one of the form that the client has the rest of, as its `If-Range` says,
+    /// and of the file itself if it says nothing: parts of a form are of no use alone.
+    fn coding(&self) -> ContentCoding {
+        if !self.app.is_negotiable(&self.asset) {
+            return ContentCoding::Identity;
+        }
+        let there = self.app.encoded_forms(&self.asset);
+        let accepted = AcceptEncoding::of(&self.headers);
+        let chosen = accepted.choose(there);
+        if !self.headers.contains_key(header::RANGE) {
+            return chosen;
+        }
+        let has_part = |coding: &ContentCoding| {
+            let form = page::form_of(self.asset.entry(), &there, *coding);
+            form.is_some_and(|form| {
+                self.range(form.bytes, || page::etag(&form.sha256)) != Range::Whole
+            })
+        };
+        let mut parts = [ContentCoding::Identity, chosen].into_iter().chain(ContentCoding::MADE);
+        parts.find(|coding| accepted.takes(*coding) && has_part(coding)).unwrap_or(chosen)
     }
-    Ok(headers)
+
+    /// The answer with one form; `None` if there is no such form any more.
+    async fn answer(&self, coding: ContentCoding) -> Result<Option<Response>, ApiError> {
+        let Some(page) = self.page(coding)? else { return Ok(None) };
+        if is_fresh(&self.headers, &page.etag) {
+            return Ok(Some(unchanged(page.unchanged.clone())));
+        }
+        let range = self.range(page.size, || page.etag.clone());
+        let Some(part) = range.bytes(page.size) else {
+            let mut response = unsatisfiable(page.size);
+            if self.app.is_negotiable(&self.asset) {
+                response.headers_mut().insert(header::VARY, page::VARY);
+            }
+            return Ok(Some(response));
+        };
+        let body = if self.method == Method::HEAD {
+            Body::empty()
+        } else if let Some(body) = self.body(coding, &page, part).await? {
+            body
+        } else {
+            return Ok(None);
+        };
+        let mut response = Response::new(body);
+        response.headers_mut().clone_from(&page.head);
+        if range != Range::Whole {
+            range.describe(&mut response, page.size);
+        }
+        Ok(Some(response))
+    }
+
+    /// Ranges are for GET alone (RFC 9110 section 14.2).
+    fn range(&self, size: u64, etag: impl FnOnce() -> String) -> Range {
+        if self.method == Method::GET { Range::of(&self.headers, etag, size) } else { Range::Whole }
+    }
+
+    /// From memory, or written anew without touching the file.
+    fn page(&self, coding: ContentCoding) -> Result<Option<Arc<Page>>, ApiError> {
+        let (app, asset) = (self.app, &self.asset);
+        if let Some(page) = app.pages.get(asset, coding) {
+            return Ok(Some(page));
+        }
+        let page = page::write(app, asset, coding)?.map(Arc::new);
+        if let Some(page) = &page {
+            app.pages.keep(asset, coding, Arc::clone(page));
+        }
+        Ok(page)
+    }
+
+    async fn body(
+        &self,
+        coding: ContentCoding,
+        page: &Arc<Page>,
+        part: Part<u64>,
+    ) -> Result<Option<Body>, ApiError> {
+        let (app, asset) = (self.app, &self.asset);
+        if let Some(bytes) = &page.body {
+            return Ok(Some(slice(bytes, part)));
+        }
+        let is_sent_from_file = self.sender.is_some() && page.size >= SENT_FROM_FILE_BYTES;
+        if app.pages.keeps(page.size) && !is_sent_from_file {
+            let Some(bytes) = app.read_asset(asset, coding).await? else { return Ok(None) };
+            let body = slice(&bytes, part);
+            let page = Page { body: Some(bytes), ..Page::clone(page) };
+            app.pages.keep(asset, coding, Arc::new(page));
+            return Ok(Some(body));
+        }
+        let opened = app.open_asset(asset, coding).await?;
+        Ok(opened.map(|opened| Body::new(FileBody::new(opened.file, part, self.sender.clone()))))
+    }
 }
 
-fn etag(file: &FileEntry) -> String {
-    format!("\"sha256-{}\"", file.sha256)
+fn slice(bytes: &bytes::Bytes, part: Part<u64>) -> Body {
+    let [start, end] = [part.start, part.end]
+        .map(|at| usize::try_from(at).expect("what is in memory can be counted"));
+    Body::from(bytes.slice(start..end))
 }

@@ -108,6 +108,10 @@ impl FixedHeaders {
     /// Sets them on an answer of `path`.
     pub(super) fn set(&self, path: &str, headers: &mut HeaderMap) {
         if path.starts_with("/ext-ui/") {
+            // A page brings all of them, and they were put there by this function.
+            if headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+                return;
+            }
             insert(headers, &self.ext_ui);
             if let Ok(policy) = HeaderValue::try_from(self.ext_ui_policy(path)) {
                 headers.insert(header::CONTENT_SECURITY_POLICY, policy);

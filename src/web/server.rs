@@ -14,6 +14,7 @@ mod admission;
 mod body;
 mod client_ip;
 mod connection;
+mod file_stream;
 mod guard;
 mod head;
 mod notify;
@@ -23,6 +24,7 @@ mod tls;
 pub use admin_socket::AdminSocketError;
 pub use body::BodyTooSlow;
 pub use client_ip::client_ip;
+pub use file_stream::FileSender;
 pub use notify::Notifier;
 pub use tls::TlsError;
 

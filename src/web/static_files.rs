@@ -2,11 +2,12 @@
 
 use std::sync::LazyLock;
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
 
 use super::cache::CachePolicy;
+use super::conditional::unchanged;
 use super::error::ApiError;
 use super::extract::Path;
 use crate::model::{AssetPath, media_type};
@@ -31,7 +32,7 @@ pub(super) async fn show_static_file(
         (header::CONTENT_TYPE, HeaderValue::from_static(media_type(&path))),
     ];
     if fresh {
-        return Ok((StatusCode::NOT_MODIFIED, kept).into_response());
+        return Ok(unchanged(kept.into_iter().collect()));
     }
     Ok((kept, file.data.into_owned()).into_response())
 }

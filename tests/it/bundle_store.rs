@@ -1,6 +1,7 @@
 //! The bundle store: what is put comes back, and nothing else does.
 
 mod cache;
+mod encoded;
 mod harness;
 mod presigned;
 mod quarantine;

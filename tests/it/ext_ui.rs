@@ -2,6 +2,10 @@
 
 mod caching;
 mod hostile_paths;
+mod memory;
+mod negotiation;
+mod ranges;
+mod wire;
 
 use axum::http::{Method, StatusCode};
 use serde_json::json;

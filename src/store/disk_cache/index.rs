@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 
-use crate::model::{AssetPath, ContentHash};
+use crate::model::ContentHash;
 
 /// The bundles of the cache, in memory.
 #[derive(Debug, Default)]
@@ -18,8 +18,10 @@ pub(super) struct Index {
 #[derive(Debug)]
 struct Cached {
     bytes: u64,
+    /// Of its pages in shorter forms.
+    encoded_bytes: u64,
     last_use: u64,
-    checked: HashMap<AssetPath, Fingerprint>,
+    checked: HashMap<Box<str>, Fingerprint>,
 }
 
 /// What changes when a file does. The change time cannot be set back by a program.
@@ -49,7 +51,7 @@ impl Index {
     pub(super) fn use_file(
         &mut self,
         hash: &ContentHash,
-        path: &AssetPath,
+        path: &str,
         fingerprint: &Fingerprint,
     ) -> bool {
         self.clock += 1;
@@ -59,14 +61,9 @@ impl Index {
     }
 
     /// Notes that this very file has its digest.
-    pub(super) fn remember(
-        &mut self,
-        hash: &ContentHash,
-        path: &AssetPath,
-        fingerprint: Fingerprint,
-    ) {
+    pub(super) fn remember(&mut self, hash: &ContentHash, path: &str, fingerprint: Fingerprint) {
         if let Some(cached) = self.bundles.get_mut(hash) {
-            cached.checked.insert(path.clone(), fingerprint);
+            cached.checked.insert(path.into(), fingerprint);
         }
     }
 
@@ -74,13 +71,27 @@ impl Index {
         self.remove(&hash);
         self.clock += 1;
         self.bytes += bytes;
-        let cached = Cached { bytes, last_use: self.clock, checked: HashMap::new() };
+        let last_use = self.clock;
+        let cached = Cached { bytes, encoded_bytes: 0, last_use, checked: HashMap::new() };
         self.bundles.insert(hash, cached);
     }
 
     pub(super) fn remove(&mut self, hash: &ContentHash) {
         if let Some(cached) = self.bundles.remove(hash) {
-            self.bytes -= cached.bytes;
+            self.bytes -= cached.bytes + cached.encoded_bytes;
+        }
+    }
+
+    /// The bytes of a bundle without the shorter forms of its pages, if it is there.
+    pub(super) fn bytes_of(&self, hash: &ContentHash) -> Option<u64> {
+        self.bundles.get(hash).map(|cached| cached.bytes)
+    }
+
+    /// Notes how many bytes the shorter forms of a bundle's pages have now.
+    pub(super) fn set_encoded(&mut self, hash: &ContentHash, bytes: u64) {
+        if let Some(cached) = self.bundles.get_mut(hash) {
+            self.bytes = self.bytes - cached.encoded_bytes + bytes;
+            cached.encoded_bytes = bytes;
         }
     }
 
@@ -105,11 +116,11 @@ mod tests {
     #[test]
     fn the_bundle_longest_unused_goes_first() {
         let (a, b) = (ContentHash::of(b"a"), ContentHash::of(b"b"));
-        let path = "ui/index.html".parse().unwrap();
+        let path = "ui/index.html";
         let mut index = Index::default();
         index.insert(a, 10);
         index.insert(b, 10);
-        index.use_file(&a, &path, &fingerprint(1));
+        index.use_file(&a, path, &fingerprint(1));
 
         assert_eq!(index.oldest_beyond(20), None);
         assert_eq!(index.oldest_beyond(19), Some(b));
@@ -118,25 +129,39 @@ mod tests {
     #[test]
     fn a_replaced_file_is_not_the_checked_one() {
         let hash = ContentHash::of(b"a");
-        let path = "ui/index.html".parse().unwrap();
+        let path = "ui/index.html";
         let mut index = Index::default();
         index.insert(hash, 10);
-        index.remember(&hash, &path, fingerprint(1));
+        index.remember(&hash, path, fingerprint(1));
 
-        assert!(index.use_file(&hash, &path, &fingerprint(1)));
-        assert!(!index.use_file(&hash, &path, &fingerprint(2)));
+        assert!(index.use_file(&hash, path, &fingerprint(1)));
+        assert!(!index.use_file(&hash, path, &fingerprint(2)));
+    }
+
+    #[test]
+    fn shorter_forms_count_with_their_bundle_and_go_with_it() {
+        let (a, b) = (ContentHash::of(b"a"), ContentHash::of(b"b"));
+        let mut index = Index::default();
+        index.insert(a, 10);
+        index.set_encoded(&a, 7);
+        index.set_encoded(&a, 5);
+        index.set_encoded(&b, 5);
+
+        assert_eq!((index.oldest_beyond(15), index.oldest_beyond(14)), (None, Some(a)));
+        index.remove(&a);
+        assert_eq!(index.bytes, 0);
     }
 
     #[test]
     fn a_bundle_filled_again_is_checked_again() {
         let hash = ContentHash::of(b"a");
-        let path = "ui/index.html".parse().unwrap();
+        let path = "ui/index.html";
         let mut index = Index::default();
         index.insert(hash, 10);
-        index.remember(&hash, &path, fingerprint(1));
+        index.remember(&hash, path, fingerprint(1));
 
         index.insert(hash, 10);
 
-        assert!(!index.use_file(&hash, &path, &fingerprint(1)));
+        assert!(!index.use_file(&hash, path, &fingerprint(1)));
     }
 }

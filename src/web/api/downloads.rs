@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::model::{ExtensionName, KeyId, Principal, ScopeKind};
 use crate::trust::PublishedSignature;
 use crate::web::cache::CachePolicy;
-use crate::web::conditional::{Range, is_fresh, unsatisfiable};
+use crate::web::conditional::{Range, is_fresh, unchanged, unsatisfiable};
 use crate::web::digest;
 use crate::web::error::ApiError;
 use crate::web::extract::{Answer, Path, SmallBody};
@@ -85,9 +85,9 @@ impl Download {
         content: impl AsyncFnOnce(std::ops::Range<u64>) -> Result<Content, ApiError>,
     ) -> Answer {
         if is_fresh(asked, &self.etag()) {
-            return Ok((StatusCode::NOT_MODIFIED, self.lasting_headers()?).into_response());
+            return Ok(unchanged(self.lasting_headers()?));
         }
-        let range = Range::of(asked, &self.etag(), self.size);
+        let range = Range::of(asked, || self.etag(), self.size);
         let Some(part) = range.bytes(self.size) else { return Ok(unsatisfiable(self.size)) };
         let body = match *method {
             Method::HEAD => Body::empty(),

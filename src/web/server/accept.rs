@@ -16,6 +16,7 @@ use super::Peer;
 use super::admin_socket::AdminSocket;
 use super::admission::{Admission, Ticket};
 use super::connection::{self, Manners};
+use super::file_stream::FileStream;
 
 /// How long to leave a socket alone that cannot accept.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -89,7 +90,7 @@ fn open(socket: &Socket, accepted: Accepted, door: &Door) {
             door.tracker.spawn(serve_tcp(stream, address, ticket, door.clone()));
         }
         (Accepted::Unix(stream, uid), _) => {
-            door.tracker.spawn(connection::serve(stream, Peer::Unix { uid }, door.clone()));
+            door.tracker.spawn(connection::serve(stream, Peer::Unix { uid }, None, door.clone()));
         }
         (Accepted::Tcp(..), Socket::Unix(_)) => {}
     }
@@ -101,14 +102,18 @@ async fn serve_tcp(stream: TcpStream, address: SocketAddr, _ticket: Ticket, door
         return tracing::debug!("a connection was gone before it was served: {error}");
     }
     let peer = Peer::Tcp(address);
-    let Some(tls) = door.tls.clone() else { return connection::serve(stream, peer, door).await };
+    let Some(tls) = door.tls.clone() else {
+        let stream = FileStream::new(stream);
+        let sender = stream.sender();
+        return connection::serve(stream, peer, sender, door).await;
+    };
     let limit = door.manners.guard.header_timeout;
     let handshake = tokio::select! {
         () = door.stop.cancelled() => return,
         handshake = tokio::time::timeout(limit, tls.accept(stream)) => handshake,
     };
     match handshake {
-        Ok(Ok(stream)) => connection::serve(stream, peer, door).await,
+        Ok(Ok(stream)) => connection::serve(stream, peer, None, door).await,
         Ok(Err(error)) => tracing::debug!("a TLS handshake failed: {error}"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }

@@ -20,6 +20,7 @@ use tower::ServiceExt;
 use super::Peer;
 use super::accept::Door;
 use super::body::{BodyPace, PacedBody, TrackedBody};
+use super::file_stream::FileSender;
 use super::guard::{Guard, GuardLimits};
 use crate::config::ServerConfig;
 
@@ -108,16 +109,19 @@ impl Drop for InFlight {
     }
 }
 
-/// Serves one connection to its end.
-pub(super) async fn serve<S>(stream: S, peer: Peer, door: Door)
+/// Serves one connection to its end. Its answers may send files with `sender`.
+pub(super) async fn serve<S>(stream: S, peer: Peer, sender: Option<FileSender>, door: Door)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Door { router, manners, stop, cut, .. } = door;
     let progress = Arc::new(Progress::default());
     let stream = Guard::new(stream, manners.guard, Arc::clone(&progress));
-    let answering = service_fn(|request| {
-        answer(request, peer, router.clone(), Arc::clone(&manners), Arc::clone(&progress))
+    let answering = service_fn(|mut request: Request<Incoming>| {
+        let extensions = request.extensions_mut();
+        extensions.insert(peer);
+        sender.clone().map(|sender| extensions.insert(sender));
+        answer(request, router.clone(), Arc::clone(&manners), Arc::clone(&progress))
     });
     let connection = manners.protocol().serve_connection(TokioIo::new(stream), answering);
     let mut connection = pin!(connection);
@@ -137,15 +141,13 @@ where
 }
 
 async fn answer(
-    mut request: Request<Incoming>,
-    peer: Peer,
+    request: Request<Incoming>,
     router: Router,
     manners: Arc<Manners>,
     progress: Arc<Progress>,
 ) -> Result<Response<TrackedBody>, Infallible> {
     let in_flight = progress.begin();
     let url_bytes = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
-    request.extensions_mut().insert(peer);
     let request = request.map(|body| PacedBody::wrap(body, manners.pace));
     let mut response = if url_bytes > manners.max_url_bytes {
         url_too_long(url_bytes, manners.max_url_bytes)

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use jiff::Timestamp;
 use plugboard::app::App;
+use plugboard::app::assets::Pages;
 use plugboard::app::clock::Clock;
 use plugboard::app::compile::runner_parts;
 use plugboard::app::master_key::MasterKey;
@@ -202,6 +203,7 @@ impl TestApp {
             clock: clock.clone(),
             registry: Registry::in_memory(now).unwrap(),
             bundles: open_store(&config.store, folder.path()).unwrap(),
+            pages: Pages::new(&config.ext_ui),
             runner: Arc::new(Runner::new(&config.runner, parts).unwrap()),
             trust: Arc::new(match config.signing.trust_bundle.as_str() {
                 "" => TrustBundle::none(),

@@ -1,0 +1,138 @@
+//! Page files in memory, with what the door writes around each.
+//!
+//! Nothing in here says that a file may be served: that is asked of the registry on
+//! each request, before this is looked at. What is in here was checked when it was put.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, Options, OptionsBuilder, Weighter};
+
+use super::Asset;
+use super::encoding::PAUSE;
+use crate::config::ExtUiConfig;
+use crate::model::{ContentCoding, ContentHash};
+
+/// What one page takes besides its body: two maps of a dozen headers.
+const HEAD_BYTES: u64 = 4096;
+/// Parts of the memory that have a lock and a limit each.
+const SHARDS: usize = 4;
+
+/// One form of a page file, and its answer as far as it is always the same.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The strong tag, with its quotes.
+    pub etag: String,
+    /// Bytes of the body.
+    pub size: u64,
+    /// Of the answer with all of the body.
+    pub head: HeaderMap,
+    /// Of the answer that says the client has it.
+    pub unchanged: HeaderMap,
+    /// Not of a file that is larger than what is kept, or that nobody has asked for.
+    pub body: Option<Bytes>,
+}
+
+/// The pages in memory, `ext_ui.memory_cache_bytes` of them.
+pub struct Pages {
+    cache: Cache<Key, Arc<Page>, Weight>,
+    max_file_bytes: u64,
+    /// Whose pages were to be compressed lately.
+    encoded: Mutex<HashMap<ContentHash, Instant>>,
+}
+
+/// A version's file by its place in the file table.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    hash: ContentHash,
+    index: usize,
+    coding: ContentCoding,
+}
+
+#[derive(Clone)]
+struct Weight;
+
+impl Weighter<Key, Arc<Page>> for Weight {
+    fn weight(&self, _: &Key, page: &Arc<Page>) -> u64 {
+        HEAD_BYTES + page.body.as_ref().map_or(0, |body| body.len() as u64)
+    }
+}
+
+impl Pages {
+    /// An empty memory.
+    pub fn new(config: &ExtUiConfig) -> Self {
+        let bytes = config.memory_cache_bytes;
+        let (hasher, lifecycle) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
+        // What does not fit into a part of the memory would be read in vain.
+        let fitting = (bytes / SHARDS as u64).saturating_sub(HEAD_BYTES);
+        Self {
+            cache: Cache::with_options(options(bytes), Weight, hasher, lifecycle),
+            max_file_bytes: config.memory_cache_file_bytes.min(fitting),
+            encoded: Mutex::default(),
+        }
+    }
+
+    /// The page, if it is in memory; perhaps without its body.
+    pub fn get(&self, asset: &Asset, coding: ContentCoding) -> Option<Arc<Page>> {
+        self.cache.get(&Key::of(asset, coding))
+    }
+
+    /// Puts a page in. Its body was checked.
+    pub fn keep(&self, asset: &Asset, coding: ContentCoding, page: Arc<Page>) {
+        self.cache.insert(Key::of(asset, coding), page);
+    }
+
+    /// Gives back what the pages of a bundle take.
+    pub fn forget(&self, hash: &ContentHash) {
+        self.cache.retain(|key, _| key.hash != *hash);
+    }
+
+    /// Whether the body of a page of so many bytes is kept.
+    pub const fn keeps(&self, bytes: u64) -> bool {
+        bytes <= self.max_file_bytes
+    }
+
+    /// Bytes in use.
+    pub fn bytes(&self) -> u64 {
+        self.cache.weight()
+    }
+
+    /// Whether it is time to compress the pages of a bundle; the next ones are told no.
+    pub(super) fn may_encode(&self, hash: ContentHash) -> bool {
+        let mut encoded = self.encoded.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        encoded.retain(|_, at| now.duration_since(*at) < PAUSE);
+        let is_time = !encoded.contains_key(&hash);
+        if is_time {
+            encoded.insert(hash, now);
+        }
+        is_time
+    }
+}
+
+fn options(bytes: u64) -> Options {
+    let items = usize::try_from(bytes / HEAD_BYTES / 4).unwrap_or(usize::MAX);
+    OptionsBuilder::new()
+        .shards(SHARDS)
+        .estimated_items_capacity(items)
+        .weight_capacity(bytes)
+        .build()
+        .expect("all that has no default is set")
+}
+
+impl Key {
+    fn of(asset: &Asset, coding: ContentCoding) -> Self {
+        Self { hash: asset.version.content_hash, index: asset.index, coding }
+    }
+}
+
+impl fmt::Debug for Pages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pages").field("bytes", &self.bytes()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,263 @@
+//! A TCP stream that sends files without their bytes passing through this process.
+//!
+//! The HTTP library knows only bytes in memory. A body that has a [`FileSender`] gives
+//! it a stand-in: a slice of [`STAND_IN`], as long as the part of the file that it is
+//! for. The library hands its slices to the stream as they are, because the stream says
+//! that it writes several at once. Here a slice is known by its address, and the kernel
+//! is told to send the next bytes of the noted file in its place (`sendfile`).
+
+use std::{
+    collections::VecDeque,
+    fs::File,
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
+    net::TcpStream,
+};
+
+/// Zeros of which nothing is read or written: the kernel never gives them memory.
+static STAND_IN: LazyLock<Bytes> = LazyLock::new(|| vec![0; FileSender::MAX_BYTES].into());
+
+/// Sends files on the connection of a request: an extension of every request that came
+/// over plain TCP.
+#[derive(Clone, Debug, Default)]
+pub struct FileSender(Arc<Mutex<VecDeque<FilePart>>>);
+
+/// What is to be sent when the next stand-in comes.
+#[derive(Debug)]
+struct FilePart {
+    file: Arc<File>,
+    from: u64,
+    bytes: usize,
+}
+
+impl FileSender {
+    /// The longest stand-in.
+    pub const MAX_BYTES: usize = 1024 * 1024;
+
+    /// A stand-in for `bytes` of `file`, of which there are that many from `from` on and
+    /// not more than [`Self::MAX_BYTES`]. It has to be a frame of the response body, in
+    /// the order in which the stand-ins were made.
+    pub fn stand_in(&self, file: &Arc<File>, from: u64, bytes: usize) -> Bytes {
+        let stand_in = STAND_IN.slice(..bytes);
+        if bytes > 0 {
+            self.parts().push_back(FilePart { file: Arc::clone(file), from, bytes });
+        }
+        stand_in
+    }
+
+    fn parts(&self) -> MutexGuard<'_, VecDeque<FilePart>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends from the next part what the socket takes, for `rest` bytes of stand-in.
+    fn send(&self, stream: &TcpStream, rest: usize) -> io::Result<usize> {
+        let mut parts = self.parts();
+        let part = parts.front_mut().filter(|part| part.bytes == rest);
+        let part = part.ok_or_else(|| io::Error::other("a stand-in without its file"))?;
+        let sent = stream.try_io(Interest::WRITABLE, || send_file(stream, part))?;
+        if sent == 0 {
+            // The client cannot be told otherwise: it was promised so many bytes.
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        (part.from, part.bytes) = (part.from + sent as u64, part.bytes - sent);
+        if part.bytes == 0 {
+            parts.pop_front();
+        }
+        Ok(sent)
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn send_file(stream: &TcpStream, part: &FilePart) -> io::Result<usize> {
+    let mut from = part.from;
+    Ok(rustix::fs::sendfile(stream, &*part.file, Some(&mut from), part.bytes)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn send_file(_: &TcpStream, _: &FilePart) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// The stream of a connection over plain TCP.
+pub(super) struct FileStream {
+    stream: TcpStream,
+    sender: FileSender,
+}
+
+impl FileStream {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self { stream, sender: FileSender::default() }
+    }
+
+    /// What the requests of this connection send files with.
+    pub(super) fn sender(&self) -> Option<FileSender> {
+        cfg!(target_os = "linux").then(|| self.sender.clone())
+    }
+
+    fn poll_file(&self, cx: &mut Context<'_>, rest: usize) -> Poll<io::Result<usize>> {
+        self.poll_try(cx, || self.sender.send(&self.stream, rest))
+    }
+
+    /// Bytes that something follows at once: they wait for it, and leave with it.
+    fn poll_more(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        use rustix::net::{SendFlags, send};
+
+        let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
+        let send = || Ok(send(&self.stream, bytes, flags)?);
+        self.poll_try(cx, || self.stream.try_io(Interest::WRITABLE, send))
+    }
+
+    fn poll_try<T>(
+        &self,
+        cx: &mut Context<'_>,
+        mut write: impl FnMut() -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
+        loop {
+            ready!(self.stream.poll_write_ready(cx))?;
+            match write() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                done => return Poll::Ready(done),
+            }
+        }
+    }
+}
+
+fn is_stand_in(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && STAND_IN.as_ptr_range().contains(&bytes.as_ptr())
+}
+
+impl AsyncRead for FileStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_read(cx, out)
+    }
+}
+
+impl AsyncWrite for FileStream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if is_stand_in(bytes) {
+            return self.poll_file(cx, bytes.len());
+        }
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match slices.iter().position(|slice| is_stand_in(slice)) {
+            Some(0) => self.poll_file(cx, slices[0].len()),
+            Some(1) => self.poll_more(cx, &slices[0]),
+            Some(bytes) => {
+                Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, &slices[..bytes])
+            }
+            None => Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, slices),
+        }
+    }
+
+    /// Else the library would copy the stand-ins together with all else.
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn connection() -> (FileStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (FileStream::new(listener.accept().await.unwrap().0), client)
+    }
+
+    fn file(bytes: &[u8]) -> Arc<File> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        Arc::new(file)
+    }
+
+    #[tokio::test]
+    async fn files_go_out_in_the_place_of_their_stand_ins() {
+        let (mut stream, mut client) = connection().await;
+        let (file, sender) = (file(b"0123456789"), stream.sender.clone());
+        let parts = [sender.stand_in(&file, 2, 3), sender.stand_in(&file, 9, 1)];
+
+        for bytes in [b"<".as_slice(), &parts[0], b"|", &parts[1], b">"] {
+            stream.write_all(bytes).await.unwrap();
+        }
+        drop(stream);
+
+        let mut received = String::new();
+        client.read_to_string(&mut received).await.unwrap();
+        assert_eq!(received, "<234|9>");
+    }
+
+    #[tokio::test]
+    async fn bytes_and_files_in_one_write_stay_in_order() {
+        let (mut stream, mut client) = connection().await;
+        let part = stream.sender.stand_in(&file(b"file"), 0, 4);
+        let mut written = 0;
+        let all: [&[u8]; 4] = [b"one ", b"two ", &part, b" end"];
+        while written < 16 {
+            let mut rest = &mut all.map(IoSlice::new)[..];
+            IoSlice::advance_slices(&mut rest, written);
+            written += stream.write_vectored(rest).await.unwrap();
+        }
+        drop(stream);
+
+        let mut received = String::new();
+        client.read_to_string(&mut received).await.unwrap();
+        assert_eq!(received, "one two file end");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_became_shorter_breaks_off() {
+        let (mut stream, _client) = connection().await;
+        let part = stream.sender.stand_in(&file(b"short"), 0, 6);
+
+        let error = stream.write_all(&part).await.unwrap_err();
+
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[tokio::test]
+    async fn a_stand_in_of_another_connection_is_not_sent() {
+        let (mut stream, mut client) = connection().await;
+        let part = connection().await.0.sender.stand_in(&file(b"file"), 0, 4);
+
+        stream.write_all(&part).await.unwrap_err();
+        drop(stream);
+
+        assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0);
+    }
+}
