@@ -27,6 +27,8 @@ fn streaming() -> Server {
     let server = Server::ready_with(&[
         ("PLUGBOARD_GATEWAY__MAX_BODY_BYTES", &most),
         ("PLUGBOARD_GATEWAY__MAX_RESPONSE_BYTES", &most),
+        // A debug build takes some ten times as long as a release for each piece.
+        ("PLUGBOARD_RUNNER__CPU_MS", "30000"),
         ("PLUGBOARD_TELEMETRY__LOG_FORMAT", "json"),
     ]);
     let bundle = BundleBuilder::new("com.example.streams", "1.0.0");
