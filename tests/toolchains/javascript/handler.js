@@ -21,6 +21,7 @@ const endpoints = {
   "POST /echo": echo,
   "GET /refusals": refusals,
   "GET /surroundings": surroundings,
+  "GET /later": later,
 };
 
 export function handler({ http }) {
@@ -29,11 +30,13 @@ export function handler({ http }) {
   if (!endpoint) {
     return { status: 404, headers: [], body: undefined };
   }
-  return {
-    status: 200,
-    headers: [{ name: "content-type", value: "application/json" }],
-    body: toBytes(JSON.stringify(endpoint(http))),
-  };
+  const answer = endpoint(http);
+  return answer instanceof Promise ? answer.then(respond) : respond(answer);
+}
+
+function respond(answer) {
+  const headers = [{ name: "content-type", value: "application/json" }];
+  return { status: 200, headers, body: toBytes(JSON.stringify(answer)) };
 }
 
 function greeting({ url }) {
@@ -76,9 +79,26 @@ function refusal(call) {
 
 // What the engine takes from WASI, where it was built with it.
 function surroundings() {
-  // QuickJS has no console.
-  globalThis.console?.log("says something");
-  return { random: Math.random(), milliseconds: Date.now() };
+  if (!globalThis.setTimeout) {
+    // QuickJS has no console, no timers, and draws its seed at the build.
+    return { milliseconds: Date.now() };
+  }
+  console.log("says something");
+  return slept();
+}
+
+async function slept() {
+  const started = performance.now();
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  const slept = performance.now() - started >= 9;
+  return { random: Math.random(), milliseconds: Date.now(), slept };
+}
+
+// As an `async` handler answers: componentize-js waits for the promise within the call,
+// componentize-qjs with `--sync` does not.
+async function later() {
+  const answer = await Promise.resolve("later");
+  return { answer };
 }
 
 // QuickJS has neither of the two encoders.
