@@ -54,7 +54,7 @@ fn componentize(mut core: Vec<u8>, wit: &Path, world: &str) -> Vec<u8> {
 }
 
 /// The names of what a component imports and exports.
-fn imports_and_exports(component: &[u8]) -> (Vec<String>, Vec<String>) {
+pub(crate) fn imports_and_exports(component: &[u8]) -> (Vec<String>, Vec<String>) {
     let DecodedWasm::Component(resolve, world) = wit_component::decode(component).unwrap() else {
         panic!("this is a WIT package and not a component");
     };

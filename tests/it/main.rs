@@ -34,5 +34,6 @@ mod sign_in;
 mod signatures;
 mod storage;
 mod support;
+mod toolchains;
 mod uploads;
 mod usage;

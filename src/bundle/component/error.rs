@@ -58,15 +58,15 @@ impl ComponentError {
             }
             Self::Malformed(_) => "build it again: the file was cut or is not WebAssembly",
             Self::FeatureRefused(_) => {
-                "build without threads, 64-bit memory, garbage collection, exceptions and \
-                 relaxed SIMD, for WASI 0.2"
+                "build without threads, 64-bit memory, garbage collection, exceptions, \
+                 relaxed SIMD and async functions (componentize-qjs: `--sync`), for WASI 0.2"
             }
             Self::TooManyFunctions { .. } | Self::FunctionTooLarge { .. } => {
                 "build for size and leave out what is not used"
             }
             Self::UnknownImport { .. } | Self::ImportMismatch { .. } => {
                 "build with the WIT of this appliance; of WASI 0.2 there are cli, clocks, \
-                 filesystem, http, io and random"
+                 http, io and random, and filesystem and sockets with nothing behind them"
             }
             Self::NoHandler | Self::TwoHandlers | Self::ExportMismatch { .. } => {
                 "export `handler` of the world `alga:extension/runner`, or \

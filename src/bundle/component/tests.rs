@@ -196,7 +196,7 @@ fn what_the_host_does_not_have_cannot_be_imported() {
     assert_eq!(code(&own), "unknown_import");
     assert_eq!(code(&bare), "unknown_import");
     for interface in [
-        "wasi:sockets/tcp@0.2.3",
+        "wasi:sockets/raw@0.2.3",
         "wasi:http/types@0.2.13",
         "wasi:http/types@0.3.0",
         "wasi:http/types@0.2.0-rc-2023-12-05",
@@ -221,6 +221,7 @@ fn wasi_that_toolchains_always_import_is_accepted() {
         "wasi:http/outgoing-handler@0.2.12",
         "wasi:io/streams@0.2.3",
         "wasi:random/random@0.2.3",
+        "wasi:sockets/tcp@0.2.9",
     ] {
         let wasm = in_wat(&format!(r#"(component (import "{interface}" (instance)))"#));
         assert_eq!(code(&wasm), "no_handler", "{interface}");

@@ -11,8 +11,9 @@ use super::error::ComponentError;
 /// The newest 0.2 that the host speaks; later ones may have functions it lacks.
 const NEWEST_PATCH: u64 = 12;
 
-/// Sockets are not among them: everything goes out through the host's own dialer.
-const INTERFACES: [(&str, &[&str]); 6] = [
+/// Behind files and sockets is nothing, and a call of them ends the guest. Tools for scripts
+/// import them whether the program opens any or not.
+const INTERFACES: [(&str, &[&str]); 7] = [
     (
         "cli",
         &[
@@ -33,6 +34,18 @@ const INTERFACES: [(&str, &[&str]); 6] = [
     ("http", &["outgoing-handler", "types"]),
     ("io", &["error", "poll", "streams"]),
     ("random", &["insecure", "insecure-seed", "random"]),
+    (
+        "sockets",
+        &[
+            "instance-network",
+            "ip-name-lookup",
+            "network",
+            "tcp",
+            "tcp-create-socket",
+            "udp",
+            "udp-create-socket",
+        ],
+    ),
 ];
 
 /// Checks the name of an imported `wasi:` interface.

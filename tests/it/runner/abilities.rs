@@ -112,6 +112,18 @@ async fn wasi_is_empty_but_for_randomness_and_output() {
 }
 
 #[tokio::test]
+async fn a_guest_that_asks_for_a_socket_is_ended() {
+    let component = guests::wasi_extension("opens_socket");
+    assert!(bundle::inspect(&component).is_ok(), "tools for scripts always import them");
+    let stage = Stage::new(TargetWorld::Extension, component).await;
+
+    let outcome = stage.call("/").await;
+
+    let Err(ExecuteError::Trap(text)) = outcome else { panic!("{outcome:?}") };
+    assert!(text.contains("there is no `create-tcp-socket` on this host"), "{text}");
+}
+
+#[tokio::test]
 async fn no_request_leaves_through_wasi_http() {
     const HTTP_REQUEST_DENIED: u8 = 15;
     let stage = Stage::proxy("http").await;
