@@ -142,7 +142,9 @@ impl Caller {
                     let started = Instant::now();
                     let answer = caller.call(&name(number % kinds.len()), kind.path).await;
                     longest = longest.max(started.elapsed());
-                    if !is_expected(kind.ending, &answer) {
+                    // Among hundreds of other tests each may be at the end of its time first.
+                    let is_late = rounds == 1 && is_expected(Ending::Time, &answer);
+                    if !is_late && !is_expected(kind.ending, &answer) {
                         let what = format!("{answer:?}, not {:?}", kind.ending);
                         complaints
                             .lock()
