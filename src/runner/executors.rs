@@ -23,10 +23,8 @@ const LONG_NICENESS: i32 = 15;
 /// Threads for guests at least. What a guest does in one instruction, as filling its memory,
 /// nothing interrupts; meanwhile others need a thread that the kernel can give the core to.
 const MIN_THREADS: usize = 4;
-/// A thread of the long ones looks for new executions before every second turn. Guests that
-/// compute take turns of a tick; by default a new one could wait for sixty of them. The others
-/// do it by default, which finishes what was begun: the fewer memories are in use at once, the
-/// more of them the processor's caches hold.
+/// A thread looks for new executions before every second turn. Guests that compute take
+/// turns of a tick; by default a new one could wait for sixty of them.
 const NEW_FIRST: u32 = 2;
 /// Turns between two looks at the timers.
 const TIMER_TURNS: u32 = 4;
@@ -49,13 +47,8 @@ impl Executors {
             threads => (threads, threads),
         };
         Ok(Self {
-            all: Some(runtime("runner-guest", all, NICENESS).build()?),
-            long: Some(
-                runtime("runner-long", long, LONG_NICENESS)
-                    .global_queue_interval(NEW_FIRST)
-                    .event_interval(TIMER_TURNS)
-                    .build()?,
-            ),
+            all: Some(runtime("runner-guest", all, NICENESS)?),
+            long: Some(runtime("runner-long", long, LONG_NICENESS)?),
         })
     }
 
@@ -90,16 +83,17 @@ async fn begin(
     }
 }
 
-fn runtime(name: &str, threads: usize, niceness: i32) -> Builder {
+fn runtime(name: &str, threads: usize, niceness: i32) -> io::Result<Runtime> {
     let told = AtomicBool::new(false);
-    let mut builder = Builder::new_multi_thread();
-    builder
+    // No guest waits for a socket itself, so there are timers and no more.
+    Builder::new_multi_thread()
         .worker_threads(threads)
         .thread_name(name)
-        // No guest waits for a socket itself, so there are timers and no more.
         .enable_time()
-        .on_thread_start(move || step_back(niceness, &told));
-    builder
+        .global_queue_interval(NEW_FIRST)
+        .event_interval(TIMER_TURNS)
+        .on_thread_start(move || step_back(niceness, &told))
+        .build()
 }
 
 impl Drop for Executors {
