@@ -37,7 +37,7 @@ pub use content_coding::ContentCoding;
 pub use content_hash::{ContentHash, InvalidContentHash};
 pub use endpoint::{Endpoint, EndpointAuth, EndpointMethod, EndpointPath, InvalidEndpointPath};
 pub use extension_name::{ExtensionName, InvalidExtensionName};
-pub use extension_version::{ExtensionVersion, Signer, TargetWorld};
+pub use extension_version::{ExtensionVersion, Signer, TargetWorld, UnknownWorld};
 pub use failing::Failing;
 pub use file_entry::{FileDigest, FileEntry, media_type};
 pub use install::{Install, InstallId, InstallLabels, PreviousVersion};

@@ -156,7 +156,8 @@ impl App {
                 Ok(prepared) => prepared.map_err(DispatchError::Compile)?,
             }
         }
-        let admitted = self.usages.admit(&found.install.install, &found.install.labels);
+        let LiveInstall { install, labels, last_use, .. } = &*found.install;
+        let admitted = self.usages.admit(install, labels, last_use);
         let metered = admitted.map_err(|held| failing(&version.name, held))?;
         let invocation = Invocation {
             content_hash: version.content_hash,

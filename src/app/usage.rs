@@ -17,6 +17,7 @@ use super::clock::Clock;
 use super::install::InstallError;
 use crate::config::RunnerConfig;
 use crate::model::{Failing, Install, InstallId, InstallLabels, Principal, ScopeKind};
+use crate::registry::LastUse;
 use crate::runner::Observer;
 use crate::telemetry::Metrics;
 
@@ -49,6 +50,8 @@ pub(super) struct Metered {
 pub struct UsageReport {
     /// Nothing is known of what was before.
     pub since: Timestamp,
+    /// While its calls are not let through.
+    pub failing: Option<Failing>,
     pub minutes: Vec<(Timestamp, Tally)>,
     pub hours: Vec<(Timestamp, Tally)>,
 }
@@ -60,13 +63,13 @@ impl App {
         principal: &Principal,
         id: InstallId,
     ) -> Result<UsageReport, InstallError> {
-        self.own_install(principal, ScopeKind::InstallRead, id)?;
-        Ok(self.usages.report(&id))
+        let row = self.own_install(principal, ScopeKind::InstallRead, id)?;
+        Ok(self.usages.report(&row.install))
     }
 
     /// How an install fails, if its calls are not let through.
     pub fn failing(&self, install: &Install) -> Option<Failing> {
-        self.usages.find(&install.id)?.meter.failing(install)
+        self.usages.failing(install)
     }
 
     /// Forgets the usage of installs that are gone, and counts those that fail.
@@ -92,29 +95,40 @@ impl Usages {
         found.map_or(Ok(()), |found| found.meter.check(install, self.clock.now()))
     }
 
-    /// Lets a call through, or says why not.
+    /// Lets a call through, or says why not. `last_use` has noted it already.
     pub(super) fn admit(
         &self,
         install: &Install,
         labels: &Arc<InstallLabels>,
+        last_use: &Arc<LastUse>,
     ) -> Result<Metered, LeftAlone> {
-        let found = self.find(&install.id).unwrap_or_else(|| self.add(install, labels));
+        let found = self.find(&install.id);
+        let found = found.unwrap_or_else(|| self.add(install, labels, last_use));
         found.meter.admit(install, self.clock.now())?;
         Ok(found)
     }
 
-    fn report(&self, id: &InstallId) -> UsageReport {
+    fn failing(&self, install: &Install) -> Option<Failing> {
+        self.find(&install.id)?.meter.failing(install)
+    }
+
+    fn report(&self, install: &Install) -> UsageReport {
         let now = self.clock.now();
-        let found = self.find(id);
+        let found = self.find(&install.id);
         let (minutes, hours) = found.map_or_else(|| no_slots(now), |found| found.meter.slots(now));
-        UsageReport { since: self.since, minutes, hours }
+        UsageReport { since: self.since, failing: self.failing(install), minutes, hours }
     }
 
     fn find(&self, id: &InstallId) -> Option<Metered> {
         self.meters.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
-    fn add(&self, install: &Install, labels: &Arc<InstallLabels>) -> Metered {
+    fn add(
+        &self,
+        install: &Install,
+        labels: &Arc<InstallLabels>,
+        last_use: &Arc<LastUse>,
+    ) -> Metered {
         let mut meters = self.meters.write().unwrap_or_else(PoisonError::into_inner);
         if meters.len() >= MAX_INSTALLS && !meters.contains_key(&install.id) {
             let oldest = meters.iter().min_by_key(|(_, found)| found.meter.called_at());
@@ -122,11 +136,12 @@ impl Usages {
                 meters.remove(&oldest);
             }
         }
-        meters.entry(install.id).or_insert_with(|| self.metered(install, labels)).clone()
+        let metered = || self.metered(Meter::new(install, labels, last_use, self.rule));
+        meters.entry(install.id).or_insert_with(metered).clone()
     }
 
-    fn metered(&self, install: &Install, labels: &Arc<InstallLabels>) -> Metered {
-        let meter = Arc::new(Meter::new(install, labels, self.rule));
+    fn metered(&self, meter: Meter) -> Metered {
+        let meter = Arc::new(meter);
         let (noting, clock) = (Arc::clone(&meter), Arc::clone(&self.clock));
         let metrics = Arc::clone(&self.metrics);
         let observer = Observer::new(move |ended| noting.note(ended, clock.now(), &metrics));

@@ -13,7 +13,7 @@ it by itself. It gives up its rights first: it opens no file and reaches no addr
 
 Examples:
   plugboard compile-worker < dist/main.wasm > main.cwasm
-  plugboard compile-worker --try-out extension --memory-bytes 68719476736 < main.cwasm"
+  plugboard compile-worker --try-out alga:extension/runner --memory-bytes 68719476736 < main.cwasm"
 )]
 pub(super) struct CompileWorkerArgs {
     /// The setting `runner.wasm_stack_bytes` of the server
@@ -27,24 +27,13 @@ pub(super) struct CompileWorkerArgs {
     cpu_s: u64,
     /// Loads a compiled component and instantiates it in this world, in place of compiling
     #[arg(long, value_name = "WORLD")]
-    try_out: Option<World>,
-}
-
-/// The worlds of a component, as one word.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum World {
-    Extension,
-    WasiHttp,
+    try_out: Option<TargetWorld>,
 }
 
 /// Runs `plugboard compile-worker`. What is wrong with a component is one line on
 /// standard error.
 pub(super) fn run(args: &CompileWorkerArgs) -> Result<Exit, Failure> {
-    let task = match args.try_out {
-        None => Task::Compile,
-        Some(World::Extension) => Task::TryOut(TargetWorld::Extension),
-        Some(World::WasiHttp) => Task::TryOut(TargetWorld::WasiHttp),
-    };
+    let task = args.try_out.map_or(Task::Compile, Task::TryOut);
     let CompileWorkerArgs { stack_bytes, memory_bytes, cpu_s, .. } = *args;
     let done = work_for_another_process(&Work { task, stack_bytes, memory_bytes, cpu_s });
     done.map(|()| Exit::Done).map_err(|error| match error {

@@ -1,5 +1,7 @@
 //! One immutable release of an extension.
 
+use std::str::FromStr;
+
 use jiff::Timestamp;
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -26,6 +28,11 @@ impl TargetWorld {
         }
     }
 }
+
+/// There is no such world.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is no world that components run in")]
+pub struct UnknownWorld(String);
 
 /// Who signed a version, as it was when the version was registered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +74,15 @@ impl TargetWorld {
             Self::Extension => "alga:extension/runner",
             Self::WasiHttp => "wasi:http/proxy",
         }
+    }
+}
+
+impl FromStr for TargetWorld {
+    type Err = UnknownWorld;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWorld> {
+        let named = [Self::Extension, Self::WasiHttp].into_iter().find(|one| one.as_str() == text);
+        named.ok_or_else(|| UnknownWorld(text.to_owned()))
     }
 }
 

@@ -66,11 +66,29 @@ impl DiskCache {
         self.was_checked(hash, entry.path.as_str(), entry.size, &file).then_some(file)
     }
 
+    /// Whether this very file was found to be what it should be, in this process.
     fn was_checked(&self, hash: &ContentHash, name: &str, size: u64, file: &File) -> bool {
-        let Ok(metadata) = file.metadata() else { return false };
-        metadata.is_file()
-            && metadata.len() == size
-            && self.index().use_file(hash, name, &Fingerprint::from(&metadata))
+        let fingerprint = fingerprint(file, size).ok().flatten();
+        fingerprint.is_some_and(|fingerprint| self.index().use_file(hash, name, &fingerprint))
+    }
+
+    /// The same; a file that was not is held against what it should be, and remembered.
+    fn check(
+        &self,
+        (hash, name, size): (&ContentHash, &str, u64),
+        file: &mut File,
+        is_it: impl FnOnce(&mut File) -> io::Result<bool>,
+    ) -> io::Result<bool> {
+        let Some(fingerprint) = fingerprint(file, size)? else { return Ok(false) };
+        if self.index().use_file(hash, name, &fingerprint) {
+            return Ok(true);
+        }
+        let is_it = is_it(file)?;
+        file.rewind()?;
+        if is_it {
+            self.index().remember(hash, name, fingerprint);
+        }
+        Ok(is_it)
     }
 
     /// The file, if it is here and is the one that was verified.
@@ -85,26 +103,12 @@ impl DiskCache {
             Err(error) if is_not_the_file(error) => return Ok(None),
             Err(error) => return Err(StoreError::io("open a file")(error.into())),
         };
-        let checked = self.check(hash, entry, &mut file).map_err(StoreError::io("read a file"))?;
-        Ok(checked.then_some(file))
-    }
-
-    fn check(&self, hash: &ContentHash, entry: &FileEntry, file: &mut File) -> io::Result<bool> {
-        let metadata = file.metadata()?;
-        if !metadata.is_file() || metadata.len() != entry.size {
-            return Ok(false);
-        }
-        let fingerprint = Fingerprint::from(&metadata);
-        if self.index().use_file(hash, entry.path.as_str(), &fingerprint) {
-            return Ok(true);
-        }
-        let (size, digest) = StreamHasher::of_reader(&mut *file)?;
-        file.rewind()?;
-        let same = size == entry.size && digest == *entry.sha256.as_bytes();
-        if same {
-            self.index().remember(hash, entry.path.as_str(), fingerprint);
-        }
-        Ok(same)
+        let has_digest = |file: &mut File| {
+            let (size, digest) = StreamHasher::of_reader(file)?;
+            Ok(size == entry.size && digest == *entry.sha256.as_bytes())
+        };
+        let checked = self.check((hash, entry.path.as_str(), entry.size), &mut file, has_digest);
+        Ok(checked.map_err(StoreError::io("read a file"))?.then_some(file))
     }
 
     /// Unpacks a bundle, in the place of whatever was there.
@@ -174,6 +178,13 @@ impl DiskCache {
     fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What would change with a file, if it is one of so many bytes.
+fn fingerprint(file: &File, size: u64) -> io::Result<Option<Fingerprint>> {
+    let metadata = file.metadata()?;
+    let is_one = metadata.is_file() && metadata.len() == size;
+    Ok(is_one.then(|| Fingerprint::from(&metadata)))
 }
 
 /// The errors that say: not there, or something else in its place.

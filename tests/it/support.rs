@@ -13,6 +13,7 @@ pub(crate) mod real_server;
 pub(crate) mod s3_server;
 pub(crate) mod sender;
 pub(crate) mod test_app;
+pub(crate) mod wire;
 
 use std::process::Command;
 

@@ -5,19 +5,15 @@ use std::time::Duration;
 
 use crate::app::App;
 use crate::model::ExtensionVersion;
-use crate::store::{StoreError, is_encodable};
+use crate::store::is_encodable;
 
 /// How long a bundle is left alone whose pages were to be compressed: else every
 /// request would try again what cannot be done.
 pub(super) const PAUSE: Duration = Duration::from_mins(1);
 
 impl App {
-    /// Makes the shorter forms of the pages of `version`, unless they are there.
-    pub async fn encode(&self, version: &ExtensionVersion) -> Result<(), StoreError> {
-        self.bundles.encode(version, self.config.ext_ui.compress_max_file_bytes).await
-    }
-
-    /// Starts to make them and does not wait; not twice within [`PAUSE`].
+    /// Starts to make the shorter forms of the pages of `version`, unless they are there, and
+    /// does not wait; not twice within [`PAUSE`].
     pub(crate) fn encode_in_background(&self, version: &Arc<ExtensionVersion>) {
         let max_bytes = self.config.ext_ui.compress_max_file_bytes;
         let is_worth_it = version.files.iter().any(|file| is_encodable(file, max_bytes));

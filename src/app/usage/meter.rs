@@ -1,6 +1,5 @@
 //! What is known of the executions of one install.
 
-use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use jiff::Timestamp;
@@ -8,6 +7,7 @@ use jiff::Timestamp;
 use super::ring::{Ring, Tally};
 use crate::app::breaker::{Breaker, BreakerRule, LeftAlone, Turn};
 use crate::model::{Failing, Install, InstallLabels};
+use crate::registry::LastUse;
 use crate::runner::{Ended, Outcome};
 use crate::telemetry::{ExecutionMetrics, Metrics};
 
@@ -20,8 +20,7 @@ const MAX_REASON: usize = 300;
 /// The slots of one install, and whether it is left alone.
 pub(super) struct Meter {
     labels: Arc<InstallLabels>,
-    /// Seconds since 1970 of the last call.
-    called_at: AtomicI64,
+    last_use: Arc<LastUse>,
     state: Mutex<State>,
     metrics: [OnceLock<ExecutionMetrics>; Outcome::ALL.len()],
 }
@@ -43,12 +42,17 @@ pub(super) fn no_slots(now: Timestamp) -> Slots {
 }
 
 impl Meter {
-    pub(super) fn new(install: &Install, labels: &Arc<InstallLabels>, rule: BreakerRule) -> Self {
+    pub(super) fn new(
+        install: &Install,
+        labels: &Arc<InstallLabels>,
+        last_use: &Arc<LastUse>,
+        rule: BreakerRule,
+    ) -> Self {
         let breaker = Breaker::new(rule, install.id.as_bytes()[0]);
         let (minutes, hours, updated_at) = (minutes(), hours(), install.updated_at);
         Self {
             labels: Arc::clone(labels),
-            called_at: AtomicI64::default(),
+            last_use: Arc::clone(last_use),
             state: Mutex::new(State { minutes, hours, breaker, updated_at }),
             metrics: Default::default(),
         }
@@ -59,12 +63,12 @@ impl Meter {
     }
 
     pub(super) fn admit(&self, install: &Install, now: Timestamp) -> Result<(), LeftAlone> {
-        self.called_at.store(now.as_second(), Relaxed);
         self.state().hold_back(install, now, |breaker| breaker.admit(now))
     }
 
+    /// Seconds since 1970.
     pub(super) fn called_at(&self) -> i64 {
-        self.called_at.load(Relaxed)
+        self.last_use.second()
     }
 
     pub(super) fn failing(&self, install: &Install) -> Option<Failing> {

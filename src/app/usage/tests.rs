@@ -43,7 +43,9 @@ fn install() -> Install {
 
 /// Lets a call to `install` through that ends so.
 fn call(usages: &Usages, install: &Install, outcome: Outcome) -> Result<(), LeftAlone> {
-    let metered = usages.admit(install, &Arc::new(InstallLabels::new(install)))?;
+    let last_use = Arc::new(LastUse::default());
+    last_use.touch(Still.now());
+    let metered = usages.admit(install, &Arc::new(InstallLabels::new(install)), &last_use)?;
     let usage = Usage { duration: Duration::from_millis(1), ..Usage::default() };
     metered.meter.note(
         &Ended { usage: &usage, outcome, error: None },
@@ -54,12 +56,8 @@ fn call(usages: &Usages, install: &Install, outcome: Outcome) -> Result<(), Left
 }
 
 fn calls(usages: &Usages, install: &Install) -> u64 {
-    let report = usages.report(&install.id);
+    let report = usages.report(install);
     report.hours.iter().map(|(_, tally)| tally.ran()).sum()
-}
-
-fn failing(usages: &Usages, install: &Install) -> Option<Failing> {
-    usages.find(&install.id)?.meter.failing(install)
 }
 
 #[test]
@@ -68,7 +66,7 @@ fn what_an_install_took_is_in_minutes_and_hours() {
     call(&usages, &install, Outcome::Answered).unwrap();
     call(&usages, &install, Outcome::Trap).unwrap();
 
-    let report = usages.report(&install.id);
+    let report = usages.report(&install);
 
     assert_eq!((report.minutes.len(), report.hours.len()), (MINUTES, HOURS));
     for (_, tally) in [report.minutes.last().unwrap(), report.hours.last().unwrap()] {
@@ -79,9 +77,9 @@ fn what_an_install_took_is_in_minutes_and_hours() {
 #[test]
 fn the_installs_not_called_for_longest_are_forgotten_beyond_the_bound() {
     let (usages, first) = (usages(10), install());
+    // Its last use is the oldest there is.
+    usages.admit(&first, &Arc::new(InstallLabels::new(&first)), &Arc::default()).unwrap();
     call(&usages, &first, Outcome::Answered).unwrap();
-    let past = Timestamp::UNIX_EPOCH;
-    usages.find(&first.id).unwrap().meter.admit(&first, past).unwrap();
     let second = install();
     call(&usages, &second, Outcome::Answered).unwrap();
     for _ in 0..MAX_INSTALLS - 1 {
@@ -113,9 +111,9 @@ fn an_install_that_fails_is_left_alone_and_others_are_not() {
     let refused = call(&usages, &fails, Outcome::Answered).unwrap_err();
 
     assert_eq!((refused.failures, refused.wait_s()), (3, 2), "1 s and up to a tenth");
-    assert!(failing(&usages, &fails).is_some());
+    assert!(usages.failing(&fails).is_some());
     assert_eq!(usages.check(&works), Ok(()));
-    let report = usages.report(&fails.id);
+    let report = usages.report(&fails);
     assert_eq!(report.minutes.last().unwrap().1.held_back, 1);
 }
 
@@ -127,7 +125,7 @@ fn a_change_of_the_install_begins_anew() {
     }
     fails.updated_at += SignedDuration::from_secs(1);
 
-    assert!(failing(&usages, &fails).is_none());
+    assert!(usages.failing(&fails).is_none());
     assert_eq!(usages.check(&fails), Ok(()));
     assert_eq!(call(&usages, &fails, Outcome::Memory), Ok(()));
 }

@@ -62,10 +62,7 @@ impl Process<'_> {
         ];
         command.arg("compile-worker");
         command.args(numbers.iter().flat_map(|(name, n)| [(*name).to_owned(), n.to_string()]));
-        command.args(world.map(|world| match world {
-            TargetWorld::Extension => "--try-out=extension",
-            TargetWorld::WasiHttp => "--try-out=wasi-http",
-        }));
+        command.args(world.map(|world| format!("--try-out={}", world.as_str())));
         // A signal from a terminal is for the server, which ends its workers.
         command.env_clear().envs(ENVIRONMENT).current_dir("/").process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -14,7 +14,7 @@ use uuid::Uuid;
 pub(in crate::store) use draft::EncodedDraft;
 
 use super::DiskCache;
-use super::index::{Fingerprint, Index};
+use super::index::Index;
 use super::{is_not_the_file, measure};
 use crate::model::{ContentCoding, ContentHash, FileDigest, FileEntry, StreamHasher};
 use crate::store::durable::remove_tree;
@@ -143,26 +143,14 @@ impl DiskCache {
         form: &EncodedForm,
     ) -> Result<Option<File>, StoreError> {
         let Some(mut file) = self.find_encoded(hash, entry, coding)? else { return Ok(None) };
-        let check = |file: &mut File| -> io::Result<bool> {
-            let metadata = file.metadata()?;
-            if !metadata.is_file() || metadata.len() != form.bytes {
-                return Ok(false);
-            }
-            let (key, fingerprint) = (checked_as(entry, coding), Fingerprint::from(&metadata));
-            if self.index().use_file(hash, &key, &fingerprint) {
-                return Ok(true);
-            }
+        let is_of_it = |file: &mut File| {
             let (_, digest) = StreamHasher::of_reader(&mut *file)?;
             file.rewind()?;
-            let is_of_it =
-                digest == *form.sha256.as_bytes() && codec::is_of(coding, &mut *file, entry)?;
-            file.rewind()?;
-            if is_of_it {
-                self.index().remember(hash, &key, fingerprint);
-            }
-            Ok(is_of_it)
+            Ok(digest == *form.sha256.as_bytes() && codec::is_of(coding, file, entry)?)
         };
-        let is_good = check(&mut file).map_err(StoreError::io("read a file"))?;
+        let name = checked_as(entry, coding);
+        let is_good = self.check((hash, &name, form.bytes), &mut file, is_of_it);
+        let is_good = is_good.map_err(StoreError::io("read a file"))?;
         Ok(if is_good { Some(file) } else { self.lose_encoded(hash, entry, coding)? })
     }
 

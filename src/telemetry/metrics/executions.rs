@@ -10,13 +10,13 @@ use prometheus_client::metrics::{
 };
 use prometheus_client::registry::{Registry, Unit};
 
+use super::LATENCY_STEPS;
+
 /// Pairs of extension and outcome that have series of their own; those after them share the
 /// extension `other`.
 const MAX_SERIES: usize = 200;
 const OTHER: &str = "other";
 
-const DURATION_S: [f64; 12] =
-    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 const CPU_S: [f64; 10] = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 10.0];
 const MEMORY_BYTES: [f64; 7] =
     [262_144.0, 1_048_576.0, 4_194_304.0, 16_777_216.0, 67_108_864.0, 268_435_456.0, 536_870_912.0];
@@ -76,7 +76,7 @@ impl Executions {
             "plugboard_execution_duration",
             "Time of an execution, without the wait for a slot",
             seconds.clone(),
-            || Histogram::new(DURATION_S),
+            || Histogram::new(LATENCY_STEPS),
         );
         let cpu =
             histogram("plugboard_execution_cpu", "Processor time of an execution", seconds, || {

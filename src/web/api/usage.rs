@@ -75,11 +75,10 @@ pub(crate) async fn get_install_usage(
     principal: Principal,
     Path(id): Path<InstallId>,
 ) -> Result<Json<UsageResponse>, ApiError> {
-    let UsageReport { since, minutes, hours } = app.usage_of(&principal, id)?;
-    let row = app.get_install(&principal, id)?;
+    let UsageReport { since, failing, minutes, hours } = app.usage_of(&principal, id)?;
     Ok(Json(UsageResponse {
         since,
-        failing: app.failing(&row.install),
+        failing,
         minutes: UsageSlot::list(&minutes),
         hours: UsageSlot::list(&hours),
     }))

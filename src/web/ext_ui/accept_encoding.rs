@@ -6,8 +6,10 @@ use crate::model::ContentCoding;
 use crate::store::EncodedForms;
 
 /// Every coding, the one that is preferred first where a client has no preference.
-const ALL: [ContentCoding; 4] =
-    [ContentCoding::Brotli, ContentCoding::Zstd, ContentCoding::Gzip, ContentCoding::Identity];
+const ALL: [ContentCoding; 4] = {
+    let [first, second, third] = ContentCoding::MADE;
+    [first, second, third, ContentCoding::Identity]
+};
 
 /// The weight of a coding that a client takes if there is nothing better.
 const LEAST: u16 = 1;

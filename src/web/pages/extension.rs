@@ -225,7 +225,7 @@ pub(in crate::web) async fn show_extension(
     let usage = match runs {
         Some(row) => {
             let report = app.usage_of(&who.principal, row.install.id)?;
-            Some(UsageView::new(&report, found.failing.as_ref(), now))
+            Some(UsageView::new(&report, now))
         }
         None => None,
     };

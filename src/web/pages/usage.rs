@@ -74,7 +74,7 @@ pub struct UsageRow {
 
 impl UsageView {
     /// What is known at `now`.
-    pub fn new(report: &UsageReport, failing: Option<&Failing>, now: Timestamp) -> Self {
+    pub fn new(report: &UsageReport, now: Timestamp) -> Self {
         let called = report.hours.iter().any(|(_, tally)| !tally.is_empty());
         let spans = || {
             vec![
@@ -95,7 +95,7 @@ impl UsageView {
             ]
         };
         Self {
-            failing: failing.map(|failing| FailingNotice::new(failing, now)),
+            failing: report.failing.as_ref().map(|failing| FailingNotice::new(failing, now)),
             since: Moment::new(report.since, now),
             spans: if called { spans() } else { Vec::new() },
         }

@@ -46,7 +46,8 @@ pub(super) async fn encode(app: &TestApp) {
     let (hash, now) = (app.content_hash(&bundle()), app.app.clock.now());
     let name = "com.example.forms".parse().unwrap();
     let version = app.app.registry.live().served(&name, &hash, now, 1).cloned().unwrap();
-    app.app.encode(&version).await.unwrap();
+    let max_file_bytes = app.app.config.ext_ui.compress_max_file_bytes;
+    app.app.bundles.encode(&version, max_file_bytes).await.unwrap();
 }
 
 pub(super) async fn get(app: &TestApp, path: &str, headers: &[(&str, &str)]) -> Answer {

@@ -1,46 +1,22 @@
 //! Pages at a socket: large files are sent by the kernel, and come out the same.
 
 use std::io::Read;
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use plugboard::config::ServerConfig;
-use plugboard::web;
-use plugboard::web::server::{Routes, bind, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpSocket;
 use tokio::time::timeout;
 
 use super::negotiation::{bundle, encode, script};
 use crate::support::bundle_builder::BundleBuilder;
 use crate::support::random::noise;
 use crate::support::test_app::TestApp;
-
-/// The appliance at a socket. It ends with the test's runtime.
-struct Wire {
-    app: TestApp,
-    address: SocketAddr,
-}
+use crate::support::wire::Wire;
 
 impl Wire {
-    async fn start(app: TestApp) -> Self {
-        let config =
-            ServerConfig { listen: "127.0.0.1:0".parse().unwrap(), ..ServerConfig::default() };
-        let bound = bind(&config).await.unwrap();
-        let address = bound.local_addr();
-        let main = web::router(Arc::clone(&app.app));
-        let routes = Routes { main, ext_ui: axum::Router::new() };
-        tokio::spawn(async move { serve(bound, routes, &config, std::future::pending()).await });
-        Self { app, address }
-    }
-
     /// Asks for pages one after the other on one connection with a small window, and
     /// returns what comes back until it is closed.
     async fn exchange(&self, bundle: &BundleBuilder, asked: &[(&str, &str)]) -> Vec<u8> {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.set_recv_buffer_size(16 * 1024).unwrap();
-        let mut stream = socket.connect(self.address).await.unwrap();
+        let mut stream = self.connect().await;
         let mut received = Vec::new();
         for (n, (path, lines)) in asked.iter().enumerate() {
             let address = self.app.page_of(bundle, path);

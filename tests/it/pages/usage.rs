@@ -40,21 +40,21 @@ fn slots(count: u64, slot_s: i64) -> Vec<(Timestamp, Tally)> {
 
 fn busy() -> UsageReport {
     let since = now() - SignedDuration::from_hours(24 * 9);
-    UsageReport { since, minutes: slots(60, 60), hours: slots(168, 3_600) }
+    UsageReport { since, failing: None, minutes: slots(60, 60), hours: slots(168, 3_600) }
 }
 
 fn idle() -> UsageReport {
     let empty = |count| vec![(now(), Tally::default()); count];
     let since = now() - SignedDuration::from_hours(3);
-    UsageReport { since, minutes: empty(60), hours: empty(168) }
+    UsageReport { since, failing: None, minutes: empty(60), hours: empty(168) }
 }
 
 pub(super) fn of_a_busy_install() -> UsageView {
-    UsageView::new(&busy(), None, now())
+    UsageView::new(&busy(), now())
 }
 
 pub(super) fn of_an_idle_install() -> UsageView {
-    UsageView::new(&idle(), None, now())
+    UsageView::new(&idle(), now())
 }
 
 pub(super) fn of_a_failing_install() -> UsageView {
@@ -69,7 +69,7 @@ pub(super) fn of_a_failing_install() -> UsageView {
             "the extension trapped: wasm `unreachable` instruction executed in {HOSTILE}"
         ),
     };
-    UsageView::new(&report, Some(&failing), now())
+    UsageView::new(&UsageReport { failing: Some(failing), ..report }, now())
 }
 
 #[test]
@@ -80,9 +80,9 @@ fn calls_are_told_in_words_with_what_became_of_them() {
     last.note(&Usage::default(), Outcome::Caller);
     last.note(&Usage::default(), Outcome::Refused);
     last.hold_back();
-    let report = UsageReport { since: now(), hours: minutes.clone(), minutes };
+    let report = UsageReport { since: now(), failing: None, hours: minutes.clone(), minutes };
 
-    let summary = UsageView::new(&report, None, now()).spans[0].summary.clone();
+    let summary = UsageView::new(&report, now()).spans[0].summary.clone();
 
     assert_eq!(
         summary,

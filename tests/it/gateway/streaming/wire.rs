@@ -1,40 +1,19 @@
 //! Streams as a client on the wire sees them.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-
-use plugboard::config::ServerConfig;
-use plugboard::web;
-use plugboard::web::server::{Routes, bind, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 
 use super::*;
+use crate::support::wire::Wire;
 
-/// The appliance at a socket. It ends with the test's runtime.
-struct Wire {
-    app: TestApp,
-    address: SocketAddr,
+async fn at_a_socket(change: impl FnOnce(&mut Config)) -> Wire {
+    Wire::start(streaming(change).await).await
 }
 
 impl Wire {
-    async fn start(change: impl FnOnce(&mut Config)) -> Self {
-        let app = streaming(change).await;
-        let config =
-            ServerConfig { listen: "127.0.0.1:0".parse().unwrap(), ..ServerConfig::default() };
-        let bound = bind(&config).await.unwrap();
-        let address = bound.local_addr();
-        let main = web::router(Arc::clone(&app.app));
-        let routes = Routes { main, ext_ui: axum::Router::new() };
-        tokio::spawn(async move { serve(bound, routes, &config, std::future::pending()).await });
-        Self { app, address }
-    }
-
     /// A request head with some lines more, on a new connection with a small window.
     async fn send(&self, method: &str, path: &str, lines: &str) -> TcpStream {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.set_recv_buffer_size(16 * 1024).unwrap();
-        let mut stream = socket.connect(self.address).await.unwrap();
+        let mut stream = self.connect().await;
         let token = self.app.authorization();
         let head = format!(
             "{method} {BASE}{path} HTTP/1.1\r\nhost: 127.0.0.1:7420\r\n\
@@ -67,7 +46,7 @@ async fn until(stream: &mut TcpStream, wanted: &str) -> String {
 
 #[tokio::test]
 async fn frames_of_an_event_stream_come_in_chunks_of_their_own() {
-    let wire = Wire::start(|_| ()).await;
+    let wire = at_a_socket(|_| ()).await;
 
     let mut stream = wire.send("GET", "/ticks", "").await;
 
@@ -80,7 +59,7 @@ async fn frames_of_an_event_stream_come_in_chunks_of_their_own() {
 
 #[tokio::test]
 async fn an_answer_that_breaks_off_has_no_last_chunk() {
-    let wire = Wire::start(|_| ()).await;
+    let wire = at_a_socket(|_| ()).await;
 
     let answer = wire.get("/breaks").await;
 
@@ -90,7 +69,7 @@ async fn an_answer_that_breaks_off_has_no_last_chunk() {
 
 #[tokio::test]
 async fn an_answer_that_breaks_off_is_shorter_than_its_length() {
-    let wire = Wire::start(|_| ()).await;
+    let wire = at_a_socket(|_| ()).await;
 
     for (path, length) in [("/short", 10), ("/announced", 6)] {
         let answer = wire.get(path).await;
@@ -102,7 +81,7 @@ async fn an_answer_that_breaks_off_is_shorter_than_its_length() {
 
 #[tokio::test]
 async fn an_answer_complete_at_once_is_sent_with_its_length() {
-    let wire = Wire::start(|_| ()).await;
+    let wire = at_a_socket(|_| ()).await;
 
     let answer = wire.get("/refuses").await;
 
@@ -112,7 +91,7 @@ async fn an_answer_complete_at_once_is_sent_with_its_length() {
 
 #[tokio::test]
 async fn both_directions_go_on_at_the_same_time() {
-    let wire = Wire::start(|_| ()).await;
+    let wire = at_a_socket(|_| ()).await;
     let mut stream = wire.send("POST", "/echo", "transfer-encoding: chunked\r\n").await;
 
     stream.write_all(b"3\r\none\r\n").await.unwrap();
@@ -126,7 +105,7 @@ async fn both_directions_go_on_at_the_same_time() {
 
 #[tokio::test]
 async fn a_client_that_reads_slowly_holds_no_other_back() {
-    let wire = Wire::start(|config| config.runner.slots_per_install = 4).await;
+    let wire = at_a_socket(|config| config.runner.slots_per_install = 4).await;
     let mut slow = Vec::new();
     for _ in 0..3 {
         slow.push(wire.send("GET", "/much/100", "").await);
@@ -147,7 +126,7 @@ async fn a_client_that_reads_slowly_holds_no_other_back() {
 
 #[tokio::test]
 async fn a_connection_that_closes_ends_the_execution() {
-    let wire = Wire::start(one_slot).await;
+    let wire = at_a_socket(one_slot).await;
     let mut stream = wire.send("GET", "/ticks", "").await;
     until(&mut stream, "data\n\n").await;
 
