@@ -7,12 +7,15 @@ use crate::app::App;
 
 /// How often last-used times are written.
 const FLUSH_EVERY: Duration = Duration::from_mins(1);
+/// How often memory that is free is given back to the system.
+const PURGE_EVERY: Duration = Duration::from_secs(10);
 /// How often expired and left-over things are removed.
 const SWEEP_EVERY: Duration = Duration::from_hours(1);
 
 /// Writes last-used times and removes what has expired, until aborted.
 pub(super) async fn keep_up(app: Arc<App>) {
     let mut flush = tokio::time::interval(FLUSH_EVERY);
+    let mut purge = tokio::time::interval(PURGE_EVERY);
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
     loop {
         tokio::select! {
@@ -25,6 +28,7 @@ pub(super) async fn keep_up(app: Arc<App>) {
                     app.probe_store().await;
                 }
             }
+            _ = purge.tick() => give_memory_back(),
             _ = sweep.tick() => {
                 if let Err(error) = app.sweep().await {
                     tracing::warn!("Could not clean up: {error}");
@@ -32,4 +36,13 @@ pub(super) async fn keep_up(app: Arc<App>) {
             }
         }
     }
+}
+
+/// Gives back what has been free for a second. The allocator does it by itself only when more
+/// is asked of it: a server that falls quiet after a burst would keep what the burst took.
+#[expect(unsafe_code, reason = "a function of C: see the safety comment")]
+fn give_memory_back() {
+    // SAFETY: takes no pointer, may be called at any time from any thread, and touches free
+    // memory only.
+    unsafe { libmimalloc_sys::mi_collect(false) };
 }
