@@ -24,11 +24,17 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 pub(super) use self::code::Code;
-use self::seal::{HEADER_BYTES, Mismatch, Seal};
+use self::code::Draft;
+use self::seal::{HEADER_BYTES, Mismatch, Seal, TAG_BYTES};
 use crate::model::{FileDigest, StreamHasher};
 
 /// Bytes of one compiled component. A scripting engine of 13 MB makes 36 MiB.
 pub(super) const MAX_FILE_BYTES: u64 = 512 * 1024 * 1024;
+/// From how many bytes on compiled code is mapped: it costs a descriptor for each component,
+/// and spares copying.
+const MAPPED_FROM_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes that are read, hashed and passed on while they are near the processor.
+const PART_BYTES: usize = 128 * 1024;
 /// The rights of everybody but the owner.
 const OTHERS: u32 = 0o077;
 
@@ -65,6 +71,7 @@ pub(super) struct Precompiled {
     folder: PathBuf,
     seal: Seal,
     max_bytes: u64,
+    mapped_from: usize,
     /// Held while files are made or removed: to others a file that is being made looks
     /// like one that was left.
     changing: Mutex<()>,
@@ -80,8 +87,8 @@ impl Precompiled {
         fs::set_permissions(&path, Permissions::from_mode(0o700))?;
         let seal = Seal::new(key, compatibility(engine));
         let (loaded, refused) = (AtomicU64::default(), AtomicU64::default());
-        let changing = Mutex::default();
-        Ok(Self { folder: path, seal, max_bytes, changing, loaded, refused })
+        let (mapped_from, changing) = (MAPPED_FROM_BYTES, Mutex::default());
+        Ok(Self { folder: path, seal, max_bytes, mapped_from, changing, loaded, refused })
     }
 
     /// The compiled form of `component`, if it is here. Takes some 20 ms for a large one.
@@ -162,16 +169,49 @@ impl Precompiled {
             Ok(opened) => opened,
             Err(problem) => return Ok(Err(problem)),
         };
-        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
-        Read::by_ref(&mut file).take(MAX_FILE_BYTES).read_to_end(&mut bytes)?;
         // Used just now: it goes last when room is needed.
         rustix::fs::futimens(&file, &NOW).ok();
-        let range = self.seal.open(component, &bytes);
-        Ok(range.map(|range| Code::sealed(bytes, range)).map_err(Problem::Mismatch))
+        match self.opened(&mut file, length, component) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Ok(Err(Problem::Mismatch(Mismatch::Length)))
+            }
+            opened => Ok(opened?.map_err(Problem::Mismatch)),
+        }
+    }
+
+    fn opened(
+        &self,
+        file: &mut File,
+        length: u64,
+        component: &FileDigest,
+    ) -> io::Result<Result<Code, Mismatch>> {
+        let (mut head, mut tag) = ([0; HEADER_BYTES], [0; TAG_BYTES]);
+        file.read_exact(&mut head)?;
+        let mut opening = match self.seal.open(component, &head, length) {
+            Ok(opening) => opening,
+            Err(mismatch) => return Ok(Err(mismatch)),
+        };
+        let mut left = opening.payload_bytes();
+        let mut draft =
+            if left < self.mapped_from { Draft::of_bytes(left) } else { Draft::mapped()? };
+        let mut part = vec![0; PART_BYTES.min(left)];
+        while left > 0 {
+            let part = &mut part[..PART_BYTES.min(left)];
+            file.read_exact(part)?;
+            opening.update(part);
+            draft.add(part)?;
+            left -= part.len();
+        }
+        file.read_exact(&mut tag)?;
+        match opening.finish(&tag) {
+            Ok(()) => Code::sealed(draft).map(Ok),
+            Err(mismatch) => Ok(Err(mismatch)),
+        }
     }
 
     fn write(&self, component: &FileDigest, code: &Code) -> io::Result<()> {
-        let file = self.seal.close(component, code.bytes());
+        let Some(code) = code.bytes() else { return Ok(()) };
+        let file = self.seal.close(component, code);
         let bytes = file.len() as u64;
         if bytes > self.max_bytes.min(MAX_FILE_BYTES) {
             return Ok(());
@@ -276,3 +316,6 @@ fn compatibility(engine: &Engine) -> [u8; 32] {
     engine.precompile_compatibility_hash().hash(&mut collected);
     collected.0.finalize()
 }
+
+#[cfg(test)]
+mod tests;

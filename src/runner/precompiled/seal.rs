@@ -9,14 +9,13 @@
 //! put one in the place of another, nor bring one from elsewhere.
 
 use std::fmt;
-use std::ops::Range;
 
 use subtle::ConstantTimeEq;
 
 use crate::model::FileDigest;
 
 const MAGIC: [u8; 10] = *b"PBCWASM1\0\0";
-const TAG_BYTES: usize = 32;
+pub(super) const TAG_BYTES: usize = 32;
 pub(super) const HEADER_BYTES: usize = MAGIC.len() + 8 + 32 + 32 + 8;
 
 /// Seals compiled code, and opens what it sealed.
@@ -67,42 +66,24 @@ impl Seal {
         file
     }
 
-    /// Where the compiled form of `component` is in `file`, if this seal closed it.
-    pub(super) fn open(
-        &self,
-        component: &FileDigest,
-        file: &[u8],
-    ) -> Result<Range<usize>, Mismatch> {
-        let payload_bytes = file.len().checked_sub(HEADER_BYTES + TAG_BYTES);
-        let payload_bytes = payload_bytes.ok_or(Mismatch::Length)?;
-        if !file.starts_with(&MAGIC) {
+    /// Begins to open a file of `bytes` that begins with `head`, for `component`.
+    pub(super) fn open<'a>(
+        &'a self,
+        component: &'a FileDigest,
+        head: &'a [u8; HEADER_BYTES],
+        bytes: u64,
+    ) -> Result<Opening<'a>, Mismatch> {
+        let payload_bytes = payload_bytes(bytes).ok_or(Mismatch::Length)?;
+        if !head.starts_with(&MAGIC) {
             return Err(Mismatch::Magic);
         }
         // Only says what to tell people: the tag decides.
-        if file[MAGIC.len()..][..self.key_id.len()] != self.key_id {
+        if head[MAGIC.len()..][..self.key_id.len()] != self.key_id {
             return Err(Mismatch::Key);
         }
-        let (sealed, tag) = file.split_at(file.len() - TAG_BYTES);
-        let expected = blake3::keyed_hash(&self.key, sealed);
-        if !bool::from(expected.as_bytes()[..].ct_eq(tag)) {
-            return Err(Mismatch::Tag);
-        }
-        let header = self.header(component, payload_bytes);
-        let [of_component, of_engine, of_length] = [
-            MAGIC.len() + 8..MAGIC.len() + 40,
-            MAGIC.len() + 40..MAGIC.len() + 72,
-            MAGIC.len() + 72..HEADER_BYTES,
-        ];
-        for (field, mismatch) in [
-            (of_component, Mismatch::Component),
-            (of_engine, Mismatch::Compatibility),
-            (of_length, Mismatch::Length),
-        ] {
-            if file[field.clone()] != header[field] {
-                return Err(mismatch);
-            }
-        }
-        Ok(HEADER_BYTES..HEADER_BYTES + payload_bytes)
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        hasher.update(head);
+        Ok(Opening { seal: self, component, head, payload_bytes, hasher })
     }
 
     /// Whether a file of `bytes` that begins with `head` looks as if this seal had closed it.
@@ -113,9 +94,7 @@ impl Seal {
         head: &[u8; HEADER_BYTES],
         bytes: u64,
     ) -> bool {
-        let around = HEADER_BYTES + TAG_BYTES;
-        let payload = usize::try_from(bytes).ok().and_then(|bytes| bytes.checked_sub(around));
-        payload.is_some_and(|payload| self.header(component, payload) == head)
+        payload_bytes(bytes).is_some_and(|payload| self.header(component, payload) == head)
     }
 
     fn header(&self, component: &FileDigest, payload_bytes: usize) -> Vec<u8> {
@@ -124,6 +103,55 @@ impl Seal {
             [&MAGIC, &self.key_id, component.as_bytes(), &self.compatibility, &length];
         parts.concat()
     }
+}
+
+/// A file that is being looked at; nothing of it may be used before [`Opening::finish`].
+pub(super) struct Opening<'a> {
+    seal: &'a Seal,
+    component: &'a FileDigest,
+    head: &'a [u8; HEADER_BYTES],
+    payload_bytes: usize,
+    hasher: blake3::Hasher,
+}
+
+impl Opening<'_> {
+    /// Bytes between the head and the tag.
+    pub(super) const fn payload_bytes(&self) -> usize {
+        self.payload_bytes
+    }
+
+    /// Takes the next bytes of the payload.
+    pub(super) fn update(&mut self, payload: &[u8]) {
+        self.hasher.update(payload);
+    }
+
+    /// Whether this seal closed all that was taken, with `tag`, for this component.
+    pub(super) fn finish(self, tag: &[u8; TAG_BYTES]) -> Result<(), Mismatch> {
+        if !bool::from(self.hasher.finalize().as_bytes()[..].ct_eq(tag)) {
+            return Err(Mismatch::Tag);
+        }
+        let header = self.seal.header(self.component, self.payload_bytes);
+        let [of_component, of_engine, of_length] = [
+            MAGIC.len() + 8..MAGIC.len() + 40,
+            MAGIC.len() + 40..MAGIC.len() + 72,
+            MAGIC.len() + 72..HEADER_BYTES,
+        ];
+        for (field, mismatch) in [
+            (of_component, Mismatch::Component),
+            (of_engine, Mismatch::Compatibility),
+            (of_length, Mismatch::Length),
+        ] {
+            if self.head[field.clone()] != header[field] {
+                return Err(mismatch);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Bytes of the payload of a file of `bytes`.
+fn payload_bytes(bytes: u64) -> Option<usize> {
+    usize::try_from(bytes).ok()?.checked_sub(HEADER_BYTES + TAG_BYTES)
 }
 
 impl fmt::Debug for Seal {
@@ -146,14 +174,23 @@ mod tests {
         Seal::new([1; 32], [2; 32])
     }
 
+    /// The payload of `file`, if the seal closed it for `component`.
+    fn open<'a>(component: &FileDigest, file: &'a [u8]) -> Result<&'a [u8], Mismatch> {
+        let seal = seal();
+        let head = file.first_chunk().ok_or(Mismatch::Length)?;
+        let mut opening = seal.open(component, head, file.len() as u64)?;
+        let (payload, tag) = file[HEADER_BYTES..].split_last_chunk().unwrap();
+        assert_eq!(opening.payload_bytes(), payload.len());
+        payload.chunks(5).for_each(|part| opening.update(part));
+        opening.finish(tag).map(|()| payload)
+    }
+
     #[test]
     fn what_was_sealed_opens() {
         for payload in [PAYLOAD, b""] {
             let file = seal().close(&component(3), payload);
 
-            let opened = seal().open(&component(3), &file).unwrap();
-
-            assert_eq!(&file[opened], payload);
+            assert_eq!(open(&component(3), &file).unwrap(), payload);
         }
     }
 
@@ -164,7 +201,7 @@ mod tests {
             let mut changed = file.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
 
-            assert!(seal().open(&component(3), &changed).is_err(), "bit {bit}");
+            assert!(open(&component(3), &changed).is_err(), "bit {bit}");
         }
     }
 
@@ -172,19 +209,19 @@ mod tests {
     fn every_other_length_is_noticed() {
         let file = seal().close(&component(3), PAYLOAD);
         for length in 0..file.len() {
-            assert!(seal().open(&component(3), &file[..length]).is_err(), "{length}");
+            assert!(open(&component(3), &file[..length]).is_err(), "{length}");
         }
         for more in 1..100 {
             let longer = [file.as_slice(), &vec![0; more]].concat();
 
-            assert!(seal().open(&component(3), &longer).is_err(), "{more}");
+            assert!(open(&component(3), &longer).is_err(), "{more}");
         }
     }
 
     #[test]
     fn what_was_sealed_for_something_else_does_not_open() {
         let of = |seal: Seal| seal.close(&component(3), PAYLOAD);
-        let open = |file: &[u8]| seal().open(&component(3), file).unwrap_err();
+        let open = |file: &[u8]| open(&component(3), file).unwrap_err();
 
         assert_eq!(open(&seal().close(&component(4), PAYLOAD)), Mismatch::Component);
         assert_eq!(open(&of(Seal::new([9; 32], [2; 32]))), Mismatch::Key);

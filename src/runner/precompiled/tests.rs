@@ -2,11 +2,24 @@
 
 use std::fs::File;
 
+use wasmtime::Store;
+use wasmtime::component::Linker;
+
 use super::*;
 use crate::config::RunnerConfig;
 use crate::runner::engine;
 
 const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
+/// Says what is in its memory, and adds one to it.
+const COUNTING: &str = r#"(component
+    (core module $module
+        (memory 1)
+        (data (i32.const 8) "\2a")
+        (func (export "count") (result i32)
+            i32.const 8 i32.load
+            i32.const 8 i32.const 8 i32.load i32.const 1 i32.add i32.store))
+    (core instance $instance (instantiate $module))
+    (func (export "count") (result u32) (canon lift (core func $instance "count"))))"#;
 
 struct Stage {
     engine: Engine,
@@ -22,8 +35,7 @@ impl Stage {
 
     fn open(&self, max_bytes: u64) -> Precompiled {
         let path = self.folder.path().to_owned();
-        Precompiled::open(CompiledFolder { path, key: [7; 32], max_bytes }, &self.engine)
-            .unwrap()
+        Precompiled::open(CompiledFolder { path, key: [7; 32], max_bytes }, &self.engine).unwrap()
     }
 
     fn compiled(&self) -> Code {
@@ -90,7 +102,8 @@ fn what_was_loaded_longest_ago_goes_first() {
     kept.keep(&digest(2), &stage.compiled());
     for (component, age_s) in [(1, 10), (2, 20)] {
         let file = File::options().write(true).open(kept.path(&digest(component))).unwrap();
-        file.set_modified(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(100 - age_s)).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(100 - age_s))
+            .unwrap();
     }
     kept.load(&stage.engine, &digest(2)).unwrap();
 
@@ -112,4 +125,53 @@ fn what_belongs_to_nothing_is_removed() {
 
     assert_eq!(removed, 2);
     assert_eq!(stage.names(), [kept.path(&digest(2)).file_name().unwrap().to_str().unwrap()]);
+}
+
+#[test]
+fn large_code_is_mapped_and_begins_anew_for_each_instance() {
+    let stage = Stage::new();
+    let kept = Precompiled { mapped_from: 0, ..stage.open(u64::MAX) };
+    let component =
+        Component::from_binary(&stage.engine, &wat::parse_str(COUNTING).unwrap()).unwrap();
+    kept.keep(&digest(1), &Code::of_component(&component).unwrap());
+
+    let loaded = kept.load(&stage.engine, &digest(1)).unwrap();
+
+    let linker = Linker::new(&stage.engine);
+    for _ in 0..2 {
+        let mut store = Store::new(&stage.engine, ());
+        store.set_epoch_deadline(1);
+        let instance = linker.instantiate(&mut store, &loaded).unwrap();
+        let count = instance.get_typed_func::<(), (u32,)>(&mut store, "count").unwrap();
+        for expected in [42, 43] {
+            assert_eq!(count.call(&mut store, ()).unwrap(), (expected,));
+        }
+    }
+}
+
+#[test]
+fn a_mapped_file_is_looked_at_like_any_other_and_written_to_by_nobody() {
+    let stage = Stage::new();
+    let kept = Precompiled { mapped_from: 0, ..stage.open(u64::MAX) };
+    kept.keep(&digest(1), &stage.compiled());
+    let path = kept.path(&digest(1));
+    let good = fs::read(&path).unwrap();
+
+    let code = kept.read(&path, &digest(1)).unwrap().unwrap();
+    let mut file = code.mapped_file().unwrap();
+    assert_eq!(
+        file.write(b"x").unwrap_err().raw_os_error(),
+        Some(rustix::io::Errno::PERM.raw_os_error())
+    );
+
+    for changed in [0, good.len() / 2, good.len() - 1] {
+        let mut bad = good.clone();
+        bad[changed] ^= 1;
+        fs::write(&path, &bad).unwrap();
+
+        assert!(kept.read(&path, &digest(1)).unwrap().is_err(), "byte {changed}");
+    }
+    fs::write(&path, &good[..good.len() - 1]).unwrap();
+    assert!(kept.load(&stage.engine, &digest(1)).is_none());
+    assert_eq!(kept.refused(), 1);
 }
