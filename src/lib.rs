@@ -3,7 +3,7 @@
 //! `model` holds the nouns and `config` the settings. `bundle`, `trust`,
 //! `registry`, `store` and `runner` are machines that each do one thing. `app`
 //! says what the appliance can do; `web` and `cli` are the doors to it.
-//! `fail_point` is for tests and empty in a release.
+//! `memory_file` holds what was checked; `fail_point` is for tests and empty in a release.
 //! Arrows point up this list only; `tests/it/architecture.rs` holds them.
 
 pub mod app;
@@ -11,6 +11,7 @@ pub mod bundle;
 pub mod cli;
 pub mod config;
 pub mod fail_point;
+pub mod memory_file;
 pub mod model;
 pub mod registry;
 pub mod runner;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
@@ -70,6 +71,7 @@ pub(super) async fn run(args: ServeArgs, context: &Context) -> Result<Exit, Fail
     for notice in &loaded.notices {
         tracing::warn!("{notice}");
     }
+    allow_descriptors();
     let bound = bind(&loaded.config).await?;
     let signals = Signals::listen()?;
     let app = open_app(with_bound_address(loaded.config, &bound))?;
@@ -96,6 +98,16 @@ pub(super) async fn run(args: ServeArgs, context: &Context) -> Result<Exit, Fail
     }
     serve_until_told(app, bound, Notifier::of(environment), signals).await?;
     Ok(Exit::Done)
+}
+
+/// Takes as many descriptors as this process may have: many shells begin with 1,024, and
+/// each connection, each large component and each page file in memory has one.
+fn allow_descriptors() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!("Cannot have more open files than before: {error}");
+    }
 }
 
 fn hours(seconds: u64) -> String {

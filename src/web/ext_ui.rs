@@ -23,14 +23,10 @@ use super::error::ApiError;
 use super::extract::Path;
 use super::server::FileSender;
 use crate::app::App;
-use crate::app::assets::{Asset, AssetError, AssetLocation, Page};
+use crate::app::assets::{Asset, AssetError, AssetLocation, Page, PageBody};
 use crate::model::ContentCoding;
 use accept_encoding::AcceptEncoding;
 use file_body::FileBody;
-
-/// From this size on the kernel sends a file from its own memory for less than it costs
-/// to copy the bytes from ours.
-const SENT_FROM_FILE_BYTES: u64 = 32 * 1024;
 
 /// A request for a file that may be served.
 struct Asked<'a> {
@@ -153,19 +149,30 @@ impl Asked<'_> {
         part: Part<u64>,
     ) -> Result<Option<Body>, ApiError> {
         let (app, asset) = (self.app, &self.asset);
-        if let Some(bytes) = &page.body {
-            return Ok(Some(slice(bytes, part)));
+        if let Some(body) = &page.body {
+            return Ok(Some(self.part_of(body, part)));
         }
-        let is_sent_from_file = self.sender.is_some() && page.size >= SENT_FROM_FILE_BYTES;
-        if app.pages.keeps(page.size) && !is_sent_from_file {
+        if app.pages.keeps(page.size) {
             let Some(bytes) = app.read_asset(asset, coding).await? else { return Ok(None) };
-            let body = slice(&bytes, part);
-            let page = Page { body: Some(bytes), ..Page::clone(page) };
+            let body = PageBody::new(bytes);
+            let answer = self.part_of(&body, part);
+            let page = Page { body: Some(body), ..Page::clone(page) };
             app.pages.keep(asset, coding, Arc::new(page));
-            return Ok(Some(body));
+            return Ok(Some(answer));
         }
         let opened = app.open_asset(asset, coding).await?;
-        Ok(opened.map(|opened| Body::new(FileBody::new(opened.file, part, self.sender.clone()))))
+        Ok(opened.map(|opened| {
+            Body::new(FileBody::on_disk(opened.file.into(), part, self.sender.clone()))
+        }))
+    }
+
+    fn part_of(&self, body: &PageBody, part: Part<u64>) -> Body {
+        match body {
+            PageBody::Bytes(bytes) => slice(bytes, part),
+            PageBody::File(file) => {
+                Body::new(FileBody::in_memory(Arc::clone(file), part, self.sender.clone()))
+            }
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use syn::visit::{self, Visit};
 /// Every module, lowest first, with the modules it may use.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("fail_point", &[]),
+    ("memory_file", &[]),
     ("model", &[]),
     ("config", &["model"]),
     ("telemetry", &["config"]),
@@ -16,11 +17,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("trust", &["model", "config", "bundle"]),
     ("registry", &["fail_point", "model"]),
     ("store", &["fail_point", "model", "config", "bundle", "trust"]),
-    ("runner", &["model", "config"]),
+    ("runner", &["memory_file", "model", "config"]),
     (
         "app",
         &[
             "fail_point",
+            "memory_file",
             "model",
             "config",
             "telemetry",

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::fs::File;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -16,10 +17,16 @@ use quick_cache::{DefaultHashBuilder, Options, OptionsBuilder, Weighter};
 use super::Asset;
 use super::encoding::PAUSE;
 use crate::config::ExtUiConfig;
+use crate::memory_file::MemoryFile;
 use crate::model::{ContentCoding, ContentHash};
 
 /// What one page takes besides its body: two maps of a dozen headers.
 const HEAD_BYTES: u64 = 4096;
+/// What a body in a file counts beside its bytes: there are fewer descriptors than bytes.
+const DESCRIPTOR_BYTES: u64 = 64 * 1024;
+/// From this size on the kernel sends a file from its own memory for less than it costs
+/// to copy the bytes from ours.
+const SENT_FROM_FILE_BYTES: u64 = 32 * 1024;
 /// Parts of the memory that have a lock and a limit each.
 const SHARDS: usize = 4;
 
@@ -35,7 +42,29 @@ pub struct Page {
     /// Of the answer that says the client has it.
     pub unchanged: HeaderMap,
     /// Not of a file that is larger than what is kept, or that nobody has asked for.
-    pub body: Option<Bytes>,
+    pub body: Option<PageBody>,
+}
+
+/// All bytes of a form, in memory.
+#[derive(Clone, Debug)]
+pub enum PageBody {
+    Bytes(Bytes),
+    /// In a file in memory that nobody can change: the kernel sends it without a copy.
+    File(Arc<File>),
+}
+
+impl PageBody {
+    /// Keeps the bytes in a file if the kernel sends so many for less than copying them
+    /// costs, and if it has such files.
+    pub fn new(bytes: Bytes) -> Self {
+        if (bytes.len() as u64) < SENT_FROM_FILE_BYTES {
+            return Self::Bytes(bytes);
+        }
+        match MemoryFile::of(&bytes) {
+            Ok(file) => Self::File(Arc::new(file)),
+            Err(_) => Self::Bytes(bytes),
+        }
+    }
 }
 
 /// The pages in memory, `ext_ui.memory_cache_bytes` of them.
@@ -59,7 +88,11 @@ struct Weight;
 
 impl Weighter<Key, Arc<Page>> for Weight {
     fn weight(&self, _: &Key, page: &Arc<Page>) -> u64 {
-        HEAD_BYTES + page.body.as_ref().map_or(0, |body| body.len() as u64)
+        match &page.body {
+            None => HEAD_BYTES,
+            Some(PageBody::Bytes(bytes)) => HEAD_BYTES + bytes.len() as u64,
+            Some(PageBody::File(_)) => HEAD_BYTES + DESCRIPTOR_BYTES + page.size,
+        }
     }
 }
 
@@ -69,7 +102,7 @@ impl Pages {
         let bytes = config.memory_cache_bytes;
         let (hasher, lifecycle) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
         // What does not fit into a part of the memory would be read in vain.
-        let fitting = (bytes / SHARDS as u64).saturating_sub(HEAD_BYTES);
+        let fitting = (bytes / SHARDS as u64).saturating_sub(HEAD_BYTES + DESCRIPTOR_BYTES);
         Self {
             cache: Cache::with_options(options(bytes), Weight, hasher, lifecycle),
             max_file_bytes: config.memory_cache_file_bytes.min(fitting),

@@ -6,9 +6,10 @@ use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 
 use bytes::Bytes;
-use rustix::fs::{MemfdFlags, SealFlags};
 use wasmtime::Engine;
 use wasmtime::component::Component;
+
+use crate::memory_file::MemoryFile;
 
 /// The compiled form of a component, made by our compiler and changed by nobody since.
 ///
@@ -26,7 +27,7 @@ enum Place {
 /// Takes compiled code that is being looked at.
 pub(super) enum Draft {
     Bytes(Vec<u8>),
-    Mapped(File),
+    Mapped(MemoryFile),
 }
 
 impl Draft {
@@ -37,16 +38,14 @@ impl Draft {
 
     /// Code that is mapped when it is loaded, and keeps a descriptor as long.
     pub(super) fn mapped() -> io::Result<Self> {
-        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-        Ok(Self::Mapped(rustix::fs::memfd_create("compiled-component", flags)?.into()))
+        MemoryFile::new().map(Self::Mapped)
     }
 
     pub(super) fn add(&mut self, part: &[u8]) -> io::Result<()> {
         match self {
-            Self::Bytes(bytes) => bytes.extend_from_slice(part),
-            Self::Mapped(file) => file.write_all(part)?,
+            Self::Bytes(bytes) => bytes.write_all(part),
+            Self::Mapped(file) => file.write_all(part),
         }
-        Ok(())
     }
 }
 
@@ -66,11 +65,7 @@ impl Code {
     pub(super) fn sealed(draft: Draft) -> io::Result<Self> {
         Ok(Self(match draft {
             Draft::Bytes(bytes) => Place::Bytes(bytes.into()),
-            Draft::Mapped(file) => {
-                let all = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
-                rustix::fs::fcntl_add_seals(&file, all)?;
-                Place::Mapped(file)
-            }
+            Draft::Mapped(file) => Place::Mapped(file.finish()?),
         }))
     }
 
@@ -79,14 +74,6 @@ impl Code {
         match &self.0 {
             Place::Bytes(bytes) => Some(bytes),
             Place::Mapped(_) => None,
-        }
-    }
-
-    #[cfg(test)]
-    pub(super) fn mapped_file(&self) -> Option<&File> {
-        match &self.0 {
-            Place::Bytes(_) => None,
-            Place::Mapped(file) => Some(file),
         }
     }
 
@@ -99,8 +86,8 @@ impl Code {
         // standard output of a process of this program, and a draft whose keyed hash says that
         // it was sealed here, which is done to the other two only. A process that tries code
         // out is given the second by the one that asked for it, and has nothing to lose. The
-        // bytes are in memory of ours, or in a file in memory that has no name, was written by
-        // this process only and is sealed against writing.
+        // bytes are in memory of ours, or in a file in memory that this process wrote and that
+        // nobody can change.
         unsafe {
             match &self.0 {
                 Place::Bytes(bytes) => Component::deserialize(engine, bytes),

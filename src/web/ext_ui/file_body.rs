@@ -28,14 +28,21 @@ pub(super) struct FileBody {
     file: Arc<File>,
     left: Range<u64>,
     sender: Option<FileSender>,
+    /// Whether a read never waits for a disk.
+    is_in_memory: bool,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
 }
 
 impl FileBody {
     /// The bytes `part` of a file that has them. With a `sender` the kernel sends what
     /// it has in memory; the executor would wait for the disk otherwise.
-    pub(super) fn new(file: File, part: Range<u64>, sender: Option<FileSender>) -> Self {
-        Self { file: Arc::new(file), left: part, sender, reading: None }
+    pub(super) fn on_disk(file: Arc<File>, part: Range<u64>, sender: Option<FileSender>) -> Self {
+        Self { file, left: part, sender, is_in_memory: false, reading: None }
+    }
+
+    /// The same of a file that is in memory, all of it.
+    pub(super) fn in_memory(file: Arc<File>, part: Range<u64>, sender: Option<FileSender>) -> Self {
+        Self { is_in_memory: true, ..Self::on_disk(file, part, sender) }
     }
 
     fn next_bytes(&self, limit: usize) -> usize {
@@ -47,6 +54,9 @@ impl FileBody {
     fn send_next(&mut self) -> Option<Bytes> {
         let sender = self.sender.as_ref()?;
         let bytes = self.next_bytes(FileSender::MAX_BYTES);
+        if self.is_in_memory {
+            return Some(sender.stand_in(&self.file, self.left.start, bytes));
+        }
         match is_in_memory(&self.file, self.left.start, bytes) {
             Ok(true) => Some(sender.stand_in(&self.file, self.left.start, bytes)),
             Ok(false) => None,
@@ -85,6 +95,10 @@ impl Body for FileBody {
             && let Some(stand_in) = self.send_next()
         {
             return self.take(stand_in);
+        }
+        if self.is_in_memory {
+            let piece = read(&self.file, self.left.start, self.next_bytes(PIECE_BYTES))?;
+            return self.take(piece);
         }
         let mut reading = self.reading.take().unwrap_or_else(|| self.read_next());
         let Poll::Ready(read) = Pin::new(&mut reading).poll(cx) else {
@@ -140,14 +154,15 @@ fn read(file: &File, from: u64, bytes: usize) -> io::Result<Bytes> {
 mod tests {
     use std::io::Write;
 
+    use futures_util::FutureExt;
     use http_body_util::BodyExt;
 
     use super::*;
 
-    fn file(bytes: &[u8]) -> File {
+    fn file(bytes: &[u8]) -> Arc<File> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
-        file
+        file.into()
     }
 
     #[tokio::test]
@@ -156,7 +171,7 @@ mod tests {
         for part in [0..700_000, 1..2, 262_143..524_289, 699_999..700_000, 5..5] {
             let asked = part.start as u64..part.end as u64;
 
-            let body = FileBody::new(file(&bytes), asked, None).collect().await.unwrap();
+            let body = FileBody::on_disk(file(&bytes), asked, None).collect().await.unwrap();
 
             assert_eq!(body.to_bytes(), bytes[part]);
         }
@@ -164,9 +179,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_that_became_shorter_breaks_off() {
-        let body = FileBody::new(file(b"short"), 0..6, None).collect();
+        let body = FileBody::on_disk(file(b"short"), 0..6, None).collect();
 
         assert_eq!(body.await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[tokio::test]
+    async fn what_is_in_memory_needs_no_other_thread() {
+        let bytes: Vec<u8> = (0..=250).cycle().take(700_000).collect();
+
+        let body = FileBody::in_memory(file(&bytes), 1..699_999, None).collect().now_or_never();
+
+        assert_eq!(body.unwrap().unwrap().to_bytes(), bytes[1..699_999]);
     }
 
     #[test]
