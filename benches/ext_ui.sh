@@ -29,6 +29,17 @@ make_pages() {
 END
 }
 
+# Publishes and enables them: sets `our_pages`.
+enable_pages() {
+  local hash id
+  make_pages "$work/pages"
+  pack "$work/pages" "$work/pages.tar.zst"
+  hash=$(publish "$work/pages.tar.zst" | json content_hash)
+  id=$(call "$token" /api/v1/installs -d '{"name":"com.example.pages"}' | sed -E 's/^\{"id":"([^"]+)".*/\1/')
+  call "$token" "/api/v1/installs/$id/enable" -X POST >/dev/null
+  our_pages=$base/ext-ui/com.example.pages/$hash
+}
+
 # Serves folder $1 at port $2.
 start_nginx() {
   mkdir -p "$work/nginx"
@@ -104,18 +115,13 @@ load_page() {
 }
 
 measure_ext_ui() {
-  local nginx nginx_id our_pages nginx_pages workers hash id port name round rounds=${ROUNDS:-25}
+  local nginx nginx_id our_pages nginx_pages workers port name round rounds=${ROUNDS:-25}
   # Debian has it where users do not look.
   PATH=$PATH:/usr/sbin need nginx nginx-light
   nginx=$(PATH=$PATH:/usr/sbin command -v nginx)
   stop_server
   start_server 0
-  make_pages "$work/pages"
-  pack "$work/pages" "$work/pages.tar.zst"
-  hash=$(publish "$work/pages.tar.zst" | json content_hash)
-  id=$(call "$token" /api/v1/installs -d '{"name":"com.example.pages"}' | sed -E 's/^\{"id":"([^"]+)".*/\1/')
-  call "$token" "/api/v1/installs/$id/enable" -X POST >/dev/null
-  our_pages=$base/ext-ui/com.example.pages/$hash
+  enable_pages
   port=$(free_port)
   nginx_pages=http://127.0.0.1:$port
   start_nginx "$work/pages/ui" "$port"

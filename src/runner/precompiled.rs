@@ -15,7 +15,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
 use std::time::SystemTime;
 
 use rustix::fs::{OFlags, Timespec, Timestamps, UTIME_NOW};
@@ -35,6 +36,8 @@ pub(super) const MAX_FILE_BYTES: u64 = 512 * 1024 * 1024;
 const MAPPED_FROM_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes that are read, hashed and passed on while they are near the processor.
 const PART_BYTES: usize = 128 * 1024;
+/// Parts that wait to be written.
+const PARTS_UNDER_WAY: usize = 4;
 /// The rights of everybody but the owner.
 const OTHERS: u32 = 0o077;
 
@@ -191,17 +194,18 @@ impl Precompiled {
             Ok(opening) => opening,
             Err(mismatch) => return Ok(Err(mismatch)),
         };
-        let mut left = opening.payload_bytes();
-        let mut draft =
-            if left < self.mapped_from { Draft::of_bytes(left) } else { Draft::mapped()? };
-        let mut part = vec![0; PART_BYTES.min(left)];
-        while left > 0 {
-            let part = &mut part[..PART_BYTES.min(left)];
-            file.read_exact(part)?;
-            opening.update(part);
-            draft.add(part)?;
-            left -= part.len();
-        }
+        let length = opening.payload_bytes();
+        let draft = if length < self.mapped_from {
+            let mut draft = Draft::of_bytes(length);
+            pass_on(file, length, |part| {
+                opening.update(&part);
+                draft.add(&part)?;
+                Ok(part)
+            })?;
+            draft
+        } else {
+            copy_aside(file, length, Draft::mapped()?, |part| opening.update(part))?
+        };
         file.read_exact(&mut tag)?;
         match opening.finish(&tag) {
             Ok(()) => Code::sealed(draft).map(Ok),
@@ -285,6 +289,53 @@ fn open_ours(path: &Path) -> io::Result<Result<(File, u64), Problem>> {
         return Ok(Err(Problem::TooLarge(metadata.len())));
     }
     Ok(Ok((file, metadata.len())))
+}
+
+/// Reads `length` bytes and gives them to `take` in parts, whose room it returns.
+fn pass_on(
+    file: &mut File,
+    length: usize,
+    mut take: impl FnMut(Vec<u8>) -> io::Result<Vec<u8>>,
+) -> io::Result<()> {
+    let (mut part, mut left) = (Vec::new(), length);
+    while left > 0 {
+        part.resize(PART_BYTES.min(left), 0);
+        file.read_exact(&mut part)?;
+        left -= part.len();
+        part = take(part)?;
+    }
+    Ok(())
+}
+
+/// Copies `length` bytes into `draft` while `look` looks at those that follow: making room in
+/// memory for a large component takes as long as reading and hashing it.
+fn copy_aside(
+    file: &mut File,
+    length: usize,
+    mut draft: Draft,
+    mut look: impl FnMut(&[u8]),
+) -> io::Result<Draft> {
+    thread::scope(|scope| {
+        let (to_write, parts) = mpsc::sync_channel::<Vec<u8>>(PARTS_UNDER_WAY);
+        let (written, room) = mpsc::channel();
+        let writer = scope.spawn(move || -> io::Result<Draft> {
+            for part in parts {
+                draft.add(&part)?;
+                // Nobody takes it any more when all is read.
+                written.send(part).ok();
+            }
+            Ok(draft)
+        });
+        let passed_on = pass_on(file, length, |part| {
+            look(&part);
+            // The writer is gone when it has failed, and says why.
+            to_write.send(part).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+            Ok(room.try_recv().unwrap_or_default())
+        });
+        drop(to_write);
+        let draft = writer.join().expect("writing does not panic")?;
+        passed_on.map(|()| draft)
+    })
 }
 
 /// Why a file is not loaded.

@@ -1,6 +1,7 @@
 //! What the folder keeps, loads and removes.
 
 use std::fs::File;
+use std::io::Seek;
 
 use wasmtime::Store;
 use wasmtime::component::Linker;
@@ -168,4 +169,23 @@ fn what_is_mapped_is_looked_at_like_any_other() {
     fs::write(&path, &good[..good.len() - 1]).unwrap();
     assert!(kept.load(&stage.engine, &digest(1)).is_none());
     assert_eq!(kept.refused(), 1);
+}
+
+#[test]
+fn what_is_copied_aside_is_what_was_looked_at_and_in_order() {
+    let bytes: Vec<u8> = (0..=250).cycle().take(PART_BYTES * 9 + 5).collect();
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&bytes).unwrap();
+    file.rewind().unwrap();
+    let mut seen = Vec::new();
+
+    let length = bytes.len() - 7;
+    let look = |part: &[u8]| seen.extend_from_slice(part);
+    let draft = copy_aside(&mut file, length, Draft::of_bytes(length), look).unwrap();
+
+    assert!(seen == bytes[..length]);
+    let Draft::Bytes(copied) = draft else { panic!("it was to be bytes") };
+    assert!(copied == seen);
+    let more = copy_aside(&mut file, 8, Draft::of_bytes(8), |_| {});
+    assert_eq!(more.err().map(|error| error.kind()), Some(io::ErrorKind::UnexpectedEof));
 }
