@@ -98,7 +98,8 @@ impl Runner {
         let engine = engine::build(config)?;
         let worlds = Arc::new(Worlds::new(&engine).map_err(RunnerError::Link)?);
         let precompiled = folder.map(|folder| Precompiled::open(folder, &engine)).transpose();
-        let ticker = Ticker::start(&engine)?;
+        let executors = Executors::start(config.threads)?;
+        let ticker = Ticker::start(&engine, executors.at_tick())?;
         Ok(Self {
             worlds,
             components: ComponentCache::new(config.compile_threads),
@@ -107,7 +108,7 @@ impl Runner {
             compiled: Arc::default(),
             slots: Slots::new(config),
             limits: StoreLimits::new(config),
-            executors: Executors::start(config.threads)?,
+            executors,
             cpu_limit: Duration::from_millis(config.cpu_ms),
             engine,
             ticker: Arc::new(ticker),

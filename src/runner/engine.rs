@@ -118,12 +118,13 @@ pub(super) struct Ticker {
 }
 
 impl Ticker {
-    pub(super) fn start(engine: &Engine) -> io::Result<Self> {
+    pub(super) fn start(engine: &Engine, at_tick: impl Fn() + Send + 'static) -> io::Result<Self> {
         let (stop, stopped) = mpsc::channel();
         let engine = engine.clone();
         let tick = move || {
             while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
                 engine.increment_epoch();
+                at_tick();
             }
         };
         let thread = thread::Builder::new().name("runner-epoch".to_owned()).spawn(tick)?;
@@ -149,7 +150,7 @@ mod tests {
     #[test]
     fn the_clock_stops_with_its_owner() {
         let engine = build(&RunnerConfig { slots: 1, ..RunnerConfig::default() }).unwrap();
-        let ticker = Ticker::start(&engine).unwrap();
+        let ticker = Ticker::start(&engine, || {}).unwrap();
         let weak = engine.weak();
 
         drop((engine, ticker));

@@ -62,7 +62,7 @@ impl Execution {
         match until.wait(upload.as_deref(), answer).await {
             Ok(answered) => {
                 // Without a reader it ends by itself.
-                drop(work.detach());
+                work.detach();
                 answered.unwrap_or(Err(ExecuteError::Stopped))
             }
             Err(deadline) => {

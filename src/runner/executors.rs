@@ -1,5 +1,7 @@
 //! The threads that guests run on: their own, behind those that speak HTTP.
 
+mod guests;
+
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -8,10 +10,12 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::Poll;
 use std::thread;
 
+use async_task::Task;
 use rustix::process::setpriority_process;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_util::task::AbortOnDropHandle;
 
+use self::guests::Guests;
 use super::TICK;
 use super::timekeeper::Timekeeper;
 
@@ -20,36 +24,38 @@ use super::timekeeper::Timekeeper;
 const NICENESS: i32 = 5;
 /// The same of guests that compute for long: with others at work, a tenth is theirs.
 const LONG_NICENESS: i32 = 15;
-/// Threads for guests at least. What a guest does in one instruction, as filling its memory,
-/// nothing interrupts; meanwhile others need a thread that the kernel can give the core to.
-const MIN_THREADS: usize = 4;
-/// A thread looks for new executions before every second turn. Guests that compute take
-/// turns of a tick; by default a new one could wait for sixty of them.
-const NEW_FIRST: u32 = 2;
-/// Turns between two looks at the timers.
-const TIMER_TURNS: u32 = 4;
+/// Threads beside those that are at work at once, for when these are held up. What a guest does
+/// in one instruction, as filling its memory, nothing interrupts; meanwhile others need a
+/// thread that the kernel can give the core to.
+const SPARE_THREADS: usize = 3;
 
 /// Runs executions on threads of their own, however many there are.
 pub(super) struct Executors {
-    /// Where every execution begins. `None` only while it is dropped, as the other.
-    all: Option<Runtime>,
-    /// Where those go on that compute for longer than a tick.
+    /// Where every execution begins.
+    guests: Arc<Guests>,
+    /// Where those go on that compute for longer than a tick. `None` only while it is dropped.
     long: Option<Runtime>,
 }
 
 impl Executors {
-    /// Starts the threads; 0: one for each core that the process may use. There are as many
-    /// again for executions that compute for long.
-    pub(super) fn start(threads: usize) -> io::Result<Self> {
-        let cores = thread::available_parallelism()?.get();
-        let (all, long) = match threads {
-            0 => (cores.max(MIN_THREADS), cores),
-            threads => (threads, threads),
+    /// Starts the threads, of which `at_once` are at work; 0: one for each core that the
+    /// process may use. There are as many again for executions that compute for long.
+    pub(super) fn start(at_once: usize) -> io::Result<Self> {
+        let at_once = match at_once {
+            0 => thread::available_parallelism()?.get(),
+            at_once => at_once,
         };
-        Ok(Self {
-            all: Some(runtime("runner-guest", all, NICENESS)?),
-            long: Some(runtime("runner-long", long, LONG_NICENESS)?),
-        })
+        let (told, told_of_long) = (AtomicBool::new(false), AtomicBool::new(false));
+        let guests = Guests::start(at_once, SPARE_THREADS, move || step_back(NICENESS, &told))?;
+        // No guest waits for a socket itself, so there are timers and no more.
+        let long = Builder::new_multi_thread()
+            .worker_threads(at_once)
+            .thread_name("runner-long")
+            .enable_time()
+            .on_thread_start(move || step_back(LONG_NICENESS, &told_of_long))
+            .build();
+        let long = long.inspect_err(|_| guests.stop())?;
+        Ok(Self { guests, long: Some(long) })
     }
 
     /// Begins an execution, which ends when what comes back is dropped. `time` is what it
@@ -58,11 +64,19 @@ impl Executors {
         &self,
         time: Arc<Timekeeper>,
         execution: impl Future<Output = ()> + Send + 'static,
-    ) -> AbortOnDropHandle<()> {
-        const THERE: &str = "it is there until it is dropped";
-        let long = self.long.as_ref().expect(THERE).handle().clone();
-        let execution = begin(Box::pin(execution), time, long);
-        AbortOnDropHandle::new(self.all.as_ref().expect(THERE).spawn(execution))
+    ) -> Task<()> {
+        let long = self.long.as_ref().expect("it is there until it is dropped").handle().clone();
+        self.guests.spawn(begin(Box::pin(execution), time, long))
+    }
+
+    /// What is to be done at every tick.
+    pub(super) fn at_tick(&self) -> impl Fn() + Send + 'static {
+        let guests = Arc::downgrade(&self.guests);
+        move || {
+            if let Some(guests) = guests.upgrade() {
+                guests.relieve();
+            }
+        }
     }
 }
 
@@ -83,25 +97,13 @@ async fn begin(
     }
 }
 
-fn runtime(name: &str, threads: usize, niceness: i32) -> io::Result<Runtime> {
-    let told = AtomicBool::new(false);
-    // No guest waits for a socket itself, so there are timers and no more.
-    Builder::new_multi_thread()
-        .worker_threads(threads)
-        .thread_name(name)
-        .enable_time()
-        .global_queue_interval(NEW_FIRST)
-        .event_interval(TIMER_TURNS)
-        .on_thread_start(move || step_back(niceness, &told))
-        .build()
-}
-
 impl Drop for Executors {
     /// Does not wait, because it may happen on a thread that must not: executions under way
     /// end at their next tick.
     fn drop(&mut self) {
-        for runtime in [self.all.take(), self.long.take()].into_iter().flatten() {
-            runtime.shutdown_background();
+        self.guests.stop();
+        if let Some(long) = self.long.take() {
+            long.shutdown_background();
         }
     }
 }
@@ -152,7 +154,7 @@ mod tests {
         let task = executors.spawn(time(), async move { sender.send(priority()).unwrap() });
 
         assert_eq!(told.await.unwrap(), priority() + NICENESS);
-        task.await.unwrap();
+        task.await;
     }
 
     #[tokio::test]
@@ -171,7 +173,7 @@ mod tests {
         let task = executors.spawn(time, async move { counted.counted(guest).await });
 
         assert_eq!(told.await.unwrap(), (priority() + NICENESS, priority() + LONG_NICENESS));
-        task.await.unwrap();
+        task.await;
     }
 
     #[tokio::test]

@@ -1,0 +1,338 @@
+//! Threads that take turns of executions, in the order in which these became ready.
+//!
+//! As many are at work as there are cores to have. A thread more than that only takes time
+//! from the others, and what waits in line behind it waits for its share of the core. So the
+//! others stand by, and take over when a thread is held up: by a guest that computes until its
+//! next tick, or by one long instruction, which nothing interrupts.
+
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use std::{io, thread};
+
+use async_task::{Runnable, Task};
+use futures_util::FutureExt;
+use tokio::runtime::{Builder, Runtime};
+
+/// How long a turn of an execution takes that holds its thread up: some ten times what a whole
+/// execution usually has.
+const LONG_TURN: Duration = Duration::from_millis(2);
+
+/// Threads for guests and what they have to do.
+pub(super) struct Guests {
+    line: Mutex<Line>,
+    threads: Vec<GuestThread>,
+    /// Threads at work, not counting those that are held up.
+    at_once: usize,
+    started: Instant,
+    timers: Timers,
+}
+
+/// What is ready, and who has nothing to do.
+struct Line {
+    ready: VecDeque<Runnable>,
+    /// By their number; the last one was at work last.
+    idle: Vec<usize>,
+    is_over: bool,
+}
+
+#[derive(Default)]
+struct GuestThread {
+    called: Condvar,
+    /// Nanoseconds from the start to the beginning of the turn it takes; 0 between turns.
+    turn: AtomicU64,
+}
+
+impl Guests {
+    /// Starts the threads, `spare` more than are at work at once. Each begins with `prepare`.
+    pub(super) fn start(
+        at_once: usize,
+        spare: usize,
+        prepare: impl Fn() + Send + Sync + 'static,
+    ) -> io::Result<Arc<Self>> {
+        let threads: Vec<_> = (0..at_once + spare).map(|_| GuestThread::default()).collect();
+        // All are at work until they have seen that there is nothing to do.
+        let line = Line { ready: VecDeque::new(), idle: Vec::new(), is_over: false };
+        let (line, started) = (Mutex::new(line), Instant::now());
+        let guests = Arc::new(Self { line, threads, at_once, started, timers: Timers::start()? });
+        let prepare = Arc::new(prepare);
+        for number in 0..guests.threads.len() {
+            let (these, prepare) = (Arc::clone(&guests), Arc::clone(&prepare));
+            let named = thread::Builder::new().name("runner-guest".to_owned());
+            let begun = named.spawn(move || {
+                prepare();
+                these.work(number);
+            });
+            begun.inspect_err(|_| guests.stop())?;
+        }
+        Ok(guests)
+    }
+
+    /// Begins an execution, which ends when what comes back is dropped.
+    pub(super) fn spawn(
+        self: &Arc<Self>,
+        execution: impl Future<Output = ()> + Send + 'static,
+    ) -> Task<()> {
+        // The thread goes on with others; the panic was reported when it happened.
+        let execution = AssertUnwindSafe(execution).catch_unwind().map(drop);
+        let these = Arc::clone(self);
+        let (runnable, task) = async_task::spawn(execution, move |ready| these.line_up(ready));
+        runnable.schedule();
+        task
+    }
+
+    /// Calls another thread if something is ready and those at work are held up. To be asked
+    /// at every tick: who came before they were is not asked again.
+    pub(super) fn relieve(&self) {
+        let mut line = self.line();
+        if !line.ready.is_empty() {
+            self.call_one(&mut line);
+        }
+    }
+
+    /// The threads end after their turn; what is ready is dropped, and what becomes ready, too.
+    pub(super) fn stop(&self) {
+        let mut line = self.line();
+        line.is_over = true;
+        let left = std::mem::take(&mut line.ready);
+        line.idle.clear();
+        drop(line);
+        // Not with the line locked: what is dropped may wake others.
+        drop(left);
+        self.threads.iter().for_each(|thread| thread.called.notify_one());
+    }
+
+    fn line_up(&self, ready: Runnable) {
+        let mut line = self.line();
+        if line.is_over {
+            drop(line);
+            return drop(ready);
+        }
+        line.ready.push_back(ready);
+        self.call_one(&mut line);
+    }
+
+    /// Calls the thread that was at work last, if one more may be.
+    fn call_one(&self, line: &mut Line) {
+        let busy = self.threads.len() - line.idle.len();
+        if (busy < self.at_once || busy - self.held_up() < self.at_once)
+            && let Some(number) = line.idle.pop()
+        {
+            self.threads[number].called.notify_one();
+        }
+    }
+
+    /// Takes turns until it is over.
+    fn work(&self, number: usize) {
+        let _timers = self.timers.0.as_ref().map(Runtime::enter);
+        let own = &self.threads[number];
+        while let Some(ready) = self.next(number) {
+            own.turn.store(self.now().max(1), Relaxed);
+            ready.run();
+            own.turn.store(0, Relaxed);
+        }
+    }
+
+    /// What is ready, once there is something and this thread may be at work.
+    fn next(&self, number: usize) -> Option<Runnable> {
+        let mut line = self.line();
+        loop {
+            if line.is_over {
+                return None;
+            }
+            let busy = self.threads.len() - line.idle.len();
+            let is_one_too_many = busy > self.at_once && busy - self.held_up() > self.at_once;
+            if !is_one_too_many && let Some(ready) = line.ready.pop_front() {
+                return Some(ready);
+            }
+            line.idle.push(number);
+            let is_idle = |line: &mut Line| line.idle.contains(&number);
+            let waited = self.threads[number].called.wait_while(line, is_idle);
+            line = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Threads whose turn has taken long.
+    fn held_up(&self) -> usize {
+        let now = self.now();
+        let is_held_up = |thread: &&GuestThread| {
+            let turn = thread.turn.load(Relaxed);
+            turn != 0 && u128::from(now.saturating_sub(turn)) > LONG_TURN.as_nanos()
+        };
+        self.threads.iter().filter(is_held_up).count()
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What executions that wait for a time are woken by. They have no other event to wait for
+/// that is not brought to them by who causes it.
+struct Timers(Option<Runtime>);
+
+impl Timers {
+    fn start() -> io::Result<Self> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("runner-timers")
+            .enable_time()
+            .build()?;
+        Ok(Self(Some(runtime)))
+    }
+}
+
+impl Drop for Timers {
+    /// Does not wait, because it may happen on a thread that must not.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use tokio::sync::oneshot;
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+
+    fn guests(at_once: usize, spare: usize) -> Arc<Guests> {
+        Guests::start(at_once, spare, || {}).unwrap()
+    }
+
+    /// Holds a thread until something is sent; says when it has one.
+    fn hold(guests: &Arc<Guests>) -> (mpsc::Sender<()>, oneshot::Receiver<()>) {
+        let ((release, released), (holding, held)) = (mpsc::channel(), oneshot::channel());
+        let holds = async move {
+            holding.send(()).ok();
+            released.recv().ok();
+        };
+        guests.spawn(holds).detach();
+        (release, held)
+    }
+
+    #[tokio::test]
+    async fn turns_are_taken_in_the_order_in_which_they_became_ready() {
+        let guests = guests(1, 0);
+        let (release, held) = hold(&guests);
+        held.await.unwrap();
+        let (said, order) = mpsc::channel();
+        let tasks: Vec<_> = (0..20)
+            .map(|number| {
+                let said = said.clone();
+                guests.spawn(async move { said.send(number).unwrap() })
+            })
+            .collect();
+
+        release.send(()).unwrap();
+        for task in tasks {
+            task.await;
+        }
+
+        assert_eq!(order.try_iter().collect::<Vec<_>>(), (0..20).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_is_held_up_is_relieved() {
+        let guests = guests(1, 1);
+        let (release, held) = hold(&guests);
+        held.await.unwrap();
+        let before = guests.spawn(async {});
+
+        sleep(LONG_TURN * 2).await;
+        guests.relieve();
+        before.await;
+        guests.spawn(async {}).await;
+
+        release.send(()).unwrap();
+    }
+
+    #[tokio::test]
+    async fn no_more_are_at_work_than_there_are_cores_for() {
+        let guests = guests(1, 3);
+        let (release, held) = hold(&guests);
+        held.await.unwrap();
+        let started = guests.now();
+
+        let mut waits = guests.spawn(async {});
+        guests.relieve();
+        // Unless this thread was held up for longer than that itself.
+        let is_soon = timeout(LONG_TURN / 4, &mut waits).await.is_ok();
+        let was_soon = u128::from(guests.now() - started) < LONG_TURN.as_nanos() / 2;
+
+        assert!(!(is_soon && was_soon), "a second one was at work");
+        release.send(()).unwrap();
+        waits.await;
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_its_execution_and_no_thread() {
+        let guests = guests(1, 0);
+
+        for _ in 0..3 {
+            guests.spawn(async { panic!("on purpose") }).await;
+        }
+
+        guests.spawn(async {}).await;
+    }
+
+    #[tokio::test]
+    async fn executions_wait_for_times_and_for_others() {
+        let guests = guests(1, 0);
+        let (sender, receiver) = oneshot::channel();
+        let waits = guests.spawn(async move {
+            sleep(Duration::from_millis(5)).await;
+            receiver.await.unwrap();
+        });
+
+        sleep(Duration::from_millis(10)).await;
+        sender.send(()).unwrap();
+
+        waits.await;
+    }
+
+    #[tokio::test]
+    async fn when_it_is_over_nothing_is_left() {
+        let guests = guests(1, 0);
+        let (release, held) = hold(&guests);
+        held.await.unwrap();
+        let (ready, waiting) = (Arc::new(()), Arc::new(()));
+        let (sender, receiver) = oneshot::channel::<()>();
+        let (holds, also_holds) = (Arc::clone(&ready), Arc::clone(&waiting));
+        guests.spawn(async move { drop(holds) }).detach();
+        release.send(()).unwrap();
+        let (begun, begins) = oneshot::channel();
+        guests
+            .spawn(async move {
+                begun.send(()).unwrap();
+                receiver.await.ok();
+                drop(also_holds);
+            })
+            .detach();
+        begins.await.unwrap();
+        let weak = Arc::downgrade(&guests);
+
+        guests.stop();
+        drop(guests);
+        drop(sender);
+
+        // A thread that takes a turn just now ends after it.
+        let is_over = async || {
+            while weak.upgrade().is_some() {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(Duration::from_secs(30), is_over()).await.expect("a thread did not end");
+        assert_eq!((Arc::strong_count(&ready), Arc::strong_count(&waiting)), (1, 1));
+    }
+}
