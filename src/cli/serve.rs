@@ -104,6 +104,9 @@ pub(super) async fn run(args: ServeArgs, context: &Context) -> Result<Exit, Fail
 /// each connection, each large component and each page file in memory has one.
 fn allow_descriptors() {
     let mut limit = getrlimit(Resource::Nofile);
+    if limit.current == limit.maximum {
+        return;
+    }
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::warn!("Cannot have more open files than before: {error}");
