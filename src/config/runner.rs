@@ -15,8 +15,7 @@ pub struct RunnerConfig {
     pub slots_per_tenant: usize,
     /// Executions at the same time of one install.
     pub slots_per_install: usize,
-    /// Threads that run extensions at the same time, and as many for those that compute; 0: one
-    /// for each core. Three more stand by for when these are held up.
+    /// Threads that run extensions, and as many for those that compute; 0: one for each core.
     pub threads: usize,
     /// Milliseconds an execution waits for a slot.
     pub queue_ms: u64,
