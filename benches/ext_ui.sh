@@ -101,6 +101,17 @@ cpu_of() {
 
 etag_of() { curl -sf -o /dev/null -D - "$1" | sed -n 's/^etag: \(.*\)\r$/\1/Ip'; }
 
+# Waits until what was published is compressed, which is no part of an answer.
+until_idle() {
+  local before after=0
+  while
+    before=$(cpu "$server")
+    sleep 0.5
+    after=$(cpu "$server")
+    ((after - before > 20000000))
+  do :; done
+}
+
 # One load of page $1 from each server, of at least $2 requests.
 load_page() {
   local file=$1 least=$2 our_ask=() nginx_ask=()
@@ -132,6 +143,7 @@ measure_ext_ui() {
     curl -sf "$our_pages/$name.txt" | cmp - "$work/pages/ui/$name.txt"
     curl -sf "$nginx_pages/$name.txt" | cmp - "$work/pages/ui/$name.txt"
   done
+  until_idle
   for name in $pages; do load_page "$name" 1; done
   for name in $pages; do rm "$work/ours-$name" "$work/nginx-$name"; done
   for ((round = 0; round < rounds; round++)); do
