@@ -29,6 +29,12 @@ const LONG_NICENESS: i32 = 15;
 /// thread that the kernel can give the core to.
 const SPARE_THREADS: usize = 3;
 
+/// A thread of those that compute for long looks for what was handed on before every second
+/// turn. They take turns of a tick; by default a new one could wait for sixty of them.
+const NEW_FIRST: u32 = 2;
+/// Turns between two looks at the timers.
+const TIMER_TURNS: u32 = 4;
+
 /// Runs executions on threads of their own, however many there are.
 pub(super) struct Executors {
     /// Where every execution begins.
@@ -52,6 +58,8 @@ impl Executors {
             .worker_threads(at_once)
             .thread_name("runner-long")
             .enable_time()
+            .global_queue_interval(NEW_FIRST)
+            .event_interval(TIMER_TURNS)
             .on_thread_start(move || step_back(LONG_NICENESS, &told_of_long))
             .build();
         let long = long.inspect_err(|_| guests.stop())?;
