@@ -142,9 +142,6 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
     }
     // Our own choice of two that are compiled in; a second call changes nothing.
     rustls::crypto::ring::default_provider().install_default().ok();
-    if matches!(command, Command::Serve(_) | Command::Demo(_)) {
-        finish_what_is_begun();
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let exit = runtime.block_on(async {
         // These end in their own way when they are told to.
@@ -157,19 +154,6 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
     // Not longer: a thread may wait for an answer on a terminal.
     runtime.shutdown_timeout(Duration::from_millis(100));
     exit
-}
-
-/// From now on a thread of this process that wakes up does not take the core from another at
-/// once, but when that one waits or has had its slice, a few milliseconds (sched(7),
-/// `SCHED_BATCH`). Threads that answer clients are woken by each execution that ends, and have
-/// more to do each time when several have.
-///
-/// Where the system does not let it, all is well and costs more.
-#[expect(unsafe_code, reason = "a system call: see the safety comment")]
-fn finish_what_is_begun() {
-    let priority = libc::sched_param { sched_priority: 0 };
-    // SAFETY: 0 is this thread, and the call reads what it is pointed to and keeps nothing.
-    unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const priority) };
 }
 
 async fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {

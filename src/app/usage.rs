@@ -115,8 +115,9 @@ impl Usages {
     fn report(&self, install: &Install) -> UsageReport {
         let now = self.clock.now();
         let found = self.find(&install.id);
+        let failing = found.as_ref().and_then(|found| found.meter.failing(install));
         let (minutes, hours) = found.map_or_else(|| no_slots(now), |found| found.meter.slots(now));
-        UsageReport { since: self.since, failing: self.failing(install), minutes, hours }
+        UsageReport { since: self.since, failing, minutes, hours }
     }
 
     fn find(&self, id: &InstallId) -> Option<Metered> {

@@ -71,7 +71,6 @@ pub(super) async fn run(args: ServeArgs, context: &Context) -> Result<Exit, Fail
     for notice in &loaded.notices {
         tracing::warn!("{notice}");
     }
-    allow_descriptors();
     let bound = bind(&loaded.config).await?;
     let signals = Signals::listen()?;
     let app = open_app(with_bound_address(loaded.config, &bound))?;
@@ -150,6 +149,7 @@ pub(super) fn with_admin_socket(bound: Bound, app: &App) -> Result<Bound, Failur
 /// Builds the appliance on its data folder.
 pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
     let unfinished = |error: anyhow::Error| Failure::unfinished(error);
+    allow_descriptors();
     let data_dir = PathBuf::from(&config.server.data_dir);
     make_data_dir(&data_dir).map_err(unfinished)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);

@@ -57,7 +57,7 @@ impl Execution {
             RequestBody::Stream(upload) => Some(upload.watch()),
         };
         let (time, until) = (Arc::clone(&self.time), self.limits.until_begun());
-        let (reply, answer) = Reply::new();
+        let (reply, answer) = Reply::new(executors.outbox());
         let work = executors.spawn(Arc::clone(&time), self.run(request, reply));
         match until.wait(upload.as_deref(), answer).await {
             Ok(answered) => {

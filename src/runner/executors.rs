@@ -1,6 +1,7 @@
 //! The threads that guests run on: their own, behind those that speak HTTP.
 
 mod guests;
+mod outbox;
 
 use std::future::poll_fn;
 use std::io;
@@ -12,10 +13,9 @@ use std::thread;
 
 use async_task::Task;
 use rustix::process::setpriority_process;
-use tokio::runtime::{Builder, Handle, Runtime};
-use tokio_util::task::AbortOnDropHandle;
 
-use self::guests::Guests;
+use self::guests::{Guests, Kind, Timers};
+pub(super) use self::outbox::Outbox;
 use super::TICK;
 use super::timekeeper::Timekeeper;
 
@@ -29,18 +29,13 @@ const LONG_NICENESS: i32 = 15;
 /// thread that the kernel can give the core to.
 const SPARE_THREADS: usize = 3;
 
-/// A thread of those that compute for long looks for what was handed on before every second
-/// turn. They take turns of a tick; by default a new one could wait for sixty of them.
-const NEW_FIRST: u32 = 2;
-/// Turns between two looks at the timers.
-const TIMER_TURNS: u32 = 4;
-
 /// Runs executions on threads of their own, however many there are.
 pub(super) struct Executors {
     /// Where every execution begins.
     guests: Arc<Guests>,
-    /// Where those go on that compute for longer than a tick. `None` only while it is dropped.
-    long: Option<Runtime>,
+    /// Where those go on that compute for longer than a tick.
+    long: Arc<Guests>,
+    outbox: Arc<Outbox>,
 }
 
 impl Executors {
@@ -51,19 +46,22 @@ impl Executors {
             0 => thread::available_parallelism()?.get(),
             at_once => at_once,
         };
-        let (told, told_of_long) = (AtomicBool::new(false), AtomicBool::new(false));
-        let guests = Guests::start(at_once, SPARE_THREADS, move || step_back(NICENESS, &told))?;
-        // No guest waits for a socket itself, so there are timers and no more.
-        let long = Builder::new_multi_thread()
-            .worker_threads(at_once)
-            .thread_name("runner-long")
-            .enable_time()
-            .global_queue_interval(NEW_FIRST)
-            .event_interval(TIMER_TURNS)
-            .on_thread_start(move || step_back(LONG_NICENESS, &told_of_long))
-            .build();
+        let (outbox, timers) = (Arc::<Outbox>::default(), Arc::new(Timers::start()?));
+        let told = Arc::new(AtomicBool::new(false));
+        let start = |name, spare, niceness| {
+            let (told, kind) = (Arc::clone(&told), Kind { name, at_once, spare });
+            let prepare = move || step_back(niceness, &told);
+            Guests::start(kind, Arc::clone(&outbox), Arc::clone(&timers), prepare)
+        };
+        let guests = start("runner-guest", SPARE_THREADS, NICENESS)?;
+        let long = start("runner-long", 0, LONG_NICENESS);
         let long = long.inspect_err(|_| guests.stop())?;
-        Ok(Self { guests, long: Some(long) })
+        Ok(Self { guests, long, outbox })
+    }
+
+    /// By which an execution replies.
+    pub(super) fn outbox(&self) -> Arc<Outbox> {
+        Arc::clone(&self.outbox)
     }
 
     /// Begins an execution, which ends when what comes back is dropped. `time` is what it
@@ -73,8 +71,7 @@ impl Executors {
         time: Arc<Timekeeper>,
         execution: impl Future<Output = ()> + Send + 'static,
     ) -> Task<()> {
-        let long = self.long.as_ref().expect("it is there until it is dropped").handle().clone();
-        self.guests.spawn(begin(Box::pin(execution), time, long))
+        self.guests.spawn(begin(Box::pin(execution), time, Arc::clone(&self.long)))
     }
 
     /// What is to be done at every tick.
@@ -92,7 +89,7 @@ impl Executors {
 async fn begin(
     mut execution: Pin<Box<impl Future<Output = ()> + Send + 'static>>,
     time: Arc<Timekeeper>,
-    long: Handle,
+    long: Arc<Guests>,
 ) {
     let is_over = poll_fn(|cx| match execution.as_mut().poll(cx) {
         Poll::Ready(()) => Poll::Ready(true),
@@ -100,8 +97,8 @@ async fn begin(
         Poll::Pending => Poll::Pending,
     });
     if !is_over.await {
-        // It panics only if the execution does, which is its end here too.
-        let _ = AbortOnDropHandle::new(long.spawn(execution)).await;
+        // Without one it was dropped, because it is all over.
+        let _: Option<()> = long.spawn(execution).fallible().await;
     }
 }
 
@@ -110,9 +107,7 @@ impl Drop for Executors {
     /// end at their next tick.
     fn drop(&mut self) {
         self.guests.stop();
-        if let Some(long) = self.long.take() {
-            long.shutdown_background();
-        }
+        self.long.stop();
     }
 }
 

@@ -25,8 +25,9 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 pub(super) use self::code::Code;
-use self::code::Draft;
+use self::code::Place;
 use self::seal::{HEADER_BYTES, Mismatch, Seal, TAG_BYTES};
+use crate::memory_file::MemoryFile;
 use crate::model::{FileDigest, StreamHasher};
 
 /// Bytes of one compiled component. A scripting engine of 13 MB makes 36 MiB.
@@ -195,22 +196,18 @@ impl Precompiled {
             Err(mismatch) => return Ok(Err(mismatch)),
         };
         let length = opening.payload_bytes();
-        let draft = if length < self.mapped_from {
-            let mut draft = Draft::of_bytes(length);
-            pass_on(file, length, |part| {
-                opening.update(&part);
-                draft.add(&part)?;
-                Ok(part)
-            })?;
-            draft
+        // Where there are no such files, it is copied.
+        let memory = if length < self.mapped_from { None } else { MemoryFile::new().ok() };
+        let place = if let Some(memory) = memory {
+            Place::Mapped(copy(file, length, memory, |part| opening.update(part))?)
         } else {
-            copy_aside(file, length, Draft::mapped()?, |part| opening.update(part))?
+            let mut bytes = vec![0; length];
+            file.read_exact(&mut bytes)?;
+            opening.update(&bytes);
+            Place::Bytes(bytes.into())
         };
         file.read_exact(&mut tag)?;
-        match opening.finish(&tag) {
-            Ok(()) => Code::sealed(draft).map(Ok),
-            Err(mismatch) => Ok(Err(mismatch)),
-        }
+        Ok(opening.finish(&tag).map(|()| Code::sealed(place)))
     }
 
     fn write(&self, component: &FileDigest, code: &Code) -> io::Result<()> {
@@ -291,50 +288,39 @@ fn open_ours(path: &Path) -> io::Result<Result<(File, u64), Problem>> {
     Ok(Ok((file, metadata.len())))
 }
 
-/// Reads `length` bytes and gives them to `take` in parts, whose room it returns.
-fn pass_on(
+/// Copies `length` bytes into a file in memory while `look` looks at those that follow: making
+/// room in memory for a large component takes as long as reading and hashing it.
+fn copy(
     file: &mut File,
     length: usize,
-    mut take: impl FnMut(Vec<u8>) -> io::Result<Vec<u8>>,
-) -> io::Result<()> {
-    let (mut part, mut left) = (Vec::new(), length);
-    while left > 0 {
-        part.resize(PART_BYTES.min(left), 0);
-        file.read_exact(&mut part)?;
-        left -= part.len();
-        part = take(part)?;
-    }
-    Ok(())
-}
-
-/// Copies `length` bytes into `draft` while `look` looks at those that follow: making room in
-/// memory for a large component takes as long as reading and hashing it.
-fn copy_aside(
-    file: &mut File,
-    length: usize,
-    mut draft: Draft,
+    mut memory: MemoryFile,
     mut look: impl FnMut(&[u8]),
-) -> io::Result<Draft> {
+) -> io::Result<File> {
     thread::scope(|scope| {
         let (to_write, parts) = mpsc::sync_channel::<Vec<u8>>(PARTS_UNDER_WAY);
         let (written, room) = mpsc::channel();
-        let writer = scope.spawn(move || -> io::Result<Draft> {
+        let writer = scope.spawn(move || {
             for part in parts {
-                draft.add(&part)?;
+                memory.write_all(&part)?;
                 // Nobody takes it any more when all is read.
                 written.send(part).ok();
             }
-            Ok(draft)
+            memory.finish()
         });
-        let passed_on = pass_on(file, length, |part| {
+        let mut left = length;
+        while left > 0 {
+            let mut part = room.try_recv().unwrap_or_default();
+            part.resize(PART_BYTES.min(left), 0);
+            file.read_exact(&mut part)?;
             look(&part);
-            // The writer is gone when it has failed, and says why.
-            to_write.send(part).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
-            Ok(room.try_recv().unwrap_or_default())
-        });
+            left -= part.len();
+            if to_write.send(part).is_err() {
+                // The writer has failed, and says why.
+                break;
+            }
+        }
         drop(to_write);
-        let draft = writer.join().expect("writing does not panic")?;
-        passed_on.map(|()| draft)
+        writer.join().expect("writing does not panic")
     })
 }
 

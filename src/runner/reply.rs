@@ -1,9 +1,12 @@
 //! How an execution answers: at once and whole, or a head first and the body behind it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::{CallError, ExecuteError};
+use super::executors::Outbox;
 use super::guest_stream::GuestStream;
 use super::response::{GuestBody, GuestResponse};
 
@@ -13,14 +16,17 @@ pub(super) type Answered = Result<GuestResponse, ExecuteError>;
 /// The one who waits for an execution.
 pub(super) struct Reply {
     waiting: Option<oneshot::Sender<Answered>>,
+    outbox: Arc<Outbox>,
     /// Of a response that has begun.
     end: Option<oneshot::Sender<Result<(), ExecuteError>>>,
 }
 
 impl Reply {
-    pub(super) fn new() -> (Self, oneshot::Receiver<Answered>) {
+    /// One that goes out by way of `outbox` when it is whole.
+    pub(super) fn new(outbox: Arc<Outbox>) -> (Self, oneshot::Receiver<Answered>) {
         let (waiting, answer) = oneshot::channel();
-        (Self { waiting: Some(waiting), end: None }, answer)
+        outbox.expect_one();
+        (Self { waiting: Some(waiting), outbox, end: None }, answer)
     }
 
     /// Hands the head over; the body follows through what comes back, which is closed when
@@ -47,8 +53,8 @@ impl Reply {
     pub(super) fn end(self, outcome: Result<Option<GuestResponse>, ExecuteError>) {
         // Nobody may be waiting any more: then nobody has to know.
         match (self.waiting, self.end, outcome) {
-            (Some(waiting), _, Ok(Some(response))) => drop(waiting.send(Ok(response))),
-            (Some(waiting), _, Err(error)) => drop(waiting.send(Err(error))),
+            (Some(waiting), _, Ok(Some(response))) => self.outbox.put(waiting, Ok(response)),
+            (Some(waiting), _, Err(error)) => self.outbox.put(waiting, Err(error)),
             (None, Some(end), outcome) => drop(end.send(outcome.map(|_| ()))),
             (Some(_), _, Ok(None)) | (None, None, _) => {}
         }

@@ -16,6 +16,8 @@ use async_task::{Runnable, Task};
 use futures_util::FutureExt;
 use tokio::runtime::{Builder, Runtime};
 
+use super::outbox::Outbox;
+
 /// How long a turn of an execution takes that holds its thread up: some ten times what a whole
 /// execution usually has.
 const LONG_TURN: Duration = Duration::from_millis(2);
@@ -27,7 +29,18 @@ pub(super) struct Guests {
     /// Threads at work, not counting those that are held up.
     at_once: usize,
     started: Instant,
-    timers: Timers,
+    outbox: Arc<Outbox>,
+    timers: Arc<Timers>,
+}
+
+/// What threads that take turns are like.
+#[derive(Clone, Copy)]
+pub(super) struct Kind {
+    pub(super) name: &'static str,
+    /// As many are at work.
+    pub(super) at_once: usize,
+    /// As many more stand by.
+    pub(super) spare: usize,
 }
 
 /// What is ready, and who has nothing to do.
@@ -46,21 +59,23 @@ struct GuestThread {
 }
 
 impl Guests {
-    /// Starts the threads, `spare` more than are at work at once. Each begins with `prepare`.
+    /// Starts the threads. Each begins with `prepare`.
     pub(super) fn start(
-        at_once: usize,
-        spare: usize,
+        kind: Kind,
+        outbox: Arc<Outbox>,
+        timers: Arc<Timers>,
         prepare: impl Fn() + Send + Sync + 'static,
     ) -> io::Result<Arc<Self>> {
+        let Kind { name, at_once, spare } = kind;
         let threads: Vec<_> = (0..at_once + spare).map(|_| GuestThread::default()).collect();
         // All are at work until they have seen that there is nothing to do.
         let line = Line { ready: VecDeque::new(), idle: Vec::new(), is_over: false };
         let (line, started) = (Mutex::new(line), Instant::now());
-        let guests = Arc::new(Self { line, threads, at_once, started, timers: Timers::start()? });
+        let guests = Arc::new(Self { line, threads, at_once, started, outbox, timers });
         let prepare = Arc::new(prepare);
         for number in 0..guests.threads.len() {
             let (these, prepare) = (Arc::clone(&guests), Arc::clone(&prepare));
-            let named = thread::Builder::new().name("runner-guest".to_owned());
+            let named = thread::Builder::new().name(name.to_owned());
             let begun = named.spawn(move || {
                 prepare();
                 these.work(number);
@@ -83,9 +98,11 @@ impl Guests {
         task
     }
 
-    /// Calls another thread if something is ready and those at work are held up. To be asked
-    /// at every tick: who came before they were is not asked again.
+    /// Calls another thread if something is ready and those at work are held up, and delivers
+    /// the replies that they left. To be asked at every tick: who came before they were is not
+    /// asked again.
     pub(super) fn relieve(&self) {
+        self.outbox.deliver_due();
         let mut line = self.line();
         if !line.ready.is_empty() {
             self.call_one(&mut line);
@@ -117,7 +134,8 @@ impl Guests {
     /// Calls the thread that was at work last, if one more may be.
     fn call_one(&self, line: &mut Line) {
         let busy = self.threads.len() - line.idle.len();
-        if (busy < self.at_once || busy - self.held_up() < self.at_once)
+        if !line.idle.is_empty()
+            && (busy < self.at_once || busy - self.held_up() < self.at_once)
             && let Some(number) = line.idle.pop()
         {
             self.threads[number].called.notify_one();
@@ -129,6 +147,7 @@ impl Guests {
         let _timers = self.timers.0.as_ref().map(Runtime::enter);
         let own = &self.threads[number];
         while let Some(ready) = self.next(number) {
+            self.outbox.deliver_due();
             own.turn.store(self.now().max(1), Relaxed);
             ready.run();
             own.turn.store(0, Relaxed);
@@ -140,18 +159,32 @@ impl Guests {
         let mut line = self.line();
         loop {
             if line.is_over {
+                drop(line);
+                self.outbox.deliver();
                 return None;
             }
-            let busy = self.threads.len() - line.idle.len();
-            let is_one_too_many = busy > self.at_once && busy - self.held_up() > self.at_once;
-            if !is_one_too_many && let Some(ready) = line.ready.pop_front() {
+            if self.may_be_at_work(&line)
+                && let Some(ready) = line.ready.pop_front()
+            {
                 return Some(ready);
+            }
+            if !self.outbox.is_empty() {
+                drop(line);
+                self.outbox.deliver();
+                line = self.line();
+                continue;
             }
             line.idle.push(number);
             let is_idle = |line: &mut Line| line.idle.contains(&number);
             let waited = self.threads[number].called.wait_while(line, is_idle);
             line = waited.unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Whether a thread that is none of the idle ones is not one too many.
+    fn may_be_at_work(&self, line: &Line) -> bool {
+        let busy = self.threads.len() - line.idle.len();
+        busy <= self.at_once || busy - self.held_up() <= self.at_once
     }
 
     /// Threads whose turn has taken long.
@@ -175,10 +208,10 @@ impl Guests {
 
 /// What executions that wait for a time are woken by. They have no other event to wait for
 /// that is not brought to them by who causes it.
-struct Timers(Option<Runtime>);
+pub(super) struct Timers(Option<Runtime>);
 
 impl Timers {
-    fn start() -> io::Result<Self> {
+    pub(super) fn start() -> io::Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("runner-timers")
@@ -207,7 +240,9 @@ mod tests {
     use super::*;
 
     fn guests(at_once: usize, spare: usize) -> Arc<Guests> {
-        Guests::start(at_once, spare, || {}).unwrap()
+        let kind = Kind { name: "test", at_once, spare };
+        let timers = Arc::new(Timers::start().unwrap());
+        Guests::start(kind, Arc::default(), timers, || {}).unwrap()
     }
 
     /// Holds a thread until something is sent; says when it has one.

@@ -172,20 +172,22 @@ fn what_is_mapped_is_looked_at_like_any_other() {
 }
 
 #[test]
-fn what_is_copied_aside_is_what_was_looked_at_and_in_order() {
+fn what_is_copied_is_what_was_looked_at_and_in_order() {
     let bytes: Vec<u8> = (0..=250).cycle().take(PART_BYTES * 9 + 5).collect();
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(&bytes).unwrap();
     file.rewind().unwrap();
     let mut seen = Vec::new();
 
-    let length = bytes.len() - 7;
+    let (length, memory) = (bytes.len() - 7, MemoryFile::new().unwrap());
     let look = |part: &[u8]| seen.extend_from_slice(part);
-    let draft = copy_aside(&mut file, length, Draft::of_bytes(length), look).unwrap();
+    let mut copied = copy(&mut file, length, memory, look).unwrap();
 
     assert!(seen == bytes[..length]);
-    let Draft::Bytes(copied) = draft else { panic!("it was to be bytes") };
-    assert!(copied == seen);
-    let more = copy_aside(&mut file, 8, Draft::of_bytes(8), |_| {});
+    copied.rewind().unwrap();
+    let mut read = Vec::new();
+    copied.read_to_end(&mut read).unwrap();
+    assert!(read == seen);
+    let more = copy(&mut file, 8, MemoryFile::new().unwrap(), |_| {});
     assert_eq!(more.err().map(|error| error.kind()), Some(io::ErrorKind::UnexpectedEof));
 }
