@@ -8,6 +8,7 @@ use syn::visit::{self, Visit};
 
 /// Every module, lowest first, with the modules it may use.
 const ALLOWED: &[(&str, &[&str])] = &[
+    ("allocator", &[]),
     ("fail_point", &[]),
     ("memory_file", &[]),
     ("model", &[]),
@@ -17,7 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("trust", &["model", "config", "bundle"]),
     ("registry", &["fail_point", "model"]),
     ("store", &["fail_point", "model", "config", "bundle", "trust"]),
-    ("runner", &["memory_file", "model", "config"]),
+    ("runner", &["allocator", "memory_file", "model", "config"]),
     (
         "app",
         &[
@@ -41,6 +42,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "allocator",
             "model",
             "config",
             "telemetry",

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::allocator::give_memory_back;
 use crate::app::App;
 
 /// How often last-used times are written.
@@ -36,13 +37,4 @@ pub(super) async fn keep_up(app: Arc<App>) {
             }
         }
     }
-}
-
-/// Gives back what has been free for a second. The allocator does it by itself only when more
-/// is asked of it: a server that falls quiet after a burst would keep what the burst took.
-#[expect(unsafe_code, reason = "a function of C: see the safety comment")]
-fn give_memory_back() {
-    // SAFETY: takes no pointer, may be called at any time from any thread, and touches free
-    // memory only.
-    unsafe { libmimalloc_sys::mi_collect(false) };
 }

@@ -17,10 +17,13 @@ use futures_util::FutureExt;
 use tokio::runtime::{Builder, Runtime};
 
 use super::outbox::Outbox;
+use crate::allocator::give_memory_back;
 
 /// How long a turn of an execution takes that holds its thread up: some ten times what a whole
 /// execution usually has.
 const LONG_TURN: Duration = Duration::from_millis(2);
+/// After which time without work a thread gives back what its last guests left.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// Threads for guests and what they have to do.
 pub(super) struct Guests {
@@ -175,10 +178,22 @@ impl Guests {
                 continue;
             }
             line.idle.push(number);
-            let is_idle = |line: &mut Line| line.idle.contains(&number);
-            let waited = self.threads[number].called.wait_while(line, is_idle);
-            line = waited.unwrap_or_else(PoisonError::into_inner);
+            line = self.stand_by(number, line);
         }
+    }
+
+    /// Waits until the thread of this number, which is idle, is called.
+    fn stand_by<'a>(&'a self, number: usize, line: MutexGuard<'a, Line>) -> MutexGuard<'a, Line> {
+        let called = &self.threads[number].called;
+        let is_idle = |line: &mut Line| line.idle.contains(&number);
+        let waited = called.wait_timeout_while(line, IDLE, is_idle);
+        let (mut line, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        if waited.timed_out() {
+            drop(line);
+            give_memory_back();
+            line = self.line();
+        }
+        called.wait_while(line, is_idle).unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a thread that is none of the idle ones is not one too many.

@@ -31,6 +31,8 @@ const EVERY: Duration = Duration::from_millis(5);
 const QUIET: Duration = Duration::from_secs(2);
 /// What the server may hold more of afterwards.
 const ROOM_BYTES: u64 = 32 * 1024 * 1024;
+/// Within which time a server gives back what it does not need any more.
+const REST: Duration = Duration::from_secs(15);
 /// Calls at once of a server that has been at work: what they leave warm is no loss.
 const WARM: usize = 200;
 const NEIGHBOUR: &str = "com.example.neighbour";
@@ -204,6 +206,9 @@ impl Holding {
     /// What a server holds when nothing has gone on for a while; it keeps connections, threads
     /// that wait for work and memory for a few seconds.
     async fn at_rest(server: &Server, before: Option<&Self>) -> Self {
+        if rounds() > 1 {
+            sleep(REST).await;
+        }
         let mut holding = Self::of(server);
         for _ in 0..120 {
             sleep(Duration::from_millis(500)).await;
