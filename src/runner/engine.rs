@@ -71,6 +71,10 @@ fn settings(wasm_stack_bytes: usize) -> Config {
         .max_wasm_stack(wasm_stack_bytes)
         .async_stack_size(wasm_stack_bytes.saturating_add(HOST_STACK_BYTES))
         .memory_init_cow(true)
+        // An eighth of compiled code: positions in the source, of which the log of a trap has
+        // none, and what a debugger of the host finds its way through frames with.
+        .generate_address_map(false)
+        .native_unwind_info(false)
         // Costs each execution several microseconds; only `wasi:http` 0.3 needs it.
         .concurrency_support(false);
     settings.wasm_features(REFUSED, false);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::Poll;
 use std::thread;
+use std::time::Duration;
 
 use async_task::Task;
 use rustix::process::setpriority_process;
@@ -28,6 +29,9 @@ const LONG_NICENESS: i32 = 15;
 /// in one instruction, as filling its memory, nothing interrupts; meanwhile others need a
 /// thread that the kernel can give the core to.
 const SPARE_THREADS: usize = 3;
+/// How long a turn of an execution takes that holds its thread up: some ten times what a whole
+/// execution usually has.
+const LONG_TURN: Duration = Duration::from_millis(2);
 
 /// Runs executions on threads of their own, however many there are.
 pub(super) struct Executors {
@@ -49,7 +53,8 @@ impl Executors {
         let (outbox, timers) = (Arc::<Outbox>::default(), Arc::new(Timers::start()?));
         let told = Arc::new(AtomicBool::new(false));
         let start = |name, spare, niceness| {
-            let (told, kind) = (Arc::clone(&told), Kind { name, at_once, spare });
+            let (told, kind) =
+                (Arc::clone(&told), Kind { name, at_once, spare, long_turn: LONG_TURN });
             let prepare = move || step_back(niceness, &told);
             Guests::start(kind, Arc::clone(&outbox), Arc::clone(&timers), prepare)
         };
@@ -123,7 +128,6 @@ fn step_back(niceness: i32, told: &AtomicBool) {
 #[cfg(test)]
 mod tests {
     use std::hint::black_box;
-    use std::time::Duration;
 
     use rustix::process::getpriority_process;
     use rustix::time::{ClockId, Timespec, clock_gettime};
