@@ -30,7 +30,7 @@ use self::seal::{HEADER_BYTES, Mismatch, Seal, TAG_BYTES};
 use crate::memory_file::MemoryFile;
 use crate::model::{FileDigest, StreamHasher};
 
-/// Bytes of one compiled component. A scripting engine of 13 MB makes 36 MiB.
+/// Bytes of one compiled component. A scripting engine of 13 MB makes 30 MiB.
 pub(super) const MAX_FILE_BYTES: u64 = 512 * 1024 * 1024;
 /// From how many bytes on compiled code is mapped: it costs a descriptor for each component,
 /// and spares copying.
