@@ -45,16 +45,21 @@ for package in json.load(sys.stdin)["packages"]:
   mv "$script.new" "$script"
 }
 
-# Publishes and enables the JavaScript handler as an extension.
-enable_script() {
+# The handler of the toolchain tests in JavaScript, for the engine that is smaller.
+build_quickjs() {
+  quickjs=$("$root/.ci/toolchains" qjs)/qjs.wasm
+}
+
+# `enable_as NAME BUNDLE COMPONENT`: publishes and enables the extension in the folder BUNDLE
+# with another component, as com.example.NAME.
+enable_as() {
   local id
-  mkdir -p "$work/script/dist"
-  cp "$script" "$work/script/dist/main.wasm"
-  sed -e 's/com\.example\.hello-wasi/com.example.http-js/' \
-    "$root/examples/hello-wasi/bundle/manifest.json" >"$work/script/manifest.json"
-  pack "$work/script" "$work/http-js.tar.zst"
-  publish "$work/http-js.tar.zst" >/dev/null
-  id=$(call "$token" /api/v1/installs -d '{"name":"com.example.http-js"}' | sed -E 's/^\{"id":"([^"]+)".*/\1/')
+  cp -r "$2" "$work/$1"
+  cp "$3" "$work/$1/dist/main.wasm"
+  sed -i -E "0,/\"name\": \"[^\"]*\"/s//\"name\": \"com.example.$1\"/" "$work/$1/manifest.json"
+  pack "$work/$1" "$work/$1.tar.zst"
+  publish "$work/$1.tar.zst" >/dev/null
+  id=$(call "$token" /api/v1/installs -d "{\"name\":\"com.example.$1\"}" | sed -E 's/^\{"id":"([^"]+)".*/\1/')
   call "$token" "/api/v1/installs/$id/enable" -X POST >/dev/null
 }
 
@@ -75,7 +80,7 @@ start_peer() {
 # One load on NAME with CONNECTIONS; adds `CPU-NANOSECONDS REQUESTS-PER-SECOND P99-MICROSECONDS`.
 one_load() {
   local name=$1 connections=$2 id=${peer_ids[$1]:-$server} wanted=$serve_requests before after
-  [[ $name == *script* ]] && wanted=$((wanted / 10))
+  [[ $name == *script* || $name == quickjs ]] && wanted=$((wanted / 10))
   wrk_serve() {
     taskset -c 1 wrk -t1 -c"$connections" -d"$1s" --latency -H "Authorization: Bearer $token" \
       "${serve_urls[$name]}" >"$work/wrk"
@@ -103,16 +108,19 @@ measure_serve() {
   local at_once=(--set runner.slots_per_install=64 --set runner.slots_per_tenant=64)
   find_wasmtime
   build_script
+  build_quickjs
   stop_server
   start_server 0 "${at_once[@]}"
   enable hello >/dev/null
   enable hello-wasi >/dev/null
-  enable_script
+  enable_as http-js "$root/examples/hello-wasi/bundle" "$script"
+  enable_as quickjs "$root/examples/hello/bundle" "$quickjs"
   start_peer peer "$root/examples/hello-wasi/bundle/dist/main.wasm"
   start_peer peer_script "$script"
   serve_urls[extension]="$base/api/ext/com.example.hello/greeting?name=Ada"
   serve_urls[wasi]="$base/api/ext/com.example.hello-wasi/greeting?name=Ada"
   serve_urls[script]="$base/api/ext/com.example.http-js/greeting?name=Ada"
+  serve_urls[quickjs]="$base/api/ext/com.example.quickjs/greeting?name=Ada"
   for name in "${!serve_urls[@]}"; do
     curl -sf -o /dev/null --retry 60 --retry-all-errors --retry-delay 1 \
       -H "Authorization: Bearer $token" "${serve_urls[$name]}"
@@ -154,4 +162,9 @@ measure_serve() {
   serve_row '`wasi:http`, Rust, without a log' quiet quiet_peer '≤ 0.75'
   serve_row '`wasi:http`, JavaScript' script peer_script '≤ 0.5'
   serve_row 'extension world, C, beside `wasi:http`, Rust' extension peer '≤ 0.4'
+  for connections in ${CONNECTIONS:-1 8 64}; do
+    printf '| extension world, QuickJS | %s | %.1f | – | – | ≤ 350 µs | %s | %s µs |\n' "$connections" \
+      "$(ratio "$(column "quickjs-$connections" 1)" 1000)" "$(column "quickjs-$connections" 2)" \
+      "$(column "quickjs-$connections" 3)"
+  done
 }

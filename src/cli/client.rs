@@ -245,38 +245,4 @@ fn exit_of(status: u16) -> Exit {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_problem_becomes_a_failure_with_its_code_and_hint() {
-        let problem = br#"{"code":"already_installed","detail":"it is","hint":"upgrade"}"#;
-
-        let failure = read::<Value>(409, problem).unwrap_err();
-
-        assert_eq!(failure.text(), "it is (already_installed)\n  hint: upgrade");
-        assert_eq!(failure.exit, Exit::Refused);
-        assert!(failure.has_code("already_installed"));
-    }
-
-    #[test]
-    fn what_a_repeat_may_mend_is_unfinished() {
-        for (status, exit) in
-            [(401, Exit::Refused), (429, Exit::Unfinished), (503, Exit::Unfinished)]
-        {
-            assert_eq!(read::<Value>(status, b"<html>").unwrap_err().exit, exit);
-        }
-    }
-
-    #[test]
-    fn an_address_has_no_path() {
-        let token = || SecretString::from("plug_x");
-        for address in ["plugboard", "ftp://a.example", "https://a.example/admin"] {
-            assert_eq!(
-                Client::http(address, token()).err().unwrap().exit,
-                Exit::Usage,
-                "{address}"
-            );
-        }
-    }
-}
+mod tests;

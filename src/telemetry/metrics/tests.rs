@@ -1,0 +1,55 @@
+//! What the text of the metrics says.
+
+use super::*;
+
+fn encoded() -> String {
+    let started: Timestamp = "2026-11-23T08:00:00Z".parse().unwrap();
+    let metrics = Metrics::new(started);
+    let route = RouteMetrics::new("/api/ext/{name}/{*path}");
+    metrics.observe_request(&route, 200, Duration::from_millis(3));
+    metrics.observe_request(&route, 204, Duration::from_millis(300));
+    metrics.observe_request(&route, 504, Duration::from_secs(40));
+    metrics.observe_sweep(&[("upload", 2), ("quarantined", 0)], 3);
+    metrics.observe_sweep(&[("upload", 1), ("quarantined", 0)], 4);
+    metrics.encode(started + Duration::from_secs(90))
+}
+
+#[test]
+fn requests_are_counted_by_route_and_class_of_status() {
+    let text = encoded();
+    for line in [
+        "http_requests_total{route=\"/api/ext/{name}/{*path}\",status=\"2xx\"} 2",
+        "http_requests_total{route=\"/api/ext/{name}/{*path}\",status=\"5xx\"} 1",
+        "http_request_duration_seconds_bucket{le=\"0.005\",route=\"/api/ext/{name}/{*path}\"} 1",
+        "http_request_duration_seconds_bucket{le=\"+Inf\",route=\"/api/ext/{name}/{*path}\"} 3",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+    assert!(text.ends_with("# EOF\n"));
+}
+
+#[test]
+fn what_sweeps_removed_adds_up_and_orphans_are_those_of_the_last() {
+    let text = encoded();
+    for line in [
+        "store_swept_total{kind=\"upload\"} 3",
+        "store_swept_total{kind=\"quarantined\"} 0",
+        "store_orphans 4",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+}
+
+#[test]
+fn the_process_is_measured() {
+    let text = encoded();
+    let value = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_else(|| panic!("{name} is not in\n{text}")).trim().parse::<i64>().unwrap()
+    };
+
+    assert_eq!(value("process_start_time_seconds "), 1_795_420_800);
+    assert_eq!(value("process_uptime_seconds "), 90);
+    assert!(value("process_resident_memory_bytes ") > 1024 * 1024);
+    assert!(value("process_open_fds ") > 2);
+}
