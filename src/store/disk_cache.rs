@@ -12,8 +12,10 @@ pub(super) use encoded::EncodedDraft;
 
 use std::fs::{self, File};
 use std::io::{self, Seek};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use rustix::io::Errno;
 use uuid::Uuid;
@@ -25,6 +27,9 @@ use super::layout::hash_of_folder;
 use super::unpack::StoredArchive;
 use super::{StoreError, beneath};
 use crate::model::{ContentHash, FileEntry, StreamHasher};
+
+/// Folders that are looked at in less time than it takes to start a thread.
+const FOLDERS_OF_ONE_THREAD: usize = 32;
 
 /// The cache; all calls block.
 #[derive(Debug)]
@@ -205,24 +210,44 @@ fn is_not_the_file(error: Errno) -> bool {
 
 /// What is in the folder, the longest unchanged first. Strangers are removed.
 fn survey(unpacked: &Path) -> io::Result<Index> {
-    let mut found = Vec::new();
+    let (mut found, mut folders) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(unpacked)? {
         let entry = entry?;
         let hash = entry.file_name().to_str().and_then(hash_of_folder);
         match hash {
             Some(hash) if entry.file_type()?.is_dir() => {
-                found.push((entry.metadata()?.modified()?, hash, measure(&entry.path())?));
+                folders.push(entry.path());
+                found.push((entry.metadata()?.modified()?, hash));
             }
             _ if entry.file_type()?.is_dir() => remove_tree(&entry.path())?,
             _ => fs::remove_file(entry.path())?,
         }
     }
+    let mut found: Vec<_> = found.into_iter().zip(measure_all(&folders)?).collect();
     found.sort();
     let mut index = Index::default();
-    for (_, hash, bytes) in found {
+    for ((_, hash), bytes) in found {
         index.insert(hash, bytes);
     }
     Ok(index)
+}
+
+/// Bytes in each of `folders`. A start waits for this, so every core looks.
+fn measure_all(folders: &[PathBuf]) -> io::Result<Vec<u64>> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let part = folders.len().div_ceil(threads).max(FOLDERS_OF_ONE_THREAD);
+    let measure_part = |part: &[PathBuf]| -> io::Result<Vec<u64>> {
+        part.iter().map(|folder| measure(folder)).collect()
+    };
+    thread::scope(|scope| {
+        let parts = folders.chunks(part);
+        let parts: Vec<_> = parts.map(|part| scope.spawn(move || measure_part(part))).collect();
+        let mut bytes = Vec::with_capacity(folders.len());
+        for part in parts {
+            bytes.append(&mut part.join().expect("measuring does not panic")?);
+        }
+        Ok(bytes)
+    })
 }
 
 fn measure(folder: &Path) -> io::Result<u64> {
@@ -234,3 +259,6 @@ fn measure(folder: &Path) -> io::Result<u64> {
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests;

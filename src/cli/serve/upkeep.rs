@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::allocator::give_memory_back;
 use crate::app::App;
 
@@ -12,12 +14,14 @@ const FLUSH_EVERY: Duration = Duration::from_mins(1);
 const PURGE_EVERY: Duration = Duration::from_secs(10);
 /// How often expired and left-over things are removed.
 const SWEEP_EVERY: Duration = Duration::from_hours(1);
+/// How long a start has to itself first: sweeping looks at every bundle of the store.
+const SWEEP_AFTER: Duration = Duration::from_secs(30);
 
 /// Writes last-used times and removes what has expired, until aborted.
 pub(super) async fn keep_up(app: Arc<App>) {
     let mut flush = tokio::time::interval(FLUSH_EVERY);
     let mut purge = tokio::time::interval(PURGE_EVERY);
-    let mut sweep = tokio::time::interval(SWEEP_EVERY);
+    let mut sweep = tokio::time::interval_at(Instant::now() + SWEEP_AFTER, SWEEP_EVERY);
     loop {
         tokio::select! {
             _ = flush.tick() => {

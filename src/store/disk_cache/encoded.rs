@@ -15,7 +15,7 @@ pub(in crate::store) use draft::EncodedDraft;
 
 use super::DiskCache;
 use super::index::Index;
-use super::{is_not_the_file, measure};
+use super::{is_not_the_file, measure_all};
 use crate::model::{ContentCoding, ContentHash, FileDigest, FileEntry, StreamHasher};
 use crate::store::durable::remove_tree;
 use crate::store::encoded::{EncodedForm, EncodedForms, EncodedTable, codec};
@@ -32,15 +32,22 @@ pub(super) struct EncodedFiles {
 impl EncodedFiles {
     /// Takes over the forms that are in `folder`. Those of no bundle are removed.
     pub(super) fn survey(folder: PathBuf, index: &mut Index) -> io::Result<Self> {
+        let (mut hashes, mut folders) = (Vec::new(), Vec::new());
         for entry in fs::read_dir(&folder)? {
             let (entry, path) = entry.map(|entry| (entry.file_type(), entry.path()))?;
             let hash = path.file_name().and_then(|name| name.to_str()).and_then(hash_of_folder);
             let is_folder = entry?.is_dir();
             match hash.filter(|hash| is_folder && index.bytes_of(hash).is_some()) {
-                Some(hash) => index.set_encoded(&hash, measure(&path)?),
+                Some(hash) => {
+                    hashes.push(hash);
+                    folders.push(path);
+                }
                 None if is_folder => remove_tree(&path)?,
                 None => fs::remove_file(path)?,
             }
+        }
+        for (hash, bytes) in hashes.iter().zip(measure_all(&folders)?) {
+            index.set_encoded(hash, bytes);
         }
         Ok(Self { folder, tables: RwLock::default() })
     }
