@@ -24,8 +24,11 @@ const BLIND_RESIDENT_BYTES: usize = 256 * 1024;
 /// Bytes that describe one instance: grows with the functions of a component,
 /// and a scripting engine has some ten thousand.
 const INSTANCE_BYTES: usize = 4 * 1024 * 1024;
-/// Bytes of a used table that are cleared by hand.
-const TABLE_RESIDENT_BYTES: usize = 16 * 1024;
+/// Bytes of a used table that are cleared by hand where the kernel can tell which pages a
+/// guest wrote: those of a scripting engine.
+const TABLE_RESIDENT_BYTES: usize = 128 * 1024;
+/// The same without that help.
+const BLIND_TABLE_RESIDENT_BYTES: usize = 16 * 1024;
 
 /// Proposals that no supported toolchain needs: each is compiler code that a
 /// hostile component could reach. Some are not even compiled in; named here,
@@ -104,12 +107,14 @@ fn pool(config: &RunnerConfig) -> PoolingAllocationConfig {
         .max_tables_per_module(each(limits::TABLES))
         .max_memory_size(saturated(config.memory_bytes))
         .table_elements(saturated(config.table_elements))
-        .async_stack_keep_resident(STACK_RESIDENT_BYTES)
-        .table_keep_resident(TABLE_RESIDENT_BYTES);
+        .async_stack_keep_resident(STACK_RESIDENT_BYTES);
     if PoolingAllocationConfig::is_pagemap_scan_available() {
-        pool.pagemap_scan(Enabled::Yes).linear_memory_keep_resident(MEMORY_RESIDENT_BYTES);
+        pool.pagemap_scan(Enabled::Yes)
+            .linear_memory_keep_resident(MEMORY_RESIDENT_BYTES)
+            .table_keep_resident(TABLE_RESIDENT_BYTES);
     } else {
-        pool.linear_memory_keep_resident(BLIND_RESIDENT_BYTES);
+        pool.linear_memory_keep_resident(BLIND_RESIDENT_BYTES)
+            .table_keep_resident(BLIND_TABLE_RESIDENT_BYTES);
     }
     pool
 }
