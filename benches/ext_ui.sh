@@ -31,12 +31,9 @@ END
 
 # Publishes and enables them: sets `our_pages`.
 enable_pages() {
-  local hash id
+  local hash
   make_pages "$work/pages"
-  pack "$work/pages" "$work/pages.tar.zst"
-  hash=$(publish "$work/pages.tar.zst" | json content_hash)
-  id=$(call "$token" /api/v1/installs -d '{"name":"com.example.pages"}' | sed -E 's/^\{"id":"([^"]+)".*/\1/')
-  call "$token" "/api/v1/installs/$id/enable" -X POST >/dev/null
+  hash=$(enable pages "$work/pages")
   our_pages=$base/ext-ui/com.example.pages/$hash
 }
 

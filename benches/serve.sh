@@ -53,14 +53,10 @@ build_quickjs() {
 # `enable_as NAME BUNDLE COMPONENT`: publishes and enables the extension in the folder BUNDLE
 # with another component, as com.example.NAME.
 enable_as() {
-  local id
   cp -r "$2" "$work/$1"
   cp "$3" "$work/$1/dist/main.wasm"
-  sed -i -E "0,/\"name\": \"[^\"]*\"/s//\"name\": \"com.example.$1\"/" "$work/$1/manifest.json"
-  pack "$work/$1" "$work/$1.tar.zst"
-  publish "$work/$1.tar.zst" >/dev/null
-  id=$(call "$token" /api/v1/installs -d "{\"name\":\"com.example.$1\"}" | sed -E 's/^\{"id":"([^"]+)".*/\1/')
-  call "$token" "/api/v1/installs/$id/enable" -X POST >/dev/null
+  rename "$work/$1" "com.example.$1"
+  enable "$1" "$work/$1" >/dev/null
 }
 
 # `start_peer NAME COMPONENT`: sets `peer_ids` and `serve_urls`.

@@ -21,7 +21,7 @@ at_installs() {
 
 # `publish_as FOLDER NAME`: publishes what FOLDER holds as NAME, installs and enables it.
 publish_as() {
-  sed -i -E "0,/\"name\": \"[^\"]*\"/s//\"name\": \"$2\"/" "$1/manifest.json"
+  rename "$1" "$2"
   at_installs publish "$1" --key key.key --install --enable --grant-all >"$work/said" 2>&1 || {
     cat "$work/said" >&2
     return 1

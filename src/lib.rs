@@ -3,7 +3,8 @@
 //! `model` holds the nouns and `config` the settings. `bundle`, `trust`,
 //! `registry`, `store` and `runner` are machines that each do one thing. `app`
 //! says what the appliance can do; `web` and `cli` are the doors to it.
-//! `memory_file` holds what was checked, `allocator` gives memory back; `fail_point` is for tests and empty in a release.
+//! `memory_file` holds what was checked, `allocator` gives memory back;
+//! `fail_point` is for tests and empty in a release.
 //! Arrows point up this list only; `tests/it/architecture.rs` holds them.
 
 pub mod allocator;
