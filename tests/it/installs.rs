@@ -106,6 +106,25 @@ async fn an_upgrade_that_allows_more_needs_a_person() {
 }
 
 #[tokio::test]
+async fn the_upgrade_page_names_the_grants_that_end_and_no_other() {
+    let app = TestApp::start().await;
+    let asking = version("1.0.0").capabilities(&["cap:http.fetch", "cap:log.emit"]);
+    let id = app.install(&asking).await;
+    app.publish(&version("1.1.0").capabilities(&["cap:log.emit"])).await;
+    let cookie = app.session().await;
+    let ask = async |version: &str| {
+        let path = format!("/admin/installs/{id}/upgrade?version={version}");
+        app.call(Method::GET, &path).session(&cookie).send().await.text()
+    };
+
+    let (away, same) = (ask("1.1.0").await, ask("1.0.0").await);
+
+    let ending = away.split_once("Grants that end").expect("one ends").1;
+    assert!(ending.contains("cap:http.fetch") && !ending.contains("cap:log.emit"), "{away}");
+    assert!(same.contains("1.0.0 may do?") && !same.contains("Grants that end"), "{same}");
+}
+
+#[tokio::test]
 async fn settings_must_fit_the_manifest() {
     let app = TestApp::start().await;
     let id = app.install(&version("1.0.0")).await;

@@ -1,7 +1,5 @@
 //! Changing an install to another version: `/admin/installs/{id}/upgrade`.
 
-use std::collections::BTreeSet;
-
 use askama::Template;
 use semver::Version;
 
@@ -92,6 +90,22 @@ impl UpgradePage {
         counted(self.new_count() as u64, "grant")
     }
 
+    /// The version stays, and only its grants can change.
+    fn stays(&self) -> bool {
+        self.to == self.from
+    }
+
+    fn question(&self) -> String {
+        let Self { name, to, .. } = self;
+        if self.back {
+            format!("Go back to {name} {to}?")
+        } else if self.stays() {
+            format!("Change what {name} {to} may do?")
+        } else {
+            format!("{} {name} to {to}?", self.verb())
+        }
+    }
+
     /// `Upgrade`, `Go back` or `Change`: what the button does.
     fn verb(&self) -> &'static str {
         if self.back {
@@ -114,7 +128,13 @@ pub(super) fn barred(yank: &Yank) -> String {
     )
 }
 
+/// The grants that end, in the order people read them. What every install may do never ends,
+/// granted or not.
 fn dropped(install: &Install, stays: impl Fn(&Capability) -> bool) -> Vec<Capability> {
-    let ending: BTreeSet<_> = install.grants.iter().filter(|grant| !stays(grant)).collect();
-    Capability::ALL.into_iter().filter(|capability| ending.contains(capability)).collect()
+    let ends = |capability: &Capability| {
+        install.grants.contains(capability)
+            && !Capability::DEFAULTS.contains(capability)
+            && !stays(capability)
+    };
+    Capability::ALL.into_iter().filter(ends).collect()
 }
