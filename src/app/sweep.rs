@@ -58,6 +58,8 @@ impl App {
         let unknown = self.sweep_quarantine(now).await?;
         let compiled = self.sweep_compiled().await?;
         let unfinished = self.bundles.sweep_unfinished(now - LEFTOVER_AGE).await?;
+        // What an earlier process left may be more than this one is to keep.
+        self.bundles.trim_cache().await?;
         // In a bucket they stay: another appliance may use them.
         let (orphans, left) = if self.bundles.is_shared() { (0, found) } else { (found, 0) };
         let removed = [

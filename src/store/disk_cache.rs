@@ -4,6 +4,9 @@
 //! is held against the version's file table before its first use in this
 //! process and again when anything about it changed; what does not match is
 //! thrown away with its whole bundle and unpacked again.
+//!
+//! What an earlier process left is served at once. How many bytes it has is asked when they
+//! matter first: that takes a quarter of a second for a thousand bundles.
 
 mod encoded;
 mod index;
@@ -12,10 +15,8 @@ pub(super) use encoded::EncodedDraft;
 
 use std::fs::{self, File};
 use std::io::{self, Seek};
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
 
 use rustix::io::Errno;
 use uuid::Uuid;
@@ -28,9 +29,6 @@ use super::unpack::StoredArchive;
 use super::{StoreError, beneath};
 use crate::model::{ContentHash, FileEntry, StreamHasher};
 
-/// Folders that are looked at in less time than it takes to start a thread.
-const FOLDERS_OF_ONE_THREAD: usize = 32;
-
 /// The cache; all calls block.
 #[derive(Debug)]
 pub(super) struct DiskCache {
@@ -38,11 +36,14 @@ pub(super) struct DiskCache {
     tmp: PathBuf,
     limit: u64,
     index: Mutex<Index>,
+    /// Held while bytes are counted: the others wait and then find them counted.
+    measuring: Mutex<()>,
     encoded: EncodedFiles,
 }
 
 impl DiskCache {
-    /// Opens the cache in `folder`, with at most `limit` bytes of files.
+    /// Opens the cache in `folder`, with at most `limit` bytes of files. Those that are
+    /// there count from the first call of [`DiskCache::trim`] or of one that adds to them.
     pub(super) fn open(folder: &Path, limit: u64) -> Result<Self, StoreError> {
         let io = StoreError::io("open its cache");
         let (unpacked, tmp) = (folder.join("unpacked"), folder.join("tmp"));
@@ -51,11 +52,10 @@ impl DiskCache {
             create_private_dir(folder).map_err(&io)?;
         }
         empty_dir(&tmp).map_err(&io)?;
-        let mut index = survey(&unpacked).map_err(&io)?;
-        let encoded = EncodedFiles::survey(encoded, &mut index).map_err(&io)?;
-        let cache = Self { unpacked, tmp, limit, index: Mutex::new(index), encoded };
-        cache.make_room(0)?;
-        Ok(cache)
+        let index = survey(&unpacked).map_err(&io)?;
+        let encoded = EncodedFiles::survey(encoded, &index).map_err(&io)?;
+        let (index, measuring) = (Mutex::new(index), Mutex::default());
+        Ok(Self { unpacked, tmp, limit, index, measuring, encoded })
     }
 
     /// A folder on the same disk for files that pass through.
@@ -168,16 +168,35 @@ impl DiskCache {
         remove_tree(&away).map_err(&io)
     }
 
+    /// Removes the bundles longest unused until the rest is within the limit.
+    pub(super) fn trim(&self) -> Result<(), StoreError> {
+        self.make_room(0)
+    }
+
     /// Removes the bundles longest unused until `bytes` more fit.
     ///
     /// One bundle larger than the whole cache is kept as the only one: its
     /// pages have to come from somewhere.
     fn make_room(&self, bytes: u64) -> Result<(), StoreError> {
+        self.measure()?;
         loop {
             let oldest = self.index().oldest_beyond(self.limit.saturating_sub(bytes));
             let Some(oldest) = oldest else { return Ok(()) };
             self.remove(&oldest)?;
         }
+    }
+
+    /// Counts the bytes of what an earlier process left, once. Requests go on meanwhile.
+    fn measure(&self) -> Result<(), StoreError> {
+        let _measuring = self.measuring.lock().unwrap_or_else(PoisonError::into_inner);
+        let hashes = self.index().unmeasured();
+        for hash in hashes {
+            let folders = [self.unpacked.join(hash.hex()), self.encoded.of(&hash)];
+            let [bytes, encoded] = folders.map(|folder| bytes_below(&folder));
+            let io = StoreError::io("look at its cache");
+            self.index().measured(&hash, bytes.map_err(&io)?, encoded.map_err(&io)?);
+        }
+        Ok(())
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {
@@ -210,55 +229,39 @@ fn is_not_the_file(error: Errno) -> bool {
 
 /// What is in the folder, the longest unchanged first. Strangers are removed.
 fn survey(unpacked: &Path) -> io::Result<Index> {
-    let (mut found, mut folders) = (Vec::new(), Vec::new());
+    let mut found = Vec::new();
     for entry in fs::read_dir(unpacked)? {
         let entry = entry?;
         let hash = entry.file_name().to_str().and_then(hash_of_folder);
         match hash {
             Some(hash) if entry.file_type()?.is_dir() => {
-                folders.push(entry.path());
                 found.push((entry.metadata()?.modified()?, hash));
             }
             _ if entry.file_type()?.is_dir() => remove_tree(&entry.path())?,
             _ => fs::remove_file(entry.path())?,
         }
     }
-    let mut found: Vec<_> = found.into_iter().zip(measure_all(&folders)?).collect();
     found.sort();
     let mut index = Index::default();
-    for ((_, hash), bytes) in found {
-        index.insert(hash, bytes);
+    for (_, hash) in found {
+        index.take_over(hash);
     }
     Ok(index)
 }
 
-/// Bytes in each of `folders`. A start waits for this, so every core looks.
-fn measure_all(folders: &[PathBuf]) -> io::Result<Vec<u64>> {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    let part = folders.len().div_ceil(threads).max(FOLDERS_OF_ONE_THREAD);
-    let measure_part = |part: &[PathBuf]| -> io::Result<Vec<u64>> {
-        part.iter().map(|folder| measure(folder)).collect()
-    };
-    thread::scope(|scope| {
-        let parts = folders.chunks(part);
-        let parts: Vec<_> = parts.map(|part| scope.spawn(move || measure_part(part))).collect();
-        let mut bytes = Vec::with_capacity(folders.len());
-        for part in parts {
-            bytes.append(&mut part.join().expect("measuring does not panic")?);
+/// Bytes of all files; none of a folder that is not there, or was removed meanwhile.
+fn bytes_below(folder: &Path) -> io::Result<u64> {
+    let measure = || -> io::Result<u64> {
+        let mut bytes = 0;
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let metadata = entry.metadata()?;
+            bytes += if metadata.is_dir() { bytes_below(&entry.path())? } else { metadata.len() };
         }
         Ok(bytes)
-    })
-}
-
-fn measure(folder: &Path) -> io::Result<u64> {
-    let mut bytes = 0;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let metadata = entry.metadata()?;
-        bytes += if metadata.is_dir() { measure(&entry.path())? } else { metadata.len() };
+    };
+    match measure() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        measured => measured,
     }
-    Ok(bytes)
 }
-
-#[cfg(test)]
-mod tests;

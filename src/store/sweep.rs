@@ -21,6 +21,13 @@ impl BundleStore {
             .await
     }
 
+    /// Removes the unpacked bundles longest unused, until the rest has at most
+    /// `store.cache_bytes`.
+    pub async fn trim_cache(&self) -> Result<(), StoreError> {
+        let inner = Arc::clone(&self.inner);
+        blocking("remove unpacked files", move || inner.cache.trim()).await
+    }
+
     /// Removes what uploads to an S3 server left there before `older_than`: parts
     /// of objects that were never completed, staged objects, and objects of
     /// probes; says how many.

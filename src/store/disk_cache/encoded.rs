@@ -15,7 +15,7 @@ pub(in crate::store) use draft::EncodedDraft;
 
 use super::DiskCache;
 use super::index::Index;
-use super::{is_not_the_file, measure_all};
+use super::is_not_the_file;
 use crate::model::{ContentCoding, ContentHash, FileDigest, FileEntry, StreamHasher};
 use crate::store::durable::remove_tree;
 use crate::store::encoded::{EncodedForm, EncodedForms, EncodedTable, codec};
@@ -31,23 +31,15 @@ pub(super) struct EncodedFiles {
 
 impl EncodedFiles {
     /// Takes over the forms that are in `folder`. Those of no bundle are removed.
-    pub(super) fn survey(folder: PathBuf, index: &mut Index) -> io::Result<Self> {
-        let (mut hashes, mut folders) = (Vec::new(), Vec::new());
+    pub(super) fn survey(folder: PathBuf, index: &Index) -> io::Result<Self> {
         for entry in fs::read_dir(&folder)? {
             let (entry, path) = entry.map(|entry| (entry.file_type(), entry.path()))?;
             let hash = path.file_name().and_then(|name| name.to_str()).and_then(hash_of_folder);
-            let is_folder = entry?.is_dir();
-            match hash.filter(|hash| is_folder && index.bytes_of(hash).is_some()) {
-                Some(hash) => {
-                    hashes.push(hash);
-                    folders.push(path);
-                }
-                None if is_folder => remove_tree(&path)?,
-                None => fs::remove_file(path)?,
+            match (hash, entry?.is_dir()) {
+                (Some(hash), true) if index.contains(&hash) => {}
+                (_, true) => remove_tree(&path)?,
+                (_, false) => fs::remove_file(path)?,
             }
-        }
-        for (hash, bytes) in hashes.iter().zip(measure_all(&folders)?) {
-            index.set_encoded(hash, bytes);
         }
         Ok(Self { folder, tables: RwLock::default() })
     }
@@ -89,7 +81,7 @@ impl DiskCache {
     pub(in crate::store) fn adopt_encoded(&self, hash: ContentHash, recipe: &str) -> bool {
         let Some(table) = draft::listed(&self.encoded.of(&hash), recipe) else { return false };
         let index = self.index();
-        let is_unpacked = index.bytes_of(&hash).is_some();
+        let is_unpacked = index.contains(&hash);
         if is_unpacked {
             self.encoded.learn(hash, table);
         }
@@ -112,6 +104,7 @@ impl DiskCache {
         recipe: &str,
     ) -> Result<(), StoreError> {
         let table = draft.finish(recipe)?;
+        self.measure()?;
         self.discard(&self.encoded.of(&hash))?;
         let mut index = self.index();
         let Some(unpacked) = index.bytes_of(&hash) else { return Ok(()) };

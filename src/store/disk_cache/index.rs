@@ -20,6 +20,8 @@ struct Cached {
     bytes: u64,
     /// Of its pages in shorter forms.
     encoded_bytes: u64,
+    /// Whether `bytes` and `encoded_bytes` are known.
+    is_measured: bool,
     last_use: u64,
     checked: HashMap<Box<str>, Fingerprint>,
 }
@@ -68,12 +70,37 @@ impl Index {
     }
 
     pub(super) fn insert(&mut self, hash: ContentHash, bytes: u64) {
+        self.add(hash, bytes, true);
+    }
+
+    /// Notes a bundle that is there from before, of bytes that are counted later.
+    pub(super) fn take_over(&mut self, hash: ContentHash) {
+        self.add(hash, 0, false);
+    }
+
+    fn add(&mut self, hash: ContentHash, bytes: u64, is_measured: bool) {
         self.remove(&hash);
         self.clock += 1;
         self.bytes += bytes;
-        let last_use = self.clock;
-        let cached = Cached { bytes, encoded_bytes: 0, last_use, checked: HashMap::new() };
+        let (last_use, checked) = (self.clock, HashMap::new());
+        let cached = Cached { bytes, encoded_bytes: 0, is_measured, last_use, checked };
         self.bundles.insert(hash, cached);
+    }
+
+    /// The bundles whose bytes are to be counted.
+    pub(super) fn unmeasured(&self) -> Vec<ContentHash> {
+        let bundles = self.bundles.iter().filter(|(_, cached)| !cached.is_measured);
+        bundles.map(|(hash, _)| *hash).collect()
+    }
+
+    /// Notes the bytes of a bundle that was taken over; none of one filled or gone since.
+    pub(super) fn measured(&mut self, hash: &ContentHash, bytes: u64, encoded_bytes: u64) {
+        let Some(cached) = self.bundles.get_mut(hash) else { return };
+        if !cached.is_measured {
+            self.bytes = self.bytes - cached.encoded_bytes + bytes + encoded_bytes;
+            (cached.bytes, cached.encoded_bytes) = (bytes, encoded_bytes);
+            cached.is_measured = true;
+        }
     }
 
     pub(super) fn remove(&mut self, hash: &ContentHash) {
@@ -82,7 +109,12 @@ impl Index {
         }
     }
 
-    /// The bytes of a bundle without the shorter forms of its pages, if it is there.
+    pub(super) fn contains(&self, hash: &ContentHash) -> bool {
+        self.bundles.contains_key(hash)
+    }
+
+    /// The bytes of a bundle without the shorter forms of its pages, if it is there. None of
+    /// one that is not measured.
     pub(super) fn bytes_of(&self, hash: &ContentHash) -> Option<u64> {
         self.bundles.get(hash).map(|cached| cached.bytes)
     }
@@ -148,6 +180,38 @@ mod tests {
         index.set_encoded(&b, 5);
 
         assert_eq!((index.oldest_beyond(15), index.oldest_beyond(14)), (None, Some(a)));
+        index.remove(&a);
+        assert_eq!(index.bytes, 0);
+    }
+
+    #[test]
+    fn bundles_taken_over_count_once_they_are_measured() {
+        let (a, b) = (ContentHash::of(b"a"), ContentHash::of(b"b"));
+        let mut index = Index::default();
+        index.take_over(a);
+        index.take_over(b);
+        assert_eq!((index.bytes, index.unmeasured().len()), (0, 2));
+
+        index.measured(&a, 10, 5);
+        index.measured(&a, 20, 20);
+        index.insert(b, 7);
+        index.measured(&b, 20, 20);
+        index.measured(&ContentHash::of(b"c"), 20, 20);
+
+        assert_eq!((index.bytes, index.unmeasured().len()), (22, 0));
+        assert_eq!((index.oldest_beyond(22), index.oldest_beyond(21)), (None, Some(a)));
+    }
+
+    #[test]
+    fn shorter_forms_that_were_lost_before_they_were_measured_count_once() {
+        let a = ContentHash::of(b"a");
+        let mut index = Index::default();
+        index.take_over(a);
+        index.set_encoded(&a, 3);
+
+        index.measured(&a, 10, 3);
+        assert_eq!(index.bytes, 13);
+
         index.remove(&a);
         assert_eq!(index.bytes, 0);
     }

@@ -120,13 +120,37 @@ async fn unpacked_files_outlive_a_restart() {
 }
 
 #[tokio::test]
-async fn a_smaller_cache_drops_bundles_at_the_start() {
+async fn a_smaller_cache_drops_bundles_when_it_is_trimmed() {
     let (bench, _) = with_page_open().await;
     let config = StoreConfig { cache_bytes: 10, ..config() };
 
-    plugboard::store::BundleStore::open(&config, bench.folder.path()).unwrap();
+    let store = plugboard::store::BundleStore::open(&config, bench.folder.path()).unwrap();
+    store.trim_cache().await.unwrap();
 
     assert!(names(&bench.unpacked("")).is_empty());
+}
+
+#[tokio::test]
+async fn what_an_earlier_process_unpacked_counts_when_more_is_added() {
+    let bench = Bench::directory(&StoreConfig { cache_bytes: 25_000, ..config() });
+    let mut versions = Vec::new();
+    for name in ["a", "b", "c"] {
+        let page = noise(name.as_bytes()[0].into(), 10_000);
+        versions.push(bench.publish(&bundle_of_pages(name, &[("ui/index.html", &page)])).await);
+    }
+    for version in &versions[..2] {
+        bench.read(version, "ui/index.html").await.unwrap();
+    }
+
+    let bench = bench.reopened();
+    bench.read(&versions[0], "ui/index.html").await.unwrap();
+    bench.read(&versions[2], "ui/index.html").await.unwrap();
+
+    let is_there: Vec<_> = versions
+        .iter()
+        .map(|version| bench.unpacked(&version.content_hash.hex()).exists())
+        .collect();
+    assert_eq!(is_there, [true, false, true]);
 }
 
 #[tokio::test]
