@@ -4,8 +4,7 @@
 # Both servers are on core 0, write a line per request to a log file, and answer without
 # a token. The files are text that hardly compresses, asked for without `Accept-Encoding`:
 # both send the same bytes. nginx is measured right after each load of Plugboard's, as
-# the machine's speed changes: once as it comes, and once with the headers that keep an
-# extension's page in its place, which Plugboard sends always.
+# the machine's speed changes.
 #
 #   PAGES       what to ask for (1k 100k 304 5m)
 #   ROUNDS, SECONDS_EACH, MINIMUM  as of requests; of 5m a fiftieth of the minimum
@@ -38,17 +37,7 @@ enable_pages() {
   our_pages=$base/ext-ui/com.example.pages/$hash
 }
 
-# The headers of an answer to $1 that are not about the file, as directives of nginx.
-same_headers() {
-  curl -sf -o /dev/null -D - "$1" | tr -d '\r' | awk -F ': ' '
-    NR > 1 && NF > 1 && tolower($1) !~ /^(date|content-type|content-length|etag|accept-ranges)$/ {
-      value = substr($0, length($1) + 3)
-      gsub(/"/, "\\\"", value)
-      printf "    add_header %s \"%s\";\n", $1, value
-    }'
-}
-
-# Serves folder $1 at port $2, and at port $3 with the headers of an answer to $4.
+# Serves folder $1 at port $2.
 start_nginx() {
   mkdir -p "$work/nginx"
   {
@@ -71,9 +60,6 @@ http {
   uwsgi_temp_path $work/nginx/uwsgi;
   scgi_temp_path $work/nginx/scgi;
   server { listen 127.0.0.1:$2; root $1; }
-  server { listen 127.0.0.1:$3; root $1;
-$(same_headers "$4")
-  }
 }
 END
   } >"$work/nginx/nginx.conf"
@@ -134,39 +120,34 @@ load_page() {
   fi
   per_page "$server" "$least" "$our_pages/$file.txt" "${our_ask[@]}" >>"$work/ours-$1"
   per_page "$workers" "$least" "$nginx_pages/$file.txt" "${nginx_ask[@]}" >>"$work/nginx-$1"
-  per_page "$workers" "$least" "$same_pages/$file.txt" "${nginx_ask[@]}" >>"$work/same-$1"
 }
 
 measure_ext_ui() {
-  local nginx nginx_id our_pages nginx_pages same_pages workers name round rounds=${ROUNDS:-25}
-  local ports=()
+  local nginx nginx_id our_pages nginx_pages workers port name round rounds=${ROUNDS:-25}
   # Debian has it where users do not look.
   PATH=$PATH:/usr/sbin need nginx nginx-light
   nginx=$(PATH=$PATH:/usr/sbin command -v nginx)
   stop_server
   start_server 0
   enable_pages
-  ports=("$(free_port)" "$(free_port)")
-  nginx_pages=http://127.0.0.1:${ports[0]} same_pages=http://127.0.0.1:${ports[1]}
-  start_nginx "$work/pages/ui" "${ports[@]}" "$our_pages/1k.txt"
+  port=$(free_port)
+  nginx_pages=http://127.0.0.1:$port
+  start_nginx "$work/pages/ui" "$port"
   workers=$(cat /proc/"$nginx_id"/task/*/children)
 
   # What is measured is the files; and the memory is filled.
   for name in 1k 100k 5m; do
     curl -sf "$our_pages/$name.txt" | cmp - "$work/pages/ui/$name.txt"
     curl -sf "$nginx_pages/$name.txt" | cmp - "$work/pages/ui/$name.txt"
-    curl -sf "$same_pages/$name.txt" | cmp - "$work/pages/ui/$name.txt"
   done
-  cmp <(same_headers "$our_pages/1k.txt" | policies) <(same_headers "$same_pages/1k.txt" | policies)
   until_idle
   for name in $pages; do load_page "$name" 1; done
-  for name in $pages; do rm "$work/ours-$name" "$work/nginx-$name" "$work/same-$name"; done
+  for name in $pages; do rm "$work/ours-$name" "$work/nginx-$name"; done
   for ((round = 0; round < rounds; round++)); do
     for name in $pages; do load_page "$name" "$minimum"; done
   done
-  printf '\n| Server CPU time per answer | ext-ui | %s | ratio | with the same headers | ratio | aim |\n' \
+  printf '\n| Server CPU time per answer | ext-ui | %s | ratio | aim |\n| --- | --- | --- | --- | --- |\n' \
     "$("$nginx" -v 2>&1 | sed 's/.*: //')"
-  echo '| --- | --- | --- | --- | --- | --- | --- |'
   for name in $pages; do page_row "$name"; done
   kill "$nginx_id" && wait "$nginx_id" || :
   extra_ids=${extra_ids% "$nginx_id"}
@@ -178,15 +159,7 @@ page_row() {
   )
   local aim='≤ 1.1'
   [[ $1 == 5m ]] && aim='≤ 1.3'
-  printf '| %s | %.1f µs | %.1f µs | %s | %.1f µs | %s | %s |\n' "${titles[$1]}" \
-    "$(microseconds "ours-$1")" "$(microseconds "nginx-$1")" "$(beside "nginx-$1")" \
-    "$(microseconds "same-$1")" "$(beside "same-$1")" "$aim"
+  printf '| %s | %.1f µs | %.1f µs | %s | %s |\n' "${titles[$1]}" \
+    "$(ratio "$(median <"$work/ours-$1")" 1000)" "$(ratio "$(median <"$work/nginx-$1")" 1000)" \
+    "$(paste "$work/ours-$1" "$work/nginx-$1" | awk '{ printf "%.2f\n", $1 / $2 }' | median)" "$aim"
 }
-
-microseconds() { ratio "$(median <"$work/$1")" 1000; }
-
-# The median ratio of our loads to those in the file $1.
-beside() { paste "$work/ours-${1#*-}" "$work/$1" | awk '{ printf "%.2f\n", $1 / $2 }' | median; }
-
-# Without what differs from answer to answer.
-policies() { grep -vi 'x-request-id\|last-modified\|server \|connection' | sort -f; }

@@ -17,7 +17,7 @@ pub mod install;
 pub mod limits;
 pub mod master_key;
 pub mod operators;
-mod origins;
+pub mod origins;
 mod own_installs;
 pub mod publish;
 pub mod quarantine;
@@ -56,6 +56,7 @@ use clock::Clock;
 /// new field is noticed in both.
 pub struct App {
     pub config: Arc<Config>,
+    pub origins: origins::Origins,
     pub data_dir: PathBuf,
     pub clock: Arc<dyn Clock>,
     pub registry: Registry,
@@ -71,6 +72,7 @@ pub struct App {
     pub rate_limits: rate_limits::RateLimits,
     pub in_flight: uploads::InFlight,
     pub usages: usage::Usages,
+    pub waiting: compile::Waiting,
 }
 
 /// The caller may not do this.

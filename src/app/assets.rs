@@ -10,9 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::App;
-use crate::model::{
-    AssetPath, ContentCoding, ContentHash, ExtensionName, ExtensionVersion, FileEntry,
-};
+use crate::model::{ContentCoding, ContentHash, ExtensionName, ExtensionVersion, FileEntry};
 use crate::store::{AssetFile, EncodedForms, StoreError, is_encodable};
 
 /// Where a page file is: name, hash and path as the URL gave them, parsed.
@@ -121,9 +119,13 @@ impl Asset {
     }
 }
 
+/// The files are in the order of their paths.
 fn index_of(version: &ExtensionVersion, path: &str) -> Option<usize> {
-    let path: AssetPath = format!("ui/{path}").parse().ok()?;
-    version.files.binary_search_by(|file| file.path.cmp(&path)).ok()
+    let compare = |file: &FileEntry| match file.path.strip_folder("ui") {
+        Some(below) => below.cmp(path),
+        None => file.path.as_str().cmp("ui/"),
+    };
+    version.files.binary_search_by(compare).ok()
 }
 
 /// Only plain text without a dot in its last segment: everything else must be a file.

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::App;
@@ -52,6 +53,7 @@ impl App {
     /// Waits until the component of `version` is ready: loaded, if it was compiled before,
     /// else compiled. At once for one that is ready, or that has none.
     pub async fn prepare(&self, version: &ExtensionVersion) -> Result<(), CompileError> {
+        let _waiting = self.waiting.join();
         prepare(&self.runner, &self.bundles, version).await
     }
 
@@ -72,10 +74,36 @@ impl App {
         let start = Start {
             runner: Arc::clone(&self.runner),
             bundles: self.bundles.clone(),
+            waiting: self.waiting.clone(),
             preload_bytes: self.config.runner.preload_bytes,
             compiled_bytes: self.config.runner.compiled_bytes,
         };
         tokio::spawn(start.prepare(in_order_of_use(&self.registry.live())));
+    }
+}
+
+/// Those who wait for a component. A start lets them go first.
+#[derive(Clone, Debug, Default)]
+pub struct Waiting(watch::Sender<usize>);
+
+/// One of them, until it is dropped.
+struct Waiter<'a>(&'a Waiting);
+
+impl Waiting {
+    fn join(&self) -> Waiter<'_> {
+        self.0.send_modify(|waiting| *waiting += 1);
+        Waiter(self)
+    }
+
+    async fn until_none(&self) {
+        // The sender is ours, so it is there.
+        self.0.subscribe().wait_for(|waiting| *waiting == 0).await.ok();
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|waiting| *waiting -= 1);
     }
 }
 
@@ -88,6 +116,7 @@ impl App {
 struct Start {
     runner: Arc<Runner>,
     bundles: BundleStore,
+    waiting: Waiting,
     preload_bytes: u64,
     compiled_bytes: u64,
 }
@@ -96,6 +125,7 @@ impl Start {
     async fn prepare(self, versions: Vec<Arc<ExtensionVersion>>) {
         let (mut loaded, mut kept) = (0, 0);
         for version in versions {
+            self.waiting.until_none().await;
             let before = self.kept_bytes(&version).await;
             let expected = before.unwrap_or_default();
             if kept + expected > self.compiled_bytes && self.runner.keeps_compiled() {
@@ -174,4 +204,26 @@ async fn prepare(
     }
     let wasm = bundles.component(version).await?;
     Ok(runner.prepare(hash, world, wasm).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_start_goes_on_when_nobody_waits_any_more() {
+        let waiting = Waiting::default();
+        assert_eq!(waiting.until_none().now_or_never(), Some(()));
+
+        let (first, second) = (waiting.join(), waiting.join());
+        let mut going_on = Box::pin(waiting.until_none());
+        assert_eq!((&mut going_on).now_or_never(), None);
+        drop(first);
+        assert_eq!((&mut going_on).now_or_never(), None);
+        drop(second);
+
+        assert_eq!(going_on.now_or_never(), Some(()));
+    }
 }

@@ -3,27 +3,43 @@
 use http::HeaderValue;
 
 use super::App;
+use crate::config::{Config, Origin};
+
+/// The addresses, worked out once from the settings: every request asks.
+#[derive(Clone, Debug)]
+pub struct Origins {
+    public: Origin,
+    ext_ui: Origin,
+}
+
+impl Origins {
+    /// Those that `config` says, or leads to.
+    pub fn of(config: &Config) -> Self {
+        let ext_ui = config.ext_ui.base(&config.server);
+        Self { public: config.server.public_origin(), ext_ui }
+    }
+}
 
 impl App {
     /// The origin of pages, API and gateway.
-    pub fn public_origin(&self) -> String {
-        self.config.server.public_origin().to_string()
+    pub fn public_origin(&self) -> &str {
+        self.origins.public.as_str()
     }
 
     /// The origin extension pages are linked at.
-    pub fn ext_ui_origin(&self) -> String {
-        self.config.ext_ui.base(&self.config.server).to_string()
+    pub fn ext_ui_origin(&self) -> &str {
+        self.origins.ext_ui.as_str()
     }
 
     /// Whether browsers reach the pages over TLS: cookies are `Secure` then.
     pub fn is_secure(&self) -> bool {
-        self.config.server.public_origin().is_https()
+        self.origins.public.is_https()
     }
 
     /// Whether `origin` is one of ours: the public one, or, on a loopback
     /// address without TLS, whatever name the browser calls loopback by.
     pub fn is_own_origin(&self, origin: &str, host: Option<&HeaderValue>) -> bool {
-        let own = self.config.server.public_origin();
+        let own = &self.origins.public;
         if origin == own.as_str() {
             return true;
         }

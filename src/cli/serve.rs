@@ -18,8 +18,9 @@ use super::settings_args::SettingsArgs;
 use crate::app::App;
 use crate::app::assets::Pages;
 use crate::app::clock::{Clock, SystemClock};
-use crate::app::compile::{note_confinement, runner_parts};
+use crate::app::compile::{Waiting, note_confinement, runner_parts};
 use crate::app::master_key::MasterKey;
+use crate::app::origins::Origins;
 use crate::app::rate_limits::RateLimits;
 use crate::app::sign_in::{Passwords, SignInLimits, SignInLinks};
 use crate::app::uploads::{InFlight, UploadAddresses};
@@ -197,6 +198,8 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         upload_addresses: UploadAddresses::new(),
         rate_limits: RateLimits::new(&config.uploads),
         in_flight: InFlight::default(),
+        waiting: Waiting::default(),
+        origins: Origins::of(&config),
         config: Arc::new(config),
     };
     Ok(Arc::new(app))

@@ -93,15 +93,14 @@ type Fixed = Vec<(HeaderName, HeaderValue)>;
 
 impl FixedHeaders {
     pub(super) fn new(app: &App) -> Self {
-        let (public_origin, ext_ui_origin) = (app.public_origin(), app.ext_ui_origin());
-        let policy = HeaderValue::try_from(admin_policy(&ext_ui_origin))
+        let policy = HeaderValue::try_from(admin_policy(app.ext_ui_origin()))
             .expect("an origin of the configuration is plain text");
         Self {
             ext_ui: fixed(&EXT_UI),
             endpoint: fixed(&ENDPOINT),
             admin: admin(policy, app.config.server.tls.is_set()),
-            public_origin,
-            ext_ui_origin,
+            public_origin: app.public_origin().to_owned(),
+            ext_ui_origin: app.ext_ui_origin().to_owned(),
         }
     }
 

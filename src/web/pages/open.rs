@@ -86,12 +86,12 @@ pub(in crate::web) async fn show_open(
     let (base, parent_origin) = (app.ext_ui_origin(), app.public_origin());
     let extension_id = install.id.to_string();
     let address = FrameAddress {
-        base: &base,
+        base,
         name: &install.name,
         content_hash: install.content_hash,
         entry: &ui.entry,
         extension_id: &extension_id,
-        parent_origin: &parent_origin,
+        parent_origin,
         path: "/",
     };
     page(&OpenPage {

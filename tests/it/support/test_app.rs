@@ -13,8 +13,9 @@ use jiff::Timestamp;
 use plugboard::app::App;
 use plugboard::app::assets::Pages;
 use plugboard::app::clock::Clock;
-use plugboard::app::compile::runner_parts;
+use plugboard::app::compile::{Waiting, runner_parts};
 use plugboard::app::master_key::MasterKey;
+use plugboard::app::origins::Origins;
 use plugboard::app::rate_limits::RateLimits;
 use plugboard::app::sign_in::{Passwords, SignInLimits, SignInLinks};
 use plugboard::app::tokens::TokenRequest;
@@ -216,6 +217,8 @@ impl TestApp {
             upload_addresses: UploadAddresses::new(),
             rate_limits: RateLimits::new(&config.uploads),
             in_flight: InFlight::default(),
+            waiting: Waiting::default(),
+            origins: Origins::of(&config),
             config: Arc::new(config),
         };
         let key = keys::generate().unwrap();
