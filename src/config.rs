@@ -43,7 +43,7 @@ pub use server::{ServerConfig, TlsConfig};
 pub use settings::Setting;
 pub use signing::{SigningConfig, SigningPolicy};
 pub use store::{S3Config, S3Location, StoreConfig};
-pub use telemetry::{LogFormat, TelemetryConfig};
+pub use telemetry::{EXTENSION_TARGET, LogFormat, TelemetryConfig};
 pub use uploads::UploadsConfig;
 
 use schemars::JsonSchema;

@@ -6,6 +6,9 @@ use tracing_subscriber::EnvFilter;
 
 use super::problems::Findings;
 
+/// The target of what extensions log, in a filter: `info,extension=off`.
+pub const EXTENSION_TARGET: &str = "extension";
+
 /// `[telemetry]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

@@ -2,8 +2,8 @@
 //!
 //! Writing each line by itself costs a request one system call and more. Here a
 //! thread collects the lines of [`GATHER`] and writes them together; a warning
-//! or an error is written before the code that logged it goes on. What a killed
-//! process can lose is the quiet lines of its last moment.
+//! or an error of ours is written before the code that logged it goes on. What a killed
+//! process can lose is the quiet lines of its last moment, and those of extensions.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
+
+use crate::config::EXTENSION_TARGET;
 
 /// How long lines are collected.
 const GATHER: Duration = Duration::from_millis(5);
@@ -138,7 +140,8 @@ impl<'a> MakeWriter<'a> for LineWriter {
     }
 
     fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Line<'a> {
-        Line { writer: self, urgent: *metadata.level() <= Level::WARN }
+        let is_ours = metadata.target() != EXTENSION_TARGET;
+        Line { writer: self, urgent: is_ours && *metadata.level() <= Level::WARN }
     }
 }
 
@@ -215,6 +218,41 @@ mod tests {
             let text = out.text();
             assert!(text.find("first") < text.find("second") && text.contains("second"), "{text}");
         });
+    }
+
+    /// Notes who writes.
+    #[derive(Clone, Default)]
+    struct Writers(Arc<Mutex<Vec<thread::ThreadId>>>);
+
+    impl Write for Writers {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().push(thread::current().id());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_execution_does_not_wait_for_its_warnings_to_be_written() {
+        let writers = Writers::default();
+        let (writer, _flush) = LineWriter::start(writers.clone()).unwrap();
+        let subscriber = tracing_subscriber::fmt().with_writer(writer).without_time().finish();
+        let warn_twice = || {
+            tracing::error!(target: EXTENSION_TARGET, "of an extension");
+            while writers.0.lock().unwrap().is_empty() {
+                thread::yield_now();
+            }
+            tracing::error!("ours");
+        };
+
+        tracing::subscriber::with_default(subscriber, warn_twice);
+
+        let by_us = |writer: &thread::ThreadId| *writer == thread::current().id();
+        let by_us: Vec<_> = writers.0.lock().unwrap().iter().map(by_us).collect();
+        assert_eq!(by_us, [false, true]);
     }
 
     #[test]

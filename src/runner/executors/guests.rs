@@ -108,9 +108,9 @@ impl Guests {
     pub(super) fn relieve(&self) {
         self.outbox.deliver_due();
         let mut line = self.line();
-        if !line.ready.is_empty() {
-            self.call_one(&mut line);
-        }
+        let called = if line.ready.is_empty() { None } else { self.choose(&mut line) };
+        drop(line);
+        self.call(called);
     }
 
     /// The threads end after their turn; what is ready is dropped, and what becomes ready, too.
@@ -132,16 +132,21 @@ impl Guests {
             return drop(ready);
         }
         line.ready.push_back(ready);
-        self.call_one(&mut line);
+        let called = self.choose(&mut line);
+        drop(line);
+        self.call(called);
     }
 
-    /// Calls the thread that was at work last, if one more may be.
-    fn call_one(&self, line: &mut Line) {
+    /// The thread that was at work last, if one more may be.
+    fn choose(&self, line: &mut Line) -> Option<usize> {
         let busy = self.threads.len() - line.idle.len();
-        if !line.idle.is_empty()
-            && (busy < self.at_once || busy - self.held_up() < self.at_once)
-            && let Some(number) = line.idle.pop()
-        {
+        let may_be = busy < self.at_once || busy - self.held_up() < self.at_once;
+        if line.idle.is_empty() || !may_be { None } else { line.idle.pop() }
+    }
+
+    /// Not with the line locked: who is called would wait for it at once.
+    fn call(&self, chosen: Option<usize>) {
+        if let Some(number) = chosen {
             self.threads[number].called.notify_one();
         }
     }

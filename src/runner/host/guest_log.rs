@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
+use crate::config::EXTENSION_TARGET;
 use crate::runner::invocation::ExecutionContext;
 use crate::runner::line_rate::LineRate;
 use crate::runner::response::Usage;
@@ -106,7 +107,7 @@ impl GuestLog {
         macro_rules! event {
             ($level:ident) => {
                 tracing::event!(
-                    target: "extension",
+                    target: EXTENSION_TARGET,
                     tracing::Level::$level,
                     tenant.id = install.tenant.as_str(),
                     extension.name = install.extension.as_str(),
