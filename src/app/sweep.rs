@@ -50,6 +50,9 @@ impl App {
             sessions::remove_expired(txn, now - idle, now - absolute)
         };
         self.registry.write(expire).await?;
+        // What an earlier process left may be more than this one is to keep. Before all that
+        // needs the server of the bundles.
+        self.bundles.trim_cache().await?;
         let quarantined = self.sweep_expired(now).await?;
         let uploads = self.sweep_uploads().await?;
         let removed = self.sweep_removed(now - LEFTOVER_AGE).await?;
@@ -58,8 +61,6 @@ impl App {
         let unknown = self.sweep_quarantine(now).await?;
         let compiled = self.sweep_compiled().await?;
         let unfinished = self.bundles.sweep_unfinished(now - LEFTOVER_AGE).await?;
-        // What an earlier process left may be more than this one is to keep.
-        self.bundles.trim_cache().await?;
         // In a bucket they stay: another appliance may use them.
         let (orphans, left) = if self.bundles.is_shared() { (0, found) } else { (found, 0) };
         let removed = [

@@ -11,6 +11,7 @@ mod redirects;
 use std::fs;
 
 use axum::http::{Method, StatusCode};
+use plugboard::config::Config;
 use serde_json::json;
 
 use crate::support::bundle_builder::BundleBuilder;
@@ -184,6 +185,21 @@ async fn orphans_in_a_bucket_are_left_to_whoever_they_belong_to() {
     app.app.sweep().await.unwrap();
 
     assert_eq!(server.keys(), [key]);
+}
+
+#[tokio::test]
+async fn the_sweep_holds_what_an_earlier_process_unpacked_to_the_bytes_of_the_cache() {
+    let left = format!("cache/unpacked/{}/ui/index.html", "a".repeat(64));
+    for (cache_bytes, stays) in [(99, false), (100, true)] {
+        let change = |config: &mut Config| config.store.cache_bytes = cache_bytes;
+        let app = TestApp::start_after(change, (&left, &[b'x'; 100])).await;
+        let left = app.app.data_dir.join(&left);
+        assert!(left.exists());
+
+        app.app.sweep().await.unwrap();
+
+        assert_eq!(left.exists(), stays, "{cache_bytes}");
+    }
 }
 
 #[tokio::test]

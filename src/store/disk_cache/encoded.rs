@@ -118,7 +118,7 @@ impl DiskCache {
         index.set_encoded(&hash, draft.bytes);
         self.encoded.learn(hash, table);
         drop(index);
-        self.make_room(0)
+        self.trim()
     }
 
     /// One form of a file, if it can be opened at once: see [`DiskCache::open_at_once`].

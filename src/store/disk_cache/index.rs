@@ -113,8 +113,8 @@ impl Index {
         self.bundles.contains_key(hash)
     }
 
-    /// The bytes of a bundle without the shorter forms of its pages, if it is there. None of
-    /// one that is not measured.
+    /// The bytes of a bundle without the shorter forms of its pages, if it is there; 0 as long
+    /// as they are not counted.
     pub(super) fn bytes_of(&self, hash: &ContentHash) -> Option<u64> {
         self.bundles.get(hash).map(|cached| cached.bytes)
     }

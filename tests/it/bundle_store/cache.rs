@@ -19,6 +19,16 @@ async fn with_page_open() -> (Bench, ExtensionVersion) {
     (bench, version)
 }
 
+async fn with_room_for_two_of_three() -> (Bench, [ExtensionVersion; 3]) {
+    let bench = Bench::directory(&StoreConfig { cache_bytes: 25_000, ..config() });
+    let publish = async |name: &str| {
+        let page = noise(name.as_bytes()[0].into(), 10_000);
+        bench.publish(&bundle_of_pages(name, &[("ui/index.html", &page)])).await
+    };
+    let versions = [publish("a").await, publish("b").await, publish("c").await];
+    (bench, versions)
+}
+
 /// Puts something else in the place of an unpacked file.
 fn replace(path: &Path, make: impl FnOnce(&Path)) {
     let folder = path.parent().unwrap();
@@ -75,22 +85,14 @@ async fn unpacked_files_are_read_only() {
 
 #[tokio::test]
 async fn the_cache_keeps_to_its_bytes_and_drops_the_longest_unused() {
-    let bench = Bench::directory(&StoreConfig { cache_bytes: 25_000, ..config() });
-    let mut versions = Vec::new();
-    for name in ["a", "b", "c"] {
-        let page = noise(name.as_bytes()[0].into(), 10_000);
-        versions.push(bench.publish(&bundle_of_pages(name, &[("ui/index.html", &page)])).await);
-    }
-    let [a, b, c] = &versions[..] else { unreachable!() };
+    let (bench, [a, b, c]) = &with_room_for_two_of_three().await;
     bench.read(a, "ui/index.html").await.unwrap();
     bench.read(b, "ui/index.html").await.unwrap();
     bench.read(a, "ui/index.html").await.unwrap();
 
     bench.read(c, "ui/index.html").await.unwrap();
 
-    let is_there =
-        |version: &ExtensionVersion| bench.unpacked(&version.content_hash.hex()).exists();
-    assert_eq!([is_there(a), is_there(b), is_there(c)], [true, false, true]);
+    assert_eq!([a, b, c].map(|version| bench.has_unpacked(version)), [true, false, true]);
     assert!(bench.read(b, "ui/index.html").await.is_ok());
     assert_eq!(names(&bench.unpacked("")).len(), 2);
 }
@@ -132,25 +134,15 @@ async fn a_smaller_cache_drops_bundles_when_it_is_trimmed() {
 
 #[tokio::test]
 async fn what_an_earlier_process_unpacked_counts_when_more_is_added() {
-    let bench = Bench::directory(&StoreConfig { cache_bytes: 25_000, ..config() });
-    let mut versions = Vec::new();
-    for name in ["a", "b", "c"] {
-        let page = noise(name.as_bytes()[0].into(), 10_000);
-        versions.push(bench.publish(&bundle_of_pages(name, &[("ui/index.html", &page)])).await);
-    }
-    for version in &versions[..2] {
-        bench.read(version, "ui/index.html").await.unwrap();
-    }
+    let (bench, [a, b, c]) = with_room_for_two_of_three().await;
+    bench.read(&a, "ui/index.html").await.unwrap();
+    bench.read(&b, "ui/index.html").await.unwrap();
 
     let bench = bench.reopened();
-    bench.read(&versions[0], "ui/index.html").await.unwrap();
-    bench.read(&versions[2], "ui/index.html").await.unwrap();
+    bench.read(&a, "ui/index.html").await.unwrap();
+    bench.read(&c, "ui/index.html").await.unwrap();
 
-    let is_there: Vec<_> = versions
-        .iter()
-        .map(|version| bench.unpacked(&version.content_hash.hex()).exists())
-        .collect();
-    assert_eq!(is_there, [true, false, true]);
+    assert_eq!([&a, &b, &c].map(|version| bench.has_unpacked(version)), [true, false, true]);
 }
 
 #[tokio::test]

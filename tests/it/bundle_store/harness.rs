@@ -138,6 +138,10 @@ impl Bench {
         Self { store, ..self }
     }
 
+    pub(super) fn has_unpacked(&self, version: &ExtensionVersion) -> bool {
+        self.unpacked(&version.content_hash.hex()).exists()
+    }
+
     /// A store of another appliance in the same place, with a folder of its own.
     pub(super) fn beside(&self, folder: &Path) -> BundleStore {
         BundleStore::open(&self.config, folder).unwrap()

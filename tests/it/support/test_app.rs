@@ -1,6 +1,7 @@
 //! An appliance in memory with the real router, a fixed clock, and a key that it trusts.
 
 use std::collections::HashSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -168,6 +169,20 @@ impl TestApp {
     /// The same, with settings that reach it another way; nothing is probed.
     pub(crate) async fn start_on_s3_as(store: StoreConfig) -> Self {
         Self::build(|config| config.store = store, BundleStore::open).set_up().await
+    }
+
+    /// The same, with a file in its data folder that an earlier process left.
+    pub(crate) async fn start_after(
+        change: impl FnOnce(&mut Config),
+        (file, content): (&str, &[u8]),
+    ) -> Self {
+        let open_store = |config: &StoreConfig, data_dir: &Path| {
+            let file = data_dir.join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, content).unwrap();
+            BundleStore::open(config, data_dir)
+        };
+        Self::build(change, open_store).set_up().await
     }
 
     /// As it is at its very first start: nobody has set it up.
