@@ -6,7 +6,6 @@
 pub mod assets;
 pub mod attachments;
 mod breaker;
-pub mod clock;
 pub mod compile;
 pub mod configure;
 pub mod dispatch;
@@ -41,14 +40,15 @@ use std::{path::PathBuf, sync::Arc};
 
 use crate::bundle::BundleLimits;
 use crate::config::Config;
-use crate::model::{Actor, AuditAction, AuditEvent, ExtensionName, Principal, ScopeKind, TenantId};
+use crate::model::{
+    Actor, AuditAction, AuditEvent, Clock, ExtensionName, Principal, ScopeKind, TenantId,
+};
 use crate::registry::Registry;
 use crate::runner::Runner;
+use crate::state::State;
 use crate::store::{BundleStore, bundle_limits};
 use crate::telemetry::Metrics;
 use crate::trust::TrustBundle;
-
-use clock::Clock;
 
 /// The appliance: its machines, and the use cases on them.
 ///
@@ -60,6 +60,7 @@ pub struct App {
     pub data_dir: PathBuf,
     pub clock: Arc<dyn Clock>,
     pub registry: Registry,
+    pub state: State,
     pub bundles: BundleStore,
     pub pages: assets::Pages,
     pub runner: Arc<Runner>,

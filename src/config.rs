@@ -22,6 +22,7 @@ mod secret;
 mod server;
 mod settings;
 mod signing;
+mod state;
 mod store;
 mod telemetry;
 mod text;
@@ -42,6 +43,7 @@ pub use secret::Secret;
 pub use server::{ServerConfig, TlsConfig};
 pub use settings::Setting;
 pub use signing::{SigningConfig, SigningPolicy};
+pub use state::StateConfig;
 pub use store::{S3Config, S3Location, StoreConfig};
 pub use telemetry::{EXTENSION_TARGET, LogFormat, TelemetryConfig};
 pub use uploads::UploadsConfig;
@@ -59,6 +61,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// The registry file.
     pub registry: RegistryConfig,
+    /// What extensions keep, in a file of its own.
+    pub state: StateConfig,
     /// The bundle store and what a bundle may be.
     pub store: StoreConfig,
     /// What one publisher may send, and how often.

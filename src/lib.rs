@@ -1,7 +1,7 @@
 //! Plugboard, the extension appliance: the map of its modules.
 //!
 //! `model` holds the nouns and `config` the settings. `bundle`, `trust`,
-//! `registry`, `store` and `runner` are machines that each do one thing. `app`
+//! `registry`, `state`, `store` and `runner` are machines that each do one thing. `app`
 //! says what the appliance can do; `web` and `cli` are the doors to it.
 //! `memory_file` holds what was checked, `allocator` gives memory back;
 //! `fail_point` is for tests and empty in a release.
@@ -17,6 +17,7 @@ pub mod memory_file;
 pub mod model;
 pub mod registry;
 pub mod runner;
+pub mod state;
 pub mod store;
 pub mod telemetry;
 pub mod trust;

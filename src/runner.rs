@@ -60,6 +60,7 @@ use self::slots::Slots;
 use self::timekeeper::Timekeeper;
 use self::worlds::Worlds;
 use crate::config::RunnerConfig;
+use crate::state::State;
 
 /// What a runner has beside its settings.
 #[derive(Default)]
@@ -69,6 +70,8 @@ pub struct RunnerParts {
     /// This program: components are compiled by its `compile-worker`, with limits. Without
     /// it they are compiled in this process, and without any.
     pub compiler: Option<PathBuf>,
+    /// What extensions keep. Without it every call of `storage` is refused.
+    pub state: Option<State>,
 }
 
 /// Executes components. One per process; share it in an `Arc`.
@@ -84,6 +87,7 @@ pub struct Runner {
     limits: StoreLimits,
     executors: Executors,
     cpu_limit: Duration,
+    state: Option<State>,
     ticker: Arc<Ticker>,
 }
 
@@ -94,7 +98,7 @@ impl Runner {
         if !limits::ENFORCED {
             tracing::warn!("This program was built without limits, to measure what they cost");
         }
-        let RunnerParts { folder, compiler } = parts;
+        let RunnerParts { folder, compiler, state } = parts;
         let engine = engine::build(config)?;
         let worlds = Arc::new(Worlds::new(&engine).map_err(RunnerError::Link)?);
         let precompiled = folder.map(|folder| Precompiled::open(folder, &engine)).transpose();
@@ -110,6 +114,7 @@ impl Runner {
             limits: StoreLimits::new(config),
             executors,
             cpu_limit: Duration::from_millis(config.cpu_ms),
+            state,
             engine,
             ticker: Arc::new(ticker),
         })
@@ -134,6 +139,7 @@ impl Runner {
         let charge = slot.charge(&time);
         let host = Host::new(context, invocation.grants, invocation.user, self.limits.per_call());
         let host = host.observed(observer).timed(&time).at_rate(slot.lines());
+        let host = host.keeping_in(self.state.clone());
         let store = self.store(host, limits::hostcall_fuel(world, limits.max_bytes), &time);
         let ticker = Arc::clone(&self.ticker);
         let execution = Execution { component, store, time, limits, charge, slot, ticker };

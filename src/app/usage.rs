@@ -13,10 +13,9 @@ use jiff::Timestamp;
 
 use super::App;
 use super::breaker::BreakerRule;
-use super::clock::Clock;
 use super::install::InstallError;
 use crate::config::RunnerConfig;
-use crate::model::{Failing, Install, InstallId, InstallLabels, Principal, ScopeKind};
+use crate::model::{Clock, Failing, Install, InstallId, InstallLabels, Principal, ScopeKind};
 use crate::registry::LastUse;
 use crate::runner::Observer;
 use crate::telemetry::Metrics;

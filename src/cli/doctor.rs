@@ -9,9 +9,8 @@ use super::Context;
 use super::failure::{Exit, Failure};
 use super::output::{Paint, Tone, size};
 use super::settings_args::SettingsArgs;
-use crate::app::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigProblems};
-use crate::model::{FactState, StoreCapability, StoreFact};
+use crate::model::{Clock, FactState, StoreCapability, StoreFact, SystemClock};
 use crate::runner::{Confinement, confinement};
 use crate::store::{Examination, StoreError, examine};
 

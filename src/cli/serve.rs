@@ -17,7 +17,6 @@ use super::interrupt::Signals;
 use super::settings_args::SettingsArgs;
 use crate::app::App;
 use crate::app::assets::Pages;
-use crate::app::clock::{Clock, SystemClock};
 use crate::app::compile::{Waiting, note_confinement, runner_parts};
 use crate::app::master_key::MasterKey;
 use crate::app::origins::Origins;
@@ -26,8 +25,10 @@ use crate::app::sign_in::{Passwords, SignInLimits, SignInLinks};
 use crate::app::uploads::{InFlight, UploadAddresses};
 use crate::app::usage::Usages;
 use crate::config::Config;
+use crate::model::{Clock, SystemClock};
 use crate::registry::{Registry, uploads};
-use crate::runner::Runner;
+use crate::runner::{Runner, RunnerParts};
+use crate::state::State;
 use crate::store::BundleStore;
 use crate::telemetry::{self, Metrics};
 use crate::trust::TrustBundle;
@@ -159,6 +160,9 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         Registry::open(&data_dir.join("registry.redb"), config.registry.cache_bytes, now)
             .context("cannot open the registry")
             .map_err(unfinished)?;
+    let state = State::open(&data_dir.join("state.redb"), &config.state, Arc::clone(&clock))
+        .context("cannot open what extensions keep")
+        .map_err(unfinished)?;
     let bundles = BundleStore::open(&config.store, &data_dir)
         .context("cannot open the bundle store")
         .map_err(unfinished)?;
@@ -174,6 +178,7 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         .context("cannot open the key of this appliance")
         .map_err(unfinished)?;
     let parts = runner_parts(&config.runner, &data_dir, &master_key, THIS_PROGRAM.into());
+    let parts = RunnerParts { state: Some(state.clone()), ..parts };
     let runner = Runner::new(&config.runner, parts)
         .context("cannot start the runner")
         .map_err(unfinished)?;
@@ -187,6 +192,7 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         usages: Usages::new(&config.runner, Arc::clone(&clock), Arc::clone(&metrics)),
         clock,
         registry,
+        state,
         bundles,
         pages: Pages::new(&config.ext_ui),
         runner: Arc::new(runner),

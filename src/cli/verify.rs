@@ -13,10 +13,11 @@ use super::files::{cannot_read, read_small, read_text};
 use super::interrupt::blocking;
 use super::output::checks;
 use super::sign::beside;
-use crate::app::clock::{Clock, SystemClock};
 use crate::bundle::BundleLimits;
 use crate::config::SigningPolicy;
-use crate::model::{ContentHash, KeyStatus, NameGlob, StreamHasher, TrustedKey};
+use crate::model::{
+    Clock, ContentHash, KeyStatus, NameGlob, StreamHasher, SystemClock, TrustedKey,
+};
 use crate::trust::{self, Facts, Report, StagedUpload, TrustBundle, Verdict, keys};
 
 /// Verifies a bundle as an appliance would, offline

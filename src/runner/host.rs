@@ -40,6 +40,7 @@ use super::line_rate::LineRate;
 use super::response::Usage;
 use super::timekeeper::Timekeeper;
 use crate::model::Capability;
+use crate::state::State;
 
 /// The state of one execution.
 pub(super) struct Host {
@@ -59,6 +60,7 @@ pub(super) struct Host {
     started: Instant,
     observer: Observer,
     time: Option<Arc<Timekeeper>>,
+    state: Option<State>,
 }
 
 impl Host {
@@ -82,6 +84,7 @@ impl Host {
             started: Instant::now(),
             observer: Observer::default(),
             time: None,
+            state: None,
         };
         host.table.set_max_capacity(limits::HANDLES);
         host.http.set_field_size_limit(limits::FIELD_BYTES);
@@ -97,6 +100,12 @@ impl Host {
     /// Writes no more lines than its install may.
     pub(super) fn at_rate(self, rate: Arc<LineRate>) -> Self {
         self.log.hold_to(rate);
+        self
+    }
+
+    /// Lets the guest keep values in `state`.
+    pub(super) fn keeping_in(mut self, state: Option<State>) -> Self {
+        self.state = state;
         self
     }
 

@@ -17,8 +17,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("bundle", &["model"]),
     ("trust", &["model", "config", "bundle"]),
     ("registry", &["fail_point", "model"]),
+    ("state", &["fail_point", "model", "config"]),
     ("store", &["fail_point", "model", "config", "bundle", "trust"]),
-    ("runner", &["allocator", "memory_file", "model", "config"]),
+    ("runner", &["allocator", "memory_file", "model", "config", "state"]),
     (
         "app",
         &[
@@ -30,6 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "bundle",
             "trust",
             "registry",
+            "state",
             "store",
             "runner",
         ],
@@ -37,7 +39,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // A door uses the types that use cases take and give; it calls only `app`.
     (
         "web",
-        &["model", "config", "telemetry", "bundle", "trust", "registry", "store", "runner", "app"],
+        &[
+            "model",
+            "config",
+            "telemetry",
+            "bundle",
+            "trust",
+            "registry",
+            "state",
+            "store",
+            "runner",
+            "app",
+        ],
     ),
     (
         "cli",
@@ -49,6 +62,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "bundle",
             "trust",
             "registry",
+            "state",
             "store",
             "runner",
             "app",

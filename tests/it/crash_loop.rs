@@ -28,9 +28,11 @@ use crate::support::rounds;
 /// How often a run of the client passes a point, at least.
 type Point = (&'static str, u32);
 
-const CREATION: [Point; 5] = [
+const CREATION: [Point; 7] = [
     ("registry.created_unnamed", 1),
     ("registry.created_named", 1),
+    ("state.created_unnamed", 1),
+    ("state.created_named", 1),
     ("setup.token_unwritten", 1),
     ("setup.begin", 1),
     ("setup.committed", 1),

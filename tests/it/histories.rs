@@ -11,7 +11,7 @@ mod world;
 
 use std::sync::Arc;
 
-use plugboard::app::clock::Clock;
+use plugboard::model::Clock;
 use plugboard::registry::Registry;
 
 use crate::support::random::Random;

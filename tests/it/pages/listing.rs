@@ -1,7 +1,7 @@
 //! What the list of extensions and the storage page say of what waits and what is yanked.
 
 use axum::http::{Method, StatusCode};
-use plugboard::app::clock::Clock;
+use plugboard::model::Clock;
 use serde_json::json;
 
 use crate::support::bundle_builder::BundleBuilder;

@@ -13,7 +13,6 @@ use http_body_util::BodyExt;
 use jiff::Timestamp;
 use plugboard::app::App;
 use plugboard::app::assets::Pages;
-use plugboard::app::clock::Clock;
 use plugboard::app::compile::{Waiting, runner_parts};
 use plugboard::app::master_key::MasterKey;
 use plugboard::app::origins::Origins;
@@ -26,11 +25,12 @@ use plugboard::app::usage::Usages;
 use plugboard::bundle::{self, BundleLimits};
 use plugboard::config::{Config, SigningPolicy, StoreConfig};
 use plugboard::model::{
-    ContentHash, Manifest, NameGlob, Operator, OperatorName, Principal, ReadManifest, Scope, Stars,
-    TenantId,
+    Clock, ContentHash, Manifest, NameGlob, Operator, OperatorName, Principal, ReadManifest, Scope,
+    Stars, TenantId,
 };
 use plugboard::registry::{Registry, operators};
-use plugboard::runner::Runner;
+use plugboard::runner::{Runner, RunnerParts};
+use plugboard::state::State;
 use plugboard::store::{BundleStore, StoreError};
 use plugboard::telemetry::Metrics;
 use plugboard::trust::TrustBundle;
@@ -212,12 +212,15 @@ impl TestApp {
         let master_key = MasterKey::open(folder.path()).unwrap();
         let program = PathBuf::from(env!("CARGO_BIN_EXE_plugboard"));
         let parts = runner_parts(&config.runner, folder.path(), &master_key, program);
+        let state = State::in_memory(&config.state, clock.clone()).unwrap();
+        let parts = RunnerParts { state: Some(state.clone()), ..parts };
         let metrics = Arc::new(Metrics::new(now));
         let app = App {
             usages: Usages::new(&config.runner, clock.clone(), Arc::clone(&metrics)),
             data_dir: folder.path().to_owned(),
             clock: clock.clone(),
             registry: Registry::in_memory(now).unwrap(),
+            state,
             bundles: open_store(&config.store, folder.path()).unwrap(),
             pages: Pages::new(&config.ext_ui),
             runner: Arc::new(Runner::new(&config.runner, parts).unwrap()),

@@ -1,0 +1,180 @@
+//! The state: what extensions keep, in a redb file of their own.
+//!
+//! A file beside the registry's, so that no guest waits for the registry or slows
+//! it. Every row belongs to an [`Owner`], the first part of its key. Writes queue
+//! up at one thread; all that wait are applied in one transaction and made durable
+//! by one commit, then each gets its own answer.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use redb::StorageBackend;
+use redb::backends::InMemoryBackend;
+use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
+
+use crate::config::StateConfig;
+use crate::model::Clock;
+
+mod error;
+mod file;
+mod owner;
+mod schema;
+mod storage;
+mod txn;
+mod writer;
+
+pub use error::StateError;
+pub use owner::Owner;
+pub use txn::{ReadTables, ReadTxn, WriteTxn};
+
+use storage::{Opener, Storage};
+use writer::{Answer, Job, Writer};
+
+/// A cheap handle to the open state.
+#[derive(Clone)]
+pub struct State(Arc<Inner>);
+
+struct Inner {
+    /// First, so that it is dropped first: the file is closed when its thread has ended.
+    writer: Writer,
+    storage: Arc<Storage>,
+    limits: StateConfig,
+    clock: Arc<dyn Clock>,
+}
+
+impl State {
+    /// Opens the state in `file`, making it if there is none.
+    ///
+    /// A damaged file is refused and left as it is.
+    pub fn open(
+        file: &Path,
+        config: &StateConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StateError> {
+        let (path, cache_bytes) = (file.to_owned(), config.cache_bytes);
+        Self::start(Box::new(move || file::open(&path, cache_bytes)), config, clock)
+    }
+
+    /// A state that is gone when its last handle is dropped.
+    pub fn in_memory(config: &StateConfig, clock: Arc<dyn Clock>) -> Result<Self, StateError> {
+        Self::open_on(InMemoryBackend::new, config, clock)
+    }
+
+    /// Opens the state on the storage that `connect` gives, making it if the storage is empty.
+    ///
+    /// `connect` is called again after each failure of the storage.
+    pub fn open_on<B: StorageBackend>(
+        connect: impl Fn() -> B + Send + Sync + 'static,
+        config: &StateConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StateError> {
+        let file = Path::new("(storage)");
+        let cache_bytes = config.cache_bytes;
+        let open = move || {
+            let backend = connect();
+            let is_empty = backend.len().is_ok_and(|bytes| bytes == 0);
+            let db = storage::builder(cache_bytes)
+                .create_with_backend(backend)
+                .map_err(|error| StateError::opening(file, error))?;
+            if is_empty {
+                schema::create(&db)?;
+            } else {
+                schema::check(&db, file)?;
+            }
+            Ok(db)
+        };
+        Self::start(Box::new(open), config, clock)
+    }
+
+    fn start(
+        open: Opener,
+        config: &StateConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StateError> {
+        let storage = Arc::new(caught(|| Storage::open(open))?);
+        let writer = Writer::start(Arc::clone(&storage))?;
+        Ok(Self(Arc::new(Inner { writer, storage, limits: config.clone(), clock })))
+    }
+
+    /// Runs `f` in one read transaction, off the async threads.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        f: impl FnOnce(&ReadTxn) -> Result<T, StateError> + Send + 'static,
+    ) -> Result<T, StateError> {
+        let state = self.clone();
+        spawn_blocking(move || state.read_blocking(f)).await.map_err(|_| StateError::Stopped)?
+    }
+
+    /// [`State::read`] on this thread.
+    pub fn read_blocking<T>(
+        &self,
+        f: impl FnOnce(&ReadTxn) -> Result<T, StateError>,
+    ) -> Result<T, StateError> {
+        let storage = &self.0.storage;
+        storage.recover(&storage.turn())?;
+        let result = caught(|| f(&storage.begin_read()?));
+        storage.note_failure(&result);
+        result
+    }
+
+    /// Runs `f` in a write transaction that it shares with whatever else is waiting.
+    ///
+    /// When this returns `Ok`, the commit is on disk. When `f` fails, nothing of it
+    /// has changed, and those it shared the transaction with are not disturbed: they
+    /// are applied again without it, and so `f` may run more than once. Outcomes are
+    /// better returned as values, by an `f` that looks before it writes: an error
+    /// costs its group a commit each. Once queued it runs to its end, also when the
+    /// caller stops waiting.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        f: impl Fn(&WriteTxn) -> Result<T, StateError> + Send + 'static,
+    ) -> Result<T, StateError> {
+        self.queue(f)?.await.unwrap_or(Err(StateError::Stopped))
+    }
+
+    /// [`State::write`] on this thread, which is not an async one.
+    pub fn write_blocking<T: Send + 'static>(
+        &self,
+        f: impl Fn(&WriteTxn) -> Result<T, StateError> + Send + 'static,
+    ) -> Result<T, StateError> {
+        self.queue(f)?.blocking_recv().unwrap_or(Err(StateError::Stopped))
+    }
+
+    fn queue<T: Send + 'static>(
+        &self,
+        f: impl Fn(&WriteTxn) -> Result<T, StateError> + Send + 'static,
+    ) -> Result<Answer<T>, StateError> {
+        let (sender, answer) = oneshot::channel();
+        self.0.writer.queue(Box::new(Job::new(f, sender)))?;
+        Ok(answer)
+    }
+
+    /// What one install may keep.
+    pub fn limits(&self) -> &StateConfig {
+        &self.0.limits
+    }
+
+    /// The current time.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+}
+
+/// Runs `f`; a panic in it, ours or redb's on a damaged page, becomes an error.
+fn caught<T>(f: impl FnOnce() -> Result<T, StateError>) -> Result<T, StateError> {
+    catch_unwind(AssertUnwindSafe(f))
+        .unwrap_or_else(|panic| Err(StateError::Panicked(message_of(&*panic))))
+}
+
+fn message_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".to_owned())
+}
+
+#[cfg(test)]
+mod tests;
