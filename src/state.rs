@@ -21,14 +21,18 @@ use crate::model::Clock;
 
 mod error;
 mod file;
+pub mod kept;
 mod owner;
+mod place;
 mod schema;
 mod storage;
 mod txn;
+pub mod values;
 mod writer;
 
 pub use error::StateError;
 pub use owner::Owner;
+pub use place::{Place, Put, Refused};
 pub use txn::{ReadTables, ReadTxn, WriteTxn};
 
 use storage::{Opener, Storage};
@@ -115,7 +119,10 @@ impl State {
         f: impl FnOnce(&ReadTxn) -> Result<T, StateError>,
     ) -> Result<T, StateError> {
         let storage = &self.0.storage;
-        storage.recover(&storage.turn())?;
+        // Not on every read: the turn is with the writer as long as a commit takes.
+        if storage.has_failed() {
+            storage.recover(&storage.turn())?;
+        }
         let result = caught(|| f(&storage.begin_read()?));
         storage.note_failure(&result);
         result

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use redb::{Database, ReadableDatabase, TableDefinition, TableError, WriteTransaction};
 
-use super::StateError;
 use super::storage::durable_write;
+use super::{StateError, kept, values};
 
 /// Facts about the file itself.
 const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
@@ -47,9 +47,9 @@ fn format(db: &Database) -> Result<Option<u64>, StateError> {
 }
 
 /// Format 1. Reading a table that does not exist is an error in redb: all are made here.
-#[expect(clippy::unnecessary_wraps, reason = "tables come here, each can fail")]
-fn create_tables(_txn: &WriteTransaction) -> Result<(), StateError> {
-    Ok(())
+fn create_tables(txn: &WriteTransaction) -> Result<(), StateError> {
+    kept::create_table(txn)?;
+    values::create_tables(txn)
 }
 
 #[cfg(test)]

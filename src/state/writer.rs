@@ -150,7 +150,10 @@ fn commit(
             txn.abort()?;
             return Err(error);
         }
-        txn.commit()
+        crate::fail_point!("state.before_commit");
+        txn.commit()?;
+        crate::fail_point!("state.after_commit");
+        Ok(())
     });
     storage.note_failure(&result);
     if let Err(error) = storage.recover(turn) {

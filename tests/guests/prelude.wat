@@ -5,7 +5,7 @@
 (global $heap (mut i32) (i32.const 4096))
 
 ;; A heap that only grows: every execution has a memory of its own.
-(func (export "cabi_realloc") (param $old i32) (param $old_size i32) (param $align i32) (param $size i32) (result i32)
+(func $cabi_realloc (export "cabi_realloc") (param $old i32) (param $old_size i32) (param $align i32) (param $size i32) (result i32)
   (local $at i32)
   (local.set $at
     (i32.and

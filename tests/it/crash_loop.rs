@@ -69,6 +69,9 @@ const INSTALLING: [Point; 6] = [
     ("upgrade.committed", 1),
 ];
 
+/// Visited by `state::kills`, without an appliance around the file.
+const KEEPING: [Point; 2] = [("state.before_commit", 9), ("state.after_commit", 9)];
+
 #[test]
 fn a_kill_while_the_appliance_is_first_set_up_loses_nothing() {
     kill_at_each(&CREATION);
@@ -104,8 +107,8 @@ fn every_fail_point_of_the_sources_is_visited_here() {
     let mut named = BTreeSet::new();
     collect_points(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut named);
 
-    let groups: [&[Point]; 6] =
-        [&CREATION, &COMMITS, &RECEIVING, &STORING, &REGISTERING, &INSTALLING];
+    let groups: [&[Point]; 7] =
+        [&CREATION, &COMMITS, &RECEIVING, &STORING, &REGISTERING, &INSTALLING, &KEEPING];
     let visited: BTreeSet<_> =
         groups.into_iter().flatten().map(|(point, _)| (*point).to_owned()).collect();
 

@@ -32,6 +32,7 @@ mod server;
 mod setup;
 mod sign_in;
 mod signatures;
+mod state;
 mod storage;
 mod support;
 mod toolchains;

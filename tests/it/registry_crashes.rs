@@ -6,7 +6,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-mod disk;
 #[cfg(feature = "fail-points")]
 mod kills;
 
@@ -18,9 +17,9 @@ use jiff::Timestamp;
 use plugboard::model::{Actor, AuditAction, AuditEvent, Operator, Tenant};
 use plugboard::registry::{Registry, RegistryError, WriteTxn, audit, operators, tenants};
 
+use crate::support::disk::Disk;
 use crate::support::random::Random;
 use crate::support::rounds;
-use disk::Disk;
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 

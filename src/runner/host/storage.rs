@@ -1,37 +1,136 @@
-//! `storage`: the appliance keeps no values for extensions yet.
+//! `storage`: values that outlive the call, of this install alone.
+//!
+//! The error cases are those of the reference: what is malformed or too large is
+//! `internal`, a limit that is reached is `denied`.
+
+use std::sync::Arc;
 
 use super::Host;
-use crate::model::Capability;
+use crate::model::{Capability, InstallLabels};
 use crate::runner::bindings::storage;
 use crate::runner::bindings::types::{StorageEntry, StorageError};
+use crate::state::values::{self, Entry, Page, Putting};
+use crate::state::{Owner, Place, Put, Refused, State, StateError};
+
+/// What one `list-entries` gives: it has to fit into the guest's memory.
+const PAGE: Page = Page { entries: 1_000, bytes: 4 * 1024 * 1024 };
 
 type Answer<T> = wasmtime::Result<Result<T, StorageError>>;
 
 impl storage::Host for Host {
-    async fn get(&mut self, _namespace: String, _key: String) -> Answer<StorageEntry> {
-        self.no_storage()
+    async fn get(&mut self, namespace: String, key: String) -> Answer<StorageEntry> {
+        let Some(keeper) = self.keeper()? else { return Ok(Err(StorageError::Denied)) };
+        Ok(keeper.get(namespace, key).await)
     }
 
-    async fn put(&mut self, _entry: StorageEntry) -> Answer<StorageEntry> {
-        self.no_storage()
+    async fn put(&mut self, entry: StorageEntry) -> Answer<StorageEntry> {
+        let Some(keeper) = self.keeper()? else { return Ok(Err(StorageError::Denied)) };
+        Ok(keeper.put(entry).await)
     }
 
-    async fn delete(&mut self, _namespace: String, _key: String) -> Answer<()> {
-        self.no_storage()
+    async fn delete(&mut self, namespace: String, key: String) -> Answer<()> {
+        let Some(keeper) = self.keeper()? else { return Ok(Err(StorageError::Denied)) };
+        Ok(keeper.delete(namespace, key).await)
     }
 
     async fn list_entries(
         &mut self,
-        _namespace: String,
-        _cursor: Option<String>,
+        namespace: String,
+        cursor: Option<String>,
     ) -> Answer<Vec<StorageEntry>> {
-        self.no_storage()
+        let Some(keeper) = self.keeper()? else { return Ok(Err(StorageError::Denied)) };
+        Ok(keeper.list(namespace, cursor).await)
     }
 }
 
 impl Host {
-    fn no_storage<T>(&mut self) -> Answer<T> {
-        self.admit(Capability::StorageKv)?;
-        Ok(Err(StorageError::Denied))
+    /// What keeps the values of this install, if it may have any.
+    fn keeper(&mut self) -> wasmtime::Result<Option<Keeper>> {
+        let state = if self.admit(Capability::StorageKv)? { self.state.clone() } else { None };
+        Ok(state.map(|state| Keeper { state, install: Arc::clone(&self.context.install) }))
+    }
+}
+
+/// The values of one install.
+struct Keeper {
+    state: State,
+    install: Arc<InstallLabels>,
+}
+
+impl Keeper {
+    fn owner(&self) -> Owner {
+        Owner::of(&self.install)
+    }
+
+    async fn get(&self, namespace: String, key: String) -> Result<StorageEntry, StorageError> {
+        let place = Place::new(namespace, key, self.state.limits())?;
+        let (owner, now) = (self.owner(), self.state.now());
+        let found = self.state.read(move |txn| values::get(txn, &owner, &place, now)).await?;
+        found.map(StorageEntry::from).ok_or(StorageError::Missing)
+    }
+
+    /// Without a revision it is put whatever is there.
+    async fn put(&self, entry: StorageEntry) -> Result<StorageEntry, StorageError> {
+        let StorageEntry { namespace, key, value, revision } = entry;
+        let place = Place::new(namespace, key, self.state.limits())?;
+        let put = Put::new(place, value, self.state.limits())?.if_revision(revision);
+        let answer = StorageEntry {
+            namespace: put.place.namespace().to_owned(),
+            key: put.place.key().to_owned(),
+            value: put.value().to_vec(),
+            revision: None,
+        };
+        let (install, now) = (Arc::clone(&self.install), self.state.now());
+        let limits = self.state.limits().clone();
+        let put =
+            self.state.write(move |txn| values::put(txn, &install, &put, &limits, now)).await?;
+        match put {
+            Putting::Done(revision) => Ok(StorageEntry { revision: Some(revision), ..answer }),
+            Putting::Conflict => Err(StorageError::Conflict),
+            Putting::Full | Putting::Gone => Err(StorageError::Denied),
+        }
+    }
+
+    /// Deleting what is not there is no error.
+    async fn delete(&self, namespace: String, key: String) -> Result<(), StorageError> {
+        let place = Place::new(namespace, key, self.state.limits())?;
+        let (owner, now) = (self.owner(), self.state.now());
+        self.state.write(move |txn| values::delete(txn, &owner, &place, now)).await?;
+        Ok(())
+    }
+
+    /// The cursor is the key after which the answer begins: guests are given no
+    /// other, and have the last key of what they were given before.
+    async fn list(
+        &self,
+        namespace: String,
+        cursor: Option<String>,
+    ) -> Result<Vec<StorageEntry>, StorageError> {
+        Place::check_namespace(&namespace)?;
+        let (owner, now) = (self.owner(), self.state.now());
+        let found = self
+            .state
+            .read(move |txn| values::list(txn, &owner, &namespace, cursor.as_deref(), PAGE, now))
+            .await?;
+        Ok(found.into_iter().map(StorageEntry::from).collect())
+    }
+}
+
+impl From<Entry> for StorageEntry {
+    fn from(Entry { namespace, key, value, revision, .. }: Entry) -> Self {
+        Self { namespace, key, value, revision: Some(revision) }
+    }
+}
+
+impl From<Refused> for StorageError {
+    fn from(_: Refused) -> Self {
+        Self::Internal
+    }
+}
+
+impl From<StateError> for StorageError {
+    fn from(error: StateError) -> Self {
+        tracing::error!("An extension could not read or write what it keeps: {error}");
+        Self::Internal
     }
 }

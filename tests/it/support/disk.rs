@@ -10,9 +10,9 @@ use crate::support::random::Random;
 /// What a disk writes whole or not at all.
 const SECTOR: usize = 512;
 
-/// A disk; registries reach it through [`Disk::connect`].
+/// A disk; databases reach it through [`Disk::connect`].
 #[derive(Debug)]
-pub(super) struct Disk(Mutex<State>);
+pub(crate) struct Disk(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
@@ -43,14 +43,14 @@ enum Fault {
 
 /// One opening of the disk.
 #[derive(Debug)]
-pub(super) struct Connection(Arc<Disk>);
+pub(crate) struct Connection(Arc<Disk>);
 
 impl Disk {
-    pub(super) fn empty(seed: u64) -> Arc<Self> {
+    pub(crate) fn empty(seed: u64) -> Arc<Self> {
         Self::new(Vec::new(), Random::new(seed))
     }
 
-    pub(super) fn with(bytes: Vec<u8>) -> Arc<Self> {
+    pub(crate) fn with(bytes: Vec<u8>) -> Arc<Self> {
         Self::new(bytes, Random::new(0))
     }
 
@@ -65,30 +65,30 @@ impl Disk {
         })))
     }
 
-    pub(super) fn connect(self: &Arc<Self>) -> Connection {
+    pub(crate) fn connect(self: &Arc<Self>) -> Connection {
         Connection(Arc::clone(self))
     }
 
     /// Cuts the power at the change after the next `changes`.
-    pub(super) fn cut_after(&self, changes: u64) {
+    pub(crate) fn cut_after(&self, changes: u64) {
         self.0.lock().unwrap().fault = Some((Fault::Cut, changes));
     }
 
     /// Refuses one change after the next `changes`, and works again.
-    pub(super) fn fail_once_after(&self, changes: u64) {
+    pub(crate) fn fail_once_after(&self, changes: u64) {
         self.0.lock().unwrap().fault = Some((Fault::FailOnce, changes));
     }
 
-    pub(super) fn is_off(&self) -> bool {
+    pub(crate) fn is_off(&self) -> bool {
         self.0.lock().unwrap().off
     }
 
-    pub(super) fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         self.0.lock().unwrap().current.clone()
     }
 
     /// The disk as the next start finds it.
-    pub(super) fn after_the_cut(&self) -> Arc<Self> {
+    pub(crate) fn after_the_cut(&self) -> Arc<Self> {
         let mut state = self.0.lock().unwrap();
         let bytes = state.survivors();
         let seed = state.random.next();

@@ -1,0 +1,251 @@
+//! Values, keyed by owner, namespace and key.
+//!
+//! What an owner has is counted in the transaction that changes it. A value whose
+//! time is over is as absent from that moment; it counts until it is swept.
+
+use std::ops::Bound;
+
+use jiff::Timestamp;
+use redb::{ReadableTable, TableDefinition, WriteTransaction};
+
+use super::owner::OWNER_BYTES;
+use super::{Owner, Place, Put, ReadTables, StateError, WriteTxn, kept};
+use crate::config::StateConfig;
+use crate::model::InstallLabels;
+
+mod listing;
+mod usage;
+
+pub use listing::{After, Page, list, list_all};
+pub use usage::{Usage, usage};
+
+type Bytes<'a> = &'a [u8; OWNER_BYTES];
+/// Owner, namespace, key. Parts are compared one after the other: by the bytes of
+/// the owner, which all have one width, then of the namespace, then of the key.
+type RowKey<'a> = (Bytes<'a>, &'a str, &'a str);
+/// Revision, milliseconds of the first and of the last put and of its end, value.
+type Row<'a> = (u64, i64, i64, Option<i64>, &'a [u8]);
+
+/// Where a value stands to what it is.
+const VALUES: TableDefinition<RowKey<'static>, Row<'static>> = TableDefinition::new("values");
+
+/// What one step of a purge has in memory.
+const PURGE_BYTES: usize = 8 * 1024 * 1024;
+
+/// When a value ends, in milliseconds, and where it stands.
+const ENDS: TableDefinition<(i64, Bytes<'static>, &str, &str), ()> = TableDefinition::new("ends");
+
+pub(super) fn create_tables(txn: &WriteTransaction) -> Result<(), StateError> {
+    txn.open_table(VALUES)?;
+    txn.open_table(ENDS)?;
+    usage::create_tables(txn)
+}
+
+/// A value that is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub namespace: String,
+    pub key: String,
+    pub value: Vec<u8>,
+    /// 1 for the first put, and one more for each after it.
+    pub revision: u64,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What putting a value came to. But for the first, nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Putting {
+    /// With the revision that it has.
+    Done(u64),
+    /// Another revision is there, or none.
+    Conflict,
+    /// The install has as much as it may.
+    Full,
+    /// The install is gone.
+    Gone,
+}
+
+/// Puts a value.
+pub fn put(
+    txn: &WriteTxn,
+    labels: &InstallLabels,
+    put: &Put,
+    limits: &StateConfig,
+    now: Timestamp,
+) -> Result<Putting, StateError> {
+    let (owner, place) = (Owner::of(labels), &put.place);
+    let old = get_row(txn, &owner, place)?;
+    let live = old.as_ref().filter(|old| !is_over(old.expires_at, now));
+    if put.if_revision.is_some() && put.if_revision != live.map(|old| old.revision) {
+        return Ok(Putting::Conflict);
+    }
+    let bytes = entry_bytes(place.namespace(), place.key(), put.value.len());
+    let change = usage::Change::put(old.as_ref().map(Entry::bytes), bytes);
+    if !usage::fits(txn, &owner, place.namespace(), change, limits)? {
+        return Ok(Putting::Full);
+    }
+    if !kept::enter(txn, labels)? {
+        return Ok(Putting::Gone);
+    }
+    let new = Entry {
+        namespace: place.namespace().to_owned(),
+        key: place.key().to_owned(),
+        value: Vec::new(),
+        revision: live.map_or(1, |old| old.revision + 1),
+        created_at: live.map_or(now, |old| old.created_at),
+        updated_at: now,
+        expires_at: put.ttl.map(|ttl| now + ttl),
+    };
+    write_row(txn, &owner, old.as_ref(), &new, &put.value)?;
+    usage::apply(txn, &owner, place.namespace(), change)?;
+    Ok(Putting::Done(new.revision))
+}
+
+/// The value at a place.
+pub fn get(
+    txn: &impl ReadTables,
+    owner: &Owner,
+    place: &Place,
+    now: Timestamp,
+) -> Result<Option<Entry>, StateError> {
+    Ok(get_row(txn, owner, place)?.filter(|row| !is_over(row.expires_at, now)))
+}
+
+/// Deletes the value at a place; false when there is none.
+pub fn delete(
+    txn: &WriteTxn,
+    owner: &Owner,
+    place: &Place,
+    now: Timestamp,
+) -> Result<bool, StateError> {
+    let Some(old) = get_row(txn, owner, place)? else { return Ok(false) };
+    remove(txn, owner, &old)?;
+    Ok(!is_over(old.expires_at, now))
+}
+
+/// Removes values whose time is over, at most `most`; says how many.
+pub fn sweep(txn: &WriteTxn, now: Timestamp, most: usize) -> Result<usize, StateError> {
+    let mut over = Vec::new();
+    {
+        let ends = txn.table(ENDS)?;
+        // Up to the first end that is not over: the next millisecond's.
+        let bytes = [0; OWNER_BYTES];
+        for row in ends.range(..(millis(now) + 1, &bytes, "", ""))?.take(most) {
+            let (key, _) = row?;
+            let (_, owner, namespace, key) = key.value();
+            over.push((Owner::from(*owner), namespace.to_owned(), key.to_owned()));
+        }
+    }
+    for (owner, namespace, key) in &over {
+        let row = txn.table(VALUES)?.get((owner.as_bytes(), &**namespace, &**key))?.map(|row| {
+            let row = row.value();
+            entry(namespace, key, &row)
+        });
+        if let Some(row) = row {
+            remove(txn, owner, &row)?;
+        }
+    }
+    Ok(over.len())
+}
+
+/// Removes values of an owner, at most `most`; gives what they had.
+///
+/// Repeat it until it gives nothing: in steps, so that nobody waits for all of it.
+pub fn purge(txn: &WriteTxn, owner: &Owner, most: usize) -> Result<Usage, StateError> {
+    let page = Page { entries: most, bytes: PURGE_BYTES };
+    let page = list_all(txn, owner, &After::default(), page)?;
+    let mut purged = Usage::default();
+    for row in &page {
+        purged.keys += 1;
+        purged.bytes += row.bytes();
+        remove(txn, owner, row)?;
+    }
+    Ok(purged)
+}
+
+impl Entry {
+    /// What it counts for.
+    pub fn bytes(&self) -> u64 {
+        entry_bytes(&self.namespace, &self.key, self.value.len())
+    }
+}
+
+fn entry_bytes(namespace: &str, key: &str, value: usize) -> u64 {
+    (namespace.len() + key.len() + value) as u64
+}
+
+fn is_over(expires_at: Option<Timestamp>, now: Timestamp) -> bool {
+    expires_at.is_some_and(|end| end <= now)
+}
+
+fn get_row(
+    txn: &impl ReadTables,
+    owner: &Owner,
+    place: &Place,
+) -> Result<Option<Entry>, StateError> {
+    let rows = txn.rows(VALUES)?;
+    let row = rows.get((owner.as_bytes(), place.namespace(), place.key()))?;
+    Ok(row.map(|row| entry(place.namespace(), place.key(), &row.value())))
+}
+
+/// Writes `new` over `old`, with `value`.
+fn write_row(
+    txn: &WriteTxn,
+    owner: &Owner,
+    old: Option<&Entry>,
+    new: &Entry,
+    value: &[u8],
+) -> Result<(), StateError> {
+    let (owner, namespace, key) = (owner.as_bytes(), &*new.namespace, &*new.key);
+    let [old_end, end] =
+        [old.and_then(|old| old.expires_at), new.expires_at].map(|end| end.map(millis));
+    let row = (new.revision, millis(new.created_at), millis(new.updated_at), end, value);
+    txn.table(VALUES)?.insert((owner, namespace, key), row)?;
+    let mut ends = txn.table(ENDS)?;
+    if let Some(old_end) = old_end {
+        ends.remove((old_end, owner, namespace, key))?;
+    }
+    if let Some(end) = end {
+        ends.insert((end, owner, namespace, key), ())?;
+    }
+    Ok(())
+}
+
+fn remove(txn: &WriteTxn, owner: &Owner, row: &Entry) -> Result<(), StateError> {
+    let key = (owner.as_bytes(), &*row.namespace, &*row.key);
+    txn.table(VALUES)?.remove(key)?;
+    if let Some(end) = row.expires_at {
+        txn.table(ENDS)?.remove((millis(end), key.0, key.1, key.2))?;
+    }
+    usage::apply(txn, owner, &row.namespace, usage::Change::removal(row.bytes()))
+}
+
+fn entry(namespace: &str, key: &str, (revision, created, updated, end, value): &Row<'_>) -> Entry {
+    Entry {
+        namespace: namespace.to_owned(),
+        key: key.to_owned(),
+        value: value.to_vec(),
+        revision: *revision,
+        created_at: timestamp(*created),
+        updated_at: timestamp(*updated),
+        expires_at: end.map(timestamp),
+    }
+}
+
+fn millis(at: Timestamp) -> i64 {
+    at.as_millisecond()
+}
+
+fn timestamp(millis: i64) -> Timestamp {
+    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
+}
+
+/// The rows of one owner from `after` on: the range ends before the next owner's.
+fn end_of(next: Option<&Owner>) -> Bound<RowKey<'_>> {
+    next.map_or(Bound::Unbounded, |next| Bound::Excluded((next.as_bytes(), "", "")))
+}
+
+#[cfg(test)]
+mod tests;

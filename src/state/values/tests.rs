@@ -1,0 +1,211 @@
+//! Revisions, ends and limits of values.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use super::*;
+use crate::model::{InstallId, SystemClock, TenantId};
+use crate::state::State;
+
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+/// An install and where its values are.
+struct Bench {
+    state: State,
+    labels: Arc<InstallLabels>,
+    limits: StateConfig,
+}
+
+fn labels() -> Arc<InstallLabels> {
+    let (tenant, extension) = (TenantId::default_tenant(), "com.example.a".parse().unwrap());
+    let version = semver::Version::new(1, 0, 0);
+    Arc::new(InstallLabels::of(tenant, extension, InstallId::random(), &version))
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self::with(StateConfig::default())
+    }
+
+    fn with(limits: StateConfig) -> Self {
+        let state = State::in_memory(&limits, Arc::new(SystemClock)).unwrap();
+        Self { state, labels: labels(), limits }
+    }
+
+    fn place(&self, namespace: &str, key: &str) -> Place {
+        Place::new(namespace.to_owned(), key.to_owned(), &self.limits).unwrap()
+    }
+
+    /// A value to put at `n`, `key`.
+    fn value(&self, key: &str, value: &[u8]) -> Put {
+        Put::new(self.place("n", key), value.to_vec(), &self.limits).unwrap()
+    }
+
+    fn put_at(&self, value: Put, now: Timestamp) -> Putting {
+        let (labels, limits) = (self.labels.clone(), self.limits.clone());
+        self.state.write_blocking(move |txn| put(txn, &labels, &value, &limits, now)).unwrap()
+    }
+
+    fn put(&self, value: Put) -> Putting {
+        self.put_at(value, NOW)
+    }
+
+    fn get_at(&self, key: &str, now: Timestamp) -> Option<Entry> {
+        let (owner, place) = (Owner::of(&self.labels), self.place("n", key));
+        self.state.read_blocking(|txn| get(txn, &owner, &place, now)).unwrap()
+    }
+
+    fn delete(&self, key: &str) -> bool {
+        let (owner, place) = (Owner::of(&self.labels), self.place("n", key));
+        self.state.write_blocking(move |txn| delete(txn, &owner, &place, NOW)).unwrap()
+    }
+
+    fn usage(&self) -> (u64, u64, u64) {
+        let owner = Owner::of(&self.labels);
+        let usage = self.state.read_blocking(|txn| usage(txn, &owner)).unwrap();
+        (usage.namespaces, usage.keys, usage.bytes)
+    }
+}
+
+#[test]
+fn revisions_count_from_one_and_begin_anew_after_a_delete() {
+    let bench = Bench::new();
+
+    let first = [1, 2, 3].map(|_| bench.put(bench.value("k", b"v")));
+    assert!(bench.delete("k") && !bench.delete("k"));
+    let second = bench.put(bench.value("k", b"v"));
+
+    assert_eq!(first, [1, 2, 3].map(Putting::Done));
+    assert_eq!(second, Putting::Done(1));
+}
+
+#[test]
+fn a_put_with_a_revision_wins_only_where_that_revision_is() {
+    let bench = Bench::new();
+    let put_if = |revision| bench.put(bench.value("k", b"v").if_revision(Some(revision)));
+
+    assert_eq!([put_if(0), put_if(1)], [Putting::Conflict; 2], "nothing is there");
+    bench.put(bench.value("k", b"v"));
+    assert_eq!([put_if(0), put_if(2), put_if(1)][..2], [Putting::Conflict; 2]);
+    assert_eq!(bench.get_at("k", NOW).unwrap().revision, 2);
+}
+
+#[test]
+fn a_value_whose_time_is_over_is_as_absent() {
+    let bench = Bench::new();
+    let minute = SignedDuration::from_secs(60);
+    let (before, end) = (NOW + minute - SignedDuration::from_millis(1), NOW + minute);
+    bench.put(bench.value("k", b"v").ending_after(Some(minute)).unwrap());
+
+    assert!(bench.get_at("k", before).is_some());
+    assert!(bench.get_at("k", end).is_none());
+    let conflict = bench.put_at(bench.value("k", b"v").if_revision(Some(1)), end);
+    assert_eq!(conflict, Putting::Conflict);
+    assert_eq!(bench.put_at(bench.value("k", b"w"), end), Putting::Done(1));
+    assert_eq!(bench.get_at("k", end + minute + minute).unwrap().expires_at, None);
+}
+
+#[test]
+fn what_is_over_is_swept_and_what_replaced_it_is_not() {
+    let bench = Bench::new();
+    let minute = SignedDuration::from_secs(60);
+    for key in ["a", "b", "c", "d"] {
+        bench.put(bench.value(key, b"v").ending_after(Some(minute)).unwrap());
+    }
+    bench.put(bench.value("c", b"longer").ending_after(Some(minute + minute)).unwrap());
+    bench.put(bench.value("d", b"stays"));
+    let sweep = |at, most| bench.state.write_blocking(move |txn| sweep(txn, at, most)).unwrap();
+
+    assert_eq!(sweep(NOW + minute - SignedDuration::from_millis(1), 10), 0);
+    assert_eq!(
+        [sweep(NOW + minute, 1), sweep(NOW + minute, 10), sweep(NOW + minute, 10)],
+        [1, 1, 0]
+    );
+    assert_eq!(bench.usage(), (1, 2, 4 + 6 + 5));
+    assert_eq!(sweep(NOW + minute + minute, 10), 1);
+    assert_eq!(bench.usage(), (1, 1, 2 + 5));
+}
+
+#[test]
+fn an_install_has_what_it_may_and_no_more() {
+    let limits =
+        StateConfig { max_keys: 3, max_namespaces: 2, max_bytes: 40, ..StateConfig::default() };
+    let bench = Bench::with(limits);
+    let put = |namespace: &str, key: &str, bytes| {
+        let place = bench.place(namespace, key);
+        bench.put(Put::new(place, vec![0; bytes], &bench.limits).unwrap())
+    };
+
+    assert_eq!(put("a", "1", 8), Putting::Done(1));
+    assert_eq!(put("b", "1", 8), Putting::Done(1));
+    assert_eq!(put("c", "1", 1), Putting::Full, "a third namespace");
+    assert_eq!(put("b", "2", 8), Putting::Done(1));
+    assert_eq!(put("b", "3", 1), Putting::Full, "a fourth key");
+    assert_eq!(put("b", "2", 19), Putting::Full, "a 41st byte");
+    assert_eq!(put("b", "2", 18), Putting::Done(2));
+    assert_eq!(bench.usage(), (2, 3, 40));
+}
+
+#[test]
+fn less_than_before_fits_also_under_a_limit_that_was_lowered() {
+    let mut bench = Bench::new();
+    bench.put(bench.value("k", &[0; 100]));
+    bench.limits.max_bytes = 10;
+
+    assert_eq!(bench.put(bench.value("k", &[0; 101])), Putting::Full);
+    assert_eq!(bench.put(bench.value("k", &[0; 99])), Putting::Done(2));
+    assert!(bench.delete("k"));
+    assert_eq!(bench.usage(), (0, 0, 0));
+}
+
+#[test]
+fn an_install_that_is_gone_gets_nothing_more() {
+    let bench = Bench::new();
+    bench.put(bench.value("k", b"v"));
+    let gone = kept::Kept::of(&bench.labels);
+    bench.state.write_blocking(move |txn| kept::close(txn, &gone, NOW)).unwrap();
+
+    assert_eq!(bench.put(bench.value("k", b"w")), Putting::Gone);
+    assert_eq!(bench.get_at("k", NOW).unwrap().value, b"v");
+}
+
+#[test]
+fn a_page_ends_with_its_entries_or_its_bytes_and_the_next_begins_after_it() {
+    let bench = Bench::new();
+    let keys = ["", "\0", "/", "0", "0/", "a", "aa", "b"].map(|end| format!("k{end}"));
+    for key in keys.iter().rev() {
+        bench.put(bench.value(key, &[0; 10]));
+    }
+    let owner = Owner::of(&bench.labels);
+    let page = |after: Option<&str>, entries, bytes| -> Vec<String> {
+        let page = Page { entries, bytes };
+        let found = |txn: &_| list(txn, &owner, "n", after, page, NOW);
+        bench.state.read_blocking(found).unwrap().into_iter().map(|row| row.key).collect()
+    };
+
+    assert_eq!(page(None, 100, 1000), keys);
+    assert_eq!(page(None, 3, 1000), keys[..3]);
+    assert_eq!(page(Some(&keys[2]), 100, 1000), keys[3..]);
+    assert_eq!(page(Some("k00"), 100, 1000), keys[5..], "a key that is not there");
+    assert_eq!(page(None, 100, 26), keys[..2], "12 and 13 bytes");
+    assert_eq!(page(None, 100, 1), keys[..1], "one at least");
+    assert!(page(Some("z"), 100, 1000).is_empty());
+}
+
+#[test]
+fn a_purge_takes_all_of_one_install_in_steps() {
+    let bench = Bench::new();
+    let neighbor = Bench { labels: labels(), state: bench.state.clone(), ..Bench::new() };
+    for number in 0..10 {
+        for bench in [&bench, &neighbor] {
+            bench.put(bench.value(&number.to_string(), b"v"));
+        }
+    }
+    let owner = Owner::of(&bench.labels);
+    let purge = || bench.state.write_blocking(move |txn| purge(txn, &owner, 8)).unwrap().keys;
+
+    assert_eq!([purge(), purge(), purge()], [8, 2, 0]);
+    assert_eq!(bench.usage(), (0, 0, 0));
+    assert_eq!(neighbor.usage(), (1, 10, 30));
+}
