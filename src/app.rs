@@ -25,6 +25,7 @@ pub mod readiness;
 pub mod removal;
 pub mod setup;
 pub mod sign_in;
+pub mod state;
 pub mod storage;
 pub mod sweep;
 pub mod tenants;

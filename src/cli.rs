@@ -35,6 +35,7 @@ mod remove;
 pub mod serve;
 mod settings_args;
 mod sign;
+mod state;
 mod tenant;
 mod token;
 mod trust;
@@ -102,6 +103,7 @@ enum Command {
     Unyank(unyank::UnyankArgs),
     Remove(remove::RemoveArgs),
     Quarantine(quarantine::QuarantineArgs),
+    State(state::StateArgs),
     Uploads(uploads::UploadsArgs),
     Trust(trust::TrustArgs),
     Operator(operator::OperatorArgs),
@@ -176,6 +178,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Unyank(args) => unyank::run(&args, context).await,
         Command::Remove(args) => remove::run(&args, context).await,
         Command::Quarantine(args) => quarantine::run(args, context).await,
+        Command::State(args) => state::run(args, context).await,
         Command::Uploads(args) => uploads::run(args, context).await,
         Command::Trust(args) => trust::run(args, context).await,
         Command::Operator(args) => operator::run(args, context).await,

@@ -86,7 +86,7 @@ impl App {
         check_allowed(principal, ScopeKind::InstallWrite, name)?;
         let live = self.registry.live();
         match live.install(&principal.tenant(), name) {
-            Some(current) => self.uninstall(principal, current.install.id).await,
+            Some(current) => self.uninstall(principal, current.install.id, false).await,
             None => Ok(()),
         }
     }

@@ -12,6 +12,7 @@ use crate::model::{
     Principal, ScopeKind, Yank,
 };
 use crate::registry::{RegistryError, WriteTxn, audit, installs, removals, versions};
+use crate::state::StateError;
 
 /// What to install.
 #[derive(Clone, Debug)]
@@ -51,6 +52,8 @@ pub enum InstallError {
     GrantsGrow(Vec<Capability>),
     #[error("{0} has no previous version to go back to")]
     NoPrevious(ExtensionName),
+    #[error("it is uninstalled; what it kept could not be removed")]
+    NotPurged(#[source] StateError),
     #[error(transparent)]
     Compile(#[from] CompileError),
     #[error(transparent)]
@@ -198,11 +201,13 @@ impl App {
         Ok(install)
     }
 
-    /// Removes an install with its grants and settings. The bundle stays.
+    /// Removes an install with its grants and settings. The bundle stays; so does what
+    /// it keeps, for `state.kept_days`, unless `purge` has that removed, too.
     pub async fn uninstall(
         &self,
         principal: &Principal,
         id: InstallId,
+        purge: bool,
     ) -> Result<(), InstallError> {
         let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
         let tenant = live.install.tenant.clone();
@@ -215,8 +220,10 @@ impl App {
             }
             Ok(found)
         };
-        let found = self.registry.write(write).await?;
-        if found { Ok(()) } else { Err(InstallError::UnknownInstall(id.to_string())) }
+        if !self.registry.write(write).await? {
+            return Err(InstallError::UnknownInstall(id.to_string()));
+        }
+        self.leave_state(principal, &live.install, purge).await
     }
 
     /// Changes one install in one commit with its audit event, and gives what it is then.

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::App;
 use super::sign_in::seconds;
+use super::state::KeepingError;
 use super::uploads::UploadError;
 use crate::model::{Actor, AuditAction, ContentHash, ExtensionVersion};
 use crate::registry::{
@@ -30,6 +31,8 @@ pub enum SweepError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    #[error(transparent)]
+    Keeping(#[from] KeepingError),
     #[error("the folder of compiled components cannot be swept: {0}")]
     Compiled(io::Error),
 }
@@ -50,6 +53,7 @@ impl App {
             sessions::remove_expired(txn, now - idle, now - absolute)
         };
         self.registry.write(expire).await?;
+        let state = self.sweep_state(now).await?;
         // What an earlier process left may be more than this one is to keep. Before all that
         // needs the server of the bundles.
         self.bundles.trim_cache().await?;
@@ -64,6 +68,7 @@ impl App {
         // In a bucket they stay: another appliance may use them.
         let (orphans, left) = if self.bundles.is_shared() { (0, found) } else { (found, 0) };
         let removed = [
+            ("state", state),
             ("upload", uploads),
             ("staged", staged),
             ("quarantined", quarantined + unknown),

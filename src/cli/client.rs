@@ -2,6 +2,7 @@
 //! server running, the registry itself through the same routes.
 
 use std::error::Error;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -143,6 +144,22 @@ impl Client {
         }
         let (status, bytes) = http.send(request.body(body)).await?;
         read(status, &bytes)
+    }
+
+    /// Writes a body into `out` while it arrives; for a running server.
+    pub async fn download(&self, path: &str, out: &mut impl Write) -> Result<(), Failure> {
+        let http = self.server()?;
+        let broken = |error: reqwest::Error| http.unreachable(&error);
+        // Without a limit in time: how much there is nobody knows.
+        let mut response = http.request(Method::GET, path).send().await.map_err(broken)?;
+        let status = response.status().as_u16();
+        if status != 200 {
+            return read(status, &response.bytes().await.map_err(broken)?);
+        }
+        while let Some(bytes) = response.chunk().await.map_err(broken)? {
+            out.write_all(&bytes)?;
+        }
+        Ok(out.flush()?)
     }
 
     fn server(&self) -> Result<&Http, Failure> {

@@ -87,6 +87,11 @@ impl Output {
         write_line(&mut io::stdout().lock(), text.trim_end())
     }
 
+    /// Standard output, for what is printed while it arrives, whatever `--json` says.
+    pub fn stream(self) -> impl Write {
+        io::stdout()
+    }
+
     /// Prints a line for people, on standard error.
     pub fn note(self, text: &str) {
         // A closed standard error is no reason to stop.

@@ -13,11 +13,13 @@ use crate::model::Install;
 /// Removes an install
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Removes an install with its grants and settings. Its bundle stays published.
+    long_about = "Removes an install with its grants and settings. Its bundle stays published. \
+What it keeps can be exported for some days (`state.kept_days`), then it is removed, too.
 
 Examples:
   plugboard uninstall com.example.hello
-  plugboard uninstall com.example.hello --yes"
+  plugboard uninstall com.example.hello --yes
+  plugboard uninstall com.example.hello --purge"
 )]
 pub(super) struct UninstallArgs {
     /// The extension's name, or the id of its install
@@ -25,6 +27,9 @@ pub(super) struct UninstallArgs {
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
+    /// Remove what it keeps, too, at once
+    #[arg(long)]
+    purge: bool,
     #[command(flatten)]
     remote: RemoteArgs,
 }
@@ -34,10 +39,14 @@ pub(super) async fn run(args: &UninstallArgs, context: &Context) -> Result<Exit,
     let client = args.remote.client(context, Offline::Refuse)?;
     let install = installs::require(&client, &args.name).await?;
     let Install { id, name, version, .. } = &install;
-    let question =
-        format!("Uninstalling {name} {version} removes its grants and settings, for good.");
+    let (what, query) = if args.purge {
+        ("its grants, its settings and all that it keeps", "?purge=true")
+    } else {
+        ("its grants and settings", "")
+    };
+    let question = format!("Uninstalling {name} {version} removes {what}, for good.");
     confirm(context.output, args.yes, &question).await?;
-    client.call::<()>(Method::DELETE, &format!("/api/v1/installs/{id}"), None).await?;
+    client.call::<()>(Method::DELETE, &format!("/api/v1/installs/{id}{query}"), None).await?;
     let object = json!({ "outcome": "uninstalled", "id": id, "name": name, "version": version });
     let text = format!(
         "{name} {version} is uninstalled; it stays published\n\

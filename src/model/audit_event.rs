@@ -59,6 +59,10 @@ pub enum AuditAction {
     Upgraded,
     SettingsChanged,
     Uninstalled,
+    /// All that an install keeps was read.
+    StateExported,
+    /// All that an install keeps was removed.
+    StatePurged,
 }
 
 /// One audit row.

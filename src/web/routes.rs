@@ -11,7 +11,7 @@ use super::access::Access::{
 };
 use super::api::{
     attachments, bundles, downloads, extensions, installs, limits, operators, quarantine, removal,
-    schema, setup, tenants, tokens, trust_keys, uploads, usage,
+    schema, setup, state, tenants, tokens, trust_keys, uploads, usage,
 };
 use super::ext_ui::show_asset;
 use super::pages;
@@ -99,6 +99,9 @@ fn publishing() -> Vec<Route> {
         route("POST", "/api/v1/installs", Scope(InstallWrite), installs::create_install),
         route("GET", "/api/v1/installs/{id}", Scope(InstallRead), installs::get_install),
         route("DELETE", "/api/v1/installs/{id}", Scope(InstallWrite), installs::delete_install),
+        route("GET", "/api/v1/state", Scope(InstallRead), state::list_state),
+        route("GET", "/api/v1/installs/{id}/state", Scope(InstallWrite), state::export_state),
+        route("DELETE", "/api/v1/installs/{id}/state", Scope(InstallWrite), state::purge_state),
         route("GET", "/api/v1/installs/{id}/usage", Scope(InstallRead), usage::get_install_usage),
         route(
             "POST",

@@ -5,6 +5,7 @@ mod failing;
 mod host;
 mod hostile;
 mod json;
+mod keeping;
 mod offline;
 mod program;
 mod publishing;

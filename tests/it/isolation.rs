@@ -22,6 +22,8 @@ async fn an_install_of_another_tenant_is_unknown_by_every_route() {
     let calls = [
         (Method::GET, path.clone(), json!({})),
         (Method::DELETE, path.clone(), json!({})),
+        (Method::GET, format!("{path}/state"), json!({})),
+        (Method::DELETE, format!("{path}/state"), json!({})),
         (Method::POST, format!("{path}/enable"), json!({})),
         (Method::POST, format!("{path}/disable"), json!({})),
         (Method::PUT, format!("{path}/version"), json!({"back": true})),

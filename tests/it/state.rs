@@ -5,6 +5,7 @@ mod guests;
 #[cfg(feature = "fail-points")]
 mod kills;
 mod model;
+mod operators;
 mod races;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -28,6 +28,9 @@ pub(super) async fn keep_up(app: Arc<App>) {
                 if let Err(error) = app.flush_touches().await {
                     tracing::warn!("Could not write last-used times: {error}");
                 }
+                if let Err(error) = app.sweep_values().await {
+                    tracing::warn!("Could not remove values whose time is over: {error}");
+                }
                 app.settle_usages();
                 if app.bundles.facts().is_some() && !app.has_probed_store() {
                     app.probe_store().await;

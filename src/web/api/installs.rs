@@ -16,7 +16,7 @@ use crate::app::upgrade::UpgradeRequest;
 use crate::model::{Capability, ExtensionName, Failing, Install, InstallId, Principal};
 use crate::registry::LiveInstall;
 use crate::web::error::ApiError;
-use crate::web::extract::{JsonBody, Path};
+use crate::web::extract::{JsonBody, Path, Query};
 
 /// The body of `POST /api/v1/installs`.
 #[derive(Debug, Deserialize)]
@@ -41,6 +41,15 @@ pub(crate) struct ChangeVersionRequest {
     /// Restore the version that the last upgrade replaced.
     #[serde(default)]
     back: bool,
+}
+
+/// How `DELETE /api/v1/installs/{id}` is meant.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UninstallQuery {
+    /// What it keeps goes with it, and not after some days.
+    #[serde(default)]
+    purge: bool,
 }
 
 /// Every install of the caller's tenant.
@@ -148,7 +157,8 @@ pub(crate) async fn delete_install(
     State(app): State<Arc<App>>,
     principal: Principal,
     Path(id): Path<InstallId>,
+    Query(UninstallQuery { purge }): Query<UninstallQuery>,
 ) -> Result<StatusCode, ApiError> {
-    app.uninstall(&principal, id).await?;
+    app.uninstall(&principal, id, purge).await?;
     Ok(StatusCode::NO_CONTENT)
 }

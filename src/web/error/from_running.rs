@@ -8,6 +8,7 @@ use crate::app::compile::CompileError;
 use crate::app::configure::ConfigureError;
 use crate::app::dispatch::DispatchError;
 use crate::app::install::InstallError;
+use crate::app::state::KeepingError;
 use crate::registry::RegistryError;
 use crate::runner::{ExecuteError, PrepareError};
 use crate::web::gateway::allow;
@@ -46,6 +47,21 @@ fn stopped() -> ApiError {
     ApiError::client(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).retry_after(5)
 }
 
+impl From<KeepingError> for ApiError {
+    fn from(error: KeepingError) -> Self {
+        let detail = error.to_string();
+        match error {
+            KeepingError::UnknownInstall(_) => {
+                Self::client(StatusCode::NOT_FOUND, "not_installed", detail)
+                    .hint("GET /api/v1/state lists what is kept, also of what is uninstalled")
+            }
+            KeepingError::Denied(denied) => denied.into(),
+            KeepingError::State(cause) => cause.into(),
+            KeepingError::Registry(cause) => cause.into(),
+        }
+    }
+}
+
 impl From<InstallError> for ApiError {
     fn from(error: InstallError) -> Self {
         let detail = error.to_string();
@@ -76,6 +92,8 @@ impl From<InstallError> for ApiError {
             InstallError::NoPrevious(_) => {
                 Self::client(StatusCode::CONFLICT, "no_previous_version", detail)
             }
+            InstallError::NotPurged(cause) => Self::from(cause)
+                .hint("remove it with DELETE /api/v1/installs/{id}/state, or wait for the sweep"),
             InstallError::Compile(error) => error.into(),
             InstallError::Denied(denied) => denied.into(),
             // The version was removed between the look at it and the commit.

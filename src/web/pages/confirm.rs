@@ -3,8 +3,9 @@
 
 use askama::Template;
 
-use super::{Chrome, counted};
+use super::{ByteSize, Chrome, counted};
 use crate::model::{ExtensionVersion, Install, TenantId};
+use crate::state::values::Usage;
 
 /// Says what will happen to whom. Posts the CSRF token and perhaps a reason, to `action`.
 #[derive(Debug, Template)]
@@ -80,6 +81,22 @@ impl ConfirmPage {
             button: "Uninstall".to_owned(),
             cancel: format!("/admin/extensions/{}", install.name),
         }
+    }
+}
+
+impl ConfirmPage {
+    /// The same for an install that keeps something, which stays for some days.
+    #[must_use]
+    pub fn keeping(mut self, usage: Usage, days: u32) -> Self {
+        if usage.keys > 0 {
+            self.kept.push(format!(
+                "What it keeps, {} of {}, can be exported for {}.",
+                counted(usage.keys, "value"),
+                ByteSize::new(usage.bytes).text,
+                counted(days.into(), "day"),
+            ));
+        }
+        self
     }
 }
 

@@ -107,7 +107,9 @@ pub(in crate::web) async fn confirm_uninstall(
     let row = app.get_install(&who.principal, id)?;
     let versions = app.list_versions_of(&row.install.name).await?.len() as u64;
     let chrome = chrome(&app, &who, "extensions");
-    page(&ConfirmPage::uninstall(chrome, &row.install, &row.version, versions))
+    let kept = app.usage_of_state(&row.install).await?;
+    let question = ConfirmPage::uninstall(chrome, &row.install, &row.version, versions);
+    page(&question.keeping(kept, app.state.limits().kept_days))
 }
 
 /// Uninstalls.
@@ -117,7 +119,7 @@ pub(in crate::web) async fn submit_uninstall(
     Path(id): Path<InstallId>,
     CsrfForm(EmptyForm {}): CsrfForm<EmptyForm>,
 ) -> Answer {
-    app.uninstall(&who.principal, id).await?;
+    app.uninstall(&who.principal, id, false).await?;
     Ok(lead_to("/admin/extensions?done=uninstalled"))
 }
 

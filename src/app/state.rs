@@ -1,0 +1,236 @@
+//! What extensions keep, as operators see it: how much, all of it, and gone.
+//!
+//! It belongs to an install, and outlives it by `state.kept_days`. So an install is
+//! looked for among those that are there, and then in the state, under the caller's
+//! tenant: that of another is as unknown as one that never was.
+
+use futures_util::stream::{self, Stream};
+use jiff::{SignedDuration, Timestamp};
+
+use super::install::InstallError;
+use super::{App, Denied, check_allowed};
+use crate::model::{
+    Actor, AuditAction, AuditEvent, ExtensionName, Install, InstallId, Principal, ScopeKind,
+    TenantId,
+};
+use crate::registry::{RegistryError, audit};
+use crate::state::kept::{self, Kept};
+use crate::state::values::{self, After, Entry, Page, Usage};
+use crate::state::{Owner, State, StateError};
+
+/// What of an export is in memory at once; a single value may be larger.
+const EXPORT_PAGE: Page = Page { entries: 256, bytes: 1024 * 1024 };
+/// Values that one transaction of a purge removes: guests wait for no more than that.
+const PURGE_STEP: usize = 256;
+
+/// What is kept of one install.
+#[derive(Clone, Debug)]
+pub struct StateReport {
+    pub kept: Kept,
+    pub usage: Usage,
+    /// When it will be removed; `None` while it is installed.
+    pub removed_at: Option<Timestamp>,
+}
+
+/// Why what an extension keeps cannot be had or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum KeepingError {
+    #[error("there is no install {0}, and nothing is kept of one")]
+    UnknownInstall(InstallId),
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
+impl App {
+    /// Of which installs of the caller's tenant something is kept: those that are there,
+    /// by name, then those that are uninstalled, the last one first.
+    pub async fn list_state(
+        &self,
+        principal: &Principal,
+    ) -> Result<Vec<StateReport>, KeepingError> {
+        let tenant = principal.tenant();
+        let found = self.state.read(move |txn| {
+            let rows = kept::list(txn)?.into_iter().filter(|row| row.tenant == tenant);
+            let with_usage = |row: Kept| Ok((values::usage(txn, &row.owner())?, row));
+            rows.map(with_usage).collect::<Result<Vec<_>, StateError>>()
+        });
+        let may_read = |name: &ExtensionName| principal.allows(ScopeKind::InstallRead, Some(name));
+        let mut reports: Vec<_> = found
+            .await?
+            .into_iter()
+            .filter(|(usage, row)| usage.keys > 0 && may_read(&row.extension))
+            .map(|(usage, row)| self.report(row, usage))
+            .collect();
+        reports.sort_by(|a, b| {
+            let at = |report: &StateReport| report.kept.uninstalled_at;
+            let by_name = a.kept.extension.cmp(&b.kept.extension);
+            at(b).is_none().cmp(&at(a).is_none()).then(at(b).cmp(&at(a))).then(by_name)
+        });
+        Ok(reports)
+    }
+
+    /// How much an install keeps.
+    pub async fn usage_of_state(&self, install: &Install) -> Result<Usage, StateError> {
+        let owner = Owner::new(&install.tenant, install.id);
+        self.state.read(move |txn| values::usage(txn, &owner)).await
+    }
+
+    /// All that an install keeps, by namespace and key, a page at a time.
+    ///
+    /// Each page is read by itself: what is put or deleted meanwhile may be in it or
+    /// not, and a slow reader holds no version of the file back.
+    pub async fn export_state(
+        &self,
+        principal: &Principal,
+        id: InstallId,
+    ) -> Result<(Kept, impl Stream<Item = Result<Vec<Entry>, StateError>> + use<>), KeepingError>
+    {
+        let kept = self.find_kept(principal, id).await?;
+        let event = self.keeping_event(principal.actor(), AuditAction::StateExported, &kept);
+        self.registry.write(move |txn| audit::append(txn, &event)).await?;
+        let begin = (self.state.clone(), kept.owner(), After::default());
+        let pages = stream::try_unfold(begin, |(state, owner, after)| async move {
+            let page =
+                state.read(move |txn| values::list_all(txn, &owner, &after, EXPORT_PAGE)).await?;
+            let next = After::the_last_of(&page);
+            Ok(next.map(|next| (page, (state, owner, next))))
+        });
+        Ok((kept, pages))
+    }
+
+    /// Removes all that an install keeps, for good; says how much that was.
+    ///
+    /// The event is written first: a purge that a crash broke off is in the audit
+    /// trail, and is done by repeating it.
+    pub async fn purge_state(
+        &self,
+        principal: &Principal,
+        id: InstallId,
+    ) -> Result<Usage, KeepingError> {
+        let kept = self.find_kept(principal, id).await?;
+        let event = self.keeping_event(principal.actor(), AuditAction::StatePurged, &kept);
+        self.registry.write(move |txn| audit::append(txn, &event)).await?;
+        Ok(purge(&self.state, kept.owner()).await?)
+    }
+
+    /// Remembers that an install is gone, which dates the end of what it kept, and
+    /// removes that at once where it is to be purged.
+    ///
+    /// A crash between the registry's commit and this one leaves it to the sweep,
+    /// which finds what belongs to no install.
+    pub(super) async fn leave_state(
+        &self,
+        principal: &Principal,
+        install: &Install,
+        purge_it: bool,
+    ) -> Result<(), InstallError> {
+        let kept = Kept {
+            tenant: install.tenant.clone(),
+            install: install.id,
+            extension: install.name.clone(),
+            uninstalled_at: None,
+        };
+        let (owner, now) = (kept.owner(), self.clock.now());
+        let event = self.keeping_event(principal.actor(), AuditAction::StatePurged, &kept);
+        let closed = self.state.write(move |txn| kept::close(txn, &kept, now)).await;
+        if !purge_it {
+            if let Err(error) = closed {
+                tracing::warn!("What an uninstalled extension kept is not dated yet: {error}");
+            }
+            return Ok(());
+        }
+        closed.map_err(InstallError::NotPurged)?;
+        self.registry.write(move |txn| audit::append(txn, &event)).await?;
+        purge(&self.state, owner).await.map(|_| ()).map_err(InstallError::NotPurged)
+    }
+
+    /// Removes values whose time is over. Called once a minute.
+    pub async fn sweep_values(&self) -> Result<usize, StateError> {
+        let (now, mut swept) = (self.clock.now(), 0);
+        loop {
+            let step = self.state.write(move |txn| values::sweep(txn, now, PURGE_STEP)).await?;
+            swept += step;
+            if step == 0 {
+                return Ok(swept);
+            }
+        }
+    }
+
+    /// Removes what installs kept that are gone for `state.kept_days`; says of how many.
+    pub(super) async fn sweep_state(&self, now: Timestamp) -> Result<usize, KeepingError> {
+        let rows = self.state.read(kept::list).await?;
+        // After the rows: an install that is not there any more was there when it kept something.
+        let live = self.registry.live();
+        let mut removed = 0;
+        for row in rows {
+            match row.uninstalled_at {
+                None if live.install_by_id(&row.install).is_none() => {
+                    self.state.write(move |txn| kept::close(txn, &row, now)).await?;
+                }
+                Some(at) if at <= now - self.kept_for() => {
+                    removed += usize::from(self.remove_kept(row).await?);
+                }
+                None | Some(_) => {}
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Removes the last of an install; says whether there was something.
+    async fn remove_kept(&self, kept: Kept) -> Result<bool, KeepingError> {
+        let owner = kept.owner();
+        let usage = self.state.read(move |txn| values::usage(txn, &owner)).await?;
+        if usage.keys > 0 {
+            let event = self.keeping_event(Actor::System, AuditAction::StatePurged, &kept);
+            self.registry.write(move |txn| audit::append(txn, &event)).await?;
+            purge(&self.state, owner).await?;
+        }
+        self.state.write(move |txn| kept::remove(txn, &owner)).await?;
+        Ok(usage.keys > 0)
+    }
+
+    async fn find_kept(&self, principal: &Principal, id: InstallId) -> Result<Kept, KeepingError> {
+        let (tenant, live) = (principal.tenant(), self.registry.live());
+        let install = live.install_by_id(&id).filter(|row| row.install.tenant == tenant);
+        let kept = if let Some(row) = install {
+            Some(Kept::of(&row.labels))
+        } else {
+            let owner = Owner::new(&tenant, id);
+            self.state.read(move |txn| kept::get(txn, &owner)).await?
+        };
+        let kept = kept.ok_or(KeepingError::UnknownInstall(id))?;
+        // Also to read it: what customers entrusted to an extension is more than how it stands.
+        check_allowed(principal, ScopeKind::InstallWrite, &kept.extension)?;
+        Ok(kept)
+    }
+
+    fn report(&self, kept: Kept, usage: Usage) -> StateReport {
+        let removed_at = kept.uninstalled_at.map(|at| at + self.kept_for());
+        StateReport { kept, usage, removed_at }
+    }
+
+    fn kept_for(&self) -> SignedDuration {
+        SignedDuration::from_hours(24 * i64::from(self.config.state.kept_days))
+    }
+
+    fn keeping_event(&self, actor: Actor, action: AuditAction, kept: &Kept) -> AuditEvent {
+        let tenant: Option<TenantId> = Some(kept.tenant.clone());
+        self.event(actor, action, tenant, format!("{} {}", kept.extension, kept.install))
+    }
+}
+
+async fn purge(state: &State, owner: Owner) -> Result<Usage, StateError> {
+    let mut purged = Usage::default();
+    loop {
+        let step = state.write(move |txn| values::purge(txn, &owner, PURGE_STEP)).await?;
+        if step.keys == 0 {
+            return Ok(purged);
+        }
+        purged.keys += step.keys;
+        purged.bytes += step.bytes;
+    }
+}

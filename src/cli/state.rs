@@ -1,0 +1,245 @@
+//! `plugboard state`: what extensions keep.
+
+use std::io;
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use clap::Subcommand;
+use http::Method;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::Context;
+use super::ask::confirm;
+use super::client::Client;
+use super::failure::{Exit, Failure};
+use super::files::NewFile;
+use super::output::{Output, size, table, time};
+use super::remote::{Offline, RemoteArgs};
+use crate::model::{ExtensionName, InstallId};
+
+/// Lists, exports and purges what extensions keep
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "Lists, exports and purges what extensions keep. It belongs to one install; what an \
+uninstalled extension kept is there for some days (`state.kept_days`), and an extension that is \
+installed again begins with nothing.
+
+Examples:
+  plugboard state list
+  plugboard state export com.example.hello --out hello.jsonl
+  plugboard state purge com.example.hello"
+)]
+pub(super) struct StateArgs {
+    #[command(subcommand)]
+    command: StateCommand,
+    #[command(flatten)]
+    remote: RemoteArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum StateCommand {
+    /// Lists how much each install keeps
+    #[command(long_about = "Lists how much each install keeps, also those that are uninstalled.
+
+Examples:
+  plugboard state list")]
+    List,
+    /// Writes all that an install keeps, one JSON object a line
+    #[command(
+        long_about = "Writes all that an install keeps, one JSON object a line: `namespace`, \
+`key`, `revision`, `created_at`, `updated_at`, perhaps `expires_at`, and `value_base64`. What is \
+written meanwhile may be in it or not.
+
+Examples:
+  plugboard state export com.example.hello --out hello.jsonl
+  plugboard state export com.example.hello | jq -r .key"
+    )]
+    Export {
+        /// The extension's name, or the id of its install
+        name: String,
+        /// Write to this file, which must not exist
+        #[arg(short, long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Removes all that an install keeps, for good
+    #[command(long_about = "Removes all that an install keeps, for good. The extension stays \
+installed, and finds nothing.
+
+Examples:
+  plugboard state purge com.example.hello
+  plugboard state purge 6f1e4a3c-0d55-4c39-9d0e-2f4b8a1c7e90 --yes")]
+    Purge {
+        /// The extension's name, or the id of its install
+        name: String,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+}
+
+/// What is kept of one install.
+#[derive(Debug, Serialize, Deserialize)]
+struct KeptRow {
+    install: InstallId,
+    extension: ExtensionName,
+    namespaces: u64,
+    keys: u64,
+    bytes: u64,
+    uninstalled_at: Option<Timestamp>,
+    removed_at: Option<Timestamp>,
+}
+
+/// What `GET /api/v1/state` answers.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    state: Vec<KeptRow>,
+    max_namespaces: u64,
+    max_keys: u64,
+    max_bytes: u64,
+}
+
+/// What a purge removed.
+#[derive(Debug, Deserialize)]
+struct Purged {
+    keys: u64,
+    bytes: u64,
+}
+
+impl KeptRow {
+    fn path(&self) -> String {
+        format!("/api/v1/installs/{}/state", self.install)
+    }
+}
+
+/// Runs `plugboard state`.
+pub(super) async fn run(args: StateArgs, context: &Context) -> Result<Exit, Failure> {
+    let client = args.remote.client(context, Offline::Refuse)?;
+    let kept: Kept = client.get("/api/v1/state").await?;
+    match args.command {
+        StateCommand::List => context.output.result(&kept, &list(&kept))?,
+        StateCommand::Export { name, out } => {
+            export(&client, only_one(&kept.state, &name)?, out, context.output).await?;
+        }
+        StateCommand::Purge { name, yes } => {
+            purge(&client, only_one(&kept.state, &name)?, yes, context.output).await?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn export(
+    client: &Client,
+    row: &KeptRow,
+    out: Option<PathBuf>,
+    output: Output,
+) -> Result<(), Failure> {
+    let Some(out) = out else {
+        return client.download(&row.path(), &mut output.stream()).await;
+    };
+    let file = NewFile::begin(&out, false)?;
+    client.download(&row.path(), &mut io::BufWriter::new(file.file())).await?;
+    file.finish()?;
+    let object = json!({
+        "file": out,
+        "install": row.install,
+        "extension": row.extension,
+        "keys": row.keys,
+    });
+    let text = format!("What {} keeps is in {}", row.extension, out.display());
+    Ok(output.result(&object, &text)?)
+}
+
+async fn purge(client: &Client, row: &KeptRow, yes: bool, output: Output) -> Result<(), Failure> {
+    let KeptRow { extension, install, keys, bytes, .. } = row;
+    let question =
+        format!("This removes {keys} values of {extension}, {}, for good.", size(*bytes));
+    confirm(output, yes, &question).await?;
+    let Purged { keys, bytes } = client.call(Method::DELETE, &row.path(), None).await?;
+    let object = json!({
+        "outcome": "purged",
+        "install": install,
+        "extension": extension,
+        "keys": keys,
+        "bytes": bytes,
+    });
+    let text = format!("Removed {keys} values of {extension}, {}", size(bytes));
+    Ok(output.result(&object, &text)?)
+}
+
+/// The row that `name` means: of an install that is there before one that is not.
+fn only_one<'a>(rows: &'a [KeptRow], name: &str) -> Result<&'a KeptRow, Failure> {
+    if let Some(row) = rows.iter().find(|row| row.install.to_string() == name) {
+        return Ok(row);
+    }
+    let named = || rows.iter().filter(|row| row.extension.as_str() == name);
+    if let Some(row) = named().find(|row| row.uninstalled_at.is_none()) {
+        return Ok(row);
+    }
+    match named().collect::<Vec<_>>().as_slice() {
+        [one] => Ok(one),
+        [] => Err(Failure::refused(anyhow!("nothing is kept of {name}"))
+            .hint("`plugboard state list` shows what is there")),
+        _ => Err(Failure::usage(format!("{name} was installed several times: name the install"))
+            .hint("`plugboard state list` shows their ids")),
+    }
+}
+
+fn list(kept: &Kept) -> String {
+    if kept.state.is_empty() {
+        return "No extension of yours keeps anything.".to_owned();
+    }
+    let cells = |row: &KeptRow| {
+        let standing = match row.removed_at {
+            Some(at) => format!("uninstalled, removed {}", time(at)),
+            None => "installed".to_owned(),
+        };
+        vec![
+            row.extension.to_string(),
+            row.install.to_string(),
+            row.keys.to_string(),
+            size(row.bytes),
+            format!("{}%", row.bytes.saturating_mul(100) / kept.max_bytes.max(1)),
+            standing,
+        ]
+    };
+    let head = ["NAME", "INSTALL", "VALUES", "SIZE", "OF QUOTA", "STATUS (UTC)"];
+    table(&head, &kept.state.iter().map(cells).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(extension: &str, uninstalled_at: Option<Timestamp>) -> KeptRow {
+        KeptRow {
+            install: InstallId::random(),
+            extension: extension.parse().unwrap(),
+            namespaces: 1,
+            keys: 1,
+            bytes: 1,
+            uninstalled_at,
+            removed_at: uninstalled_at,
+        }
+    }
+
+    #[test]
+    fn a_name_means_the_install_that_is_there_and_else_the_only_one() {
+        let gone = Some(Timestamp::UNIX_EPOCH);
+        let rows = [
+            row("com.example.a", gone),
+            row("com.example.a", None),
+            row("com.example.b", gone),
+            row("com.example.c", gone),
+            row("com.example.c", gone),
+        ];
+        let found = |name: &str| only_one(&rows, name).map(|row| row.install);
+
+        assert_eq!(found("com.example.a").unwrap(), rows[1].install);
+        assert_eq!(found("com.example.b").unwrap(), rows[2].install);
+        assert_eq!(found(&rows[0].install.to_string()).unwrap(), rows[0].install);
+        assert_eq!(found("com.example.c").unwrap_err().exit, Exit::Usage);
+        assert_eq!(found("com.example.d").unwrap_err().exit, Exit::Refused);
+    }
+}

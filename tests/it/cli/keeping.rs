@@ -1,0 +1,81 @@
+//! `plugboard state`: what extensions keep, listed, exported and purged.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::server::Server;
+use crate::support::bundle_builder::BundleBuilder;
+use crate::support::guests;
+
+const NAME: &str = "com.example.keeps";
+
+/// A server with an extension that keeps two values.
+fn server_with_values() -> Server {
+    let server = Server::ready();
+    let bundle = BundleBuilder::new(NAME, "1.0.0")
+        .capabilities(&["cap:storage.kv"])
+        .endpoint("GET", "/a")
+        .endpoint("POST", "/a");
+    server.install(&bundle, &guests::extension("keeps"));
+    for key in ["k1", "k2"] {
+        put(&server, key);
+    }
+    server
+}
+
+fn put(server: &Server, key: &str) {
+    let url = format!("{}/api/ext/{NAME}/a?{key}", server.url);
+    let (status, body) = server.call(|client| client.post(url).body("value"));
+    assert_eq!(status, 200, "{body}");
+}
+
+fn keys(lines: &str) -> Vec<Value> {
+    let key = |line: &str| serde_json::from_str::<Value>(line).unwrap()["key"].take();
+    lines.lines().map(key).collect()
+}
+
+#[test]
+fn what_is_kept_is_listed_exported_and_purged() {
+    let server = server_with_values();
+    let desk = &server.desk;
+
+    let list = desk.ok("state list").stdout;
+    let printed = desk.ok(&format!("state export {NAME}")).stdout;
+    let exported = desk.ok(&format!("state export {NAME} --out kept.jsonl --json")).json();
+    let twice = desk.run(&format!("state export {NAME} --out kept.jsonl"));
+    let unsure = desk.run(&format!("state purge {NAME}"));
+    let purged = desk.ok(&format!("state purge {NAME} --yes --json")).json();
+    let nothing = desk.run(&format!("state export {NAME}"));
+
+    assert!(list.contains(NAME) && list.contains("installed"), "{list}");
+    assert_eq!(keys(&printed), ["/a?k1", "/a?k2"]);
+    assert_eq!(fs::read_to_string(desk.path("kept.jsonl")).unwrap(), printed);
+    assert_eq!((&exported["file"], &exported["keys"]), (&json!("kept.jsonl"), &json!(2)));
+    assert_eq!(twice.code, Some(1), "{twice:?}");
+    assert_eq!(unsure.code, Some(1), "nobody said yes");
+    assert_eq!((&purged["outcome"], &purged["keys"]), (&json!("purged"), &json!(2)));
+    assert!(nothing.stderr.contains(&format!("nothing is kept of {NAME}")), "{nothing:?}");
+}
+
+#[test]
+fn what_is_kept_outlives_a_kill_and_an_uninstall_and_no_purge() {
+    let mut server = server_with_values();
+
+    server.restart();
+    let now = server.url.clone();
+    server.desk.set("PLUGBOARD_URL", &now);
+    let after_the_kill = server.desk.ok(&format!("state export {NAME}")).stdout;
+    server.desk.ok(&format!("uninstall {NAME} --yes"));
+    let list = server.desk.ok("state list").stdout;
+    let after_the_uninstall = server.desk.ok(&format!("state export {NAME}")).stdout;
+    server.desk.ok(&format!("install {NAME} --grant-all --enable"));
+    put(&server, "k3");
+    server.desk.ok(&format!("uninstall {NAME} --purge --yes"));
+
+    assert_eq!(keys(&after_the_kill), ["/a?k1", "/a?k2"]);
+    assert!(list.contains("uninstalled, removed "), "{list}");
+    assert_eq!(after_the_uninstall, after_the_kill);
+    let left = server.desk.ok("state list --json").json();
+    assert_eq!(left["state"].as_array().unwrap().len(), 1, "{left}");
+}
