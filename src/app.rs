@@ -10,6 +10,7 @@ pub mod compile;
 pub mod configure;
 pub mod dispatch;
 pub mod downloads;
+pub mod egress;
 pub mod ensure_installed;
 pub mod extensions;
 pub mod install;
@@ -65,6 +66,7 @@ pub struct App {
     pub bundles: BundleStore,
     pub pages: assets::Pages,
     pub runner: Arc<Runner>,
+    pub refused_calls: Arc<egress::RefusedCalls>,
     pub trust: Arc<TrustBundle>,
     pub metrics: Arc<Metrics>,
     pub passwords: sign_in::Passwords,

@@ -14,6 +14,7 @@ mod configure;
 mod demo;
 mod disable;
 mod doctor;
+mod egress;
 mod enable;
 mod exact_version;
 pub mod failure;
@@ -97,6 +98,7 @@ enum Command {
     Enable(enable::EnableArgs),
     Disable(disable::DisableArgs),
     Configure(configure::ConfigureArgs),
+    Egress(egress::EgressArgs),
     Upgrade(upgrade::UpgradeArgs),
     Uninstall(uninstall::UninstallArgs),
     Yank(yank::YankArgs),
@@ -172,6 +174,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Enable(args) => enable::run(&args, context).await,
         Command::Disable(args) => disable::run(&args, context).await,
         Command::Configure(args) => configure::run(args, context).await,
+        Command::Egress(args) => egress::run(args, context).await,
         Command::Upgrade(args) => upgrade::run(args, context).await,
         Command::Uninstall(args) => uninstall::run(&args, context).await,
         Command::Yank(args) => yank::run(&args, context).await,

@@ -29,7 +29,7 @@ mod text;
 mod uploads;
 
 pub use auth::AuthConfig;
-pub use egress::{EgressConfig, EgressHost, EgressRule, InvalidEgressRule, Scheme};
+pub use egress::{EgressConfig, InvalidPrivateNetwork, PrivateNetwork};
 pub use environment::Environment;
 pub use ext_ui::ExtUiConfig;
 pub use gateway::GatewayConfig;
@@ -71,7 +71,7 @@ pub struct Config {
     pub signing: SigningConfig,
     /// How extensions run.
     pub runner: RunnerConfig,
-    /// What extensions may call. No effect yet: every outgoing request is refused.
+    /// What extensions may call, and what one call may take.
     pub egress: EgressConfig,
     /// Calls to extensions.
     pub gateway: GatewayConfig,

@@ -1,7 +1,7 @@
 //! Plugboard, the extension appliance: the map of its modules.
 //!
 //! `model` holds the nouns and `config` the settings. `bundle`, `trust`,
-//! `registry`, `state`, `store` and `runner` are machines that each do one thing. `app`
+//! `registry`, `state`, `store`, `egress` and `runner` are machines that each do one thing. `app`
 //! says what the appliance can do; `web` and `cli` are the doors to it.
 //! `memory_file` holds what was checked, `allocator` gives memory back;
 //! `fail_point` is for tests and empty in a release.
@@ -12,6 +12,7 @@ pub mod app;
 pub mod bundle;
 pub mod cli;
 pub mod config;
+pub mod egress;
 pub mod fail_point;
 pub mod memory_file;
 pub mod model;

@@ -3,6 +3,7 @@
 //! A value of these types is well formed. Whether it exists, is trusted or is
 //! allowed is for `registry`, `trust` and `app` to say.
 
+mod allowance;
 mod asset_path;
 mod attachment;
 mod audit_event;
@@ -10,6 +11,7 @@ mod capability;
 mod clock;
 mod content_coding;
 mod content_hash;
+mod egress_rule;
 mod endpoint;
 mod extension_name;
 mod extension_version;
@@ -30,6 +32,7 @@ mod token;
 mod trusted_key;
 mod upload;
 
+pub use allowance::Allowance;
 pub use asset_path::{AssetPath, InvalidAssetPath};
 pub use attachment::{Attachment, AttachmentKind, UnknownAttachmentKind};
 pub use audit_event::{Actor, AuditAction, AuditEvent};
@@ -37,6 +40,7 @@ pub use capability::{Capability, UnknownCapability};
 pub use clock::{Clock, SystemClock};
 pub use content_coding::ContentCoding;
 pub use content_hash::{ContentHash, InvalidContentHash};
+pub use egress_rule::{EgressHost, EgressRule, InvalidEgressRule, Scheme};
 pub use endpoint::{Endpoint, EndpointAuth, EndpointMethod, EndpointPath, InvalidEndpointPath};
 pub use extension_name::{ExtensionName, InvalidExtensionName};
 pub use extension_version::{ExtensionVersion, Signer, TargetWorld, UnknownWorld};

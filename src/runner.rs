@@ -60,6 +60,7 @@ use self::slots::Slots;
 use self::timekeeper::Timekeeper;
 use self::worlds::Worlds;
 use crate::config::RunnerConfig;
+use crate::egress::Egress;
 use crate::state::State;
 
 /// What a runner has beside its settings.
@@ -72,6 +73,8 @@ pub struct RunnerParts {
     pub compiler: Option<PathBuf>,
     /// What extensions keep. Without it every call of `storage` is refused.
     pub state: Option<State>,
+    /// The way out. Without it every call of a guest is refused.
+    pub egress: Option<Egress>,
 }
 
 /// Executes components. One per process; share it in an `Arc`.
@@ -88,6 +91,7 @@ pub struct Runner {
     executors: Executors,
     cpu_limit: Duration,
     state: Option<State>,
+    egress: Option<Egress>,
     ticker: Arc<Ticker>,
 }
 
@@ -98,7 +102,7 @@ impl Runner {
         if !limits::ENFORCED {
             tracing::warn!("This program was built without limits, to measure what they cost");
         }
-        let RunnerParts { folder, compiler, state } = parts;
+        let RunnerParts { folder, compiler, state, egress } = parts;
         let engine = engine::build(config)?;
         let worlds = Arc::new(Worlds::new(&engine).map_err(RunnerError::Link)?);
         let precompiled = folder.map(|folder| Precompiled::open(folder, &engine)).transpose();
@@ -115,6 +119,7 @@ impl Runner {
             executors,
             cpu_limit: Duration::from_millis(config.cpu_ms),
             state,
+            egress,
             engine,
             ticker: Arc::new(ticker),
         })
@@ -140,6 +145,7 @@ impl Runner {
         let host = Host::new(context, invocation.grants, invocation.user, self.limits.per_call());
         let host = host.observed(observer).timed(&time).at_rate(slot.lines());
         let host = host.keeping_in(self.state.clone());
+        let host = host.calling(self.egress.as_ref(), invocation.allowance);
         let store = self.store(host, limits::hostcall_fuel(world, limits.max_bytes), &time);
         let ticker = Arc::clone(&self.ticker);
         let execution = Execution { component, store, time, limits, charge, slot, ticker };

@@ -39,7 +39,7 @@ pub fn runner_parts(
         key: master_key.derive("plugboard cwasm v1"),
         max_bytes: config.compiled_bytes,
     });
-    RunnerParts { folder, compiler: Some(compiler), state: None }
+    RunnerParts { folder, compiler: Some(compiler), ..RunnerParts::default() }
 }
 
 /// Says in the log what this kernel does not keep a compiler from.

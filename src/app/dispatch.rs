@@ -174,6 +174,7 @@ impl App {
                 body: request.body,
             },
             grants: Arc::clone(&found.install.grants),
+            allowance: Arc::clone(&found.install.allowance),
             user: found.user,
             deadline,
             stream: StreamLimits {

@@ -55,7 +55,7 @@ impl App {
         self.prepare(&version).await.map_err(InstallError::Compile)?;
         let (name, grants) = (version.name.clone(), asked_grants(&version));
         let version = Some(version.version);
-        let request = InstallRequest { name, version, grants, enabled: true };
+        let request = InstallRequest { name, version, grants, egress: None, enabled: true };
         let (Installed::Created(install) | Installed::Unchanged(install)) =
             self.install(principal, request).await?;
         Ok(install)

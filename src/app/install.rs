@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use semver::Version;
 
 use super::compile::CompileError;
+use super::egress::{MAX_HOSTS, granted_hosts};
 use super::{App, Denied, check_allowed};
 use crate::fail_point;
 use crate::model::{
-    AuditAction, AuditEvent, Capability, ExtensionName, ExtensionVersion, Install, InstallId,
-    Principal, ScopeKind, Yank,
+    AuditAction, AuditEvent, Capability, EgressRule, ExtensionName, ExtensionVersion, Install,
+    InstallId, Principal, ScopeKind, Yank,
 };
 use crate::registry::{RegistryError, WriteTxn, audit, installs, removals, versions};
 use crate::state::StateError;
@@ -21,6 +22,9 @@ pub struct InstallRequest {
     /// `None`: the highest published version that is neither a pre-release nor yanked.
     pub version: Option<Version>,
     pub grants: BTreeSet<Capability>,
+    /// The hosts that it may call. `None`: those that its manifest asks for, if its grants let
+    /// it call any.
+    pub egress: Option<Vec<EgressRule>>,
     /// Whether it runs at once. The caller has seen that its component can.
     pub enabled: bool,
 }
@@ -47,6 +51,10 @@ pub enum InstallError {
     AlreadyInstalled { name: ExtensionName, installed: Version },
     #[error("the manifest does not ask for {}", list(.0))]
     GrantNotRequested(Vec<Capability>),
+    #[error("the manifest does not ask to call {}", entries(.0))]
+    HostNotRequested(Vec<EgressRule>),
+    #[error("{found} hosts are named; {MAX_HOSTS} are allowed")]
+    TooManyHosts { found: usize },
     /// The new version would be allowed more than the old one.
     #[error("the new version would also be allowed {}", list(.0))]
     GrantsGrow(Vec<Capability>),
@@ -64,6 +72,10 @@ pub enum InstallError {
 
 fn list(capabilities: &[Capability]) -> String {
     capabilities.iter().map(|capability| capability.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn entries(rules: &[EgressRule]) -> String {
+    rules.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn because(yank: &Yank) -> String {
@@ -106,6 +118,7 @@ impl App {
         check_allowed(principal, ScopeKind::InstallWrite, &request.name)?;
         let version = self.find_version(&request.name, request.version.as_ref()).await?;
         version.manifest.check_grants(&request.grants).map_err(InstallError::GrantNotRequested)?;
+        let egress = granted_hosts(&version.manifest, request.egress, &request.grants)?;
         let now = self.clock.now();
         let install = Install {
             id: InstallId::random(),
@@ -115,6 +128,7 @@ impl App {
             content_hash: version.content_hash,
             enabled: request.enabled,
             grants: request.grants,
+            egress,
             settings: serde_json::Map::new(),
             previous: None,
             installed_at: now,

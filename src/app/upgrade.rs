@@ -66,6 +66,11 @@ impl App {
                     replaced_at: now,
                 });
             }
+            if grants.contains(&Capability::HttpFetch)
+                && !install.grants.contains(&Capability::HttpFetch)
+            {
+                install.egress = version.manifest.egress_rules().unwrap_or_default();
+            }
             install.version = version.version;
             install.content_hash = version.content_hash;
             install.grants = grants;

@@ -139,6 +139,7 @@ async fn install_sample(
         return Err(anyhow!("the sample was quarantined").into());
     };
     let request = InstallRequest {
+        egress: None,
         name: version.name.clone(),
         version: Some(version.version.clone()),
         grants: version.manifest.capabilities.iter().copied().collect::<BTreeSet<_>>(),

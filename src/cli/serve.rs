@@ -18,6 +18,7 @@ use super::settings_args::SettingsArgs;
 use crate::app::App;
 use crate::app::assets::Pages;
 use crate::app::compile::{Waiting, note_confinement, runner_parts};
+use crate::app::egress::{self, RefusedCalls};
 use crate::app::master_key::MasterKey;
 use crate::app::origins::Origins;
 use crate::app::rate_limits::RateLimits;
@@ -177,8 +178,13 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
     let master_key = MasterKey::open(&data_dir)
         .context("cannot open the key of this appliance")
         .map_err(unfinished)?;
+    let refused_calls = Arc::<RefusedCalls>::default();
+    let observer = egress::observer(&refused_calls, &registry, &clock);
+    let egress = egress::open(&config, &clock, observer)
+        .context("cannot make calls for extensions")
+        .map_err(unfinished)?;
     let parts = runner_parts(&config.runner, &data_dir, &master_key, THIS_PROGRAM.into());
-    let parts = RunnerParts { state: Some(state.clone()), ..parts };
+    let parts = RunnerParts { state: Some(state.clone()), egress: Some(egress), ..parts };
     let runner = Runner::new(&config.runner, parts)
         .context("cannot start the runner")
         .map_err(unfinished)?;
@@ -196,6 +202,7 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         bundles,
         pages: Pages::new(&config.ext_ui),
         runner: Arc::new(runner),
+        refused_calls,
         trust: Arc::new(trust),
         metrics,
         passwords: Passwords::new(),

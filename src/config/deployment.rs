@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, path::Path};
 use figment::value::{Dict, Value};
 
 use super::{
-    EgressRule, Environment,
+    Environment, egress,
     layer::{Layer, value_of_text},
     problems::Problem,
     settings,
@@ -187,7 +187,7 @@ impl Outside<'_> {
 }
 
 fn translated(list: &str) -> Result<Value, String> {
-    let rules = EgressRule::translate(list)
+    let rules = egress::translate(list)
         .map_err(|(entry, error)| format!("`{entry}`: {error}; this list has names only"))?;
     Ok(Value::from(rules.iter().map(|rule| Value::from(rule.to_string())).collect::<Vec<_>>()))
 }

@@ -1,201 +1,185 @@
-//! What extensions may call. It takes effect with outgoing requests; until then all are refused.
+//! What extensions may call, and what one call may take.
 
-use std::{
-    fmt,
-    net::{IpAddr, Ipv6Addr},
-    str::FromStr,
-};
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::{Network, problems::Findings};
+use crate::model::{EgressHost, EgressRule, InvalidEgressRule, Scheme};
+
 /// `[egress]`
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EgressConfig {
     /// `EXT_EGRESS_ALLOWLIST`: `[scheme://]host[:port]`, `*.suffix` for sub-domains; empty: nothing.
     #[schemars(with = "Vec<String>")]
     pub allowlist: Vec<EgressRule>,
+    /// Private networks that may be called all the same, as `10.1.2.3/32:443`; never this machine.
+    #[schemars(with = "Vec<String>")]
+    pub allow_private: Vec<PrivateNetwork>,
+    /// Let installs call every public host that they ask for and were granted.
+    pub dangerous_allow_all: bool,
+    /// A file of PEM certificates, trusted beside those of the system.
+    pub ca_file: PathBuf,
+    /// Milliseconds to find the addresses of a name.
+    pub resolve_timeout_ms: u64,
+    /// Milliseconds for a connection, its encryption included.
+    pub connect_timeout_ms: u64,
+    /// Milliseconds for all of a call.
+    pub timeout_ms: u64,
+    /// Bytes of the body of a request.
+    pub max_request_bytes: u64,
+    /// Bytes of the body of a response, as it comes: nothing is decompressed.
+    pub max_response_bytes: u64,
+    /// Calls at the same time in the whole appliance.
+    pub parallel: usize,
+    /// Calls at the same time of one install.
+    pub parallel_per_install: usize,
+    /// Calls of one execution.
+    pub calls_per_execution: u32,
+    /// Bytes that the calls of one install may send and receive in a day (UTC); 0: no limit.
+    pub bytes_per_install_per_day: u64,
 }
 
-/// One entry of the allowlist: `https` unless it says `http`, and the port of
-/// the scheme unless it says one.
-#[derive(Clone, PartialEq, Eq)]
-pub struct EgressRule {
-    pub scheme: Scheme,
-    pub host: EgressHost,
-    pub port: Option<u16>,
+/// A network with addresses that are not public, and the port that may be called in it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PrivateNetwork {
+    network: Network,
+    port: u16,
 }
 
-/// How a request goes out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scheme {
-    Https,
-    Http,
-}
-
-/// Which hosts an entry names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EgressHost {
-    /// This name and no other, lower case.
-    Exact(String),
-    /// Every name below this one, which has at least two labels; not the name itself.
-    Below(String),
-    /// This address, only when the request names it literally.
-    Address(IpAddr),
-}
-
-/// The text is not an allowlist entry.
+/// The text is no network with a port.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidEgressRule {
-    #[error("`*` would allow everything, which is not supported: name the hosts")]
-    Everything,
-    #[error("`*.` needs a name of at least two labels behind it, as `*.example.com`")]
-    ShortSuffix,
-    #[error("an entry is `host`, `*.host` or an address, with `http://` and `:port` if needed")]
+pub enum InvalidPrivateNetwork {
+    #[error("an entry is `address/prefix:port`, an IPv6 address in brackets")]
     Malformed,
+    #[error("this machine and link-local addresses are never called")]
+    OwnMachine,
 }
 
-impl EgressRule {
-    /// Translates the older reading of `EXT_EGRESS_ALLOWLIST`: comma-separated
-    /// names, each with its sub-domains, on 443 and 80. Empty means nothing.
-    pub(super) fn translate(list: &str) -> Result<Vec<Self>, (String, InvalidEgressRule)> {
-        let mut rules = Vec::new();
-        for entry in list.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
-            let malformed = |error| (entry.to_owned(), error);
-            let host: EgressHost = entry.parse().map_err(malformed)?;
-            let below = match &host {
-                EgressHost::Exact(name) if name.contains('.') => {
-                    Some(EgressHost::Below(name.clone()))
-                }
-                EgressHost::Exact(_) | EgressHost::Below(_) | EgressHost::Address(_) => None,
-            };
-            for host in [host].into_iter().chain(below) {
-                rules.push(Self { scheme: Scheme::Https, host: host.clone(), port: None });
-                rules.push(Self { scheme: Scheme::Http, host, port: None });
-            }
+impl Default for EgressConfig {
+    fn default() -> Self {
+        Self {
+            allowlist: Vec::new(),
+            allow_private: Vec::new(),
+            dangerous_allow_all: false,
+            ca_file: PathBuf::new(),
+            resolve_timeout_ms: 2_000,
+            connect_timeout_ms: 3_000,
+            timeout_ms: 10_000,
+            max_request_bytes: 10 * 1024 * 1024,
+            max_response_bytes: 10 * 1024 * 1024,
+            parallel: 64,
+            parallel_per_install: 8,
+            calls_per_execution: 32,
+            bytes_per_install_per_day: 1024 * 1024 * 1024,
         }
-        Ok(rules)
     }
 }
 
-impl FromStr for EgressRule {
-    type Err = InvalidEgressRule;
+impl PrivateNetwork {
+    /// Whether this entry is about `port` of `address`.
+    pub fn allows(&self, address: IpAddr, port: u16) -> bool {
+        self.port == port && self.network.contains(address)
+    }
+}
+
+impl FromStr for PrivateNetwork {
+    type Err = InvalidPrivateNetwork;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (scheme, rest) = match text.split_once("://") {
-            Some(("https", rest)) => (Scheme::Https, rest),
-            Some(("http", rest)) => (Scheme::Http, rest),
-            Some(_) => return Err(InvalidEgressRule::Malformed),
-            None => (Scheme::Https, text),
+        let (network, port) = text.rsplit_once(':').ok_or(InvalidPrivateNetwork::Malformed)?;
+        // `[fd00::]/8:443` and `[fd00::1]:443`: the port has a colon, too.
+        let network = match network.strip_prefix('[') {
+            Some(rest) => rest.replacen(']', "", 1),
+            None if network.contains(':') => return Err(InvalidPrivateNetwork::Malformed),
+            None => network.to_owned(),
         };
-        let (host, port) = split_port(rest)?;
-        Ok(Self { scheme, host: host.parse()?, port })
-    }
-}
-
-/// Splits `host:port`; an IPv6 address has its colons in brackets.
-fn split_port(text: &str) -> Result<(&str, Option<u16>), InvalidEgressRule> {
-    let Some((host, digits)) = text.rsplit_once(':').filter(|(_, after)| !after.contains(']'))
-    else {
-        return Ok((text, None));
-    };
-    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(InvalidEgressRule::Malformed);
-    }
-    match digits.parse() {
-        Ok(port) if port > 0 => Ok((host, Some(port))),
-        Ok(_) | Err(_) => Err(InvalidEgressRule::Malformed),
-    }
-}
-
-impl FromStr for EgressHost {
-    type Err = InvalidEgressRule;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "*" {
-            return Err(InvalidEgressRule::Everything);
-        }
-        if let Some(inside) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            let address: Ipv6Addr = inside.parse().map_err(|_| InvalidEgressRule::Malformed)?;
-            return Ok(Self::Address(address.into()));
-        }
-        if let Ok(address) = text.parse::<std::net::Ipv4Addr>() {
-            return Ok(Self::Address(address.into()));
-        }
-        if let Some(suffix) = text.strip_prefix("*.") {
-            let name = host_name(suffix)?;
-            let long_enough = name.contains('.');
-            return if long_enough {
-                Ok(Self::Below(name))
-            } else {
-                Err(InvalidEgressRule::ShortSuffix)
-            };
-        }
-        host_name(text).map(Self::Exact)
-    }
-}
-
-/// A DNS name in lower case. One whose last label is a number is refused: URL
-/// parsers read `127.1` and `0x7f.1` as addresses.
-fn host_name(text: &str) -> Result<String, InvalidEgressRule> {
-    let name = text.to_ascii_lowercase();
-    let label_is_good = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    let last_is_number = name
-        .rsplit('.')
-        .next()
-        .is_some_and(|last| last.starts_with("0x") || last.bytes().all(|b| b.is_ascii_digit()));
-    if name.len() <= 253 && name.split('.').all(label_is_good) && !last_is_number {
-        Ok(name)
-    } else {
-        Err(InvalidEgressRule::Malformed)
-    }
-}
-
-impl fmt::Display for EgressHost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exact(name) => f.write_str(name),
-            Self::Below(name) => write!(f, "*.{name}"),
-            Self::Address(IpAddr::V4(address)) => write!(f, "{address}"),
-            Self::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
-        }
-    }
-}
-
-impl fmt::Display for EgressRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = match self.scheme {
-            Scheme::Https => "https",
-            Scheme::Http => "http",
+        let network: Network = network.parse().map_err(|_| InvalidPrivateNetwork::Malformed)?;
+        let digits = port.bytes().all(|b| b.is_ascii_digit());
+        let port = match port.parse::<u16>() {
+            Ok(port) if port > 0 && digits => port,
+            Ok(_) | Err(_) => return Err(InvalidPrivateNetwork::Malformed),
         };
-        write!(f, "{scheme}://{}", self.host)?;
-        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+        if network.is_of_own_machine() {
+            return Err(InvalidPrivateNetwork::OwnMachine);
+        }
+        Ok(Self { network, port })
     }
 }
 
-impl fmt::Debug for EgressRule {
+impl fmt::Display for PrivateNetwork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let network = self.network.to_string();
+        if !network.contains(':') {
+            return write!(f, "{network}:{}", self.port);
+        }
+        match network.split_once('/') {
+            Some((address, prefix)) => write!(f, "[{address}]/{prefix}:{}", self.port),
+            None => write!(f, "[{network}]:{}", self.port),
+        }
+    }
+}
+
+impl fmt::Debug for PrivateNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl Serialize for EgressRule {
+impl Serialize for PrivateNetwork {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for EgressRule {
+impl<'de> Deserialize<'de> for PrivateNetwork {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map_err(|error| de::Error::custom(format!("`{text}`: {error}")))
     }
+}
+
+impl EgressConfig {
+    pub(super) fn check(&self, findings: &mut Findings) {
+        if self.connect_timeout_ms > self.timeout_ms {
+            let most = self.timeout_ms;
+            findings.add(
+                "egress.connect_timeout_ms",
+                format!("is more than egress.timeout_ms ({most}), which is for all of a call"),
+            );
+        }
+        if self.parallel_per_install > self.parallel {
+            let most = self.parallel;
+            findings.add(
+                "egress.parallel_per_install",
+                format!("is more than egress.parallel ({most}), which is for all installs"),
+            );
+        }
+    }
+}
+
+/// Translates the older reading of `EXT_EGRESS_ALLOWLIST`: comma-separated
+/// names, each with its sub-domains, on 443 and 80. Empty means nothing.
+pub(super) fn translate(list: &str) -> Result<Vec<EgressRule>, (String, InvalidEgressRule)> {
+    let mut rules = Vec::new();
+    for entry in list.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+        let malformed = |error| (entry.to_owned(), error);
+        let host: EgressHost = entry.parse().map_err(malformed)?;
+        let below = match &host {
+            EgressHost::Exact(name) if name.contains('.') => Some(EgressHost::Below(name.clone())),
+            EgressHost::Exact(_) | EgressHost::Below(_) | EgressHost::Address(_) => None,
+        };
+        for host in [host].into_iter().chain(below) {
+            rules.push(EgressRule { scheme: Scheme::Https, host: host.clone(), port: None });
+            rules.push(EgressRule { scheme: Scheme::Http, host, port: None });
+        }
+    }
+    Ok(rules)
 }
 
 #[cfg(test)]

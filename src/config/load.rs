@@ -75,6 +75,7 @@ impl Config {
         self.store.check(findings);
         self.uploads.check(&self.store, findings);
         self.runner.check(findings);
+        self.egress.check(findings);
         self.gateway.check(findings);
         self.ext_ui.check(&self.server, findings);
         self.telemetry.check(findings);
@@ -203,10 +204,10 @@ fn notices(config: &Config, merged: &Figment) -> Vec<String> {
         let written: Vec<_> = rules.iter().map(ToString::to_string).collect();
         notices.push(format!("{EGRESS_ALLOWLIST} is read as egress.allowlist = {written:?}"));
     }
-    if !rules.is_empty() {
+    if config.egress.dangerous_allow_all {
         notices.push(
-            "egress.allowlist is read, but has no effect yet: every outgoing request of an \
-             extension is refused"
+            "egress.dangerous_allow_all: every install calls what its manifest asks for and it \
+             was granted, whether the allowlist names it or not"
                 .to_owned(),
         );
     }

@@ -26,6 +26,15 @@ impl Network {
         difference.checked_shr(shift).unwrap_or(0) == 0
     }
 
+    /// Whether it begins with an address of this machine or of its own cable: loopback and
+    /// link-local ones.
+    pub(super) fn is_of_own_machine(&self) -> bool {
+        match self.address.to_canonical() {
+            IpAddr::V4(address) => address.is_loopback() || address.is_link_local(),
+            IpAddr::V6(address) => address.is_loopback() || address.is_unicast_link_local(),
+        }
+    }
+
     fn mapped_prefix(self) -> u32 {
         u32::from(self.prefix) + if self.address.is_ipv4() { 96 } else { 0 }
     }

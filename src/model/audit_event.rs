@@ -58,6 +58,10 @@ pub enum AuditAction {
     Disabled,
     Upgraded,
     SettingsChanged,
+    /// The hosts that an install may call were changed.
+    HostsGranted,
+    /// An install tried to call what it may not; at most once an hour for each destination.
+    EgressDenied,
     Uninstalled,
     /// All that an install keeps was read.
     StateExported,

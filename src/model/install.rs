@@ -7,7 +7,7 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Capability, ContentHash, ExtensionName, TenantId};
+use super::{Allowance, Capability, ContentHash, EgressRule, ExtensionName, Manifest, TenantId};
 
 /// The id of an install: a random UUID.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -25,6 +25,10 @@ pub struct Install {
     pub enabled: bool,
     /// What the operator allowed: a subset of what the manifest asks for.
     pub grants: BTreeSet<Capability>,
+    /// The hosts that it may call, if `cap:http.fetch` is granted: what counts is what the
+    /// manifest and the appliance allow, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub egress: Vec<EgressRule>,
     /// The install's configuration, valid against the manifest's `settings` schema.
     pub settings: serde_json::Map<String, serde_json::Value>,
     /// What `upgrade --back` restores.
@@ -124,5 +128,10 @@ impl Install {
     /// Everything the guest may use: the grants and what every install has.
     pub fn effective_grants(&self) -> BTreeSet<Capability> {
         self.grants.iter().copied().chain(Capability::DEFAULTS).collect()
+    }
+
+    /// What the guest may call, as far as its operator and `manifest` say.
+    pub fn allowance(&self, manifest: &Manifest) -> Allowance {
+        Allowance { requested: manifest.egress_rules(), granted: self.egress.clone() }
     }
 }

@@ -24,7 +24,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    AssetPath, Capability, Endpoint, ExtensionName, ExtensionVersion, FileEntry, StarVersion,
+    AssetPath, Capability, EgressRule, Endpoint, ExtensionName, ExtensionVersion, FileEntry,
+    StarVersion,
 };
 
 /// A manifest that has been checked. Made only by [`Manifest::parse`] and by
@@ -55,7 +56,7 @@ pub struct Manifest {
     /// A JSON Schema for the install's settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<Value>,
-    /// Hosts the extension wants to call.
+    /// Hosts the extension wants to call; empty: those that an operator names.
     #[serde(default)]
     pub egress: Vec<String>,
 }
@@ -159,6 +160,13 @@ impl Manifest {
         };
         let unwanted: Vec<_> = grants.iter().copied().filter(|grant| !wanted(grant)).collect();
         if unwanted.is_empty() { Ok(()) } else { Err(unwanted) }
+    }
+
+    /// The hosts that it asks for; `None` if it leaves them to an operator.
+    pub fn egress_rules(&self) -> Option<Vec<EgressRule>> {
+        // An entry that is none allows nothing.
+        let rules = self.egress.iter().filter_map(|entry| entry.parse().ok()).collect();
+        (!self.egress.is_empty()).then_some(rules)
     }
 
     /// What the manifest speaks of and the bundle does not have.

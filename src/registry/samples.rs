@@ -61,6 +61,7 @@ pub(super) fn install(tenant: &str, version: &ExtensionVersion) -> Install {
         content_hash: version.content_hash,
         enabled: true,
         grants: [].into(),
+        egress: Vec::new(),
         settings: serde_json::Map::new(),
         previous: None,
         installed_at: at(0),

@@ -10,6 +10,7 @@ mod guest_log;
 mod http;
 mod invoicing;
 mod logging;
+mod outgoing;
 mod scheduler;
 mod secrets;
 mod services;
@@ -30,7 +31,7 @@ use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi_http::WasiHttpCtx;
 
 use self::guest_log::GuestLog;
-use self::wasi::NoOutgoing;
+use self::outgoing::Outgoing;
 use super::bindings;
 use super::ending::{Ended, Observer, Outcome};
 use super::error::ExecuteError;
@@ -39,7 +40,8 @@ use super::limits::{self, CallLimits};
 use super::line_rate::LineRate;
 use super::response::Usage;
 use super::timekeeper::Timekeeper;
-use crate::model::Capability;
+use crate::egress::Egress;
+use crate::model::{Allowance, Capability};
 use crate::state::State;
 
 /// The state of one execution.
@@ -56,7 +58,7 @@ pub(super) struct Host {
     /// costs as much as a small execution.
     wasi: Option<WasiCtx>,
     http: WasiHttpCtx,
-    outgoing: NoOutgoing,
+    outgoing: Outgoing,
     started: Instant,
     observer: Observer,
     time: Option<Arc<Timekeeper>>,
@@ -80,7 +82,7 @@ impl Host {
             calls: 0,
             wasi: None,
             http: WasiHttpCtx::new(),
-            outgoing: NoOutgoing,
+            outgoing: Outgoing::none(),
             started: Instant::now(),
             observer: Observer::default(),
             time: None,
@@ -106,6 +108,16 @@ impl Host {
     /// Lets the guest keep values in `state`.
     pub(super) fn keeping_in(mut self, state: Option<State>) -> Self {
         self.state = state;
+        self
+    }
+
+    /// Lets the guest call what the lists allow, if its install may call anything.
+    pub(super) fn calling(mut self, egress: Option<&Egress>, allowance: Arc<Allowance>) -> Self {
+        if let Some(egress) = egress
+            && self.grants.contains(&Capability::HttpFetch)
+        {
+            self.outgoing = Outgoing::new(egress.clone(), &self.context, allowance);
+        }
         self
     }
 

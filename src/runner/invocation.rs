@@ -8,7 +8,7 @@ use http::{HeaderMap, Method};
 
 use super::ending::Observer;
 use super::request_body::RequestBody;
-use crate::model::{Capability, ContentHash, InstallLabels, TargetWorld};
+use crate::model::{Allowance, Capability, ContentHash, InstallLabels, TargetWorld};
 
 /// One execution: which component, for whom, on what, within which limits.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Invocation {
     pub request: GuestRequest,
     /// The install's effective grants: nothing is added here.
     pub grants: Arc<BTreeSet<Capability>>,
+    /// What it may call, if its grants let it call anything.
+    pub allowance: Arc<Allowance>,
     /// Who is asking; `None` for anonymous and unattended calls.
     pub user: Option<UserIdentity>,
     /// Wall time until the response begins, from the moment a slot is free; what the client

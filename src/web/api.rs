@@ -3,6 +3,7 @@
 pub(super) mod attachments;
 pub(super) mod bundles;
 pub(super) mod downloads;
+pub(super) mod egress;
 pub(super) mod extensions;
 pub(super) mod installs;
 pub(super) mod limits;

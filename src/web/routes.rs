@@ -10,8 +10,8 @@ use super::access::Access::{
     SignedAddress,
 };
 use super::api::{
-    attachments, bundles, downloads, extensions, installs, limits, operators, quarantine, removal,
-    schema, setup, state, tenants, tokens, trust_keys, uploads, usage,
+    attachments, bundles, downloads, egress, extensions, installs, limits, operators, quarantine,
+    removal, schema, setup, state, tenants, tokens, trust_keys, uploads, usage,
 };
 use super::ext_ui::show_asset;
 use super::pages;
@@ -121,6 +121,13 @@ fn publishing() -> Vec<Route> {
             Scope(InstallWrite),
             installs::change_version,
         ),
+        route(
+            "GET",
+            "/api/v1/installs/{id}/egress",
+            Scope(InstallRead),
+            egress::get_install_egress,
+        ),
+        route("PUT", "/api/v1/installs/{id}/egress", Scope(InstallWrite), egress::grant_hosts),
         route(
             "PUT",
             "/api/v1/installs/{id}/settings",
@@ -313,6 +320,8 @@ fn pages() -> Vec<Route> {
         route("GET", "/admin/installs/{id}/upgrade", Page, installs::show_upgrade),
         route("POST", "/admin/installs/{id}/upgrade", Page, installs::submit_upgrade),
         route("POST", "/admin/installs/{id}/settings", Page, installs::submit_settings),
+        route("GET", "/admin/installs/{id}/egress", Page, pages::egress::show_egress),
+        route("POST", "/admin/installs/{id}/egress", Page, pages::egress::submit_egress),
         route("GET", "/admin/installs/{id}/uninstall", Page, installs::confirm_uninstall),
         route("POST", "/admin/installs/{id}/uninstall", Page, installs::submit_uninstall),
         route("GET", "/admin/open/{id}", Page, open::show_open),

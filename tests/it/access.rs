@@ -303,6 +303,8 @@ fn the_route_table_is_this() {
     POST   /api/v1/installs/{id}/enable                  Scope(InstallWrite)
     POST   /api/v1/installs/{id}/disable                 Scope(InstallWrite)
     PUT    /api/v1/installs/{id}/version                 Scope(InstallWrite)
+    GET    /api/v1/installs/{id}/egress                  Scope(InstallRead)
+    PUT    /api/v1/installs/{id}/egress                  Scope(InstallWrite)
     PUT    /api/v1/installs/{id}/settings                Scope(InstallWrite)
     GET    /api/v1/limits                                Scope(BundlePublish)
     OPTIONS /api/v1/uploads                               Scope(BundlePublish)
@@ -380,6 +382,8 @@ fn the_route_table_is_this() {
     GET    /admin/installs/{id}/upgrade                  Page
     POST   /admin/installs/{id}/upgrade                  Page
     POST   /admin/installs/{id}/settings                 Page
+    GET    /admin/installs/{id}/egress                   Page
+    POST   /admin/installs/{id}/egress                   Page
     GET    /admin/installs/{id}/uninstall                Page
     POST   /admin/installs/{id}/uninstall                Page
     GET    /admin/open/{id}                              Page

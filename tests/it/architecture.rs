@@ -19,7 +19,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("registry", &["fail_point", "model"]),
     ("state", &["fail_point", "model", "config"]),
     ("store", &["fail_point", "model", "config", "bundle", "trust"]),
-    ("runner", &["allocator", "memory_file", "model", "config", "state"]),
+    ("egress", &["model", "config"]),
+    ("runner", &["allocator", "memory_file", "model", "config", "state", "egress"]),
     (
         "app",
         &[
@@ -33,6 +34,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "registry",
             "state",
             "store",
+            "egress",
             "runner",
         ],
     ),
@@ -48,6 +50,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "registry",
             "state",
             "store",
+            "egress",
             "runner",
             "app",
         ],
@@ -64,6 +67,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "registry",
             "state",
             "store",
+            "egress",
             "runner",
             "app",
             "web",

@@ -496,7 +496,6 @@ fn settings_without_effect_say_so_at_start() {
 
     insta::assert_snapshot!(notices, @r##"
     EXT_EGRESS_ALLOWLIST is read as egress.allowlist = ["https://example.com", "http://example.com", "https://*.example.com", "http://*.example.com"]
-    egress.allowlist is read, but has no effect yet: every outgoing request of an extension is refused
     runner.base_url has no effect: extensions run inside this process
     signing.policy = "allow-unsigned": anybody who may publish can publish unsigned bundles; this is for development
     "##);

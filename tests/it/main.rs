@@ -14,6 +14,7 @@ mod config;
 #[cfg(feature = "fail-points")]
 mod crash_loop;
 mod downloads;
+mod egress;
 mod examples;
 mod ext_ui;
 mod failures;

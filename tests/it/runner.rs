@@ -118,6 +118,7 @@ fn get(world: TargetWorld, path: &str) -> Invocation {
             body: RequestBody::Whole(Bytes::new()),
         },
         grants: Arc::new(Capability::DEFAULTS.into_iter().collect()),
+        allowance: Arc::default(),
         user: None,
         deadline: PATIENT,
         stream: StreamLimits { total: PATIENT, idle: PATIENT },

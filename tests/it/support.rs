@@ -8,6 +8,7 @@ pub(crate) mod fault_proxy;
 pub(crate) mod garage;
 pub(crate) mod guests;
 pub(crate) mod hostile;
+pub(crate) mod internet;
 pub(crate) mod random;
 pub(crate) mod raw_tar;
 pub(crate) mod real_server;

@@ -34,6 +34,7 @@ fn install() -> Install {
         content_hash: ContentHash::of(b"a"),
         enabled: true,
         grants: BTreeSet::new(),
+        egress: Vec::new(),
         settings: serde_json::Map::new(),
         previous: None,
         installed_at: now,

@@ -1,50 +1,10 @@
-//! Entries of the list, both forms of it.
+//! The older list, and networks that are let in.
 
 use super::*;
 
 #[test]
-fn an_entry_says_scheme_host_and_port() {
-    let written = [
-        ("example.com", "https://example.com"),
-        ("http://Example.com:8080", "http://example.com:8080"),
-        ("*.example.com", "https://*.example.com"),
-        ("192.0.2.1:8443", "https://192.0.2.1:8443"),
-        ("https://[2001:db8::1]:8443", "https://[2001:db8::1]:8443"),
-        ("[2001:db8::1]", "https://[2001:db8::1]"),
-    ];
-    for (text, read) in written {
-        assert_eq!(text.parse::<EgressRule>().unwrap().to_string(), read);
-    }
-}
-
-#[test]
-fn an_entry_that_allows_too_much_or_says_nothing_is_refused() {
-    use InvalidEgressRule::{Everything, Malformed, ShortSuffix};
-    let refused = [
-        ("*", Everything),
-        ("https://*:443", Everything),
-        ("*.com", ShortSuffix),
-        ("*.*.example.com", Malformed),
-        ("ftp://example.com", Malformed),
-        ("example.com/path", Malformed),
-        ("user@example.com", Malformed),
-        ("example.com:0", Malformed),
-        ("example.com:99999", Malformed),
-        ("example.com:", Malformed),
-        ("127.1", Malformed),
-        ("0x7f000001", Malformed),
-        ("2001:db8::1", Malformed),
-        ("example..com", Malformed),
-        ("", Malformed),
-    ];
-    for (text, error) in refused {
-        assert_eq!(text.parse::<EgressRule>(), Err(error), "{text}");
-    }
-}
-
-#[test]
 fn the_older_list_means_each_name_with_its_sub_domains_on_both_ports() {
-    let rules = EgressRule::translate("Example.com, 192.0.2.1,,localhost").unwrap();
+    let rules = translate("Example.com, 192.0.2.1,,localhost").unwrap();
 
     let written: Vec<_> = rules.iter().map(ToString::to_string).collect();
     assert_eq!(
@@ -60,6 +20,40 @@ fn the_older_list_means_each_name_with_its_sub_domains_on_both_ports() {
             "http://localhost",
         ]
     );
-    assert_eq!(EgressRule::translate(""), Ok(Vec::new()));
-    assert!(EgressRule::translate("example.com:8443").is_err());
+    assert_eq!(translate(""), Ok(Vec::new()));
+    assert!(translate("example.com:8443").is_err());
+}
+
+#[test]
+fn a_private_network_names_one_port_and_never_this_machine() {
+    use InvalidPrivateNetwork::{Malformed, OwnMachine};
+    for (text, written) in [
+        ("10.1.2.3/32:443", "10.1.2.3:443"),
+        ("10.0.0.0/8:8080", "10.0.0.0/8:8080"),
+        ("[fd00::]/8:443", "[fd00::]/8:443"),
+        ("[fd00::1]:443", "[fd00::1]:443"),
+    ] {
+        let entry: PrivateNetwork = text.parse().unwrap();
+        assert_eq!(entry.to_string(), written);
+        assert_eq!(written.parse(), Ok(entry));
+    }
+    for (text, error) in [
+        ("10.1.2.3", Malformed),
+        ("10.1.2.3:0", Malformed),
+        ("10.1.2.3:99999", Malformed),
+        ("fd00::1:443", Malformed),
+        ("db.internal:443", Malformed),
+        ("127.0.0.1:443", OwnMachine),
+        ("127.0.0.0/8:443", OwnMachine),
+        ("169.254.169.254:80", OwnMachine),
+        ("[::1]:443", OwnMachine),
+        ("[fe80::]/10:443", OwnMachine),
+        ("[::ffff:127.0.0.1]:443", OwnMachine),
+    ] {
+        assert_eq!(text.parse::<PrivateNetwork>(), Err(error), "{text}");
+    }
+    let entry: PrivateNetwork = "10.0.0.0/8:443".parse().unwrap();
+    assert!(entry.allows("10.255.0.1".parse().unwrap(), 443));
+    assert!(!entry.allows("10.255.0.1".parse().unwrap(), 80));
+    assert!(!entry.allows("11.0.0.1".parse().unwrap(), 443));
 }

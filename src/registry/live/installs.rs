@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{
-    Capability, ContentHash, ExtensionName, ExtensionVersion, Install, InstallId, InstallLabels,
-    Manifest, PreviousVersion, TenantId,
+    Allowance, Capability, ContentHash, ExtensionName, ExtensionVersion, Install, InstallId,
+    InstallLabels, Manifest, PreviousVersion, TenantId,
 };
 use crate::registry::{LastUse, Live, ReadTables, RegistryError, uses, versions};
 
@@ -18,6 +18,8 @@ pub struct LiveInstall {
     pub version: Arc<ExtensionVersion>,
     /// [`Install::effective_grants`], made once and shared with every execution.
     pub grants: Arc<BTreeSet<Capability>>,
+    /// What it may call; made once and shared with every execution.
+    pub allowance: Arc<Allowance>,
     /// Made once and shared with every execution.
     pub labels: Arc<InstallLabels>,
     /// The version of [`Install::previous`].
@@ -86,11 +88,12 @@ impl Live {
         };
         let grants = Arc::new(install.effective_grants());
         let labels = Arc::new(InstallLabels::new(&install));
+        let allowance = Arc::new(install.allowance(&version.manifest));
         let last_use = match self.install_by_id(&install.id) {
             Some(known) => Arc::clone(&known.last_use),
             None => Arc::new(LastUse::of(uses::get(txn, &install.id)?)),
         };
-        Ok(LiveInstall { install, version, grants, labels, previous, last_use })
+        Ok(LiveInstall { install, version, grants, allowance, labels, previous, last_use })
     }
 }
 

@@ -6,21 +6,15 @@ use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::{Request, Response};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{
-    Error as HttpError, RequestOptions, WasiBody, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
-};
+use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use super::Host;
 use super::guest_log::{GuestLog, Level, MAX_LINE_BYTES, Source};
 use crate::runner::limits;
-
-/// Bytes of a response body in one piece.
-const BODY_CHUNK_BYTES: usize = 64 * 1024;
 
 impl WasiView for Host {
     fn ctx(&mut self) -> WasiCtxView<'_> {
@@ -41,28 +35,6 @@ impl WasiView for Host {
 impl WasiHttpView for Host {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         WasiHttpCtxView { hooks: &mut self.outgoing, table: &mut self.table, ctx: &mut self.http }
-    }
-}
-
-/// Refuses every outgoing request. The crate's own sender dials any address;
-/// it is not even compiled in.
-pub(super) struct NoOutgoing;
-
-type Sent = Result<(), HttpError>;
-type Sending = Box<dyn Future<Output = Sent> + Send>;
-
-impl WasiHttpHooks for NoOutgoing {
-    fn send_request(
-        &mut self,
-        _request: Request<WasiBody>,
-        _options: Option<RequestOptions>,
-        _sent: Sending,
-    ) -> Box<dyn Future<Output = Result<(Response<WasiBody>, Sending), HttpError>> + Send> {
-        Box::new(async { Err(HttpError::HttpRequestDenied) })
-    }
-
-    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
-        BODY_CHUNK_BYTES
     }
 }
 

@@ -41,6 +41,6 @@ pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     cli::terminal_stdout::add_to_linker::<Host, WasiCli>(linker, Host::cli)?;
     cli::terminal_stderr::add_to_linker::<Host, WasiCli>(linker, Host::cli)?;
 
-    // The outgoing half is linked and refused: see `NoOutgoing`.
+    // Its outgoing half goes through `Outgoing`.
     add_only_http_to_linker_async(linker)
 }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::app::App;
 use crate::app::install::{InstallRequest, Installed};
 use crate::app::upgrade::UpgradeRequest;
-use crate::model::{Capability, ExtensionName, Failing, Install, InstallId, Principal};
+use crate::model::{Capability, EgressRule, ExtensionName, Failing, Install, InstallId, Principal};
 use crate::registry::LiveInstall;
 use crate::web::error::ApiError;
 use crate::web::extract::{JsonBody, Path, Query};
@@ -27,6 +27,8 @@ pub(crate) struct CreateInstallRequest {
     version: Option<Version>,
     #[serde(default)]
     grants: BTreeSet<Capability>,
+    /// Absent: the hosts that the manifest names, if `cap:http.fetch` is granted.
+    egress: Option<Vec<EgressRule>>,
 }
 
 /// The body of `PUT /api/v1/installs/{id}/version`.
@@ -90,8 +92,8 @@ pub(crate) async fn create_install(
     principal: Principal,
     JsonBody(body): JsonBody<CreateInstallRequest>,
 ) -> Result<(StatusCode, Json<Install>), ApiError> {
-    let CreateInstallRequest { name, version, grants } = body;
-    let request = InstallRequest { name, version, grants, enabled: false };
+    let CreateInstallRequest { name, version, grants, egress } = body;
+    let request = InstallRequest { name, version, grants, egress, enabled: false };
     Ok(match app.install(&principal, request).await? {
         Installed::Created(install) => (StatusCode::CREATED, Json(install)),
         Installed::Unchanged(install) => (StatusCode::OK, Json(install)),

@@ -82,6 +82,14 @@ impl From<InstallError> for ApiError {
                 Self::client(UNPROCESSABLE, "grant_not_requested", detail)
                     .hint("grant only what the manifest lists under `capabilities`")
             }
+            InstallError::HostNotRequested(_) => {
+                Self::client(UNPROCESSABLE, "host_not_requested", detail)
+                    .hint("grant only what the manifest lists under `egress`")
+            }
+            InstallError::TooManyHosts { .. } => {
+                Self::client(UNPROCESSABLE, "too_many_hosts", detail)
+                    .hint("name a domain with its sub-domains once, as `*.example.com`")
+            }
             InstallError::GrantsGrow(grown) => Self::client(
                 StatusCode::CONFLICT,
                 "grants_grow",

@@ -37,7 +37,7 @@ pub struct ExtensionHead {
     pub install: Option<InstallId>,
     /// Whether it has a page to open.
     pub has_page: bool,
-    /// `overview`, `versions`, `settings` or `files`.
+    /// `overview`, `versions`, `settings`, `egress` or `files`.
     pub tab: &'static str,
 }
 

@@ -54,7 +54,7 @@ pub(in crate::web) async fn submit_install(
 ) -> Answer {
     let InstallFields { name, version, grant, enable } = form;
     let version = Some(version);
-    let request = InstallRequest { name, version, grants: grant, enabled: false };
+    let request = InstallRequest { name, version, grants: grant, egress: None, enabled: false };
     let installed = app.install(&who.principal, request).await?;
     let (Installed::Created(install) | Installed::Unchanged(install)) = installed;
     let mut done = "installed";

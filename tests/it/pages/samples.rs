@@ -6,12 +6,12 @@ use plugboard::model::{
     AttachmentKind, ExtensionVersion, Install, PreviousVersion, Tombstone, UploadId, Yank,
 };
 use plugboard::web::pages::{
-    AttachedText, AttachmentsPage, ByteSize, CheckMark, CheckRow, Chrome, ConfirmPage,
+    AttachedText, AttachmentsPage, ByteSize, CheckMark, CheckRow, Chrome, ConfirmPage, EgressPage,
     ExtensionHead, ExtensionPage, ExtensionRow, ExtensionsPage, FailurePage, FilesPage, FormErrors,
     FrameAddress, InstallForm, KeptUpload, Moment, NextStep, Notice, OpenPage, Outcome,
-    OutcomePage, QuarantinedRow, Remedy, RemovedRow, SettingsForm, SettingsPage, SetupPage,
-    SignInPage, SignatureLine, Status, StepUpPage, StoragePage, Tone, UpgradePage, UploadLimits,
-    UploadPage, VersionRow, VersionsPage,
+    OutcomePage, QuarantinedRow, RefusedRow, Remedy, RemovedRow, SettingsForm, SettingsPage,
+    SetupPage, SignInPage, SignatureLine, Status, StepUpPage, StoragePage, Tone, UpgradePage,
+    UploadLimits, UploadPage, VersionRow, VersionsPage,
 };
 use serde_json::json;
 
@@ -32,6 +32,7 @@ pub(super) fn samples() -> Vec<Sample> {
     all.extend(uploads());
     all.extend(details());
     all.extend(settings());
+    all.extend(hosts());
     all.extend(questions());
     all.extend(storage());
     all
@@ -441,6 +442,39 @@ fn settings() -> Vec<Sample> {
         sample("settings", "whole", &page(Some(&installed), Some(whole), FormErrors::none())),
         sample("settings", "nothing", &page(Some(&installed), None, FormErrors::none())),
         sample("settings", "free", &page(None, None, FormErrors::none())),
+    ]
+}
+
+fn hosts() -> Vec<Sample> {
+    let (version, installed) = (version("1.4.0", ASKED), install(true));
+    let page = |requested: Option<&[&str]>, refused, errors| EgressPage {
+        chrome: chrome("extensions"),
+        head: ExtensionHead::new(&version, Some(&installed), Status::Enabled, "egress"),
+        install: installed.id,
+        is_granted: requested.is_some(),
+        requested: requested.map(|hosts| hosts.iter().map(ToString::to_string).collect()),
+        unlisted: vec!["https://*.example.net".to_owned()],
+        hosts: format!("https://api.example.com\n{HOSTILE}"),
+        refused,
+        errors,
+    };
+    let row = |missing: &str, can_be_granted| RefusedRow {
+        entry: "https://api.example.com:8443".to_owned(),
+        count: 12,
+        last: Moment::new(now(), now()),
+        missing: missing.to_owned(),
+        can_be_granted,
+    };
+    let refused = vec![
+        row("the hosts granted to the install", true),
+        row("the appliance's `egress.allowlist`, the manifest's `egress`", false),
+    ];
+    let wrong = FormErrors::one("hosts", format!("“{HOSTILE}” is no host"));
+    let asked: &[&str] = &["https://api.example.com", "https://*.example.net"];
+    vec![
+        sample("egress", "refused", &page(Some(asked), refused, FormErrors::none())),
+        sample("egress", "errors", &page(Some(asked), Vec::new(), wrong)),
+        sample("egress", "nothing", &page(None, Vec::new(), FormErrors::none())),
     ]
 }
 

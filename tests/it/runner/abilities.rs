@@ -7,7 +7,7 @@ use super::*;
 const ANSWERS: [(&str, [u8; 2], [u8; 2]); 21] = [
     ("secrets.get", [1, 1], [1, 0]),
     ("secrets.list-keys", [0, 0], [0, 0]),
-    ("http.fetch", [1, 1], [1, 1]),
+    ("http.fetch", [1, 1], [1, 0]),
     ("storage.get", [1, 2], [1, 2]),
     ("storage.put", [1, 2], [1, 2]),
     ("storage.delete", [1, 2], [1, 2]),

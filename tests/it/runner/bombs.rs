@@ -9,7 +9,7 @@ fn with_limits(cpu_s: u64, mebibytes: u64) -> Runner {
     let config =
         RunnerConfig { compile_cpu_s: cpu_s, compile_memory_bytes: mebibytes << 20, ..small() };
     let compiler = Some(env!("CARGO_BIN_EXE_plugboard").into());
-    Runner::new(&config, RunnerParts { compiler, folder: None, state: None }).unwrap()
+    Runner::new(&config, RunnerParts { compiler, ..RunnerParts::default() }).unwrap()
 }
 
 async fn prepare(runner: &Runner, guest: Bytes) -> Result<(), PrepareError> {

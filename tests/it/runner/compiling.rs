@@ -18,7 +18,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_plugboard");
 const GUEST: TargetWorld = TargetWorld::Extension;
 
 fn with_compiler(program: PathBuf) -> Runner {
-    let parts = RunnerParts { compiler: Some(program), folder: None, state: None };
+    let parts = RunnerParts { compiler: Some(program), ..RunnerParts::default() };
     Runner::new(&small(), parts).unwrap()
 }
 
@@ -126,7 +126,7 @@ async fn a_compiler_that_says_it_is_done_and_stays_is_ended_in_time() {
     fs::write(&program, "#!/bin/sh\nexec 0<&- 1>&- 2>&-; while :; do :; done\n").unwrap();
     fs::set_permissions(&program, Permissions::from_mode(0o700)).unwrap();
     let runner =
-        Runner::new(&config, RunnerParts { compiler: Some(program), folder: None, state: None });
+        Runner::new(&config, RunnerParts { compiler: Some(program), ..RunnerParts::default() });
 
     let error = runner.unwrap().prepare(hash(), GUEST, guests::extension("answers")).await;
 

@@ -33,7 +33,7 @@ impl Folder {
     fn runner_with(&self, key: [u8; 32]) -> Runner {
         let path = self.0.path().to_owned();
         let folder = Some(CompiledFolder { path, key, max_bytes: u64::MAX });
-        Runner::new(&small(), RunnerParts { folder, compiler: None, state: None }).unwrap()
+        Runner::new(&small(), RunnerParts { folder, ..RunnerParts::default() }).unwrap()
     }
 
     fn files(&self) -> Vec<PathBuf> {

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use plugboard::app::App;
 use plugboard::app::assets::Pages;
 use plugboard::app::compile::{Waiting, runner_parts};
+use plugboard::app::egress;
 use plugboard::app::master_key::MasterKey;
 use plugboard::app::origins::Origins;
 use plugboard::app::rate_limits::RateLimits;
@@ -24,6 +25,7 @@ use plugboard::app::uploads::{InFlight, UploadAddresses};
 use plugboard::app::usage::Usages;
 use plugboard::bundle::{self, BundleLimits};
 use plugboard::config::{Config, SigningPolicy, StoreConfig};
+use plugboard::egress::{Egress, EgressParts};
 use plugboard::model::{
     Clock, ContentHash, Manifest, NameGlob, Operator, OperatorName, Principal, ReadManifest, Scope,
     Stars, TenantId,
@@ -43,6 +45,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use super::bundle_builder::BundleBuilder;
+use super::internet::Internet;
 use super::s3_server::S3Server;
 
 /// The origin requests are sent to.
@@ -62,6 +65,7 @@ static PASSWORD_HASH: LazyLock<String> = LazyLock::new(|| {
 pub(crate) struct TestApp {
     pub(crate) app: Arc<App>,
     pub(crate) clock: Arc<FixedClock>,
+    pub(crate) internet: Arc<Internet>,
     key: GeneratedKey,
     token: String,
     _folder: TempDir,
@@ -213,17 +217,29 @@ impl TestApp {
         let program = PathBuf::from(env!("CARGO_BIN_EXE_plugboard"));
         let parts = runner_parts(&config.runner, folder.path(), &master_key, program);
         let state = State::in_memory(&config.state, clock.clone()).unwrap();
-        let parts = RunnerParts { state: Some(state.clone()), ..parts };
+        let registry = Registry::in_memory(now).unwrap();
+        let clock_of_app: Arc<dyn Clock> = clock.clone();
+        let (internet, refused_calls) = (Arc::<Internet>::default(), Arc::default());
+        let egress = EgressParts {
+            resolver: internet.clone(),
+            clock: clock.clone(),
+            own_hosts: Vec::new(),
+            stand_ins: Internet::stand_ins(),
+            observer: egress::observer(&refused_calls, &registry, &clock_of_app),
+        };
+        let egress = Egress::new(&config.egress, egress).unwrap();
+        let parts = RunnerParts { state: Some(state.clone()), egress: Some(egress), ..parts };
         let metrics = Arc::new(Metrics::new(now));
         let app = App {
             usages: Usages::new(&config.runner, clock.clone(), Arc::clone(&metrics)),
             data_dir: folder.path().to_owned(),
             clock: clock.clone(),
-            registry: Registry::in_memory(now).unwrap(),
+            registry,
             state,
             bundles: open_store(&config.store, folder.path()).unwrap(),
             pages: Pages::new(&config.ext_ui),
             runner: Arc::new(Runner::new(&config.runner, parts).unwrap()),
+            refused_calls,
             trust: Arc::new(match config.signing.trust_bundle.as_str() {
                 "" => TrustBundle::none(),
                 setting => TrustBundle::load(setting, now),
@@ -240,7 +256,7 @@ impl TestApp {
             config: Arc::new(config),
         };
         let key = keys::generate().unwrap();
-        Self { app: Arc::new(app), clock, key, token: String::new(), _folder: folder }
+        Self { app: Arc::new(app), clock, internet, key, token: String::new(), _folder: folder }
     }
 
     /// What the test's token says of itself in a request head.

@@ -1,0 +1,257 @@
+//! What installs may call, what they tried to, and who changed it.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::runtime::Handle;
+
+use super::App;
+use super::install::InstallError;
+use crate::config::{Config, EgressConfig};
+use crate::egress::{Egress, EgressParts, EgressUnusable, Ended, List, Observer, SystemResolver};
+use crate::model::{
+    Actor, Allowance, AuditAction, AuditEvent, Capability, Clock, EgressRule, Install, InstallId,
+    Manifest, Principal, ScopeKind,
+};
+use crate::registry::{Registry, audit};
+
+/// Hosts that one install is granted.
+pub const MAX_HOSTS: usize = 100;
+/// Refused destinations that are remembered of one install: the last ones.
+const REMEMBERED: usize = 20;
+/// Installs of which any are remembered.
+const REMEMBERED_INSTALLS: usize = 1_000;
+/// How long a refused destination is in the audit record before it is written again.
+const SAID_FOR: SignedDuration = SignedDuration::from_hours(1);
+
+/// A destination that an install was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedDestination {
+    /// The entry that allows exactly this: `https://api.example.com`.
+    pub entry: String,
+    /// Where it is missing; none: its addresses are not public.
+    pub missing: Vec<List>,
+    pub count: u64,
+    pub last_at: Timestamp,
+    said_at: Timestamp,
+}
+
+/// What an install may call, and what it was refused.
+#[derive(Clone, Debug)]
+pub struct EgressReport {
+    /// Whether it may call anything: `cap:http.fetch` is granted.
+    pub is_granted: bool,
+    pub allowance: Arc<Allowance>,
+    /// Of each granted entry, whether the appliance allows it, too.
+    pub granted: Vec<(EgressRule, bool)>,
+    /// Since the appliance started, the last first.
+    pub refused: Vec<RefusedDestination>,
+}
+
+/// Destinations that were refused since the start: for whoever is to allow them.
+#[derive(Debug, Default)]
+pub struct RefusedCalls(Mutex<HashMap<InstallId, VecDeque<RefusedDestination>>>);
+
+/// The way out of an appliance.
+pub fn open(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    observer: Observer,
+) -> Result<Egress, EgressUnusable> {
+    let parts = EgressParts {
+        resolver: Arc::new(SystemResolver::default()),
+        clock: Arc::clone(clock),
+        own_hosts: own_hosts(config),
+        stand_ins: Vec::new(),
+        observer,
+    };
+    Egress::new(&config.egress, parts)
+}
+
+/// The servers that the appliance uses itself: it has keys for them.
+fn own_hosts(config: &Config) -> Vec<String> {
+    let endpoint = config.store.s3_location().map(|location| location.endpoint);
+    let host = endpoint.and_then(|endpoint| {
+        let (_, authority) = endpoint.split_once("://")?;
+        let rule: EgressRule = authority.trim_end_matches('/').parse().ok()?;
+        Some(rule.host.to_string())
+    });
+    host.into_iter().collect()
+}
+
+/// Writes down how calls end: each in the log, and what was refused where an operator looks.
+pub fn observer(
+    refused: &Arc<RefusedCalls>,
+    registry: &Registry,
+    clock: &Arc<dyn Clock>,
+) -> Observer {
+    let (refused, registry, clock) = (Arc::clone(refused), registry.clone(), Arc::clone(clock));
+    // Calls end on threads of guests, too, whose runtime is only for their timers.
+    let runtime = Handle::current();
+    Arc::new(move |ended: &Ended<'_>| {
+        log(ended);
+        if let Some(event) = refused.note(ended, clock.now()) {
+            runtime.spawn(record(registry.clone(), event));
+        }
+    })
+}
+
+/// One line for each call: where it went, and never its path or query.
+fn log(ended: &Ended<'_>) {
+    let install = &ended.caller.install;
+    let address = ended.address.map(|address| address.to_string()).unwrap_or_default();
+    let entry = ended.destination.entry();
+    let (status, duration_ms) = (ended.status.unwrap_or_default(), ended.duration.as_millis());
+    let verdict = match ended.error {
+        None => "answered",
+        Some(error) if error.refusal().is_some() => "refused",
+        Some(_) => "failed",
+    };
+    tracing::info!(
+        request.id = &*ended.caller.request_id,
+        tenant.id = install.tenant.as_str(),
+        extension.name = install.extension.as_str(),
+        install.id = install.install_text(),
+        egress.destination = entry,
+        egress.address = address,
+        egress.verdict = verdict,
+        http.status = status,
+        request_bytes = ended.sent_bytes,
+        response_bytes = ended.received_bytes,
+        duration_ms = u64::try_from(duration_ms).unwrap_or(u64::MAX),
+        "{}",
+        match ended.error {
+            None => format!("Called {entry}"),
+            Some(error) => format!("Called {entry}: {error}"),
+        }
+    );
+}
+
+async fn record(registry: Registry, event: AuditEvent) {
+    let written = registry.write(move |txn| audit::append(txn, &event)).await;
+    if let Err(error) = written {
+        tracing::warn!("A refused call is not in the audit record: {error}");
+    }
+}
+
+impl RefusedCalls {
+    /// Remembers a refused call; the event, if it was not said lately.
+    fn note(&self, ended: &Ended<'_>, now: Timestamp) -> Option<AuditEvent> {
+        let missing = ended.error?.refusal()?.to_vec();
+        let (install, entry) = (&ended.caller.install, ended.destination.entry());
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= REMEMBERED_INSTALLS && !all.contains_key(&install.install) {
+            all.clear();
+        }
+        let refused = all.entry(install.install).or_default();
+        let known = refused.iter().position(|row| row.entry == entry);
+        let known = known.and_then(|index| refused.remove(index));
+        let (count, said_at) = known.map_or((0, None), |known| (known.count, Some(known.said_at)));
+        let is_said = said_at.is_some_and(|at| now.duration_since(at) < SAID_FOR);
+        refused.push_front(RefusedDestination {
+            entry: entry.clone(),
+            missing,
+            count: count + 1,
+            last_at: now,
+            said_at: said_at.filter(|_| is_said).unwrap_or(now),
+        });
+        refused.truncate(REMEMBERED);
+        (!is_said).then(|| AuditEvent {
+            at: now,
+            actor: Actor::System,
+            action: AuditAction::EgressDenied,
+            tenant: Some(install.tenant.clone()),
+            subject: install.extension.to_string(),
+            detail: ended.error.map(ToString::to_string),
+        })
+    }
+
+    fn of(&self, install: InstallId) -> Vec<RefusedDestination> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(&install).map(|refused| refused.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    fn forget(&self, install: InstallId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&install);
+    }
+}
+
+/// The hosts of a new install: those that were named, else those that the manifest names.
+pub(super) fn granted_hosts(
+    manifest: &Manifest,
+    named: Option<Vec<EgressRule>>,
+    grants: &BTreeSet<Capability>,
+) -> Result<Vec<EgressRule>, InstallError> {
+    if let Some(named) = named {
+        return check_hosts(manifest, named);
+    }
+    let may_call = grants.contains(&Capability::HttpFetch);
+    Ok(manifest.egress_rules().filter(|_| may_call).unwrap_or_default())
+}
+
+/// As with capabilities, nothing is granted that the manifest does not ask for.
+fn check_hosts(
+    manifest: &Manifest,
+    mut hosts: Vec<EgressRule>,
+) -> Result<Vec<EgressRule>, InstallError> {
+    let mut seen = Vec::new();
+    hosts.retain(|host| {
+        let is_new = !seen.contains(host);
+        seen.push(host.clone());
+        is_new
+    });
+    if hosts.len() > MAX_HOSTS {
+        return Err(InstallError::TooManyHosts { found: hosts.len() });
+    }
+    let Some(requested) = manifest.egress_rules() else { return Ok(hosts) };
+    let unasked: Vec<_> = hosts
+        .iter()
+        .filter(|host| !requested.iter().any(|rule| rule.covers(host)))
+        .cloned()
+        .collect();
+    if unasked.is_empty() { Ok(hosts) } else { Err(InstallError::HostNotRequested(unasked)) }
+}
+
+impl App {
+    /// What an install may call, and what it was refused.
+    pub fn egress_of(
+        &self,
+        principal: &Principal,
+        id: InstallId,
+    ) -> Result<EgressReport, InstallError> {
+        let live = self.own_install(principal, ScopeKind::InstallRead, id)?;
+        let allowed = |rule: &EgressRule| is_allowed(&self.config.egress, rule);
+        Ok(EgressReport {
+            is_granted: live.grants.contains(&Capability::HttpFetch),
+            allowance: Arc::clone(&live.allowance),
+            granted: live.install.egress.iter().map(|rule| (rule.clone(), allowed(rule))).collect(),
+            refused: self.refused_calls.of(id),
+        })
+    }
+
+    /// Grants an install these hosts, and no others.
+    pub async fn grant_hosts(
+        &self,
+        principal: &Principal,
+        id: InstallId,
+        hosts: Vec<EgressRule>,
+    ) -> Result<Install, InstallError> {
+        let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
+        let hosts = check_hosts(&live.version.manifest, hosts)?;
+        let change = move |install: &mut Install| {
+            let differs = install.egress != hosts;
+            install.egress = hosts;
+            differs
+        };
+        let changed = self.change_install(principal, AuditAction::HostsGranted, id, change).await?;
+        // What was refused may be allowed now; what is not comes again.
+        self.refused_calls.forget(id);
+        Ok(changed)
+    }
+}
+
+/// Whether the appliance's own list lets all of an entry through.
+fn is_allowed(config: &EgressConfig, rule: &EgressRule) -> bool {
+    config.dangerous_allow_all || config.allowlist.iter().any(|listed| listed.covers(rule))
+}

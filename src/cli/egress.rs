@@ -1,0 +1,161 @@
+//! `plugboard egress`: what an install may call.
+
+use clap::Subcommand;
+use http::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::Context;
+use super::client::Client;
+use super::failure::{Exit, Failure};
+use super::installs;
+use super::output::table;
+use super::remote::{Offline, RemoteArgs};
+use crate::model::{EgressRule, Install};
+
+/// Shows and changes the hosts that an install may call
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "Shows and changes the hosts that an install may call. A call goes out if the \
+install is granted the host, its manifest asks for it, and the appliance's `egress.allowlist` \
+has it.
+
+Examples:
+  plugboard egress show com.example.hello
+  plugboard egress allow com.example.hello api.example.com
+  plugboard egress deny com.example.hello api.example.com"
+)]
+pub(super) struct EgressArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    Show(ShowArgs),
+    Allow(ChangeArgs),
+    Deny(ChangeArgs),
+}
+
+/// Shows the hosts that an install may call, and what it was refused
+#[derive(Debug, clap::Args)]
+#[command(long_about = "Shows the hosts that an install may call, and what it was refused since \
+the appliance started: with the entry that would allow it, and the lists that do not have it.
+
+Examples:
+  plugboard egress show com.example.hello
+  plugboard egress show com.example.hello --json")]
+struct ShowArgs {
+    /// The extension's name, or the id of its install
+    name: String,
+    #[command(flatten)]
+    remote: RemoteArgs,
+}
+
+/// Grants or takes away hosts
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "Grants an install hosts that it may call, or takes them away. An entry is \
+`[scheme://]host[:port]`: `https` and its port unless it says more; `*.example.com` is every \
+name below.
+
+Examples:
+  plugboard egress allow com.example.hello api.example.com '*.example.net'
+  plugboard egress deny com.example.hello http://old.example.com:8080"
+)]
+struct ChangeArgs {
+    /// The extension's name, or the id of its install
+    name: String,
+    /// Entries of the list
+    #[arg(required = true, value_name = "HOST")]
+    hosts: Vec<EgressRule>,
+    #[command(flatten)]
+    remote: RemoteArgs,
+}
+
+/// What an install may call, as the appliance answers.
+#[derive(Debug, Serialize, Deserialize)]
+struct Report {
+    capability_granted: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    requested: Option<Vec<EgressRule>>,
+    granted: Vec<Granted>,
+    refused: Vec<Refused>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Granted {
+    entry: EgressRule,
+    on_allowlist: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Refused {
+    entry: String,
+    missing_on: Vec<String>,
+    count: u64,
+    last_at: String,
+}
+
+/// Runs `plugboard egress`.
+pub(super) async fn run(args: EgressArgs, context: &Context) -> Result<Exit, Failure> {
+    match args.action {
+        Action::Show(args) => {
+            let client = args.remote.client(context, Offline::Refuse)?;
+            let install = installs::require(&client, &args.name).await?;
+            show(&client, &install, context).await
+        }
+        Action::Allow(args) => change(args, context, true).await,
+        Action::Deny(args) => change(args, context, false).await,
+    }
+}
+
+async fn change(args: ChangeArgs, context: &Context, allow: bool) -> Result<Exit, Failure> {
+    let client = args.remote.client(context, Offline::Refuse)?;
+    let install = installs::require(&client, &args.name).await?;
+    let mut granted = install.egress.clone();
+    granted.retain(|host| !args.hosts.contains(host));
+    if allow {
+        granted.extend(args.hosts);
+    }
+    let path = format!("/api/v1/installs/{}/egress", install.id);
+    let body = json!({ "granted": granted });
+    let install: Install = client.call(Method::PUT, &path, Some(body)).await?;
+    show(&client, &install, context).await
+}
+
+async fn show(client: &Client, install: &Install, context: &Context) -> Result<Exit, Failure> {
+    let path = format!("/api/v1/installs/{}/egress", install.id);
+    let report: Report = client.call(Method::GET, &path, None).await?;
+    context.output.result(&report, &text(install, &report))?;
+    Ok(Exit::Done)
+}
+
+fn text(install: &Install, report: &Report) -> String {
+    let name = &install.name;
+    if !report.capability_granted {
+        return format!("{name} is not granted cap:http.fetch: it calls nothing");
+    }
+    let mut parts = vec![if report.granted.is_empty() {
+        format!("{name} is granted no hosts: it calls nothing")
+    } else {
+        let row = |host: &Granted| {
+            let standing = if host.on_allowlist { "allowed" } else { "not on egress.allowlist" };
+            vec![host.entry.to_string(), standing.to_owned()]
+        };
+        table(&["HOST", "STANDING"], &report.granted.iter().map(row).collect::<Vec<_>>())
+    }];
+    if !report.refused.is_empty() {
+        let row = |refused: &Refused| {
+            let missing = if refused.missing_on.is_empty() {
+                "address not public".to_owned()
+            } else {
+                refused.missing_on.join(", ")
+            };
+            vec![refused.entry.clone(), refused.count.to_string(), missing]
+        };
+        let rows: Vec<_> = report.refused.iter().map(row).collect();
+        parts.push(table(&["REFUSED", "TIMES", "MISSING ON"], &rows));
+    }
+    parts.join("\n\n")
+}

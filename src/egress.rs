@@ -1,0 +1,215 @@
+//! The only way out for extensions: calls to servers that every list allows.
+//!
+//! A guest names a URL, and nothing else of a call is its own: the host reads the URL once
+//! ([`Destination`]), holds it against the lists ([`Ceiling`]), finds the addresses, refuses
+//! those that are not public, dials one of them, and sends over that connection one request
+//! that it wrote itself. No redirect is followed, no proxy is used, no connection is shared.
+
+mod addresses;
+mod allowance;
+mod body;
+mod destination;
+mod dial;
+mod error;
+mod exchange;
+mod fields;
+mod resolver;
+mod shares;
+
+pub use allowance::{Denial, List};
+pub use body::{OutgoingBody, ReceivedBody};
+pub use destination::{Destination, InvalidDestination};
+pub use error::EgressError;
+pub use resolver::{Resolve, SystemResolver};
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, HeaderValue, Method, Response};
+use http_body::Body;
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+
+use self::allowance::Ceiling;
+use self::dial::Dialer;
+use self::exchange::Exchange;
+use self::shares::Shares;
+use crate::config::{EgressConfig, Network};
+use crate::model::{Allowance, Clock, InstallLabels};
+
+/// Calls servers for guests. One per process; cloning it is cheap.
+#[derive(Clone)]
+pub struct Egress(Arc<Inner>);
+
+struct Inner {
+    calls_per_execution: u32,
+    ceiling: Ceiling,
+    dialer: Dialer,
+    shares: Shares,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+    observer: Observer,
+    /// Where calls run: not on the threads of guests, which are not for sockets.
+    runtime: Handle,
+}
+
+/// What one call may take.
+#[derive(Clone, Copy)]
+struct Limits {
+    total: Duration,
+    request_bytes: u64,
+    response_bytes: u64,
+}
+
+/// What calls have beside the settings.
+pub struct EgressParts {
+    pub resolver: Arc<dyn Resolve>,
+    pub clock: Arc<dyn Clock>,
+    /// Names and addresses of servers that the appliance uses itself: they are not called.
+    pub own_hosts: Vec<String>,
+    /// Networks of this machine that stand in for the internet. Only tests have any, and no
+    /// setting reaches it.
+    pub stand_ins: Vec<Network>,
+    pub observer: Observer,
+}
+
+/// Is told of every call once it has ended, whichever way.
+pub type Observer = Arc<dyn Fn(&Ended<'_>) + Send + Sync>;
+
+/// How a call ended.
+pub struct Ended<'a> {
+    pub caller: &'a Caller,
+    /// `scheme://host:port`, and nothing of the path or the query.
+    pub destination: &'a Destination,
+    /// The address that was dialled.
+    pub address: Option<SocketAddr>,
+    pub status: Option<u16>,
+    pub sent_bytes: u64,
+    pub received_bytes: u64,
+    pub duration: Duration,
+    pub error: Option<&'a EgressError>,
+}
+
+/// Who calls, and what it may call.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub request_id: Arc<str>,
+    pub install: Arc<InstallLabels>,
+    pub allowance: Arc<Allowance>,
+}
+
+/// One call.
+pub struct Call {
+    pub to: Destination,
+    pub method: Method,
+    pub headers: HeaderMap,
+    pub body: OutgoingBody,
+    /// Wall time until the response begins, if the guest wants it to be less than the host does.
+    pub patience: Option<Duration>,
+}
+
+/// The way out cannot be used as it is set.
+#[derive(Debug, thiserror::Error)]
+pub enum EgressUnusable {
+    #[error("egress.ca_file: {0}")]
+    CaFile(String),
+    #[error("no TLS: {0}")]
+    Tls(rustls::Error),
+}
+
+impl Egress {
+    /// Must be called where a runtime is: calls run there.
+    pub fn new(config: &EgressConfig, parts: EgressParts) -> Result<Self, EgressUnusable> {
+        let ceiling = if config.dangerous_allow_all {
+            Ceiling::Everything
+        } else {
+            Ceiling::Listed(config.allowlist.clone())
+        };
+        Ok(Self(Arc::new(Inner {
+            calls_per_execution: config.calls_per_execution,
+            ceiling,
+            shares: Shares::new(config),
+            limits: Limits {
+                total: Duration::from_millis(config.timeout_ms),
+                request_bytes: config.max_request_bytes,
+                response_bytes: config.max_response_bytes,
+            },
+            clock: Arc::clone(&parts.clock),
+            observer: Arc::clone(&parts.observer),
+            runtime: Handle::current(),
+            dialer: Dialer::new(config, parts)?,
+        })))
+    }
+
+    /// Sends one request and gives the response as soon as it begins. The time of the call
+    /// goes on until its body has ended or is dropped.
+    ///
+    /// Dropping the future ends the call.
+    pub async fn call(
+        &self,
+        caller: Caller,
+        call: Call,
+    ) -> Result<Response<ReceivedBody>, EgressError> {
+        let inner = Arc::clone(&self.0);
+        let calling = self.0.runtime.spawn(async move { inner.run(caller, call).await });
+        AbortOnDropHandle::new(calling).await.map_err(|_| EgressError::Stopped)?
+    }
+
+    /// Calls that one execution may make.
+    pub fn calls_per_execution(&self) -> u32 {
+        self.0.calls_per_execution
+    }
+
+    /// Which lists a destination is missing on.
+    pub fn check(&self, allowance: &Allowance, to: &Destination) -> Result<(), Denial> {
+        self.0.ceiling.check(allowance, to)
+    }
+}
+
+impl Inner {
+    async fn run(
+        self: Arc<Self>,
+        caller: Caller,
+        call: Call,
+    ) -> Result<Response<ReceivedBody>, EgressError> {
+        let exchange = Exchange::new(caller, call.to.clone(), self.limits, &self.observer);
+        let until = Instant::now() + self.limits.total;
+        let until_head =
+            call.patience.map_or(until, |patience| until.min(Instant::now() + patience));
+        let begun = tokio::time::timeout_at(until_head, self.begin(&exchange, call, until));
+        let begun = begun.await.unwrap_or_else(|_elapsed| {
+            Err(EgressError::Timeout(until_head - (until - self.limits.total)))
+        });
+        begun.inspect_err(|error| exchange.end(Some(error)))
+    }
+
+    /// From the lists to the head of the response.
+    async fn begin(
+        &self,
+        exchange: &Arc<Exchange>,
+        call: Call,
+        until: Instant,
+    ) -> Result<Response<ReceivedBody>, EgressError> {
+        let Call { to, method, mut headers, body, .. } = call;
+        if !fields::is_sent(&method) {
+            return Err(EgressError::Method(method.to_string()));
+        }
+        let allowance = &exchange.caller().allowance;
+        self.ceiling.check(allowance, &to).map_err(EgressError::Denied)?;
+        if !fields::clean_request(&mut headers, &to.authority()) {
+            return Err(EgressError::Fields);
+        }
+        // A server may refuse a request whose method has a body and which does not say how long.
+        if fields::has_body(&method) && body.size_hint().exact() == Some(0) {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        let place = self.shares.enter(exchange.caller().install.install, self.clock.now())?;
+        exchange.hold(place);
+        let (connection, address) = self.dialer.dial(&to).await?;
+        exchange.note_address(address);
+        exchange::send(exchange, connection, (method, &to, headers), body, until).await
+    }
+}

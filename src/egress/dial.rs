@@ -1,0 +1,218 @@
+//! From a destination to a connection: the only place that dials for guests.
+//!
+//! A name is asked for once. All of its addresses must be good, not only the one that is
+//! dialled: a name with a good and a bad one waits for the moment when the good one fails.
+//! What is dialled is an address, never the name again.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
+
+use super::addresses::{AddressRules, of_interfaces};
+use super::destination::Destination;
+use super::error::EgressError;
+use super::resolver::Resolve;
+use super::{EgressParts, EgressUnusable};
+use crate::config::EgressConfig;
+use crate::model::{EgressHost, Scheme};
+
+/// Addresses of one name that are tried.
+const TRIED: usize = 4;
+/// How long the addresses of what the appliance uses itself are taken for known.
+const OWN_NAMES_KNOWN: Duration = Duration::from_mins(1);
+
+/// A connection that is ready for a request.
+pub(super) type Connection = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+
+pub(super) struct Dialer {
+    resolver: Arc<dyn Resolve>,
+    rules: AddressRules,
+    tls: TlsConnector,
+    resolve_limit: Duration,
+    connect_limit: Duration,
+    own_names: Vec<String>,
+    own_addresses: Mutex<Option<(Instant, Vec<IpAddr>)>>,
+}
+
+impl Dialer {
+    pub(super) fn new(config: &EgressConfig, parts: EgressParts) -> Result<Self, EgressUnusable> {
+        let mut tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(EgressUnusable::Tls)?
+            .with_root_certificates(roots(&config.ca_file)?)
+            .with_no_client_auth();
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self {
+            resolver: parts.resolver,
+            rules: AddressRules::new(&config.allow_private, &parts.stand_ins),
+            tls: TlsConnector::from(Arc::new(tls)),
+            resolve_limit: Duration::from_millis(config.resolve_timeout_ms),
+            connect_limit: Duration::from_millis(config.connect_timeout_ms),
+            own_names: parts.own_hosts,
+            own_addresses: Mutex::new(None),
+        })
+    }
+
+    /// Connects to a destination that the lists allow.
+    pub(super) async fn dial(
+        &self,
+        to: &Destination,
+    ) -> Result<(Connection, SocketAddr), EgressError> {
+        let addresses = self.good_addresses(to).await?;
+        let until = Instant::now() + self.connect_limit;
+        let (tcp, address) = self.connect(to, &addresses, until).await?;
+        tcp.set_nodelay(true).ok();
+        let stream = match to.scheme() {
+            Scheme::Http => Either::Left(tcp),
+            Scheme::Https => Either::Right(Box::new(self.encrypt(to, tcp, until).await?)),
+        };
+        Ok((stream, address))
+    }
+
+    /// The addresses of a destination, if every one of them may be dialled.
+    async fn good_addresses(&self, to: &Destination) -> Result<Vec<SocketAddr>, EgressError> {
+        let found = match to.host() {
+            EgressHost::Address(address) => vec![*address],
+            EgressHost::Exact(name) => self.resolve(name).await?,
+            EgressHost::Below(name) => return Err(EgressError::NoAddress(name.clone())),
+        };
+        let own = self.own_addresses().await;
+        let addresses: Vec<_> =
+            found.into_iter().map(|address| SocketAddr::new(address, to.port())).collect();
+        if addresses.is_empty() {
+            return Err(EgressError::NoAddress(to.host().to_string()));
+        }
+        match addresses.iter().find(|address| !self.rules.allow(**address, &own)) {
+            Some(bad) => {
+                Err(EgressError::Address { host: to.host().to_string(), address: bad.ip() })
+            }
+            None => Ok(addresses),
+        }
+    }
+
+    async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, EgressError> {
+        let (limit, host) = (self.resolve_limit, || name.to_owned());
+        match timeout(limit, self.resolver.resolve(name)).await {
+            Err(_elapsed) => Err(EgressError::ResolveTimeout { host: host(), limit }),
+            Ok(found) => found.map_err(|cause| EgressError::Resolve { host: host(), cause }),
+        }
+    }
+
+    /// Those of the interfaces of this machine, and of the servers that it uses itself.
+    async fn own_addresses(&self) -> Vec<IpAddr> {
+        let mut own = of_interfaces();
+        own.extend(self.addresses_of_own_names().await);
+        own
+    }
+
+    async fn addresses_of_own_names(&self) -> Vec<IpAddr> {
+        let known = self.own_addresses.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let now = Instant::now();
+        if let Some((at, addresses)) = &known
+            && now.duration_since(*at) < OWN_NAMES_KNOWN
+        {
+            return addresses.clone();
+        }
+        let mut addresses = Vec::new();
+        for name in &self.own_names {
+            match name.parse() {
+                Ok(EgressHost::Address(address)) => addresses.push(address),
+                Ok(EgressHost::Exact(_) | EgressHost::Below(_)) | Err(_) => {
+                    // A server without an address now cannot be reached by it either.
+                    addresses.extend(self.resolve(name).await.unwrap_or_default());
+                }
+            }
+        }
+        let mut kept = self.own_addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        *kept = Some((now, addresses.clone()));
+        addresses
+    }
+
+    /// The first address that takes a connection; each has its share of the time.
+    async fn connect(
+        &self,
+        to: &Destination,
+        addresses: &[SocketAddr],
+        until: Instant,
+    ) -> Result<(TcpStream, SocketAddr), EgressError> {
+        let host = || to.host().to_string();
+        let tried = &addresses[..addresses.len().min(TRIED)];
+        let mut failed = EgressError::NoAddress(host());
+        for (index, address) in tried.iter().enumerate() {
+            let left = u32::try_from(tried.len() - index).expect("four at most");
+            let share = until.saturating_duration_since(Instant::now()) / left;
+            failed = match timeout(share, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => return self.check_peer(to, stream).await,
+                Ok(Err(cause)) => EgressError::Connect { host: host(), cause },
+                Err(_elapsed) => {
+                    EgressError::ConnectTimeout { host: host(), limit: self.connect_limit }
+                }
+            };
+        }
+        Err(failed)
+    }
+
+    /// Asks the connection itself whom it leads to.
+    async fn check_peer(
+        &self,
+        to: &Destination,
+        stream: TcpStream,
+    ) -> Result<(TcpStream, SocketAddr), EgressError> {
+        let host = || to.host().to_string();
+        let peer = stream.peer_addr();
+        let peer = peer.map_err(|cause| EgressError::Connect { host: host(), cause })?;
+        if self.rules.allow(peer, &self.own_addresses().await) {
+            Ok((stream, peer))
+        } else {
+            Err(EgressError::Address { host: host(), address: peer.ip() })
+        }
+    }
+
+    async fn encrypt(
+        &self,
+        to: &Destination,
+        tcp: TcpStream,
+        until: Instant,
+    ) -> Result<TlsStream<TcpStream>, EgressError> {
+        let host = || to.host().to_string();
+        let name = match to.host() {
+            EgressHost::Address(address) => Ok(ServerName::from(*address)),
+            EgressHost::Exact(name) | EgressHost::Below(name) => name.clone().try_into(),
+        };
+        let name = name.map_err(|error| EgressError::Tls {
+            host: host(),
+            cause: io::Error::new(io::ErrorKind::InvalidInput, error),
+        })?;
+        match timeout_at(until, self.tls.connect(name, tcp)).await {
+            Ok(encrypted) => encrypted.map_err(|cause| EgressError::Tls { host: host(), cause }),
+            Err(_elapsed) => {
+                Err(EgressError::ConnectTimeout { host: host(), limit: self.connect_limit })
+            }
+        }
+    }
+}
+
+/// The authorities of the system, and those of `ca_file`. Without any, calls without
+/// encryption still work, and the others say that nobody is trusted.
+fn roots(ca_file: &Path) -> Result<RootCertStore, EgressUnusable> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if !ca_file.as_os_str().is_empty() {
+        let pem =
+            CertificateDer::pem_file_iter(ca_file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        for certificate in pem.map_err(|cause| EgressUnusable::CaFile(cause.to_string()))? {
+            roots.add(certificate).map_err(|cause| EgressUnusable::CaFile(cause.to_string()))?;
+        }
+    }
+    Ok(roots)
+}

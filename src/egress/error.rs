@@ -1,0 +1,74 @@
+//! Why a call did not come to an answer.
+
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::allowance::{Denial, List};
+use super::destination::InvalidDestination;
+
+/// Why a call did not come to an answer, or the answer not to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum EgressError {
+    #[error(transparent)]
+    Destination(#[from] InvalidDestination),
+    #[error("the method {0} is not sent")]
+    Method(String),
+    #[error("{0}")]
+    Denied(Denial),
+    #[error("the request has more than 100 header fields, or more than 64 KiB of them")]
+    Fields,
+    #[error("{host} has the address {address}, which is not public")]
+    Address { host: String, address: IpAddr },
+    #[error("{0} has no address")]
+    NoAddress(String),
+    #[error("the addresses of {host} were not found: {cause}")]
+    Resolve { host: String, cause: io::Error },
+    #[error("the addresses of {host} were not found within {} ms", .limit.as_millis())]
+    ResolveTimeout { host: String, limit: Duration },
+    #[error("no connection to {host}: {cause}")]
+    Connect { host: String, cause: io::Error },
+    #[error("no connection to {host} within {} ms", .limit.as_millis())]
+    ConnectTimeout { host: String, limit: Duration },
+    #[error("no trusted connection to {host}: {cause}")]
+    Tls { host: String, cause: io::Error },
+    #[error("the call took more than {} ms", .0.as_millis())]
+    Timeout(Duration),
+    #[error("the request has a body of more than {0} bytes")]
+    RequestTooLarge(u64),
+    #[error("the response has a body of more than {0} bytes")]
+    ResponseTooLarge(u64),
+    #[error("the response has more than 100 header fields, or more than 64 KiB of them")]
+    ResponseFields,
+    #[error("the exchange broke off: {0}")]
+    Broken(hyper::Error),
+    /// What the guest should have sent.
+    #[error("the body of the request broke off")]
+    RequestBody,
+    #[error("{} calls are under way in the whole appliance, and no more are allowed", .0)]
+    Busy(usize),
+    #[error("{} calls of the install are under way, and no more are allowed", .0)]
+    InstallBusy(usize),
+    #[error("the execution has made its {0} calls")]
+    Spent(u32),
+    #[error("the install has sent and received its {0} bytes of the day")]
+    Quota(u64),
+    #[error("the appliance is stopping")]
+    Stopped,
+}
+
+impl EgressError {
+    /// Of a call that may not be made, as opposed to one that failed: the lists on which its
+    /// destination is missing; none if it has an address that is not public.
+    pub fn refusal(&self) -> Option<&[List]> {
+        if let Self::Denied(denial) = self {
+            Some(&denial.missing)
+        } else {
+            matches!(self, Self::Address { .. }).then_some(&[])
+        }
+    }
+
+    pub(super) fn broken(error: hyper::Error) -> Self {
+        if error.is_parse_too_large() { Self::ResponseFields } else { Self::Broken(error) }
+    }
+}

@@ -1,0 +1,175 @@
+//! One request and its response, over a connection of their own.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+
+use http::{HeaderMap, Method, Request, Response, Uri};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::body::{OutgoingBody, ReceivedBody, SentBody};
+use super::destination::Destination;
+use super::dial::Connection;
+use super::error::EgressError;
+use super::fields;
+use super::shares::Place;
+use super::{Caller, Ended, Limits, Observer};
+
+/// Bytes of the head of a response.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+
+/// What is known of a call while it goes on. Whoever lets go of it last ends it.
+pub(super) struct Exchange {
+    caller: Caller,
+    to: Destination,
+    limits: Limits,
+    observer: Observer,
+    began: Instant,
+    place: OnceLock<Place>,
+    address: OnceLock<SocketAddr>,
+    /// 0: there was none.
+    status: AtomicU16,
+    sent: AtomicU64,
+    received: AtomicU64,
+    /// Why the body of the request was not sent to its end.
+    fault: OnceLock<EgressError>,
+    ended: AtomicBool,
+}
+
+impl Exchange {
+    pub(super) fn new(
+        caller: Caller,
+        to: Destination,
+        limits: Limits,
+        observer: &Observer,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            caller,
+            to,
+            limits,
+            observer: Arc::clone(observer),
+            began: Instant::now(),
+            place: OnceLock::new(),
+            address: OnceLock::new(),
+            status: AtomicU16::new(0),
+            sent: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+            fault: OnceLock::new(),
+            ended: AtomicBool::new(false),
+        })
+    }
+
+    pub(super) const fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    pub(super) const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(super) fn hold(&self, place: Place) {
+        // Held once: a call enters once.
+        self.place.set(place).ok();
+    }
+
+    pub(super) fn note_address(&self, address: SocketAddr) {
+        self.address.set(address).ok();
+    }
+
+    /// Counts bytes of the body of the request.
+    pub(super) fn send(&self, bytes: u64) -> Result<(), EgressError> {
+        let sent = self.sent.fetch_add(bytes, Relaxed) + bytes;
+        if sent > self.limits.request_bytes {
+            return Err(EgressError::RequestTooLarge(self.limits.request_bytes));
+        }
+        self.count(bytes)
+    }
+
+    /// Counts bytes of the body of the response.
+    pub(super) fn receive(&self, bytes: u64) -> Result<(), EgressError> {
+        let received = self.received.fetch_add(bytes, Relaxed) + bytes;
+        if received > self.limits.response_bytes {
+            return Err(EgressError::ResponseTooLarge(self.limits.response_bytes));
+        }
+        self.count(bytes)
+    }
+
+    fn count(&self, bytes: u64) -> Result<(), EgressError> {
+        self.place.get().map_or(Ok(()), |place| place.count(bytes))
+    }
+
+    /// Remembers why the body of the request ended: of that hyper says only that it did.
+    pub(super) fn blame(&self, fault: EgressError) {
+        self.fault.set(fault).ok();
+    }
+
+    /// Tells the observer, once.
+    pub(super) fn end(&self, error: Option<&EgressError>) {
+        if self.ended.swap(true, Relaxed) {
+            return;
+        }
+        let status = self.status.load(Relaxed);
+        (self.observer)(&Ended {
+            caller: &self.caller,
+            destination: &self.to,
+            address: self.address.get().copied(),
+            status: (status > 0).then_some(status),
+            sent_bytes: self.sent.load(Relaxed),
+            received_bytes: self.received.load(Relaxed),
+            duration: self.began.elapsed(),
+            error,
+        });
+    }
+
+    fn why(&self, error: hyper::Error) -> EgressError {
+        // The exchange is shared with the connection, so the fault is told again and not taken.
+        match self.fault.get() {
+            Some(EgressError::RequestTooLarge(limit)) => EgressError::RequestTooLarge(*limit),
+            Some(EgressError::Quota(limit)) => EgressError::Quota(*limit),
+            Some(_) => EgressError::RequestBody,
+            None => EgressError::broken(error),
+        }
+    }
+}
+
+impl Drop for Exchange {
+    /// Nobody waits for it any more.
+    fn drop(&mut self) {
+        self.end(None);
+    }
+}
+
+/// Sends the request, and waits for the head of the response.
+pub(super) async fn send(
+    exchange: &Arc<Exchange>,
+    connection: Connection,
+    (method, to, headers): (Method, &Destination, HeaderMap),
+    body: OutgoingBody,
+    until: Instant,
+) -> Result<Response<ReceivedBody>, EgressError> {
+    let (mut sender, connection) = http1::Builder::new()
+        .max_buf_size(MAX_HEAD_BYTES)
+        .max_headers(fields::MAX_FIELDS)
+        .handshake(TokioIo::new(connection))
+        .await
+        .map_err(EgressError::broken)?;
+    // What goes wrong with it, whoever waits for the response learns.
+    let connection = AbortOnDropHandle::new(tokio::spawn(async move {
+        connection.await.ok();
+    }));
+    let body = SentBody::new(body, Arc::clone(exchange));
+    let mut request = Request::new(body);
+    *request.method_mut() = method;
+    // The path alone: a proxy in the place of the server would read a whole URL.
+    *request.uri_mut() = Uri::from(to.path_and_query().clone());
+    *request.headers_mut() = headers;
+    let response = sender.send_request(request).await.map_err(|error| exchange.why(error))?;
+    exchange.status.store(response.status().as_u16(), Relaxed);
+    let (mut head, body) = response.into_parts();
+    fields::clean_response(&mut head.headers);
+    let body = ReceivedBody::new(body, connection, Arc::clone(exchange), until)?;
+    Ok(Response::from_parts(head, body))
+}

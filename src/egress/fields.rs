@@ -1,0 +1,162 @@
+//! Which header fields go out, and which come in.
+
+use http::header::{CONNECTION, HOST};
+use http::{HeaderMap, HeaderName, Method};
+
+/// Fields of one request.
+pub(super) const MAX_FIELDS: usize = 100;
+/// Bytes of all of them together.
+const MAX_FIELD_BYTES: usize = 64 * 1024;
+
+/// What a guest may not say: it is about the connection, which is the host's, about the length,
+/// which the host counts, or about who is asking, which a server may believe.
+const DROPPED: &[&str] = &[
+    "connection",
+    "content-length",
+    "expect",
+    "forwarded",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "x-real-ip",
+];
+const DROPPED_PREFIXES: &[&str] = &["proxy-", "x-forwarded-"];
+
+/// The methods that are sent: those whose meaning everybody on the way agrees about.
+const METHODS: &[Method] = &[
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::OPTIONS,
+];
+
+/// Whether requests with this method go out.
+pub(super) fn is_sent(method: &Method) -> bool {
+    METHODS.contains(method)
+}
+
+/// Whether requests with this method usually have a body (RFC 9110, section 8.6).
+pub(super) fn has_body(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+}
+
+/// Takes away what a guest may not say; false if too much is left.
+pub(super) fn clean_request(fields: &mut HeaderMap, authority: &str) -> bool {
+    drop_hop_by_hop(fields);
+    let Ok(host) = authority.parse() else { return false };
+    fields.insert(HOST, host);
+    fields.len() <= MAX_FIELDS && bytes(fields) <= MAX_FIELD_BYTES
+}
+
+/// Takes away what is about the connection.
+pub(super) fn clean_response(fields: &mut HeaderMap) {
+    drop_hop_by_hop(fields);
+}
+
+fn drop_hop_by_hop(fields: &mut HeaderMap) {
+    // What `Connection` names is about the connection, too (RFC 9110, section 7.6.1).
+    let of_connection: Vec<HeaderName> = fields
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    let dropped = |name: &HeaderName| {
+        DROPPED.contains(&name.as_str())
+            || DROPPED_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
+            || of_connection.contains(name)
+    };
+    let names: Vec<_> = fields.keys().filter(|name| dropped(name)).cloned().collect();
+    for name in names {
+        fields.remove(name);
+    }
+}
+
+fn bytes(fields: &HeaderMap) -> usize {
+    fields.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_says_nothing_about_the_connection_the_length_or_who_is_asking() {
+        let mut fields = HeaderMap::new();
+        for (name, value) in [
+            ("accept", "text/plain"),
+            ("authorization", "Bearer x"),
+            ("Connection", "close, X-Hop"),
+            ("connection", "x-other-hop"),
+            ("x-hop", "1"),
+            ("x-other-hop", "1"),
+            ("host", "evil.test"),
+            ("content-length", "5"),
+            ("content-length", "6"),
+            ("transfer-encoding", "xchunked"),
+            ("te", "trailers"),
+            ("trailer", "authorization"),
+            ("upgrade", "h2c"),
+            ("http2-settings", "AAA"),
+            ("expect", "100-continue"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-authorization", "Basic x"),
+            ("proxy-connection", "close"),
+            ("forwarded", "for=1.1.1.1"),
+            ("x-forwarded-for", "1.1.1.1"),
+            ("x-forwarded-host", "evil.test"),
+            ("x-real-ip", "1.1.1.1"),
+            ("via", "1.1 evil"),
+        ] {
+            fields.append(
+                name.to_ascii_lowercase().parse::<HeaderName>().unwrap(),
+                value.parse().unwrap(),
+            );
+        }
+
+        assert!(clean_request(&mut fields, "example.com:8080"));
+
+        let left: Vec<_> =
+            fields.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+        let mut left = left;
+        left.sort_unstable();
+        let kept =
+            [("accept", "text/plain"), ("authorization", "Bearer x"), ("host", "example.com:8080")];
+        assert_eq!(left, kept);
+    }
+
+    #[test]
+    fn too_many_fields_and_too_long_ones_do_not_go_out() {
+        let numbered = |count: usize, length: usize| {
+            let mut fields = HeaderMap::new();
+            for number in 0..count {
+                let name: HeaderName = format!("x-{number}").parse().unwrap();
+                fields.insert(name, "a".repeat(length).parse().unwrap());
+            }
+            clean_request(&mut fields, "example.com")
+        };
+
+        assert!(numbered(MAX_FIELDS - 1, 1));
+        assert!(!numbered(MAX_FIELDS, 1));
+        assert!(!numbered(10, MAX_FIELD_BYTES / 10));
+    }
+
+    #[test]
+    fn methods_that_change_what_a_request_is_are_not_sent() {
+        for method in METHODS {
+            assert!(is_sent(method));
+        }
+        for name in ["CONNECT", "TRACE", "PRI", "get", "PURGE"] {
+            assert!(!is_sent(&Method::from_bytes(name.as_bytes()).unwrap()), "{name}");
+        }
+    }
+}

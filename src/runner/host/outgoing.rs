@@ -1,0 +1,200 @@
+//! The way out of one execution, for `http.fetch` and for `wasi:http/outgoing-handler`: the
+//! same door, with the errors of either world.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
+use http_body_util::{BodyExt, Full};
+use wasmtime_wasi_http::{Error as WasiError, RequestOptions, WasiBody, WasiHttpHooks};
+
+use super::super::invocation::ExecutionContext;
+use crate::egress::{Call, Caller, Destination, Egress, EgressError, InvalidDestination};
+use crate::egress::{OutgoingBody, ReceivedBody};
+use crate::model::Allowance;
+use crate::runner::bindings::types::{
+    HttpError, HttpHeaderResult, HttpRequestResult, HttpResponse,
+};
+
+/// Bytes of a body in one piece.
+const BODY_CHUNK_BYTES: usize = 64 * 1024;
+
+/// What one execution may call, and how often it still may.
+pub(super) struct Outgoing {
+    /// `None`: nothing is called, because the install may not, or the appliance has no way out.
+    door: Option<(Egress, Caller)>,
+    made: u32,
+}
+
+impl Outgoing {
+    /// Without a way out.
+    pub(super) const fn none() -> Self {
+        Self { door: None, made: 0 }
+    }
+
+    /// To what the lists allow.
+    pub(super) fn new(
+        egress: Egress,
+        context: &ExecutionContext,
+        allowance: Arc<Allowance>,
+    ) -> Self {
+        let request_id = Arc::clone(&context.request_id);
+        let install = Arc::clone(&context.install);
+        Self { door: Some((egress, Caller { request_id, install, allowance })), made: 0 }
+    }
+
+    /// The door, if the execution may make one more call.
+    fn open(&mut self) -> Result<Option<(Egress, Caller)>, EgressError> {
+        let Some((egress, caller)) = &self.door else { return Ok(None) };
+        let most = egress.calls_per_execution();
+        // Each try counts, also of what is refused: it is work for the host.
+        if self.made >= most {
+            return Err(EgressError::Spent(most));
+        }
+        self.made += 1;
+        Ok(Some((egress.clone(), caller.clone())))
+    }
+
+    /// `http.fetch`: the whole request, then the whole response.
+    pub(super) async fn fetch(
+        &mut self,
+        request: HttpRequestResult,
+    ) -> Result<HttpResponse, HttpError> {
+        let call = read(request)?;
+        let Some((egress, caller)) = self.open().map_err(|error| of_fetch(&error))? else {
+            return Err(HttpError::NotAllowed);
+        };
+        let response = egress.call(caller, call).await.map_err(|error| of_fetch(&error))?;
+        let (head, body) = response.into_parts();
+        // Here the contract has another word for the same faults.
+        let body = body.whole().await.map_err(|_| HttpError::Internal)?;
+        Ok(HttpResponse {
+            status: head.status.as_u16(),
+            headers: head.headers.iter().map(|(name, value)| shown(name, value)).collect(),
+            body: Some(body.into()),
+        })
+    }
+}
+
+/// The request of a guest, as far as it can be sent.
+fn read(request: HttpRequestResult) -> Result<Call, HttpError> {
+    let to = Destination::parse(&request.url).map_err(|_| HttpError::InvalidUrl)?;
+    let method =
+        Method::from_bytes(request.method.as_bytes()).map_err(|_| HttpError::InvalidUrl)?;
+    let mut headers = HeaderMap::with_capacity(request.headers.len());
+    for HttpHeaderResult { name, value } in &request.headers {
+        // A line end in a value would begin another field, or another request.
+        let name: HeaderName = name.parse().map_err(|_| HttpError::Transport)?;
+        let value: HeaderValue = value.parse().map_err(|_| HttpError::Transport)?;
+        headers.append(name, value);
+    }
+    let body = Full::new(Bytes::from(request.body.unwrap_or_default()));
+    let body = body.map_err(|never| match never {}).boxed_unsync();
+    Ok(Call { to, method, headers, body, patience: None })
+}
+
+/// A field of a response. WIT strings are text: other values become empty, which is
+/// what existing hosts give.
+fn shown(name: &HeaderName, value: &HeaderValue) -> HttpHeaderResult {
+    let value = value.to_str().unwrap_or_default().to_owned();
+    HttpHeaderResult { name: name.as_str().to_owned(), value }
+}
+
+/// The case of the extension world for what went wrong before the response began.
+fn of_fetch(error: &EgressError) -> HttpError {
+    match error {
+        EgressError::Destination(_) | EgressError::Method(_) => HttpError::InvalidUrl,
+        EgressError::Denied(_) | EgressError::Address { .. } => HttpError::NotAllowed,
+        EgressError::Fields
+        | EgressError::NoAddress(_)
+        | EgressError::Resolve { .. }
+        | EgressError::ResolveTimeout { .. }
+        | EgressError::Connect { .. }
+        | EgressError::ConnectTimeout { .. }
+        | EgressError::Tls { .. }
+        | EgressError::Timeout(_)
+        | EgressError::RequestTooLarge(_)
+        | EgressError::ResponseFields
+        | EgressError::Broken(_)
+        | EgressError::RequestBody
+        | EgressError::Busy(_)
+        | EgressError::InstallBusy(_)
+        | EgressError::Spent(_)
+        | EgressError::Quota(_)
+        | EgressError::Stopped => HttpError::Transport,
+        EgressError::ResponseTooLarge(_) => HttpError::Internal,
+    }
+}
+
+/// The case of `wasi:http` for what went wrong.
+fn of_wasi(error: &EgressError) -> WasiError {
+    match error {
+        EgressError::Destination(InvalidDestination::TooLong(_)) => {
+            WasiError::HttpRequestUriTooLong
+        }
+        EgressError::Destination(_) => WasiError::HttpRequestUriInvalid,
+        EgressError::Method(_) => WasiError::HttpRequestMethodInvalid,
+        EgressError::Denied(_) | EgressError::Quota(_) => WasiError::HttpRequestDenied,
+        EgressError::Fields => WasiError::HttpRequestHeaderSectionSize(None),
+        EgressError::Address { .. } => WasiError::DestinationIpProhibited,
+        EgressError::NoAddress(_) => WasiError::DestinationNotFound,
+        EgressError::Resolve { .. } => WasiError::DnsError { rcode: None, info_code: None },
+        EgressError::ResolveTimeout { .. } => WasiError::DnsTimeout,
+        EgressError::Connect { .. } => WasiError::ConnectionRefused,
+        EgressError::ConnectTimeout { .. } => WasiError::ConnectionTimeout,
+        EgressError::Tls { .. } => WasiError::TlsCertificateError,
+        EgressError::Timeout(_) => WasiError::HttpResponseTimeout,
+        EgressError::RequestTooLarge(limit) => WasiError::HttpRequestBodySize(Some(*limit)),
+        EgressError::ResponseTooLarge(limit) => WasiError::HttpResponseBodySize(Some(*limit)),
+        EgressError::ResponseFields => WasiError::HttpResponseHeaderSectionSize(None),
+        EgressError::Broken(_) => WasiError::HttpResponseIncomplete,
+        EgressError::RequestBody => WasiError::HttpProtocolError,
+        EgressError::Busy(_) | EgressError::InstallBusy(_) | EgressError::Spent(_) => {
+            WasiError::ConnectionLimitReached
+        }
+        EgressError::Stopped => WasiError::ConnectionTerminated,
+    }
+}
+
+type Sent = Result<(), WasiError>;
+type Sending = Box<dyn Future<Output = Sent> + Send>;
+type Answered = Result<(Response<WasiBody>, Sending), WasiError>;
+
+impl WasiHttpHooks for Outgoing {
+    fn send_request(
+        &mut self,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _sent: Sending,
+    ) -> Box<dyn Future<Output = Answered> + Send> {
+        let opened = self.open();
+        Box::new(async move {
+            let Some((egress, caller)) = opened.map_err(|error| of_wasi(&error))? else {
+                return Err(WasiError::HttpRequestDenied);
+            };
+            let call = translate(request, options)?;
+            let response = egress.call(caller, call).await.map_err(|error| of_wasi(&error))?;
+            let response = response
+                .map(|body: ReceivedBody| body.map_err(|error| of_wasi(&error)).boxed_unsync());
+            let nothing_more: Sending = Box::new(async { Ok(()) });
+            Ok((response, nothing_more))
+        })
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        BODY_CHUNK_BYTES
+    }
+}
+
+fn translate(
+    request: Request<WasiBody>,
+    options: Option<RequestOptions>,
+) -> Result<Call, WasiError> {
+    let (head, body) = request.into_parts();
+    let invalid = |error| of_wasi(&EgressError::Destination(error));
+    let to = Destination::of_parts(&head.uri).map_err(invalid)?;
+    let body: OutgoingBody = body.map_err(Into::into).boxed_unsync();
+    let patience: Option<Duration> = options.and_then(|options| options.first_byte_timeout);
+    Ok(Call { to, method: head.method, headers: head.headers, body, patience })
+}

@@ -1,0 +1,98 @@
+//! `/api/v1/installs/{id}/egress`
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::app::App;
+use crate::app::egress::{EgressReport, RefusedDestination};
+use crate::model::{EgressRule, Install, InstallId, Principal};
+use crate::web::error::ApiError;
+use crate::web::extract::{JsonBody, Path};
+
+/// What an install may call, and what it was refused.
+#[derive(Debug, Serialize)]
+pub(crate) struct EgressResponse {
+    /// Whether `cap:http.fetch` is granted: without it nothing is called.
+    capability_granted: bool,
+    /// What the manifest asks for; absent if it leaves the hosts to an operator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requested: Option<Vec<EgressRule>>,
+    granted: Vec<GrantedHost>,
+    /// Since the appliance started, the last first.
+    refused: Vec<RefusedHost>,
+}
+
+/// A host that the install was granted.
+#[derive(Debug, Serialize)]
+struct GrantedHost {
+    entry: EgressRule,
+    /// Whether `egress.allowlist` of the appliance has all of it, too.
+    on_allowlist: bool,
+}
+
+/// A destination that was refused.
+#[derive(Debug, Serialize)]
+struct RefusedHost {
+    /// The entry that allows exactly this.
+    entry: String,
+    /// The lists that do not have it: `appliance`, `manifest`, `grant`. None: it has an
+    /// address that is not public.
+    missing_on: Vec<&'static str>,
+    count: u64,
+    last_at: Timestamp,
+}
+
+/// The body of `PUT /api/v1/installs/{id}/egress`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GrantHostsRequest {
+    granted: Vec<EgressRule>,
+}
+
+impl From<EgressReport> for EgressResponse {
+    fn from(report: EgressReport) -> Self {
+        let granted = report.granted.into_iter();
+        Self {
+            capability_granted: report.is_granted,
+            requested: report.allowance.requested.clone(),
+            granted: granted
+                .map(|(entry, on_allowlist)| GrantedHost { entry, on_allowlist })
+                .collect(),
+            refused: report.refused.into_iter().map(RefusedHost::from).collect(),
+        }
+    }
+}
+
+impl From<RefusedDestination> for RefusedHost {
+    fn from(refused: RefusedDestination) -> Self {
+        Self {
+            entry: refused.entry,
+            missing_on: refused.missing.iter().map(|list| list.as_str()).collect(),
+            count: refused.count,
+            last_at: refused.last_at,
+        }
+    }
+}
+
+/// What an install may call, and what it was refused.
+pub(crate) async fn get_install_egress(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+    Path(id): Path<InstallId>,
+) -> Result<Json<EgressResponse>, ApiError> {
+    Ok(Json(app.egress_of(&principal, id)?.into()))
+}
+
+/// Grants an install these hosts, and no others.
+pub(crate) async fn grant_hosts(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+    Path(id): Path<InstallId>,
+    JsonBody(body): JsonBody<GrantHostsRequest>,
+) -> Result<Json<Install>, ApiError> {
+    Ok(Json(app.grant_hosts(&principal, id, body.granted).await?))
+}

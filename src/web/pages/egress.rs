@@ -1,0 +1,160 @@
+//! The hosts of an install: `/admin/installs/{id}/egress`
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::show::{Done, chrome_after, lead_to, page};
+use super::{Chrome, ExtensionHead, FormErrors, Moment, Status};
+use crate::app::App;
+use crate::app::egress::{EgressReport, RefusedDestination};
+use crate::app::install::InstallError;
+use crate::egress::List;
+use crate::model::{EgressRule, InstallId};
+use crate::registry::LiveInstall;
+use crate::web::error::ApiError;
+use crate::web::extract::{Answer, CsrfForm, Path, Query, SignedIn};
+
+/// The hosts that an install may call, and what it was refused.
+#[derive(Debug, Template)]
+#[template(path = "pages/egress.html")]
+pub struct EgressPage {
+    pub chrome: Chrome,
+    pub head: ExtensionHead,
+    pub install: InstallId,
+    /// Whether it may call anything at all.
+    pub is_granted: bool,
+    /// What the manifest asks for; `None` if it leaves the hosts to an operator.
+    pub requested: Option<Vec<String>>,
+    /// Granted hosts that the appliance's own list does not have.
+    pub unlisted: Vec<String>,
+    /// What the text area shows: a host on each line.
+    pub hosts: String,
+    pub refused: Vec<RefusedRow>,
+    pub errors: FormErrors,
+}
+
+/// A destination that was refused.
+#[derive(Clone, Debug)]
+pub struct RefusedRow {
+    pub entry: String,
+    pub count: u64,
+    pub last: Moment,
+    /// Who has to allow it, in words.
+    pub missing: String,
+    /// Whether granting it is all that is needed.
+    pub can_be_granted: bool,
+}
+
+/// What the form sends: all hosts, or one to add.
+#[derive(Debug, Deserialize)]
+pub(in crate::web) struct EgressFields {
+    hosts: Option<String>,
+    allow: Option<String>,
+}
+
+/// What was done before.
+#[derive(Debug, Default, Deserialize)]
+pub(in crate::web) struct EgressQuery {
+    done: Option<Done>,
+}
+
+impl EgressPage {
+    fn new(app: &App, chrome: Chrome, live: &LiveInstall, report: &EgressReport) -> Self {
+        let install = &live.install;
+        let status = Status::of(Some(install)).or_failing(app.failing(install).is_some());
+        let lines: Vec<_> = report.granted.iter().map(|(rule, _)| rule.to_string()).collect();
+        let unlisted = report.granted.iter().filter(|(_, is_listed)| !is_listed);
+        let now = app.clock.now();
+        Self {
+            chrome,
+            head: ExtensionHead::new(&live.version, Some(install), status, "egress"),
+            install: install.id,
+            is_granted: report.is_granted,
+            requested: report
+                .allowance
+                .requested
+                .as_ref()
+                .map(|rules| rules.iter().map(ToString::to_string).collect()),
+            unlisted: unlisted.map(|(rule, _)| rule.to_string()).collect(),
+            hosts: lines.join("\n"),
+            refused: report.refused.iter().map(|row| RefusedRow::new(row, now)).collect(),
+            errors: FormErrors::none(),
+        }
+    }
+}
+
+impl RefusedRow {
+    fn new(row: &RefusedDestination, now: Timestamp) -> Self {
+        let missing: Vec<_> = row.missing.iter().map(|list| list.describe()).collect();
+        Self {
+            entry: row.entry.clone(),
+            count: row.count,
+            last: Moment::new(row.last_at, now),
+            missing: if missing.is_empty() {
+                "an address that is public".to_owned()
+            } else {
+                missing.join(", ")
+            },
+            can_be_granted: row.missing == [List::Grant],
+        }
+    }
+}
+
+/// Shows the hosts.
+pub(in crate::web) async fn show_egress(
+    State(app): State<Arc<App>>,
+    who: SignedIn,
+    Path(id): Path<InstallId>,
+    Query(query): Query<EgressQuery>,
+) -> Answer {
+    let live = app.get_install(&who.principal, id)?;
+    let report = app.egress_of(&who.principal, id)?;
+    let chrome = chrome_after(&app, &who, "extensions", query.done);
+    page(&EgressPage::new(&app, chrome, &live, &report))
+}
+
+/// Saves the hosts, or shows the form again with what is no host.
+pub(in crate::web) async fn submit_egress(
+    State(app): State<Arc<App>>,
+    who: SignedIn,
+    Path(id): Path<InstallId>,
+    CsrfForm(form): CsrfForm<EgressFields>,
+) -> Answer {
+    let live = app.get_install(&who.principal, id)?;
+    let sent = sent_lines(&live, &form);
+    let problem = match read(&sent) {
+        Err(problem) => problem,
+        Ok(hosts) => match app.grant_hosts(&who.principal, id, hosts).await {
+            Ok(_) => return Ok(lead_to(&format!("/admin/installs/{id}/egress?done=hosts_saved"))),
+            Err(
+                error @ (InstallError::HostNotRequested(_) | InstallError::TooManyHosts { .. }),
+            ) => error.to_string(),
+            Err(error) => return Err(ApiError::from(error)),
+        },
+    };
+    let report = app.egress_of(&who.principal, id)?;
+    let chrome = chrome_after(&app, &who, "extensions", None);
+    let mut again = EgressPage::new(&app, chrome, &live, &report);
+    again.hosts = sent;
+    again.errors.add("hosts", problem);
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page(&again)?).into_response())
+}
+
+/// What the list is to be: as it was sent, or as it is with one host more.
+fn sent_lines(live: &LiveInstall, form: &EgressFields) -> String {
+    let Some(more) = &form.allow else { return form.hosts.clone().unwrap_or_default() };
+    let now = live.install.egress.iter().map(ToString::to_string);
+    now.chain([more.clone()]).collect::<Vec<_>>().join("\n")
+}
+
+fn read(lines: &str) -> Result<Vec<EgressRule>, String> {
+    let lines = lines.lines().map(str::trim).filter(|line| !line.is_empty());
+    let parse = |line: &str| line.parse().map_err(|error| format!("“{line}”: {error}"));
+    lines.map(parse).collect()
+}

@@ -1,0 +1,130 @@
+//! What a call may take, however much a server or a guest would like it to.
+
+use bytes::Bytes;
+use http::Method;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
+use plugboard::egress::{Destination, EgressError};
+
+use super::{Door, get};
+use crate::support::internet::{Script, Server};
+
+/// A way out where a call has 300 ms, and 1,000 bytes each way.
+fn narrow() -> Door {
+    let door = Door::new(|config| {
+        config.timeout_ms = 300;
+        config.max_request_bytes = 1_000;
+        config.max_response_bytes = 1_000;
+        config.parallel_per_install = 2;
+    });
+    door.internet.name("api.example.com", &["127.77.0.1"]);
+    door
+}
+
+async fn whole(door: &Door, script: Script) -> Result<Bytes, EgressError> {
+    let server = Server::start(script).await;
+    let url = server.entry("api.example.com");
+    door.get(&url, &[&url]).await?.into_body().whole().await
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_long_ends_the_call() {
+    let door = narrow();
+    let announced = b"HTTP/1.1 200 OK\r\ncontent-length: 1001\r\n\r\n".to_vec();
+    let endless = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+    let fitting = format!("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{}", "a".repeat(1000));
+
+    let outcome = whole(&door, Script::Hang(announced)).await;
+    assert!(matches!(outcome, Err(EgressError::ResponseTooLarge(1_000))), "{outcome:?}");
+    let outcome = whole(&door, Script::Repeat(endless, vec![b'a'; 4096])).await;
+    assert!(matches!(outcome, Err(EgressError::ResponseTooLarge(1_000))), "{outcome:?}");
+    assert_eq!(whole(&door, Script::Say(fitting.into_bytes())).await.unwrap().len(), 1_000);
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_or_never_ends_costs_the_time_of_one_call() {
+    let door = narrow();
+    let begun = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc".to_vec();
+
+    for script in [Script::Hang(Vec::new()), Script::Hang(begun)] {
+        let outcome = whole(&door, script).await;
+        assert!(matches!(outcome, Err(EgressError::Timeout(_))), "{outcome:?}");
+    }
+    assert!(door.ended().iter().all(|line| line.ends_with("the call took more than 300 ms")));
+}
+
+#[tokio::test]
+async fn a_head_that_never_ends_ends_the_call() {
+    let door = narrow();
+    let status = b"HTTP/1.1 200 OK\r\n".to_vec();
+
+    let fields = whole(&door, Script::Repeat(status.clone(), b"x-a: b\r\n".to_vec())).await;
+    assert!(matches!(fields, Err(EgressError::ResponseFields)), "{fields:?}");
+    let field = whole(&door, Script::Repeat(status, vec![b'a'; 4096])).await;
+    assert!(matches!(field, Err(EgressError::ResponseFields)), "{field:?}");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_none_or_breaks_off_is_an_error() {
+    let door = narrow();
+    for answer in [
+        "",
+        "SSH-2.0-OpenSSH_9.9\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nabc",
+        "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nabcde",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        "HTTP/1.1 200 OK\r\nx: a\0b\r\n\r\n",
+    ] {
+        let outcome = whole(&door, Script::Say(answer.into())).await;
+        assert!(matches!(outcome, Err(EgressError::Broken(_))), "{answer:?}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_too_long_or_breaks_off_is_an_error() {
+    let door = narrow();
+    let server = Server::start(Script::Hang(Vec::new())).await;
+    let url = server.entry("api.example.com");
+    let to = Destination::parse(&url).unwrap();
+    let mut long = get(to.clone());
+    long.body = Full::new(Bytes::from(vec![b'a'; 1_001])).map_err(|e| match e {}).boxed_unsync();
+    let mut broken = get(to);
+    broken.method = Method::POST;
+    let parts = [Ok(Frame::data(Bytes::from_static(b"a"))), Err("the guest trapped".into())];
+    broken.body = StreamBody::new(futures_util::stream::iter(parts)).boxed_unsync();
+
+    let long = door.call(long, &[&url]).await;
+    let broken = door.call(broken, &[&url]).await;
+
+    assert!(matches!(long, Err(EgressError::RequestTooLarge(1_000))), "{long:?}");
+    assert!(matches!(broken, Err(EgressError::RequestBody)), "{broken:?}");
+}
+
+#[tokio::test]
+async fn one_install_has_so_many_calls_at_once() {
+    let door = narrow();
+    let begun = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc".to_vec();
+    let server = Server::start(Script::Hang(begun)).await;
+    let url = server.entry("api.example.com");
+
+    let first = door.get(&url, &[&url]).await.unwrap();
+    let _second = door.get(&url, &[&url]).await.unwrap();
+    let third = door.get(&url, &[&url]).await;
+    drop(first);
+    let fourth = door.get(&url, &[&url]).await;
+
+    assert!(matches!(third, Err(EgressError::InstallBusy(2))), "{third:?}");
+    assert!(fourth.is_ok(), "{fourth:?}");
+}
+
+#[tokio::test]
+async fn whoever_drops_a_response_ends_its_connection() {
+    let door = narrow();
+    let endless = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+    let server = Server::start(Script::Repeat(endless, vec![b'a'; 1])).await;
+    let url = server.entry("api.example.com");
+
+    drop(door.get(&url, &[&url]).await.unwrap());
+
+    assert_eq!(door.ended(), [format!("{url}: answered")]);
+}
