@@ -33,7 +33,9 @@ pub(super) struct EgressArgs {
 #[derive(Debug, Subcommand)]
 enum Action {
     Show(ShowArgs),
+    /// Grants an install more hosts
     Allow(ChangeArgs),
+    /// Takes hosts away from an install
     Deny(ChangeArgs),
 }
 
