@@ -25,6 +25,7 @@ pub mod kept;
 mod owner;
 mod place;
 mod schema;
+pub mod secrets;
 mod storage;
 mod txn;
 pub mod values;

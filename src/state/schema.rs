@@ -5,7 +5,7 @@ use std::path::Path;
 use redb::{Database, ReadableDatabase, TableDefinition, TableError, WriteTransaction};
 
 use super::storage::durable_write;
-use super::{StateError, kept, values};
+use super::{StateError, kept, secrets, values};
 
 /// Facts about the file itself.
 const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
@@ -49,6 +49,7 @@ fn format(db: &Database) -> Result<Option<u64>, StateError> {
 /// Format 1. Reading a table that does not exist is an error in redb: all are made here.
 fn create_tables(txn: &WriteTransaction) -> Result<(), StateError> {
     kept::create_table(txn)?;
+    secrets::create_tables(txn)?;
     values::create_tables(txn)
 }
 
