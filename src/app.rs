@@ -24,6 +24,8 @@ pub mod quarantine;
 pub mod rate_limits;
 pub mod readiness;
 pub mod removal;
+pub mod secret_keys;
+pub mod secrets;
 pub mod setup;
 pub mod sign_in;
 pub mod state;
@@ -47,7 +49,7 @@ use crate::model::{
 };
 use crate::registry::Registry;
 use crate::runner::Runner;
-use crate::state::State;
+use crate::state::{State, secrets::Secrets};
 use crate::store::{BundleStore, bundle_limits};
 use crate::telemetry::Metrics;
 use crate::trust::TrustBundle;
@@ -63,6 +65,7 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     pub registry: Registry,
     pub state: State,
+    pub secrets: Secrets,
     pub bundles: BundleStore,
     pub pages: assets::Pages,
     pub runner: Arc<Runner>,

@@ -33,6 +33,7 @@ mod publish;
 mod quarantine;
 mod remote;
 mod remove;
+mod secret;
 pub mod serve;
 mod settings_args;
 mod sign;
@@ -110,6 +111,7 @@ enum Command {
     Trust(trust::TrustArgs),
     Operator(operator::OperatorArgs),
     Token(token::TokenArgs),
+    Secret(secret::SecretArgs),
     Tenant(tenant::TenantArgs),
     Config(config::ConfigArgs),
     Doctor(doctor::DoctorArgs),
@@ -186,6 +188,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Trust(args) => trust::run(args, context).await,
         Command::Operator(args) => operator::run(args, context).await,
         Command::Token(args) => token::run(args, context).await,
+        Command::Secret(args) => secret::run(args, context).await,
         Command::Tenant(args) => tenant::run(args, context).await,
         Command::Config(args) => config::run(&args, context),
         Command::Doctor(args) => doctor::run(args, context).await,

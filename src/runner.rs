@@ -144,7 +144,7 @@ impl Runner {
         let charge = slot.charge(&time);
         let host = Host::new(context, invocation.grants, invocation.user, self.limits.per_call());
         let host = host.observed(observer).timed(&time).at_rate(slot.lines());
-        let host = host.keeping_in(self.state.clone());
+        let host = host.keeping_in(self.state.clone()).confiding(invocation.secrets);
         let host = host.calling(self.egress.as_ref(), invocation.allowance);
         let store = self.store(host, limits::hostcall_fuel(world, limits.max_bytes), &time);
         let ticker = Arc::clone(&self.ticker);

@@ -10,6 +10,7 @@ pub mod api;
 mod cache;
 mod compat;
 mod conditional;
+mod confidential;
 mod cookie;
 mod digest;
 pub mod error;

@@ -15,14 +15,15 @@ use super::App;
 use super::compile::CompileError;
 use super::usage::LeftAlone;
 use crate::model::{
-    Endpoint, EndpointAuth, EndpointMethod, ExtensionName, InstallId, InstallLabels, Principal,
-    ScopeKind, TargetWorld, TenantId,
+    Capability, Endpoint, EndpointAuth, EndpointMethod, ExtensionName, InstallId, InstallLabels,
+    Principal, ScopeKind, TargetWorld, TenantId,
 };
 use crate::registry::{Live, LiveInstall};
 use crate::runner::{
     ExecuteError, ExecutionContext, GuestBody, GuestRequest, GuestResponse, Invocation,
     RequestBody, StreamLimits, UserIdentity,
 };
+use crate::state::{Owner, secrets::InstallSecrets};
 
 /// Who calls, as far as the door could tell.
 #[derive(Clone, Debug)]
@@ -175,6 +176,7 @@ impl App {
             },
             grants: Arc::clone(&found.install.grants),
             allowance: Arc::clone(&found.install.allowance),
+            secrets: self.readable_secrets(&found.install),
             user: found.user,
             deadline,
             stream: StreamLimits {
@@ -193,6 +195,14 @@ impl App {
             metered.note_begun(self.clock.now());
         }
         Ok(response)
+    }
+}
+
+impl App {
+    /// Without the grant there is nothing to hand on.
+    fn readable_secrets(&self, install: &LiveInstall) -> Option<InstallSecrets> {
+        let granted = install.grants.contains(&Capability::SecretsGet);
+        granted.then(|| self.secrets.of(Owner::of(&install.labels)))
     }
 }
 

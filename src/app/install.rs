@@ -13,7 +13,7 @@ use crate::model::{
     InstallId, Principal, ScopeKind, Yank,
 };
 use crate::registry::{RegistryError, WriteTxn, audit, installs, removals, versions};
-use crate::state::StateError;
+use crate::state::{Owner, StateError};
 
 /// What to install.
 #[derive(Clone, Debug)]
@@ -215,8 +215,8 @@ impl App {
         Ok(install)
     }
 
-    /// Removes an install with its grants and settings. The bundle stays; so does what
-    /// it keeps, for `state.kept_days`, unless `purge` has that removed, too.
+    /// Removes an install with its grants, settings and secrets. The bundle stays; so does
+    /// what it keeps, for `state.kept_days`, unless `purge` has that removed, too.
     pub async fn uninstall(
         &self,
         principal: &Principal,
@@ -224,7 +224,7 @@ impl App {
         purge: bool,
     ) -> Result<(), InstallError> {
         let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
-        let tenant = live.install.tenant.clone();
+        let (tenant, owner) = (live.install.tenant.clone(), Owner::of(&live.labels));
         let subject = format!("{} {}", live.install.name, live.install.version);
         let event = self.event(principal.actor(), AuditAction::Uninstalled, Some(tenant), subject);
         let write = move |txn: &WriteTxn| {
@@ -234,7 +234,9 @@ impl App {
             }
             Ok(found)
         };
-        if !self.registry.write(write).await? {
+        let found = self.registry.write(write).await?;
+        self.forget_secrets(owner).await;
+        if !found {
             return Err(InstallError::UnknownInstall(id.to_string()));
         }
         self.leave_state(principal, &live.install, purge).await

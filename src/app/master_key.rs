@@ -1,38 +1,49 @@
-//! The one secret that an appliance makes for itself and keeps.
+//! The one secret that an appliance makes for itself and keeps, or is given.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use super::tokens::random;
+use crate::state::secrets::WrappingKey;
 
 const FILE: &str = "master.key";
+/// The key that follows, while secrets go over to it.
+const NEXT_FILE: &str = "master.key.next";
 /// The rights of everybody but the owner.
 const OTHERS: u32 = 0o077;
+/// What a key that is given may not allow: changes by its group, anything to others. The
+/// right of the group to read is how the file of a systemd credential shows the access list
+/// that opens it for one user.
+const STRANGERS: u32 = 0o027;
 
-/// What the keys of single purposes are derived from. It is in the data folder, and its
-/// file is made at the first start.
+/// What the keys of single purposes are derived from. It is in the data folder, where its
+/// file is made at the first start, or in a file that is given.
 pub struct MasterKey(Zeroizing<[u8; 32]>);
 
 /// Why there is no master key.
 #[derive(Debug, thiserror::Error)]
 pub enum MasterKeyError {
-    #[error("`{FILE}` cannot be read or made: {0}")]
-    Io(#[from] io::Error),
+    #[error("the master key {} cannot be read or made: {source}", file.display())]
+    Io { file: PathBuf, source: io::Error },
     #[error(
-        "`{FILE}` has {0} bytes; it must have 32. Without it a new one is made, and what it protected is made again"
+        "the master key {} has {found} bytes; it must have 32. Put it back as it was: what is \
+         sealed with it, secrets first of all, opens with no other",
+        file.display()
     )]
-    Length(u64),
+    Length { file: PathBuf, found: u64 },
     #[error(
-        "`{FILE}` can be read or changed by others: make it a plain file of this user with mode 0600, or remove it"
+        "the master key {} can be read or changed by others: make it a plain file of this user \
+         with mode 0600",
+        .0.display()
     )]
-    NotPrivate,
+    NotPrivate(PathBuf),
 }
 
 impl MasterKey {
@@ -40,16 +51,24 @@ impl MasterKey {
     pub fn open(data_dir: &Path) -> Result<Self, MasterKeyError> {
         let path = data_dir.join(FILE);
         loop {
-            match Self::read(&path) {
-                Err(MasterKeyError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
+            match Self::read_own(&path) {
+                Err(MasterKeyError::Io { source, .. })
+                    if source.kind() == io::ErrorKind::NotFound => {}
                 read => return read,
             }
-            match make(data_dir, &path) {
+            match Self::random().write_new(&path) {
                 // Another process was faster: its key is the key.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                made => made?,
+                made => made.map_err(|source| failed(&path, source))?,
             }
         }
+    }
+
+    /// Reads a key that somebody else keeps: a systemd credential, a file of the operator.
+    pub fn read_given(path: &Path) -> Result<Self, MasterKeyError> {
+        let flags = OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let me = rustix::process::geteuid().as_raw();
+        Self::read(path, flags, |uid, mode| [0, me].contains(&uid) && mode & STRANGERS == 0)
     }
 
     /// The key of one purpose. Knowing it says nothing about the others.
@@ -59,35 +78,90 @@ impl MasterKey {
         blake3::derive_key(purpose, &*self.0)
     }
 
-    fn read(path: &Path) -> Result<Self, MasterKeyError> {
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC).bits();
+    /// The key that data keys of secrets are sealed with.
+    pub fn wrapping_key(&self) -> WrappingKey {
+        WrappingKey::new(Zeroizing::new(self.derive("plugboard secrets v1")))
+    }
+
+    /// A new key, in no file.
+    fn random() -> Self {
+        let mut key = Zeroizing::new([0; 32]);
+        random(&mut *key);
+        Self(key)
+    }
+
+    /// Makes the key that is to follow that of a data folder, beside it; `None` where one is.
+    pub(super) fn make_next(data_dir: &Path) -> Result<Option<Self>, MasterKeyError> {
+        let (path, key) = (data_dir.join(NEXT_FILE), Self::random());
+        match key.write_new(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+            made => made.map(|()| Some(key)).map_err(|source| failed(&path, source)),
+        }
+    }
+
+    /// The key that was to follow that of a data folder, if one is left there.
+    pub(super) fn read_next(data_dir: &Path) -> Result<Option<Self>, MasterKeyError> {
+        match Self::read_own(&data_dir.join(NEXT_FILE)) {
+            Err(MasterKeyError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(None)
+            }
+            read => read.map(Some),
+        }
+    }
+
+    /// Puts the next key in the place of the one before, which is then nowhere.
+    pub(super) fn adopt_next(data_dir: &Path) -> Result<(), MasterKeyError> {
+        let (next, path) = (data_dir.join(NEXT_FILE), data_dir.join(FILE));
+        let renamed = fs::rename(&next, &path).and_then(|()| File::open(data_dir)?.sync_all());
+        renamed.map_err(|source| failed(&path, source))
+    }
+
+    /// Removes a next key that nothing is sealed with.
+    pub(super) fn remove_next(data_dir: &Path) -> Result<(), MasterKeyError> {
+        let path = data_dir.join(NEXT_FILE);
+        fs::remove_file(&path).map_err(|source| failed(&path, source))
+    }
+
+    fn read_own(path: &Path) -> Result<Self, MasterKeyError> {
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let me = rustix::process::geteuid().as_raw();
+        Self::read(path, flags, |uid, mode| uid == me && mode & OTHERS == 0)
+    }
+
+    fn read(
+        path: &Path,
+        flags: OFlags,
+        is_private: impl FnOnce(u32, u32) -> bool,
+    ) -> Result<Self, MasterKeyError> {
+        let failed = |source| failed(path, source);
+        let flags = flags.bits().cast_signed();
         let mut file =
-            OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path)?;
-        let metadata = file.metadata()?;
-        let is_private = metadata.is_file()
-            && metadata.uid() == rustix::process::geteuid().as_raw()
-            && metadata.mode() & OTHERS == 0;
-        if !is_private {
-            return Err(MasterKeyError::NotPrivate);
+            OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        if !metadata.is_file() || !is_private(metadata.uid(), metadata.mode()) {
+            return Err(MasterKeyError::NotPrivate(path.to_owned()));
         }
         let mut key = Zeroizing::new([0; 32]);
         if metadata.len() != key.len() as u64 {
-            return Err(MasterKeyError::Length(metadata.len()));
+            return Err(MasterKeyError::Length { file: path.to_owned(), found: metadata.len() });
         }
-        file.read_exact(&mut *key)?;
+        file.read_exact(&mut *key).map_err(failed)?;
         Ok(Self(key))
+    }
+
+    /// Whole or not at all, also when the power goes.
+    fn write_new(&self, path: &Path) -> io::Result<()> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let mut file = NamedTempFile::new_in(folder)?;
+        file.write_all(&*self.0)?;
+        file.as_file().sync_all()?;
+        file.persist_noclobber(path)?;
+        File::open(folder)?.sync_all()
     }
 }
 
-/// Whole or not at all, also when the power goes.
-fn make(data_dir: &Path, path: &Path) -> io::Result<()> {
-    let mut key = Zeroizing::new([0; 32]);
-    random(&mut *key);
-    let mut file = NamedTempFile::new_in(data_dir)?;
-    file.write_all(&*key)?;
-    file.as_file().sync_all()?;
-    file.persist_noclobber(path)?;
-    File::open(data_dir)?.sync_all()
+fn failed(file: &Path, source: io::Error) -> MasterKeyError {
+    MasterKeyError::Io { file: file.to_owned(), source }
 }
 
 impl fmt::Debug for MasterKey {
@@ -98,7 +172,7 @@ impl fmt::Debug for MasterKey {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::{self, Permissions};
+    use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -126,11 +200,48 @@ mod tests {
         let refused = || MasterKey::open(folder.path()).unwrap_err();
 
         fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(refused(), MasterKeyError::NotPrivate));
+        assert!(matches!(refused(), MasterKeyError::NotPrivate(_)));
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         fs::write(&path, [1; 31]).unwrap();
-        assert!(matches!(refused(), MasterKeyError::Length(31)));
+        assert!(matches!(refused(), MasterKeyError::Length { found: 31, .. }));
         assert_eq!(fs::read(&path).unwrap(), [1; 31]);
+    }
+
+    #[test]
+    fn a_given_key_may_be_a_link_that_a_group_reads_and_nothing_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, [7; 32]).unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let read = |mode| {
+            fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+            MasterKey::read_given(&link)
+        };
+
+        for mode in [0o600, 0o400, 0o440] {
+            assert_eq!(*read(mode).unwrap().0, [7; 32], "{mode:o}");
+        }
+        for mode in [0o644, 0o604, 0o620, 0o460] {
+            assert!(matches!(read(mode), Err(MasterKeyError::NotPrivate(_))), "{mode:o}");
+        }
+        assert!(matches!(MasterKey::read_given(folder.path()), Err(MasterKeyError::NotPrivate(_))));
+        assert!(MasterKey::read_given(&folder.path().join("none")).is_err());
+    }
+
+    #[test]
+    fn a_key_follows_only_where_none_is_about_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let old = MasterKey::open(folder.path()).unwrap();
+        assert!(MasterKey::read_next(folder.path()).unwrap().is_none());
+
+        let next = MasterKey::make_next(folder.path()).unwrap().unwrap();
+
+        assert!(MasterKey::make_next(folder.path()).unwrap().is_none());
+        assert_eq!(MasterKey::read_next(folder.path()).unwrap().unwrap().0, next.0);
+        assert_eq!(MasterKey::open(folder.path()).unwrap().0, old.0);
+        MasterKey::adopt_next(folder.path()).unwrap();
+        assert_eq!(MasterKey::open(folder.path()).unwrap().0, next.0);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

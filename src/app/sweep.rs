@@ -14,6 +14,7 @@ use crate::model::{Actor, AuditAction, ContentHash, ExtensionVersion};
 use crate::registry::{
     RegistryError, WriteTxn, audit, awaited, quarantine, removals, sessions, versions,
 };
+use crate::state::StateError;
 use crate::store::StoreError;
 
 /// How long an upload or an object that nobody refers to is left alone.
@@ -33,6 +34,8 @@ pub enum SweepError {
     Registry(#[from] RegistryError),
     #[error(transparent)]
     Keeping(#[from] KeepingError),
+    #[error(transparent)]
+    State(#[from] StateError),
     #[error("the folder of compiled components cannot be swept: {0}")]
     Compiled(io::Error),
 }
@@ -54,6 +57,7 @@ impl App {
         };
         self.registry.write(expire).await?;
         let state = self.sweep_state(now).await?;
+        let secrets = self.sweep_secrets().await?;
         // What an earlier process left may be more than this one is to keep. Before all that
         // needs the server of the bundles.
         self.bundles.trim_cache().await?;
@@ -76,6 +80,7 @@ impl App {
             ("orphan", orphans),
             ("compiled", compiled),
             ("unfinished", unfinished),
+            ("secrets", secrets),
         ];
         self.metrics.observe_sweep(&removed, left);
         for (kind, count) in removed.into_iter().filter(|(_, count)| *count > 0) {

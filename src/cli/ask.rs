@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
 
 use super::failure::Failure;
 use super::files::read_text;
@@ -58,6 +59,29 @@ pub(super) async fn new_password(
         None => first_line(&read_text(Path::new("-"))?),
     })
     .await
+}
+
+/// The value of a secret: from a file, from a terminal, or else all of standard input,
+/// without the line end that an editor or `echo` puts at its end.
+pub(super) async fn secret_value(
+    output: Output,
+    file: Option<PathBuf>,
+) -> Result<SecretString, Failure> {
+    blocking(move || match file {
+        Some(file) => without_line_end(&Zeroizing::new(read_text(&file)?)),
+        None if output.can_ask() => hidden(output, "Value: "),
+        None => without_line_end(&Zeroizing::new(read_text(Path::new("-"))?)),
+    })
+    .await
+}
+
+fn without_line_end(text: &str) -> Result<SecretString, Failure> {
+    let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
+    if text.is_empty() {
+        return Err(Failure::usage("no value was given")
+            .hint("write it to standard input, or name a file with --file"));
+    }
+    Ok(SecretString::from(text))
 }
 
 fn first_line(text: &str) -> Result<SecretString, Failure> {
@@ -130,6 +154,18 @@ mod tests {
     fn typed(keys: &str) -> Result<String, Exit> {
         let read = read_hidden(&mut keys.as_bytes());
         read.map(|text| text.expose_secret().to_owned()).map_err(|failure| failure.exit)
+    }
+
+    #[test]
+    fn one_line_end_of_a_secret_is_left_out_and_no_more() {
+        let of = |text| without_line_end(text).map(|value| value.expose_secret().to_owned());
+
+        for (text, value) in
+            [("a", "a"), ("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), (" a ", " a ")]
+        {
+            assert_eq!(of(text).unwrap(), value, "{text:?}");
+        }
+        assert!(of("").is_err() && of("\n").is_err());
     }
 
     #[test]

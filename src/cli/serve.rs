@@ -19,9 +19,9 @@ use crate::app::App;
 use crate::app::assets::Pages;
 use crate::app::compile::{Waiting, note_confinement, runner_parts};
 use crate::app::egress::{self, RefusedCalls};
-use crate::app::master_key::MasterKey;
 use crate::app::origins::Origins;
 use crate::app::rate_limits::RateLimits;
+use crate::app::secret_keys::open_secrets;
 use crate::app::sign_in::{Passwords, SignInLimits, SignInLinks};
 use crate::app::uploads::{InFlight, UploadAddresses};
 use crate::app::usage::Usages;
@@ -175,8 +175,8 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         .restore_uploads(&uploads)
         .context("cannot take over the uploads")
         .map_err(unfinished)?;
-    let master_key = MasterKey::open(&data_dir)
-        .context("cannot open the key of this appliance")
+    let (master_key, secrets) = open_secrets(&config.server, &data_dir, &state)
+        .context("cannot open the secrets of this appliance")
         .map_err(unfinished)?;
     let refused_calls = Arc::<RefusedCalls>::default();
     let observer = egress::observer(&refused_calls, &registry, &clock);
@@ -199,6 +199,7 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         clock,
         registry,
         state,
+        secrets,
         bundles,
         pages: Pages::new(&config.ext_ui),
         runner: Arc::new(runner),

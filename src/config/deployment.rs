@@ -49,6 +49,8 @@ const CREDENTIALS: &[(&str, Credential)] = &[
     ("store.s3.secret_key", Credential::Content),
     ("server.tls.cert_file", Credential::Path),
     ("server.tls.key_file", Credential::Path),
+    ("server.master_key_file", Credential::Path),
+    ("server.previous_master_key_file", Credential::Path),
     ("signing.trust_bundle", Credential::Path),
 ];
 

@@ -34,6 +34,10 @@ pub struct ServerConfig {
     pub insecure_http: bool,
     /// The data folder: registry, bundles, caches, admin socket.
     pub data_dir: PathBuf,
+    /// A file with the 32 bytes of the master key, or the credential of this name; empty: made in `data_dir`.
+    pub master_key_file: PathBuf,
+    /// The master key before it, for one start: what it has sealed is sealed with the new one.
+    pub previous_master_key_file: PathBuf,
     /// Milliseconds in which a request head must arrive.
     pub header_timeout_ms: u64,
     /// Milliseconds a connection may be idle between requests.
@@ -81,6 +85,8 @@ impl Default for ServerConfig {
             trusted_proxies: Vec::new(),
             insecure_http: false,
             data_dir: "plugboard-data".into(),
+            master_key_file: PathBuf::new(),
+            previous_master_key_file: PathBuf::new(),
             header_timeout_ms: 10_000,
             idle_timeout_ms: 60_000,
             write_timeout_ms: 30_000,
@@ -148,6 +154,12 @@ impl ServerConfig {
         self.check_exposure(findings);
         self.check_origin(findings);
         findings.expect(is_set(&self.data_dir), "server.data_dir", "must name a folder");
+        findings.expect(
+            is_set(&self.master_key_file) || !is_set(&self.previous_master_key_file),
+            "server.previous_master_key_file",
+            "needs server.master_key_file: a key of the appliance's own is changed with \
+             `plugboard secret rotate-keys`",
+        );
         findings.expect(
             self.max_connections_per_ip <= self.max_connections,
             "server.max_connections_per_ip",

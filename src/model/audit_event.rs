@@ -67,6 +67,10 @@ pub enum AuditAction {
     StateExported,
     /// All that an install keeps was removed.
     StatePurged,
+    /// By name; never the value.
+    SecretSet,
+    SecretRemoved,
+    MasterKeyRotated,
 }
 
 /// One audit row.

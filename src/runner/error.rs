@@ -154,14 +154,18 @@ impl From<wasmtime::Error> for CallError {
 /// The frames of a backtrace that are worth a line in the log.
 const MAX_FRAMES: usize = 8;
 
-/// The reason and the guest's innermost frames, on one line.
-pub(super) fn describe_trap(error: &wasmtime::Error) -> String {
+/// The reason and the guest's innermost frames, on one line. `discreet` takes out what the
+/// guest was told in confidence.
+pub(super) fn describe_trap(
+    error: &wasmtime::Error,
+    discreet: impl FnOnce(String) -> String,
+) -> String {
     let reason = match error.downcast_ref::<Trap>() {
         Some(trap) => trap.to_string(),
         None => error.root_cause().to_string(),
     };
     // Host errors may quote the guest, and function names are the guest's.
-    let mut text = escape(&reason).into_owned();
+    let mut text = escape(&discreet(reason)).into_owned();
     let frames = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
     for (index, frame) in frames.iter().take(MAX_FRAMES).enumerate() {
         let name =

@@ -172,7 +172,7 @@ impl UntilBegun {
 /// Which limit or which fault ended an execution.
 fn blame(store: &Store<Host>, time: &Timekeeper, error: CallError) -> ExecuteError {
     match error {
-        CallError::BadResponse(reason) => ExecuteError::BadResponse(reason),
+        CallError::BadResponse(reason) => ExecuteError::BadResponse(store.data().discreet(reason)),
         CallError::TooLarge { limit } => ExecuteError::ResponseTooLarge { limit },
         CallError::Deadline(limit) => ExecuteError::Deadline(limit),
         CallError::Idle(limit) => ExecuteError::Idle(limit),
@@ -180,9 +180,10 @@ fn blame(store: &Store<Host>, time: &Timekeeper, error: CallError) -> ExecuteErr
         CallError::Upload(fault) => fault.into(),
         CallError::Guest(error) if error.is::<PoolConcurrencyLimitError>() => ExecuteError::Busy,
         CallError::Guest(_) if time.is_over() => ExecuteError::Cpu(time.cpu_limit()),
-        CallError::Guest(error) => match store.data().limits.refused() {
-            Some(refused) => ExecuteError::Memory(refused),
-            None => ExecuteError::Trap(error::describe_trap(&error)),
-        },
+        CallError::Guest(error) => {
+            let discreet = |text| store.data().discreet(text);
+            let trapped = || ExecuteError::Trap(error::describe_trap(&error, discreet));
+            store.data().limits.refused().map_or_else(trapped, ExecuteError::Memory)
+        }
     }
 }

@@ -9,6 +9,7 @@ mod context;
 mod guest_log;
 mod http;
 mod invoicing;
+mod known_secrets;
 mod logging;
 mod outgoing;
 mod scheduler;
@@ -42,7 +43,7 @@ use super::response::Usage;
 use super::timekeeper::Timekeeper;
 use crate::egress::Egress;
 use crate::model::{Allowance, Capability};
-use crate::state::State;
+use crate::state::{State, secrets::InstallSecrets};
 
 /// The state of one execution.
 pub(super) struct Host {
@@ -63,6 +64,7 @@ pub(super) struct Host {
     observer: Observer,
     time: Option<Arc<Timekeeper>>,
     state: Option<State>,
+    secrets: Option<InstallSecrets>,
 }
 
 impl Host {
@@ -87,6 +89,7 @@ impl Host {
             observer: Observer::default(),
             time: None,
             state: None,
+            secrets: None,
         };
         host.table.set_max_capacity(limits::HANDLES);
         host.http.set_field_size_limit(limits::FIELD_BYTES);
@@ -121,6 +124,12 @@ impl Host {
         self
     }
 
+    /// Lets the guest read the secrets of its install.
+    pub(super) fn confiding(mut self, secrets: Option<InstallSecrets>) -> Self {
+        self.secrets = secrets;
+        self
+    }
+
     /// Tells `observer` how the execution ended.
     pub(super) fn observed(mut self, observer: Observer) -> Self {
         self.observer = observer;
@@ -129,6 +138,11 @@ impl Host {
 
     pub(super) fn context(&self) -> &ExecutionContext {
         &self.context
+    }
+
+    /// `text` without what the guest has read in confidence.
+    pub(super) fn discreet(&self, text: String) -> String {
+        self.log.discreet(text)
     }
 
     /// Counts a host call and says whether the install grants `capability`.

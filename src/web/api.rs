@@ -11,6 +11,7 @@ pub(super) mod operators;
 pub(super) mod quarantine;
 pub(super) mod removal;
 pub(super) mod schema;
+pub(super) mod secrets;
 pub(super) mod setup;
 pub(super) mod state;
 pub(super) mod tenants;

@@ -4,6 +4,7 @@ mod from_app;
 mod from_keeping;
 mod from_people;
 mod from_running;
+mod from_secrets;
 mod from_uploads;
 
 use std::collections::BTreeMap;

@@ -11,7 +11,7 @@ use super::access::Access::{
 };
 use super::api::{
     attachments, bundles, downloads, egress, extensions, installs, limits, operators, quarantine,
-    removal, schema, setup, state, tenants, tokens, trust_keys, uploads, usage,
+    removal, schema, secrets, setup, state, tenants, tokens, trust_keys, uploads, usage,
 };
 use super::ext_ui::show_asset;
 use super::pages;
@@ -54,6 +54,7 @@ pub fn table() -> Vec<Route> {
     table.extend(ext_ui());
     table.extend(publishing());
     table.extend(uploading());
+    table.extend(confidences());
     table.extend(versions());
     table.extend(administration());
     table.extend(compatibility());
@@ -134,6 +135,19 @@ fn publishing() -> Vec<Route> {
             Scope(InstallWrite),
             installs::change_settings,
         ),
+    ]
+}
+
+/// Secrets of an install, and the key they are sealed with.
+fn confidences() -> Vec<Route> {
+    const ALL: &str = "/api/v1/installs/{id}/secrets";
+    const ONE: &str = "/api/v1/installs/{id}/secrets/{key}";
+    const ROTATE: &str = "/api/v1/master-key/rotate";
+    vec![
+        route("GET", ALL, Scope(InstallRead), secrets::list_secrets),
+        route("PUT", ONE, Scope(InstallWrite), secrets::set_secret),
+        route("DELETE", ONE, Scope(InstallWrite), secrets::delete_secret),
+        route("POST", ROTATE, OperatorStepUp, secrets::rotate_master_key),
     ]
 }
 
@@ -283,12 +297,13 @@ fn compatibility() -> Vec<Route> {
 
 fn pages() -> Vec<Route> {
     use pages::{
-        attachments, extension, extensions, installs, open, removal, setup, sign_in, step_up,
-        storage, upload,
+        attachments, extension, extensions, installs, open, removal, secrets, setup, sign_in,
+        step_up, storage, upload,
     };
     const ATTACHMENTS: &str = "/admin/extensions/{name}/versions/{version}/attachments";
     const YANK: &str = "/admin/extensions/{name}/versions/{version}/yank";
     const UNYANK: &str = "/admin/extensions/{name}/versions/{version}/unyank";
+    const REMOVE_SECRET: &str = "/admin/installs/{id}/secrets/{key}/remove";
     const REMOVE: &str = "/admin/extensions/{name}/versions/{version}/remove";
     vec![
         route("GET", "/", Public, sign_in::show_start),
@@ -304,6 +319,7 @@ fn pages() -> Vec<Route> {
         route("GET", "/admin/extensions/{name}", Page, extension::show_extension),
         route("GET", "/admin/extensions/{name}/versions", Page, extension::show_extension_versions),
         route("GET", "/admin/extensions/{name}/settings", Page, extension::show_extension_settings),
+        route("GET", "/admin/extensions/{name}/secrets", Page, secrets::show_extension_secrets),
         route("GET", "/admin/extensions/{name}/files", Page, extension::show_extension_files),
         route("GET", ATTACHMENTS, Page, attachments::show_attachments),
         route("GET", YANK, Page, removal::confirm_yank),
@@ -322,6 +338,9 @@ fn pages() -> Vec<Route> {
         route("POST", "/admin/installs/{id}/settings", Page, installs::submit_settings),
         route("GET", "/admin/installs/{id}/egress", Page, pages::egress::show_egress),
         route("POST", "/admin/installs/{id}/egress", Page, pages::egress::submit_egress),
+        route("POST", "/admin/installs/{id}/secrets", Page, secrets::submit_secret),
+        route("GET", REMOVE_SECRET, Page, secrets::confirm_remove_secret),
+        route("POST", REMOVE_SECRET, Page, secrets::submit_remove_secret),
         route("GET", "/admin/installs/{id}/uninstall", Page, installs::confirm_uninstall),
         route("POST", "/admin/installs/{id}/uninstall", Page, installs::submit_uninstall),
         route("GET", "/admin/open/{id}", Page, open::show_open),

@@ -119,6 +119,7 @@ fn get(world: TargetWorld, path: &str) -> Invocation {
         },
         grants: Arc::new(Capability::DEFAULTS.into_iter().collect()),
         allowance: Arc::default(),
+        secrets: None,
         user: None,
         deadline: PATIENT,
         stream: StreamLimits { total: PATIENT, idle: PATIENT },

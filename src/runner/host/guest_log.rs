@@ -4,6 +4,9 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
+use secrecy::SecretString;
+
+use super::known_secrets::KnownSecrets;
 use crate::config::EXTENSION_TARGET;
 use crate::runner::invocation::ExecutionContext;
 use crate::runner::line_rate::LineRate;
@@ -20,6 +23,7 @@ pub(super) const MAX_LINE_BYTES: usize = 4 * 1024;
 pub(super) struct GuestLog {
     context: ExecutionContext,
     rate: OnceLock<Arc<LineRate>>,
+    secrets: KnownSecrets,
     written: Mutex<Written>,
 }
 
@@ -58,13 +62,27 @@ impl Source {
 
 impl GuestLog {
     pub(super) fn new(context: ExecutionContext) -> Self {
-        Self { context, rate: OnceLock::new(), written: Mutex::default() }
+        let secrets = KnownSecrets::default();
+        Self { context, rate: OnceLock::new(), secrets, written: Mutex::default() }
     }
 
     /// Shares what it may write in a second with the other executions of its install.
     pub(super) fn hold_to(&self, rate: Arc<LineRate>) {
         // There is one for each install, so a second time would be the same again.
         let _ = self.rate.set(rate);
+    }
+
+    /// Keeps a value that the guest has read out of what is said of it.
+    pub(super) fn keep_out(&self, value: &SecretString) {
+        self.secrets.add(value);
+    }
+
+    /// `text` without what the guest has read in confidence.
+    pub(super) fn discreet(&self, text: String) -> String {
+        match self.secrets.hide(&text, usize::MAX) {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(hidden) => hidden,
+        }
     }
 
     /// Writes a line, or counts it if the execution has written enough.
@@ -88,7 +106,12 @@ impl GuestLog {
     }
 
     fn take<'a>(&self, message: &'a str) -> Option<Cow<'a, str>> {
-        let line = cut(message);
+        // Before it is escaped and cut, when a value would no longer be itself.
+        let hidden = self.secrets.hide(trimmed(message), MAX_LINE_BYTES);
+        let line = match hidden {
+            Cow::Borrowed(plain) => cut(plain),
+            Cow::Owned(hidden) => Cow::Owned(cut(&hidden).into_owned()),
+        };
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = written.lines < MAX_LINES && written.bytes + line.len() <= MAX_BYTES;
         let may = || self.rate.get().is_none_or(|rate| rate.take(Instant::now()));
@@ -127,9 +150,12 @@ impl GuestLog {
     }
 }
 
+fn trimmed(message: &str) -> &str {
+    message.trim_end_matches(['\r', '\n'])
+}
+
 /// One escaped line of at most [`MAX_LINE_BYTES`].
 fn cut(message: &str) -> Cow<'_, str> {
-    let message = message.trim_end_matches(['\r', '\n']);
     let head = &message[..message.floor_char_boundary(MAX_LINE_BYTES)];
     match escape(head) {
         Cow::Owned(mut line) => {
@@ -189,7 +215,20 @@ mod tests {
         assert_eq!(cut(&"a".repeat(2 * MAX_LINE_BYTES)).len(), MAX_LINE_BYTES);
         assert!(cut(&"\u{1b}".repeat(MAX_LINE_BYTES)).len() <= MAX_LINE_BYTES);
         assert!(cut(&"\u{20ac}".repeat(MAX_LINE_BYTES)).len() <= MAX_LINE_BYTES);
-        assert_eq!(cut("line\r\n"), "line");
+        assert_eq!(trimmed("line\r\n"), "line");
+    }
+
+    #[test]
+    fn a_value_that_was_read_is_in_no_line_however_it_is_written() {
+        let log = log();
+        log.keep_out(&SecretString::from("hunter2\u{1b}hunter2"));
+        let take = |message: &str| log.take(message).unwrap().into_owned();
+
+        assert_eq!(take("x hunter2\u{1b}hunter2 y\n"), "x [secret] y");
+        let cut_off = "a".repeat(MAX_LINE_BYTES - 4) + "hunter2\u{1b}hunter2";
+        assert_eq!(take(&cut_off).trim_matches('a'), "[sec");
+        assert_eq!(log.discreet("got hunter2\u{1b}hunter2".to_owned()), "got [secret]");
+        assert_eq!(log.discreet("got nothing".to_owned()), "got nothing");
     }
 
     #[test]

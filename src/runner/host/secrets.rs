@@ -1,17 +1,57 @@
-//! `secrets`: no install has any yet.
+//! `secrets`: what the operator has given the install in confidence.
+
+use secrecy::ExposeSecret;
 
 use super::Host;
-use crate::model::Capability;
+use crate::model::{Capability, SecretName};
 use crate::runner::bindings::{secrets, types::SecretError};
+use crate::state::secrets::{Lookup, SecretsError};
 
 impl secrets::Host for Host {
-    async fn get(&mut self, _key: String) -> wasmtime::Result<Result<String, SecretError>> {
-        let granted = self.admit(Capability::SecretsGet)?;
-        Ok(Err(if granted { SecretError::Missing } else { SecretError::Denied }))
+    async fn get(&mut self, key: String) -> wasmtime::Result<Result<String, SecretError>> {
+        if !self.admit(Capability::SecretsGet)? {
+            return Ok(Err(SecretError::Denied));
+        }
+        // What cannot be a name is the name of nothing.
+        let (Some(secrets), Ok(name)) = (&self.secrets, key.parse::<SecretName>()) else {
+            return Ok(Err(SecretError::Missing));
+        };
+        Ok(match secrets.get(name).await {
+            Ok(Lookup::Found(value)) => {
+                self.log.keep_out(&value);
+                Ok(value.expose_secret().to_owned())
+            }
+            Ok(Lookup::Expired) => Err(SecretError::Expired),
+            Ok(Lookup::Missing) => Err(SecretError::Missing),
+            Err(error) => Err(self.no_secret(&error)),
+        })
     }
 
     async fn list_keys(&mut self) -> wasmtime::Result<Vec<String>> {
-        self.admit(Capability::SecretsGet)?;
-        Ok(Vec::new())
+        let granted = self.admit(Capability::SecretsGet)?;
+        let Some(secrets) = self.secrets.as_ref().filter(|_| granted) else {
+            return Ok(Vec::new());
+        };
+        // The contract has no error here.
+        let names = secrets.names().await.unwrap_or_else(|error| {
+            self.no_secret(&error.into());
+            Vec::new()
+        });
+        Ok(names.into_iter().map(String::from).collect())
+    }
+}
+
+impl Host {
+    /// The guest learns that it failed, the operator why.
+    fn no_secret(&self, error: &SecretsError) -> SecretError {
+        let install = &*self.context.install;
+        tracing::error!(
+            request.id = &*self.context.request_id,
+            tenant.id = install.tenant.as_str(),
+            extension.name = install.extension.as_str(),
+            install.id = install.install_text(),
+            "A secret could not be read: {error}"
+        );
+        SecretError::Internal
     }
 }

@@ -49,15 +49,21 @@ impl ConfirmPage {
         }
     }
 
-    /// Asks before an install is removed. `versions` of the extension are published.
+    /// Asks before an install is removed with its `secrets`. `versions` of the extension are
+    /// published.
     pub fn uninstall(
         chrome: Chrome,
         install: &Install,
         version: &ExtensionVersion,
         versions: u64,
+        secrets: u64,
     ) -> Self {
         let mut consequences = if install.enabled { stopping(install, version) } else { vec![] };
-        let loses = !install.grants.is_empty() || !install.settings.is_empty();
+        let confided = secrets > 0;
+        if confided {
+            consequences.push(format!("Deleted with it, at once: {}.", counted(secrets, "secret")));
+        }
+        let loses = confided || !install.grants.is_empty() || !install.settings.is_empty();
         if loses {
             let (grants, settings) = (grants(install), settings(install));
             consequences.push(format!("{grants} and {settings} are deleted."));
@@ -75,8 +81,10 @@ impl ConfirmPage {
             )],
             asks_reason: false,
             obstacle: None,
-            warning: loses
-                .then(|| "Deleted grants and settings cannot be brought back.".to_owned()),
+            warning: loses.then(|| {
+                let too = if confided { ", settings and secrets" } else { " and settings" };
+                format!("Deleted grants{too} cannot be brought back.")
+            }),
             action: format!("/admin/installs/{}/uninstall", install.id),
             button: "Uninstall".to_owned(),
             cancel: format!("/admin/extensions/{}", install.name),

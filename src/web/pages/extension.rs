@@ -164,26 +164,26 @@ pub(in crate::web) struct ExtensionQuery {
 }
 
 /// What the tabs of an extension are made of.
-struct Found {
+pub(super) struct Found {
     version: ExtensionVersion,
     install: Option<Arc<LiveInstall>>,
     failing: Option<Failing>,
-    chrome: Chrome,
+    pub(super) chrome: Chrome,
 }
 
 impl Found {
-    fn head(&self, tab: &'static str) -> ExtensionHead {
+    pub(super) fn head(&self, tab: &'static str) -> ExtensionHead {
         let install = self.install();
         let status = Status::of(install).or_failing(self.failing.is_some());
         ExtensionHead::new(&self.version, install, status, tab)
     }
 
-    fn install(&self) -> Option<&Install> {
+    pub(super) fn install(&self) -> Option<&Install> {
         self.install.as_ref().map(|row| &row.install)
     }
 }
 
-async fn find(
+pub(super) async fn find(
     app: &App,
     who: &SignedIn,
     name: &ExtensionName,

@@ -106,9 +106,10 @@ pub(in crate::web) async fn confirm_uninstall(
 ) -> Answer {
     let row = app.get_install(&who.principal, id)?;
     let versions = app.list_versions_of(&row.install.name).await?.len() as u64;
+    let secrets = app.list_secrets(&who.principal, id).await?.len() as u64;
     let chrome = chrome(&app, &who, "extensions");
     let kept = app.usage_of_state(&row.install).await?;
-    let question = ConfirmPage::uninstall(chrome, &row.install, &row.version, versions);
+    let question = ConfirmPage::uninstall(chrome, &row.install, &row.version, versions, secrets);
     page(&question.keeping(kept, app.state.limits().kept_days))
 }
 

@@ -26,6 +26,8 @@ pub(in crate::web) enum Done {
     Yanked,
     Unyanked,
     Removed,
+    SecretSet,
+    SecretRemoved,
 }
 
 /// The part of a page's query that carries [`Done`].
@@ -46,6 +48,8 @@ impl Done {
             Self::Uninstalled => "Uninstalled. Its bundle stays published.",
             Self::Yanked => "Yanked. Nobody new can install it; where it is installed it goes on.",
             Self::Unyanked => "It can be installed again.",
+            Self::SecretSet => "The secret is set. The next call of the extension reads it.",
+            Self::SecretRemoved => "The secret is removed.",
             Self::Removed => "Removed. Its bundle is deleted after 24 hours.",
         }
     }

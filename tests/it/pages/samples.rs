@@ -515,7 +515,7 @@ fn questions() -> Vec<Sample> {
         frame_src: frame.url(),
     };
     let disable = ConfirmPage::disable(chrome("extensions"), &theirs, &version_now);
-    let uninstall = ConfirmPage::uninstall(chrome("extensions"), &installed, &version_now, 4);
+    let uninstall = ConfirmPage::uninstall(chrome("extensions"), &installed, &version_now, 4, 2);
     let yank = ConfirmPage::yank(chrome("extensions"), &version_now, 2);
     let remove = ConfirmPage::remove(chrome("extensions"), &version_now, 1, 2);
     vec![

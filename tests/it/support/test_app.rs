@@ -15,9 +15,9 @@ use plugboard::app::App;
 use plugboard::app::assets::Pages;
 use plugboard::app::compile::{Waiting, runner_parts};
 use plugboard::app::egress;
-use plugboard::app::master_key::MasterKey;
 use plugboard::app::origins::Origins;
 use plugboard::app::rate_limits::RateLimits;
+use plugboard::app::secret_keys::open_secrets;
 use plugboard::app::sign_in::{Passwords, SignInLimits, SignInLinks};
 use plugboard::app::tokens::TokenRequest;
 use plugboard::app::trust::TrustRequest;
@@ -213,10 +213,10 @@ impl TestApp {
         change(&mut config);
         let clock = Arc::new(FixedClock(AtomicI64::new(1_790_000_000)));
         let now = clock.now();
-        let master_key = MasterKey::open(folder.path()).unwrap();
+        let state = State::in_memory(&config.state, clock.clone()).unwrap();
+        let (master_key, secrets) = open_secrets(&config.server, folder.path(), &state).unwrap();
         let program = PathBuf::from(env!("CARGO_BIN_EXE_plugboard"));
         let parts = runner_parts(&config.runner, folder.path(), &master_key, program);
-        let state = State::in_memory(&config.state, clock.clone()).unwrap();
         let registry = Registry::in_memory(now).unwrap();
         let clock_of_app: Arc<dyn Clock> = clock.clone();
         let (internet, refused_calls) = (Arc::<Internet>::default(), Arc::default());
@@ -236,6 +236,7 @@ impl TestApp {
             clock: clock.clone(),
             registry,
             state,
+            secrets,
             bundles: open_store(&config.store, folder.path()).unwrap(),
             pages: Pages::new(&config.ext_ui),
             runner: Arc::new(Runner::new(&config.runner, parts).unwrap()),

@@ -1,0 +1,205 @@
+//! The secrets of an install: `/admin/extensions/{name}/secrets`. Values go in here, and none
+//! comes out.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use super::extension::{ExtensionQuery, find};
+use super::show::{chrome, lead_to, page};
+use super::sign_in::EmptyForm;
+use super::{Chrome, ConfirmPage, ExtensionHead, FormErrors, Moment};
+use crate::app::App;
+use crate::app::secrets::{SecretError, SecretRequest};
+use crate::model::{Capability, ExtensionName, Install, InstallId, SecretFacts, SecretName};
+use crate::web::confidential::ConfidentialForm;
+use crate::web::error::ApiError;
+use crate::web::extract::{Answer, CsrfForm, Path, Query, SignedIn};
+
+/// The secrets tab. Posts `key`, `value` and `expires` to `/admin/installs/{id}/secrets`.
+#[derive(Debug, Template)]
+#[template(path = "pages/secrets.html")]
+pub struct SecretsPage {
+    pub chrome: Chrome,
+    pub head: ExtensionHead,
+    pub rows: Vec<SecretRow>,
+    /// Whether the install may read what is set.
+    pub is_granted: bool,
+    pub errors: FormErrors,
+    /// What was typed before, but for the value.
+    pub key: String,
+    pub expires: String,
+}
+
+/// What may be shown of one secret.
+#[derive(Clone, Debug)]
+pub struct SecretRow {
+    pub name: SecretName,
+    pub version: u64,
+    pub set: Moment,
+    pub set_by: String,
+    pub expires: Option<Moment>,
+    pub is_expired: bool,
+}
+
+impl SecretRow {
+    /// The row of a secret.
+    pub fn new(facts: &SecretFacts, now: Timestamp) -> Self {
+        Self {
+            name: facts.name.clone(),
+            version: facts.version,
+            set: Moment::new(facts.set_at, now),
+            set_by: facts.set_by.clone(),
+            expires: facts.expires_at.map(|at| Moment::new(at, now)),
+            is_expired: facts.is_expired(now),
+        }
+    }
+}
+
+impl ConfirmPage {
+    /// Asks before a secret is removed.
+    pub fn remove_secret(chrome: Chrome, install: &Install, facts: &SecretFacts) -> Self {
+        let (name, secret, id) = (&install.name, &facts.name, install.id);
+        let page = format!("/admin/extensions/{name}/secrets");
+        Self {
+            chrome,
+            title: format!("Remove the secret {secret} of {name}?"),
+            consequences: vec![format!("{name} is told that there is no such secret.")],
+            kept: vec!["Who set it and who removed it stays on record.".to_owned()],
+            obstacle: None,
+            warning: Some("A removed value cannot be brought back.".to_owned()),
+            asks_reason: false,
+            action: format!("/admin/installs/{id}/secrets/{secret}/remove"),
+            button: "Remove".to_owned(),
+            cancel: page,
+        }
+    }
+}
+
+/// What a form had in it, but for the value.
+#[derive(Default)]
+struct Typed {
+    key: String,
+    expires: String,
+}
+
+/// Shows names and dates.
+pub(in crate::web) async fn show_extension_secrets(
+    State(app): State<Arc<App>>,
+    Path(name): Path<ExtensionName>,
+    Query(query): Query<ExtensionQuery>,
+    who: SignedIn,
+) -> Answer {
+    show(&app, &who, &name, &query, Typed::default(), FormErrors::none()).await
+}
+
+/// Keeps a value, or shows the form again with what does not fit.
+pub(in crate::web) async fn submit_secret(
+    State(app): State<Arc<App>>,
+    who: SignedIn,
+    Path(id): Path<InstallId>,
+    form: ConfidentialForm,
+) -> Answer {
+    let typed = Typed { key: form.text("key")?, expires: form.text("expires")? };
+    let value = form.secret("value")?;
+    let name = app.get_install(&who.principal, id)?.install.name.clone();
+    match keep(&app, &who, id, &typed, value).await? {
+        None => Ok(lead_to(&format!("/admin/extensions/{name}/secrets?done=secret_set"))),
+        Some(errors) => {
+            let again = show(&app, &who, &name, &ExtensionQuery::default(), typed, errors).await?;
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, again).into_response())
+        }
+    }
+}
+
+/// What is wrong with the form, if anything is.
+async fn keep(
+    app: &App,
+    who: &SignedIn,
+    id: InstallId,
+    typed: &Typed,
+    value: SecretString,
+) -> Result<Option<FormErrors>, ApiError> {
+    let expires_at = match typed.expires.trim() {
+        "" => None,
+        text => match SecretFacts::read_expiry(text) {
+            Ok(at) => Some(at),
+            Err(error) => return Ok(Some(FormErrors::one("expires", format!("{error}.")))),
+        },
+    };
+    let request = SecretRequest { name: typed.key.trim().to_owned(), value, expires_at };
+    let error = match app.set_secret(&who.principal, id, request).await {
+        Ok(_kept) => return Ok(None),
+        Err(error) => error,
+    };
+    let field = match &error {
+        SecretError::Name(_) => "key",
+        SecretError::Empty | SecretError::TooLarge(_) => "value",
+        SecretError::Past { .. } => "expires",
+        SecretError::TooMany { .. } => "",
+        SecretError::Unknown { .. }
+        | SecretError::Install(_)
+        | SecretError::Sealing(_)
+        | SecretError::State(_)
+        | SecretError::Registry(_) => return Err(error.into()),
+    };
+    Ok(Some(FormErrors::one(field, format!("{error}."))))
+}
+
+/// Asks before a secret is removed.
+pub(in crate::web) async fn confirm_remove_secret(
+    State(app): State<Arc<App>>,
+    who: SignedIn,
+    Path((id, key)): Path<(InstallId, String)>,
+) -> Answer {
+    let row = app.get_install(&who.principal, id)?;
+    let secrets = app.list_secrets(&who.principal, id).await?;
+    let facts = secrets.iter().find(|facts| facts.name.as_str() == key);
+    let extension = row.install.name.clone();
+    let facts = facts.ok_or(SecretError::Unknown { extension, name: key })?;
+    let chrome = chrome(&app, &who, "extensions");
+    page(&ConfirmPage::remove_secret(chrome, &row.install, facts))
+}
+
+/// Removes a secret.
+pub(in crate::web) async fn submit_remove_secret(
+    State(app): State<Arc<App>>,
+    who: SignedIn,
+    Path((id, key)): Path<(InstallId, String)>,
+    CsrfForm(EmptyForm {}): CsrfForm<EmptyForm>,
+) -> Answer {
+    let name = app.get_install(&who.principal, id)?.install.name.clone();
+    app.remove_secret(&who.principal, id, &key).await?;
+    Ok(lead_to(&format!("/admin/extensions/{name}/secrets?done=secret_removed")))
+}
+
+async fn show(
+    app: &App,
+    who: &SignedIn,
+    name: &ExtensionName,
+    query: &ExtensionQuery,
+    typed: Typed,
+    errors: FormErrors,
+) -> Answer {
+    let found = find(app, who, name, query).await?;
+    let secrets = match found.install() {
+        Some(install) => app.list_secrets(&who.principal, install.id).await?,
+        None => Vec::new(),
+    };
+    let granted = |install: &Install| install.grants.contains(&Capability::SecretsGet);
+    let now = app.clock.now();
+    page(&SecretsPage {
+        head: found.head("secrets"),
+        rows: secrets.iter().map(|facts| SecretRow::new(facts, now)).collect(),
+        is_granted: found.install().is_some_and(granted),
+        chrome: found.chrome,
+        errors,
+        key: typed.key,
+        expires: typed.expires,
+    })
+}
