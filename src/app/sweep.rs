@@ -80,7 +80,7 @@ impl App {
             ("orphan", orphans),
             ("compiled", compiled),
             ("unfinished", unfinished),
-            ("secrets", secrets),
+            ("secret", secrets),
         ];
         self.metrics.observe_sweep(&removed, left);
         for (kind, count) in removed.into_iter().filter(|(_, count)| *count > 0) {

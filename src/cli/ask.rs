@@ -123,7 +123,7 @@ fn read_hidden(keys: &mut impl Read) -> Result<SecretString, Failure> {
         }
     }
     let text = String::from_utf8(typed);
-    text.map(Into::into).map_err(|_| Failure::usage("the password is not UTF-8 text"))
+    text.map(Into::into).map_err(|_| Failure::usage("what was typed is not UTF-8 text"))
 }
 
 /// The terminal, until dropped, without echo and without signals from keys:

@@ -61,7 +61,9 @@ impl SecretFacts {
         if let Ok(time) = text.parse::<Timestamp>() {
             return Ok(time);
         }
-        let date: Date = text.parse().map_err(|_| invalid())?;
+        // Also a time without its zone is read as a date, and then would be another time.
+        let date = text.parse::<Date>().ok().filter(|date| date.to_string() == text);
+        let date = date.ok_or_else(invalid)?;
         date.to_zoned(TimeZone::UTC).map(|day| day.timestamp()).map_err(|_| invalid())
     }
 }

@@ -29,6 +29,7 @@ mod readme;
 mod registry_crashes;
 mod removal;
 mod runner;
+mod secrets;
 mod server;
 mod setup;
 mod sign_in;

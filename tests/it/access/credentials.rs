@@ -163,6 +163,7 @@ pub(super) fn fill(route: &Route, link: &str) -> String {
         ("{*path}", "nothing"),
         ("{kind}", "sbom"),
         ("{id}", id),
+        ("{key}", "api_key"),
     ];
     let filled = |path: String, (name, value): &(&str, &str)| path.replace(name, value);
     parameters.iter().fold(route.path.to_owned(), filled)

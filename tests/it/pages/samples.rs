@@ -3,15 +3,16 @@
 use askama::Template;
 use jiff::SignedDuration;
 use plugboard::model::{
-    AttachmentKind, ExtensionVersion, Install, PreviousVersion, Tombstone, UploadId, Yank,
+    AttachmentKind, ExtensionVersion, Install, PreviousVersion, SecretFacts, Tombstone, UploadId,
+    Yank,
 };
 use plugboard::web::pages::{
     AttachedText, AttachmentsPage, ByteSize, CheckMark, CheckRow, Chrome, ConfirmPage, EgressPage,
     ExtensionHead, ExtensionPage, ExtensionRow, ExtensionsPage, FailurePage, FilesPage, FormErrors,
     FrameAddress, InstallForm, KeptUpload, Moment, NextStep, Notice, OpenPage, Outcome,
-    OutcomePage, QuarantinedRow, RefusedRow, Remedy, RemovedRow, SettingsForm, SettingsPage,
-    SetupPage, SignInPage, SignatureLine, Status, StepUpPage, StoragePage, Tone, UpgradePage,
-    UploadLimits, UploadPage, VersionRow, VersionsPage,
+    OutcomePage, QuarantinedRow, RefusedRow, Remedy, RemovedRow, SecretRow, SecretsPage,
+    SettingsForm, SettingsPage, SetupPage, SignInPage, SignatureLine, Status, StepUpPage,
+    StoragePage, Tone, UpgradePage, UploadLimits, UploadPage, VersionRow, VersionsPage,
 };
 use serde_json::json;
 
@@ -33,6 +34,7 @@ pub(super) fn samples() -> Vec<Sample> {
     all.extend(details());
     all.extend(settings());
     all.extend(hosts());
+    all.extend(secrets());
     all.extend(questions());
     all.extend(storage());
     all
@@ -475,6 +477,42 @@ fn hosts() -> Vec<Sample> {
         sample("egress", "refused", &page(Some(asked), refused, FormErrors::none())),
         sample("egress", "errors", &page(Some(asked), Vec::new(), wrong)),
         sample("egress", "nothing", &page(None, Vec::new(), FormErrors::none())),
+    ]
+}
+
+fn secret(name: &str, days: Option<i64>) -> SecretFacts {
+    SecretFacts {
+        name: name.parse().unwrap(),
+        version: 12,
+        set_at: now() - SignedDuration::from_hours(30),
+        set_by: "operator robin".to_owned(),
+        expires_at: days.map(|days| now() + SignedDuration::from_hours(24 * days)),
+    }
+}
+
+fn secrets() -> Vec<Sample> {
+    let version = version("1.4.0", ASKED);
+    let installed = install(true);
+    let kept = [secret("api_key", None), secret("tls.key", Some(40)), secret("old", Some(-2))];
+    let page = |install: Option<&Install>, rows: &[SecretFacts], errors| SecretsPage {
+        chrome: chrome("extensions"),
+        head: ExtensionHead::new(&version, install, Status::Enabled, "secrets"),
+        rows: rows.iter().map(|facts| SecretRow::new(facts, now())).collect(),
+        is_granted: !rows.is_empty(),
+        errors,
+        key: HOSTILE.to_owned(),
+        expires: "2027-01-31".to_owned(),
+    };
+    let mut wrong = FormErrors::one("key", "The name of a secret is 1 to 128 characters.");
+    wrong.add("value", "A secret has 1 to 16384 bytes; this one has none.");
+    wrong.add("expires", "A secret cannot expire at 2020-01-31.");
+    let remove = ConfirmPage::remove_secret(chrome("extensions"), &installed, &kept[0]);
+    vec![
+        sample("secrets", "some", &page(Some(&installed), &kept, FormErrors::none())),
+        sample("secrets", "errors", &page(Some(&installed), &kept, wrong)),
+        sample("secrets", "none", &page(Some(&installed), &[], FormErrors::none())),
+        sample("secrets", "free", &page(None, &[], FormErrors::none())),
+        sample("confirm", "remove-secret", &remove),
     ]
 }
 

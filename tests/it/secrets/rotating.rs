@@ -1,0 +1,91 @@
+//! Another master key, while the appliance runs.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use plugboard::web::server::Peer;
+
+use super::*;
+
+async fn rotate(app: &TestApp) -> Answer {
+    let call = app.call(Method::POST, "/api/v1/master-key/rotate").anonymous();
+    call.peer(Peer::Unix { uid: 0 }).send().await
+}
+
+fn key(app: &TestApp) -> Vec<u8> {
+    fs::read(app.app.data_dir.join("master.key")).unwrap()
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    let names = fs::read_dir(folder).unwrap();
+    let names = names.map(|file| file.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with("master")).collect()
+}
+
+#[tokio::test]
+async fn a_new_master_key_leaves_every_secret_readable_and_the_old_key_nowhere() {
+    let (app, path) = installed().await;
+    set(&app, &path, "api_key", json!({"value": "hunter2"})).await;
+    let (before, id) = (key(&app), app.app.secrets.key_id());
+
+    let rotated = rotate(&app).await;
+
+    assert_eq!(rotated.status, StatusCode::OK, "{}", rotated.text());
+    let now = app.app.secrets.key_id();
+    assert_eq!(rotated.json(), json!({"key_id": now.to_string(), "data_keys": 1}));
+    assert_ne!(now, id);
+    assert_ne!(key(&app), before);
+    assert_eq!(files(&app.app.data_dir), ["master.key"]);
+    assert_eq!(guest(&app, "a").await, "hunter2");
+    set(&app, &path, "api_key", json!({"value": "hunter3"})).await;
+    assert_eq!(guest(&app, "a").await, "hunter3");
+    let events = app.app.registry.read(|txn| audit::list(txn, None, 2)).await.unwrap();
+    assert_eq!(events[1].1.action, AuditAction::MasterKeyRotated);
+
+    // As after a start.
+    let (server, state) = (app.app.config.server.clone(), app.app.state.clone());
+    let folder = app.app.data_dir.clone();
+    let open = move || plugboard::app::secret_keys::open_secrets(&server, &folder, &state);
+    let (_, started) = tokio::task::spawn_blocking(open).await.unwrap().unwrap();
+    assert_eq!(started.key_id(), now);
+}
+
+#[tokio::test]
+async fn a_key_that_is_given_and_a_change_that_did_not_end_are_left_alone() {
+    let keys = tempfile::tempdir().unwrap();
+    let file = keys.path().join("key");
+    fs::write(&file, [7; 32]).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let given = TestApp::start_with(|config| config.server.master_key_file = file.clone()).await;
+    let own = TestApp::start().await;
+    fs::write(own.app.data_dir.join("master.key.next"), [7; 32]).unwrap();
+    let before = key(&own);
+
+    let answers = [rotate(&given).await, rotate(&own).await];
+
+    for (answer, code) in answers.iter().zip(["master_key_given", "rotation_unfinished"]) {
+        assert_eq!((answer.status, answer.code()), (StatusCode::CONFLICT, code.to_owned()));
+        assert!(answer.json()["hint"].is_string(), "{}", answer.text());
+    }
+    assert_eq!(fs::read(&file).unwrap(), [7; 32]);
+    assert_eq!(key(&own), before);
+}
+
+#[tokio::test]
+async fn secrets_of_another_master_key_are_not_read_nor_added_to_until_they_are_removed() {
+    let (app, path) = installed().await;
+    set(&app, &path, "api_key", json!({"value": "hunter2"})).await;
+    let key = plugboard::state::secrets::WrappingKey::new([9; 32].into());
+    app.app.secrets.rewrap(key).await.unwrap();
+    let (server, state) = (app.app.config.server.clone(), app.app.state.clone());
+    let folder = app.app.data_dir.clone();
+    let open = move || plugboard::app::secret_keys::open_secrets(&server, &folder, &state);
+    let (_, started) = tokio::task::spawn_blocking(open).await.unwrap().unwrap();
+    let owner = app.app.secrets.owners().await.unwrap()[0];
+
+    let found = started.of(owner).get("api_key".parse().unwrap()).await;
+
+    let error = found.unwrap_err().to_string();
+    assert!(error.contains("are sealed with the master key"), "{error}");
+}
