@@ -99,6 +99,13 @@ impl ApiError {
         Self::server(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail, cause)
     }
 
+    /// Of a full disk the caller learns that there is something to do.
+    pub(super) fn disk_full(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let detail = "the disk of the appliance is full";
+        Self::server(StatusCode::INSUFFICIENT_STORAGE, "disk_full", detail, cause)
+            .hint("free disk space on the appliance")
+    }
+
     pub(super) fn malformed(detail: impl Into<String>) -> Self {
         Self::client(StatusCode::BAD_REQUEST, "malformed_request", detail)
     }

@@ -1,8 +1,7 @@
 ;; Reads the secret `api_key` and does with it what the last letter of the path says: `a`
 ;; answers with it, or with the code of the error; `n` answers with all names, a line for each;
 ;; `l` logs it, bare and in a sentence; `e` writes it to standard error, in two pieces, and
-;; traps; `h` answers with it in a header, behind a line feed, which is no header; `b` does
-;; not read it and answers nothing.
+;; traps; `h` answers with it in a header, behind a line feed, which is no header.
 (import "alga:extension/secrets" "get" (func $get (param i32 i32 i32)))
 (import "alga:extension/secrets" "list-keys" (func $names (param i32)))
 (import "alga:extension/logging" "log-info" (func $log (param i32 i32)))
@@ -36,7 +35,6 @@
   (local $does i32) (local $at i32) (local $length i32) (local $half i32)
   (local.set $does
     (i32.load8_u (i32.sub (i32.add (i32.load offset=60 (local.get $request)) (i32.load offset=64 (local.get $request))) (i32.const 1))))
-  (if (i32.eq (local.get $does) (i32.const 98)) (then (return (call $answer)))) ;; b
   (if (i32.eq (local.get $does) (i32.const 110)) (then (return (call $answer_names)))) ;; n
   (call $get (i32.const 0) (i32.const 7) (i32.const 64))
   (if (i32.load8_u (i32.const 64))

@@ -317,10 +317,10 @@ fn the_route_table_is_this() {
     GET    /api/v1/uploads/{id}/parts                    Scope(BundlePublish)
     POST   /api/v1/uploads/{id}/parts                    Scope(BundlePublish)
     POST   /api/v1/uploads/{id}/publish                  Scope(BundlePublish)
-    GET    /api/v1/installs/{id}/secrets                Scope(InstallRead)
-    PUT    /api/v1/installs/{id}/secrets/{key}          Scope(InstallWrite)
-    DELETE /api/v1/installs/{id}/secrets/{key}          Scope(InstallWrite)
-    POST   /api/v1/master-key/rotate                    OperatorStepUp
+    GET    /api/v1/installs/{id}/secrets                 Scope(InstallRead)
+    PUT    /api/v1/installs/{id}/secrets/{key}           Scope(InstallWrite)
+    DELETE /api/v1/installs/{id}/secrets/{key}           Scope(InstallWrite)
+    POST   /api/v1/master-key/rotate                     OperatorStepUp
     DELETE /api/v1/extensions/{name}/versions/{version}  Scope(BundlePublish)
     POST   /api/v1/extensions/{name}/versions/{version}/yank Scope(BundlePublish)
     POST   /api/v1/extensions/{name}/versions/{version}/unyank Scope(BundlePublish)
@@ -370,7 +370,7 @@ fn the_route_table_is_this() {
     GET    /admin/extensions/{name}                      Page
     GET    /admin/extensions/{name}/versions             Page
     GET    /admin/extensions/{name}/settings             Page
-    GET    /admin/extensions/{name}/secrets             Page
+    GET    /admin/extensions/{name}/secrets              Page
     GET    /admin/extensions/{name}/files                Page
     GET    /admin/extensions/{name}/versions/{version}/attachments Page
     GET    /admin/extensions/{name}/versions/{version}/yank Page
@@ -389,9 +389,9 @@ fn the_route_table_is_this() {
     POST   /admin/installs/{id}/settings                 Page
     GET    /admin/installs/{id}/egress                   Page
     POST   /admin/installs/{id}/egress                   Page
-    POST   /admin/installs/{id}/secrets                 Page
-    GET    /admin/installs/{id}/secrets/{key}/remove    Page
-    POST   /admin/installs/{id}/secrets/{key}/remove    Page
+    POST   /admin/installs/{id}/secrets                  Page
+    GET    /admin/installs/{id}/secrets/{key}/remove     Page
+    POST   /admin/installs/{id}/secrets/{key}/remove     Page
     GET    /admin/installs/{id}/uninstall                Page
     POST   /admin/installs/{id}/uninstall                Page
     GET    /admin/open/{id}                              Page

@@ -256,6 +256,26 @@ async fn an_operator_uploads_installs_and_opens_an_extension_that_cannot_leave_i
     stage.browser.clone().close().await.ok();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_sets_a_secret_that_no_page_shows_again() {
+    let stage = Stage::set().await;
+    stage.sign_in().await;
+    let archive = probe().build();
+    stage.upload(&archive, &crate::support::test_app::sign_with(key(), &archive)).await;
+    stage.press("Install only").await;
+    stage.find("nav.tabs a[href$='/secrets']").await.click().await.unwrap();
+
+    stage.fill("key", "api_key").await;
+    stage.find("textarea[name=value]").await.send_keys("CANARY\none\n").await.unwrap();
+    stage.press("Set secret").await;
+
+    assert_eq!(text_of(&stage, "main tbody th code").await, "api_key");
+    let page = stage.browser.source().await.unwrap();
+    assert!(!page.contains("CANARY"), "{page}");
+    assert!(page.contains("operator ada") && page.contains("never"), "{page}");
+    stage.browser.clone().close().await.ok();
+}
+
 /// The text of an element, once it has one.
 async fn text_of(stage: &Stage, css: &str) -> String {
     let element = stage.find(css).await;

@@ -328,11 +328,17 @@ fn credentials_that_are_files_give_their_path() {
     let folder = tempfile::tempdir().unwrap();
     let name = "signing.trust_bundle";
     fs::write(folder.path().join(name), "-----BEGIN PUBLIC KEY-----").unwrap();
+    let keys = ["server.master_key_file", "server.previous_master_key_file"];
+    let [key, previous] = keys.map(|name| folder.path().join(name));
+    fs::write(&key, [1; 32]).unwrap();
+    fs::write(&previous, [2; 32]).unwrap();
 
     let config =
         given().variable("CREDENTIALS_DIRECTORY", folder.path().to_str().unwrap()).config();
 
     assert_eq!(Path::new(&config.signing.trust_bundle), folder.path().join(name));
+    assert_eq!(config.server.master_key_file, key);
+    assert_eq!(config.server.previous_master_key_file, previous);
 }
 
 #[test]
@@ -431,6 +437,7 @@ fn values_that_contradict_each_other_are_refused() {
         ("store.max_staged_bytes", "104857600"),
         ("server.max_connections_per_ip", "5000"),
         ("server.data_dir", ""),
+        ("server.previous_master_key_file", "old.key"),
         ("gateway.timeout_ms", "60001"),
         ("gateway.stream_timeout_ms", "29999"),
         ("runner.base_url", "runner"),

@@ -5,6 +5,7 @@ mod answering;
 mod bombs;
 mod canary;
 mod compiling;
+mod confiding;
 mod endings;
 mod hostile;
 mod limits;

@@ -15,7 +15,7 @@ use crate::support::test_app::{ALL_SCOPES, Answer, TestApp};
 const NAME: &str = "com.example.confides";
 
 fn version(number: &str) -> BundleBuilder {
-    ["a", "n", "l", "e", "h", "b"].into_iter().fold(
+    ["a", "n", "l", "e", "h"].into_iter().fold(
         BundleBuilder::new(NAME, number)
             .component(guests::wasi_extension("confides"))
             .capabilities(&["cap:secrets.get"]),

@@ -20,26 +20,14 @@ impl From<Denied> for ApiError {
 }
 
 impl From<RegistryError> for ApiError {
-    /// Of a full disk the caller learns that there is something to do.
     fn from(cause: RegistryError) -> Self {
-        if !cause.is_disk_full() {
-            return Self::internal(cause);
-        }
-        let detail = "the disk of the appliance is full";
-        Self::server(StatusCode::INSUFFICIENT_STORAGE, "disk_full", detail, cause)
-            .hint("free disk space on the appliance")
+        if cause.is_disk_full() { Self::disk_full(cause) } else { Self::internal(cause) }
     }
 }
 
 impl From<StateError> for ApiError {
-    /// As for the registry: both are on the same disk.
     fn from(cause: StateError) -> Self {
-        if !cause.is_disk_full() {
-            return Self::internal(cause);
-        }
-        let detail = "the disk of the appliance is full";
-        Self::server(StatusCode::INSUFFICIENT_STORAGE, "disk_full", detail, cause)
-            .hint("free disk space on the appliance")
+        if cause.is_disk_full() { Self::disk_full(cause) } else { Self::internal(cause) }
     }
 }
 

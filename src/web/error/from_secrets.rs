@@ -5,22 +5,9 @@ use axum::http::StatusCode;
 use super::ApiError;
 use crate::app::secret_keys::RotateError;
 use crate::app::secrets::SecretError;
-use crate::state::StateError;
 use crate::state::secrets::{MAX_SECRET_BYTES, SecretsError};
 
 const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
-
-impl From<StateError> for ApiError {
-    /// Of a full disk the caller learns that there is something to do.
-    fn from(cause: StateError) -> Self {
-        if !cause.is_disk_full() {
-            return Self::internal(cause);
-        }
-        let detail = "the disk of the appliance is full";
-        Self::server(StatusCode::INSUFFICIENT_STORAGE, "disk_full", detail, cause)
-            .hint("free disk space on the appliance")
-    }
-}
 
 impl From<SecretsError> for ApiError {
     fn from(error: SecretsError) -> Self {

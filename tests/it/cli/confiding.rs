@@ -15,7 +15,7 @@ const PASSWORD: &str = "correct horse battery staple";
 fn confiding(variables: &[(&str, &str)]) -> Server {
     let server = Server::ready_with(variables);
     let bundle = BundleBuilder::new(NAME, "1.0.0").capabilities(&["cap:secrets.get"]);
-    let bundle = ["a", "n", "l", "e", "h", "b"]
+    let bundle = ["a", "n", "l", "e", "h"]
         .iter()
         .fold(bundle, |bundle, does| bundle.endpoint("GET", &format!("/{does}")));
     server.install(&bundle, &guests::wasi_extension("confides"));

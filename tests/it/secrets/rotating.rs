@@ -3,7 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
 
+use plugboard::app::master_key::MasterKey;
+use plugboard::state::secrets::{WrappingKey, rewrap_at_start};
 use plugboard::web::server::Peer;
 
 use super::*;
@@ -76,16 +79,26 @@ async fn a_key_that_is_given_and_a_change_that_did_not_end_are_left_alone() {
 async fn secrets_of_another_master_key_are_not_read_nor_added_to_until_they_are_removed() {
     let (app, path) = installed().await;
     set(&app, &path, "api_key", json!({"value": "hunter2"})).await;
-    let key = plugboard::state::secrets::WrappingKey::new([9; 32].into());
-    app.app.secrets.rewrap(key).await.unwrap();
-    let (server, state) = (app.app.config.server.clone(), app.app.state.clone());
-    let folder = app.app.data_dir.clone();
-    let open = move || plugboard::app::secret_keys::open_secrets(&server, &folder, &state);
-    let (_, started) = tokio::task::spawn_blocking(open).await.unwrap().unwrap();
-    let owner = app.app.secrets.owners().await.unwrap()[0];
+    let (state, folder) = (app.app.state.clone(), app.app.data_dir.clone());
+    let lose = move || {
+        let own = MasterKey::open(&folder).unwrap().wrapping_key();
+        rewrap_at_start(&state, own, Arc::new(WrappingKey::new([9; 32].into())))
+    };
+    assert_eq!(tokio::task::spawn_blocking(lose).await.unwrap().unwrap(), 1);
 
-    let found = started.of(owner).get("api_key".parse().unwrap()).await;
+    assert_eq!(guest(&app, "a").await, INTERNAL);
+    assert_eq!(guest(&app, "n").await, "api_key\n");
+    let refused = set(&app, &path, "api_key", json!({"value": "hunter3"})).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.text());
+    assert_eq!(refused.code(), "other_master_key");
+    let own = app.app.secrets.key_id().to_string();
+    assert!(refused.text().contains(&own), "{}", refused.text());
+    // The record comes before the secret, and so is there.
+    let last = app.app.registry.read(|txn| audit::list(txn, None, 2)).await.unwrap();
+    assert_eq!(last.iter().map(|(_, e)| e.action).collect::<Vec<_>>(), [AuditAction::SecretSet; 2]);
 
-    let error = found.unwrap_err().to_string();
-    assert!(error.contains("are sealed with the master key"), "{error}");
+    app.call(Method::DELETE, &format!("{path}/api_key")).send().await;
+    let anew = set(&app, &path, "api_key", json!({"value": "hunter3"})).await;
+    assert_eq!(anew.status, StatusCode::CREATED, "{}", anew.text());
+    assert_eq!(guest(&app, "a").await, "hunter3");
 }
