@@ -210,6 +210,23 @@ async fn an_upgrade_keeps_secrets_and_an_uninstall_deletes_them_at_once() {
 }
 
 #[tokio::test]
+async fn an_install_that_goes_while_a_secret_is_set_leaves_none() {
+    let app = TestApp::start().await;
+    app.publish(&version("1.0.0")).await;
+
+    for _ in 0..30 {
+        let installed = app.post("/api/v1/installs", json!({"name": NAME})).await;
+        let install = format!("/api/v1/installs/{}", installed.json()["id"].as_str().unwrap());
+        let uninstall = app.call(Method::DELETE, &install).send();
+        let path = format!("{install}/secrets");
+        let (gone, _) =
+            tokio::join!(uninstall, set(&app, &path, "api_key", json!({"value": "hunter2"})));
+        assert_eq!(gone.status, StatusCode::NO_CONTENT, "{}", gone.text());
+        assert_eq!(app.app.secrets.owners().await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
 async fn the_sweep_deletes_secrets_whose_install_is_gone_and_no_others() {
     let (app, path) = installed().await;
     set(&app, &path, "api_key", json!({"value": "hunter2"})).await;
