@@ -91,12 +91,13 @@ impl Keeper {
         }
     }
 
-    /// Deleting what is not there is no error.
+    /// Deleting what is not there is `missing`, as existing hosts answer it.
     async fn delete(&self, namespace: String, key: String) -> Result<(), StorageError> {
         let place = Place::new(namespace, key, self.state.limits())?;
         let (owner, now) = (self.owner(), self.state.now());
-        self.state.write(move |txn| values::delete(txn, &owner, &place, now)).await?;
-        Ok(())
+        let was_there =
+            self.state.write(move |txn| values::delete(txn, &owner, &place, now)).await?;
+        if was_there { Ok(()) } else { Err(StorageError::Missing) }
     }
 
     /// The cursor is the key after which the answer begins: guests are given no
