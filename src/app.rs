@@ -5,6 +5,7 @@
 
 pub mod assets;
 pub mod attachments;
+pub mod audit;
 mod breaker;
 pub mod compile;
 pub mod configure;

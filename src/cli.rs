@@ -6,6 +6,7 @@
 //! file that prints; `failure` is how a command ends badly.
 
 mod ask;
+mod audit;
 pub mod client;
 mod compile_worker;
 mod completions;
@@ -113,6 +114,7 @@ enum Command {
     Token(token::TokenArgs),
     Secret(secret::SecretArgs),
     Tenant(tenant::TenantArgs),
+    Audit(Box<audit::AuditArgs>),
     Config(config::ConfigArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
@@ -190,6 +192,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Token(args) => token::run(args, context).await,
         Command::Secret(args) => secret::run(args, context).await,
         Command::Tenant(args) => tenant::run(args, context).await,
+        Command::Audit(args) => audit::run(*args, context).await,
         Command::Config(args) => config::run(&args, context),
         Command::Doctor(args) => doctor::run(args, context).await,
         Command::Completions(args) => completions::run(&args, context),

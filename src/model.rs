@@ -7,6 +7,8 @@ mod allowance;
 mod asset_path;
 mod attachment;
 mod audit_event;
+mod audit_filter;
+mod audit_words;
 mod capability;
 mod clock;
 mod content_coding;
@@ -37,6 +39,11 @@ pub use allowance::Allowance;
 pub use asset_path::{AssetPath, InvalidAssetPath};
 pub use attachment::{Attachment, AttachmentKind, UnknownAttachmentKind};
 pub use audit_event::{Actor, AuditAction, AuditEvent};
+pub use audit_filter::{
+    ActorFilter, AuditFilter, AuditReach, InvalidActorFilter, InvalidAuditTime,
+    InvalidSubjectStart, SubjectStart, parse_audit_from, parse_audit_to,
+};
+pub use audit_words::UnknownAuditAction;
 pub use capability::{Capability, UnknownCapability};
 pub use clock::{Clock, SystemClock};
 pub use content_coding::ContentCoding;

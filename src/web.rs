@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod api;
+pub mod audit_query;
 mod cache;
 mod compat;
 mod conditional;

@@ -39,8 +39,8 @@ enum TokenCommand {
         long_about = "Creates a token and prints it on standard output, this once: the appliance keeps \
 only its hash.
 
-Scopes: bundle:publish, install:write, install:read, ext:invoke, trust:write, token:write and \
-metrics:read, each for every extension or, as install:write:com.example.*, for some.
+Scopes: bundle:publish, install:write, install:read, ext:invoke, trust:write, token:write, \
+audit:read and metrics:read, each for every extension or, as install:write:com.example.*, for some.
 
 Examples:
   plugboard token create --name ci --scope bundle:publish --scope install:write --out ci.token

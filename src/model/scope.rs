@@ -15,6 +15,7 @@ pub enum ScopeKind {
     ExtInvoke,
     TrustWrite,
     TokenWrite,
+    AuditRead,
     MetricsRead,
 }
 
@@ -31,20 +32,21 @@ pub struct Scope {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is not a scope; the scopes are bundle:publish, install:write, install:read, \
-     ext:invoke, trust:write, token:write and metrics:read, each with an optional \
+     ext:invoke, trust:write, token:write, audit:read and metrics:read, each with an optional \
      `:<extension name or prefix.*>`"
 )]
 pub struct InvalidScope(pub String);
 
 impl ScopeKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::BundlePublish,
         Self::InstallWrite,
         Self::InstallRead,
         Self::ExtInvoke,
         Self::TrustWrite,
         Self::TokenWrite,
+        Self::AuditRead,
         Self::MetricsRead,
     ];
 
@@ -57,6 +59,7 @@ impl ScopeKind {
             Self::ExtInvoke => "ext:invoke",
             Self::TrustWrite => "trust:write",
             Self::TokenWrite => "token:write",
+            Self::AuditRead => "audit:read",
             Self::MetricsRead => "metrics:read",
         }
     }

@@ -38,7 +38,8 @@ fn in_one_group<T>(state: &State, queue: impl FnOnce() -> T) -> T {
         Ok(())
     });
     let queued = queue();
-    go.send(()).unwrap();
+    // Dropped and not sent to: a group that fails is applied again, write by write.
+    drop(go);
     held.unwrap().blocking_recv().unwrap().unwrap();
     queued
 }

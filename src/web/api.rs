@@ -1,6 +1,7 @@
 //! `/api/v1`: the JSON door for the command line, pipelines and scripts.
 
 pub(super) mod attachments;
+pub(super) mod audit;
 pub(super) mod bundles;
 pub(super) mod downloads;
 pub(super) mod egress;

@@ -7,6 +7,7 @@
 //! `templates/partials/`.
 
 pub(super) mod attachments;
+pub(super) mod audit;
 mod capabilities;
 mod checks;
 mod chrome;
@@ -37,6 +38,7 @@ mod usage;
 mod versions;
 
 pub use attachments::{AttachedText, AttachmentsPage, SignatureLine};
+pub use audit::{AuditPage, AuditRow};
 pub use capabilities::{CapabilityChoice, CapabilityRow, Standing};
 pub use checks::{CheckMark, CheckRow};
 pub use chrome::{Chrome, Notice, Tone};

@@ -10,14 +10,17 @@ use super::access::Access::{
     SignedAddress,
 };
 use super::api::{
-    attachments, bundles, downloads, egress, extensions, installs, limits, operators, quarantine,
-    removal, schema, secrets, setup, state, tenants, tokens, trust_keys, uploads, usage,
+    attachments, audit, bundles, downloads, egress, extensions, installs, limits, operators,
+    quarantine, removal, schema, secrets, setup, state, tenants, tokens, trust_keys, uploads,
+    usage,
 };
 use super::ext_ui::show_asset;
 use super::pages;
 use super::{compat, gateway, health, static_files};
 use crate::app::App;
-use crate::model::ScopeKind::{BundlePublish, InstallRead, InstallWrite, TokenWrite, TrustWrite};
+use crate::model::ScopeKind::{
+    AuditRead, BundlePublish, InstallRead, InstallWrite, TokenWrite, TrustWrite,
+};
 
 /// One row of the table.
 pub struct Route {
@@ -253,6 +256,7 @@ fn administration() -> Vec<Route> {
         route("GET", "/api/v1/tokens", Scope(TokenWrite), tokens::list_tokens),
         route("POST", "/api/v1/tokens", ScopeStepUp(TokenWrite), tokens::create_token),
         route("DELETE", "/api/v1/tokens/{id}", Scope(TokenWrite), tokens::revoke_token),
+        route("GET", "/api/v1/audit", Scope(AuditRead), audit::list_audit_events),
         route("GET", "/api/v1/operators", OperatorStepUp, operators::list_operators),
         route("POST", "/api/v1/operators", OperatorStepUp, operators::create_operator),
         route(
@@ -297,8 +301,8 @@ fn compatibility() -> Vec<Route> {
 
 fn pages() -> Vec<Route> {
     use pages::{
-        attachments, extension, extensions, installs, open, removal, secrets, setup, sign_in,
-        step_up, storage, upload,
+        attachments, audit, extension, extensions, installs, open, removal, secrets, setup,
+        sign_in, step_up, storage, upload,
     };
     const ATTACHMENTS: &str = "/admin/extensions/{name}/versions/{version}/attachments";
     const YANK: &str = "/admin/extensions/{name}/versions/{version}/yank";
@@ -344,6 +348,7 @@ fn pages() -> Vec<Route> {
         route("GET", "/admin/installs/{id}/uninstall", Page, installs::confirm_uninstall),
         route("POST", "/admin/installs/{id}/uninstall", Page, installs::submit_uninstall),
         route("GET", "/admin/open/{id}", Page, open::show_open),
+        route("GET", "/admin/audit", Page, audit::show_audit),
         route("GET", "/admin/storage", Page, storage::show_storage),
     ]
 }

@@ -344,6 +344,7 @@ fn the_route_table_is_this() {
     GET    /api/v1/tokens                                Scope(TokenWrite)
     POST   /api/v1/tokens                                ScopeStepUp(TokenWrite)
     DELETE /api/v1/tokens/{id}                           Scope(TokenWrite)
+    GET    /api/v1/audit                                 Scope(AuditRead)
     GET    /api/v1/operators                             OperatorStepUp
     POST   /api/v1/operators                             OperatorStepUp
     PUT    /api/v1/operators/{name}/password             OperatorStepUp
@@ -395,6 +396,7 @@ fn the_route_table_is_this() {
     GET    /admin/installs/{id}/uninstall                Page
     POST   /admin/installs/{id}/uninstall                Page
     GET    /admin/open/{id}                              Page
+    GET    /admin/audit                                  Page
     GET    /admin/storage                                Page
     ");
 }

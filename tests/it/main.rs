@@ -5,6 +5,7 @@
 mod access;
 mod architecture;
 mod attachments;
+mod audit;
 mod browser;
 mod bundle_store;
 mod cli;

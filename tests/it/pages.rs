@@ -55,6 +55,9 @@ fn every_form_that_changes_something_carries_the_csrf_token() {
     for Sample { page, variant, html } in samples() {
         for form in html.split("<form").skip(1) {
             let form = &form[..form.find("</form>").unwrap()];
+            if form.contains(r#"method="get""#) {
+                continue;
+            }
             assert!(form.contains(r#"method="post""#), "{page}-{variant}: {form}");
             let token = r#"<input type="hidden" name="csrf_token" value="csrf-sample">"#;
             // A multipart body is read in order: the token has to arrive before the files.

@@ -1,9 +1,10 @@
-//! The errors of who may do what, as HTTP: operators, tenants, tokens and trusted keys;
-//! every variant named.
+//! The errors of who may do what and who did it, as HTTP: operators, tenants, tokens,
+//! trusted keys and the audit record; every variant named.
 
 use axum::http::StatusCode;
 
 use super::ApiError;
+use crate::app::audit::AuditError;
 use crate::app::operators::OperatorError;
 use crate::app::setup::SetupError;
 use crate::app::sign_in::{PasswordError, SignInError};
@@ -111,6 +112,18 @@ impl From<TrustError> for ApiError {
             TrustError::Unknown(_) => Self::not_found(detail)
                 .hint("keys of the trust bundle are removed in SIGNING_TRUST_BUNDLE"),
             TrustError::Registry(cause) => cause.into(),
+        }
+    }
+}
+
+impl From<AuditError> for ApiError {
+    fn from(error: AuditError) -> Self {
+        let detail = error.to_string();
+        match error {
+            AuditError::Denied(denied) => denied.into(),
+            AuditError::OtherTenant(_) => Self::forbidden(detail)
+                .hint("leave `tenant` away, or ask an operator: they see every tenant's"),
+            AuditError::Registry(cause) => cause.into(),
         }
     }
 }

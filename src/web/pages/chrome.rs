@@ -7,7 +7,8 @@ pub struct Chrome {
     pub operator: Option<String>,
     /// The session's token, a hidden field of every form; empty without a session.
     pub csrf_token: String,
-    /// The entry of the navigation that is marked: `extensions`, `upload`, `storage` or empty.
+    /// The entry of the navigation that is marked: `extensions`, `upload`, `audit`, `storage` or
+    /// empty.
     pub current: &'static str,
     /// Settings that make the appliance unsafe, in red on every page.
     pub warnings: Vec<String>,

@@ -36,7 +36,7 @@ pub(super) struct Credentials {
 }
 
 /// Each scope alone, then all: indexes into it are the tokens.
-static SCOPES: [ScopeKind; 7] = ScopeKind::ALL;
+static SCOPES: [ScopeKind; 8] = ScopeKind::ALL;
 
 impl Credential {
     /// Whether a form of an anonymous page would be taken from it.

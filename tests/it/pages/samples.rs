@@ -3,16 +3,18 @@
 use askama::Template;
 use jiff::SignedDuration;
 use plugboard::model::{
-    AttachmentKind, ExtensionVersion, Install, PreviousVersion, SecretFacts, Tombstone, UploadId,
-    Yank,
+    Actor, AttachmentKind, AuditAction, AuditEvent, ExtensionVersion, Install, PreviousVersion,
+    SecretFacts, Tombstone, UploadId, Yank,
 };
+use plugboard::web::audit_query::AuditParameters;
 use plugboard::web::pages::{
-    AttachedText, AttachmentsPage, ByteSize, CheckMark, CheckRow, Chrome, ConfirmPage, EgressPage,
-    ExtensionHead, ExtensionPage, ExtensionRow, ExtensionsPage, FailurePage, FilesPage, FormErrors,
-    FrameAddress, InstallForm, KeptUpload, Moment, NextStep, Notice, OpenPage, Outcome,
-    OutcomePage, QuarantinedRow, RefusedRow, Remedy, RemovedRow, SecretRow, SecretsPage,
-    SettingsForm, SettingsPage, SetupPage, SignInPage, SignatureLine, Status, StepUpPage,
-    StoragePage, Tone, UpgradePage, UploadLimits, UploadPage, VersionRow, VersionsPage,
+    AttachedText, AttachmentsPage, AuditPage, AuditRow, ByteSize, CheckMark, CheckRow, Chrome,
+    ConfirmPage, EgressPage, ExtensionHead, ExtensionPage, ExtensionRow, ExtensionsPage,
+    FailurePage, FilesPage, FormErrors, FrameAddress, InstallForm, KeptUpload, Moment, NextStep,
+    Notice, OpenPage, Outcome, OutcomePage, QuarantinedRow, RefusedRow, Remedy, RemovedRow,
+    SecretRow, SecretsPage, SettingsForm, SettingsPage, SetupPage, SignInPage, SignatureLine,
+    Status, StepUpPage, StoragePage, Tone, UpgradePage, UploadLimits, UploadPage, VersionRow,
+    VersionsPage,
 };
 use serde_json::json;
 
@@ -37,6 +39,7 @@ pub(super) fn samples() -> Vec<Sample> {
     all.extend(secrets());
     all.extend(questions());
     all.extend(storage());
+    all.extend(audit());
     all
 }
 
@@ -136,6 +139,56 @@ fn storage() -> Vec<Sample> {
         ],
     };
     vec![sample("storage", "disk", &on_disk), sample("storage", "bucket", &in_bucket)]
+}
+
+fn audit() -> Vec<Sample> {
+    let row = |number: u64, actor: Actor, tenant: Option<&str>| {
+        let event = AuditEvent {
+            at: now() - SignedDuration::from_hours(3),
+            actor,
+            action: AuditAction::VersionYanked,
+            tenant: tenant.map(|tenant| tenant.parse().unwrap()),
+            subject: format!("com.example.hello 1.4.0 {HOSTILE}"),
+            detail: Some(HOSTILE.to_owned()),
+        };
+        AuditRow::new((number, event), now())
+    };
+    let operator = Actor::Operator("robin".parse().unwrap());
+    let rows = vec![row(1_204, operator, Some("acme")), row(1_203, Actor::System, None)];
+    let filled = AuditPage {
+        chrome: chrome("audit"),
+        errors: FormErrors::none(),
+        sent: AuditParameters { subject: HOSTILE.to_owned(), ..AuditParameters::default() },
+        rows,
+        older: Some("/admin/audit?before=1203".to_owned()),
+        newest: Some("/admin/audit".to_owned()),
+        searched: Some("20,000 rows".to_owned()),
+    };
+    let empty = AuditPage {
+        chrome: chrome("audit"),
+        errors: FormErrors::none(),
+        sent: AuditParameters::default(),
+        rows: Vec::new(),
+        older: None,
+        newest: None,
+        searched: None,
+    };
+    let mut wrong = FormErrors::one("action", "What happened: `x` is not an action.");
+    wrong.add("tenant", "Tenant: a tenant id is 1 to 63 of `a-z`.");
+    let refused = AuditPage {
+        chrome: chrome("audit"),
+        errors: wrong,
+        sent: AuditParameters { tenant: HOSTILE.to_owned(), ..AuditParameters::default() },
+        rows: Vec::new(),
+        older: None,
+        newest: None,
+        searched: None,
+    };
+    vec![
+        sample("audit", "rows", &filled),
+        sample("audit", "empty", &empty),
+        sample("audit", "refused", &refused),
+    ]
 }
 
 fn failure(chrome: Chrome) -> FailurePage {

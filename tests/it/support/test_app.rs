@@ -415,13 +415,14 @@ impl TestApp {
 }
 
 /// Every scope there is.
-pub(crate) const ALL_SCOPES: [&str; 7] = [
+pub(crate) const ALL_SCOPES: [&str; 8] = [
     "bundle:publish",
     "install:write",
     "install:read",
     "ext:invoke",
     "trust:write",
     "token:write",
+    "audit:read",
     "metrics:read",
 ];
 
