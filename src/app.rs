@@ -7,6 +7,7 @@ pub mod assets;
 pub mod attachments;
 pub mod audit;
 mod breaker;
+pub mod call_rates;
 pub mod compile;
 pub mod configure;
 pub mod dispatch;
@@ -14,6 +15,7 @@ pub mod downloads;
 pub mod egress;
 pub mod ensure_installed;
 pub mod extensions;
+pub mod gcra;
 pub mod install;
 pub mod limits;
 pub mod master_key;
@@ -78,6 +80,7 @@ pub struct App {
     pub sign_in_links: sign_in::SignInLinks,
     pub upload_addresses: uploads::UploadAddresses,
     pub rate_limits: rate_limits::RateLimits,
+    pub call_rates: call_rates::CallRates,
     pub in_flight: uploads::InFlight,
     pub usages: usage::Usages,
     pub waiting: compile::Waiting,

@@ -12,6 +12,7 @@ use std::time::Duration;
 use http::{HeaderMap, Method};
 
 use super::App;
+use super::call_rates::{Standings, TooManyCalls};
 use super::compile::CompileError;
 use super::usage::LeftAlone;
 use crate::model::{
@@ -42,6 +43,8 @@ pub struct FoundEndpoint {
     user: Option<UserIdentity>,
     /// Bytes of a request body.
     pub max_body_bytes: u64,
+    /// What is left to call after this one, once it is little.
+    pub standings: Option<Box<Standings>>,
 }
 
 /// What finding an endpoint came to.
@@ -90,13 +93,15 @@ pub enum DispatchError {
     )]
     Failing { name: ExtensionName, left_alone: LeftAlone },
     #[error(transparent)]
+    TooManyCalls(TooManyCalls),
+    #[error(transparent)]
     Compile(CompileError),
     #[error(transparent)]
     Execute(#[from] ExecuteError),
 }
 
 impl App {
-    /// Decides on the head of a call.
+    /// Decides on the head of a call, and counts it if it may be made.
     pub fn find_endpoint(
         &self,
         caller: &Caller,
@@ -121,12 +126,16 @@ impl App {
         let user = check_caller(caller, endpoint, &install.install.name)?;
         let name = &install.install.name;
         self.usages.check(&install.install).map_err(|held| failing(name, held))?;
+        // Last of all: a call that is refused for another reason is not counted.
+        let counted = self.call_rates.count(&install, index, &*self.clock);
+        let standings = counted.map_err(DispatchError::TooManyCalls)?;
         let gateway = &self.config.gateway;
         let max_body_bytes =
             if streams(&install) { gateway.max_body_bytes } else { gateway.max_whole_body_bytes() };
         Ok(Route::Found(FoundEndpoint {
             index,
             user,
+            standings,
             max_body_bytes: lower(max_body_bytes, endpoint.max_body_bytes),
             install,
         }))

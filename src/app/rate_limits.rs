@@ -1,23 +1,20 @@
 //! How often somebody may send a bundle or a part of one.
 //!
-//! The generic cell rate algorithm: for each caller one number, the time at
-//! which the caller would be even if requests came evenly spaced. Nobody may be
-//! more than a minute ahead of it, so a minute's worth can come at once. The
-//! time is the application's own, so that tests need not wait: `governor` would
-//! bring a clock and a dozen crates for these sixty lines.
+//! By the rule of `gcra`, with a minute's worth at once.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::App;
+use super::gcra::{Quota, nanoseconds};
 use crate::config::UploadsConfig;
 use crate::model::{Principal, TenantId};
 
-const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 /// Callers remembered at most; those that are even again are forgotten first.
 const MAX_REMEMBERED: usize = 10_000;
 
@@ -48,8 +45,9 @@ pub struct RateLimits {
 }
 
 struct Rate<K> {
-    per_minute: u32,
-    even_at: Mutex<HashMap<K, Timestamp>>,
+    quota: Quota,
+    /// When each caller is even, in nanoseconds since 1970.
+    even_ns: Mutex<HashMap<K, i64>>,
 }
 
 impl RateLimits {
@@ -73,25 +71,26 @@ impl App {
     ) -> Result<(), RateLimited> {
         let (limits, now) = (&self.rate_limits, self.clock.now());
         let caller = (principal.tenant(), principal.actor().to_string());
-        let refusal = |whose, what, rate: u32, wait: SignedDuration| RateLimited {
+        let refusal = |whose, what, quota: Quota, wait: Duration| RateLimited {
             whose,
             what,
-            limit_per_minute: rate,
-            retry_after_s: wait.as_secs().unsigned_abs() + 1,
+            limit_per_minute: quota.per_minute(),
+            retry_after_s: wait.as_secs() + 1,
         };
         match rated {
             Rated::Part => limits.parts.count(caller, now).map_err(|wait| {
-                refusal("one caller", "parts of uploads", limits.parts.per_minute, wait)
+                refusal("one caller", "parts of uploads", limits.parts.quota, wait)
             }),
             Rated::Publish => {
                 if let Some(address) = address {
                     let rate = &limits.publishes_of_address;
                     rate.count(counted_as(address), now)
-                        .map_err(|wait| refusal("one address", "bundles", rate.per_minute, wait))?;
+                        .map_err(|wait| refusal("one address", "bundles", rate.quota, wait))?;
                 }
-                limits.publishes.count(caller, now).map_err(|wait| {
-                    refusal("one caller", "bundles", limits.publishes.per_minute, wait)
-                })
+                limits
+                    .publishes
+                    .count(caller, now)
+                    .map_err(|wait| refusal("one caller", "bundles", limits.publishes.quota, wait))
             }
         }
     }
@@ -99,27 +98,23 @@ impl App {
 
 impl<K: Eq + Hash + Clone> Rate<K> {
     fn new(per_minute: u32) -> Self {
-        Self { per_minute: per_minute.max(1), even_at: Mutex::default() }
+        Self { quota: Quota::new(per_minute, per_minute), even_ns: Mutex::default() }
     }
 
     /// Counts one; or says how long to wait until one more is allowed.
-    fn count(&self, key: K, now: Timestamp) -> Result<(), SignedDuration> {
-        let mut even_at = self.even_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let interval = MINUTE / i32::try_from(self.per_minute).unwrap_or(i32::MAX);
-        let even = even_at.get(&key).map_or(now, |even| (*even).max(now));
-        let next = even + interval;
-        let ahead = next.duration_since(now);
-        if ahead > MINUTE {
-            return Err(ahead - MINUTE);
-        }
-        if even_at.len() >= MAX_REMEMBERED {
-            even_at.retain(|_, even| *even > now);
-            let nearest = even_at.iter().min_by_key(|(_, even)| **even).map(|(key, _)| key.clone());
-            if let Some(nearest) = nearest.filter(|_| even_at.len() >= MAX_REMEMBERED) {
-                even_at.remove(&nearest);
+    fn count(&self, key: K, now: Timestamp) -> Result<(), Duration> {
+        let now_ns = nanoseconds(now);
+        let mut even_ns = self.even_ns.lock().unwrap_or_else(PoisonError::into_inner);
+        let even = even_ns.get(&key).copied().unwrap_or(now_ns);
+        let next = self.quota.next(even, now_ns)?;
+        if even_ns.len() >= MAX_REMEMBERED {
+            even_ns.retain(|_, even| *even > now_ns);
+            let nearest = even_ns.iter().min_by_key(|(_, even)| **even).map(|(key, _)| key.clone());
+            if let Some(nearest) = nearest.filter(|_| even_ns.len() >= MAX_REMEMBERED) {
+                even_ns.remove(&nearest);
             }
         }
-        even_at.insert(key, next);
+        even_ns.insert(key, next);
         Ok(())
     }
 }
@@ -147,8 +142,8 @@ mod tests {
             rate.count("ada", at(0)).unwrap();
         }
 
-        assert_eq!(rate.count("ada", at(0)), Err(SignedDuration::from_secs(10)));
-        assert_eq!(rate.count("ada", at(9_000)), Err(SignedDuration::from_secs(1)));
+        assert_eq!(rate.count("ada", at(0)), Err(Duration::from_secs(10)));
+        assert_eq!(rate.count("ada", at(9_000)), Err(Duration::from_secs(1)));
         assert_eq!(rate.count("ada", at(10_000)), Ok(()));
         assert!(rate.count("ada", at(10_000)).is_err());
         assert_eq!(rate.count("bob", at(0)), Ok(()));
@@ -172,7 +167,7 @@ mod tests {
             rate.count(caller, at(0)).unwrap();
         }
 
-        assert!(rate.even_at.lock().unwrap().len() <= MAX_REMEMBERED);
+        assert!(rate.even_ns.lock().unwrap().len() <= MAX_REMEMBERED);
     }
 
     #[test]

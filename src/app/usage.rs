@@ -71,10 +71,11 @@ impl App {
         self.usages.failing(install)
     }
 
-    /// Forgets the usage of installs that are gone, and counts those that fail.
+    /// Forgets the usage and the pace of installs that are gone, and counts those that fail.
     pub fn settle_usages(&self) {
         let live = self.registry.live();
         self.usages.retain(|id| live.install_by_id(id).is_some());
+        self.call_rates.retain(&live);
         let failing = live.installs().filter(|row| self.failing(&row.install).is_some());
         self.metrics.observe_failing(failing.count());
     }

@@ -17,6 +17,7 @@ use super::interrupt::Signals;
 use super::settings_args::SettingsArgs;
 use crate::app::App;
 use crate::app::assets::Pages;
+use crate::app::call_rates::CallRates;
 use crate::app::compile::{Waiting, note_confinement, runner_parts};
 use crate::app::egress::{self, RefusedCalls};
 use crate::app::origins::Origins;
@@ -211,6 +212,7 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         sign_in_links: SignInLinks::default(),
         upload_addresses: UploadAddresses::new(),
         rate_limits: RateLimits::new(&config.uploads),
+        call_rates: CallRates::new(&config.gateway),
         in_flight: InFlight::default(),
         waiting: Waiting::default(),
         origins: Origins::of(&config),

@@ -19,6 +19,14 @@ pub struct GatewayConfig {
     pub max_body_bytes: u64,
     /// Bytes of a response body; 32 MiB at most for an extension that gives it whole.
     pub max_response_bytes: u64,
+    /// Calls to all extensions of one tenant in a minute; 0: any number.
+    pub calls_per_minute_per_tenant: u32,
+    /// Calls to one install in a minute; 0: any number.
+    pub calls_per_minute_per_install: u32,
+    /// Calls to one endpoint of an install in a minute; 0: any number.
+    pub calls_per_minute_per_endpoint: u32,
+    /// Seconds' worth of these calls that may come at once.
+    pub call_burst_s: u32,
 }
 
 /// Bytes of a body that is kept in memory: what is streamed may have more.
@@ -32,6 +40,10 @@ impl Default for GatewayConfig {
             stream_idle_timeout_ms: 60_000,
             max_body_bytes: 10 * 1024 * 1024,
             max_response_bytes: 8 * 1024 * 1024,
+            calls_per_minute_per_tenant: 120_000,
+            calls_per_minute_per_install: 60_000,
+            calls_per_minute_per_endpoint: 0,
+            call_burst_s: 10,
         }
     }
 }

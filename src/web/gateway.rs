@@ -1,6 +1,7 @@
 //! `/api/ext/{extension}/{*path}` and `/api/ext-proxy/…`: calls to extensions.
 
 mod method_override;
+pub(super) mod rate_fields;
 mod request_body;
 
 use std::sync::Arc;
@@ -97,8 +98,18 @@ async fn run(
         Route::Options(methods) => return Ok(answer_options(&methods)),
     };
     let logged = LoggedExtension(Arc::clone(found.labels()));
-    let answer = execute(&app, found, path, id, request, call).await;
-    let mut response = answer.unwrap_or_else(IntoResponse::into_response);
+    let left = found.standings.as_deref().and_then(rate_fields::state);
+    let left = left.map(|left| (rate_fields::RATELIMIT, left));
+    let mut response = match execute(&app, found, path, id, request, call).await {
+        Ok(mut response) => {
+            response.headers_mut().extend(left);
+            response
+        }
+        Err(mut error) => {
+            error.headers.extend(left);
+            error.into_response()
+        }
+    };
     response.extensions_mut().insert(logged);
     Ok(response)
 }

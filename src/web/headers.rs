@@ -4,6 +4,7 @@
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::api::uploads::tus;
+use super::gateway::rate_fields::{self, RATELIMIT_POLICY};
 use crate::app::App;
 
 /// Request headers that reach a guest; `x-ext-*` do too. Cookie, Authorization
@@ -95,9 +96,12 @@ impl FixedHeaders {
     pub(super) fn new(app: &App) -> Self {
         let policy = HeaderValue::try_from(admin_policy(app.ext_ui_origin()))
             .expect("an origin of the configuration is plain text");
+        let mut endpoint = fixed(&ENDPOINT);
+        let policies = rate_fields::policies(&app.call_rates);
+        endpoint.extend(policies.map(|policies| (RATELIMIT_POLICY, policies)));
         Self {
             ext_ui: fixed(&EXT_UI),
-            endpoint: fixed(&ENDPOINT),
+            endpoint,
             admin: admin(policy, app.config.server.tls.is_set()),
             public_origin: app.public_origin().to_owned(),
             ext_ui_origin: app.ext_ui_origin().to_owned(),

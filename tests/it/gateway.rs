@@ -5,6 +5,7 @@ mod bodies;
 mod failing;
 mod headers;
 mod paths;
+mod rates;
 mod streaming;
 
 use axum::http::{Method, StatusCode};

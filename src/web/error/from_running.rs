@@ -12,6 +12,7 @@ use crate::app::state::KeepingError;
 use crate::registry::RegistryError;
 use crate::runner::{ExecuteError, PrepareError};
 use crate::web::gateway::allow;
+use crate::web::gateway::rate_fields::{self, RATELIMIT};
 
 const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
 
@@ -150,6 +151,14 @@ impl ApiError {
             }
             DispatchError::Preparing(_) => {
                 Self::client(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).retry_after(5)
+            }
+            DispatchError::TooManyCalls(refused) => {
+                let setting = refused.policy.setting();
+                let mut error = Self::client(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)
+                    .retry_after(refused.retry_after_s)
+                    .hint(format!("`{setting}` is how often, `gateway.call_burst_s` how much of it at once"));
+                error.headers.extend(rate_fields::refused(&refused).map(|left| (RATELIMIT, left)));
+                error
             }
             DispatchError::Compile(CompileError::Prepare(PrepareError::Stopped)) => stopped(),
             DispatchError::Failing { left_alone, .. } => {

@@ -13,6 +13,7 @@ use http_body_util::BodyExt;
 use jiff::Timestamp;
 use plugboard::app::App;
 use plugboard::app::assets::Pages;
+use plugboard::app::call_rates::CallRates;
 use plugboard::app::compile::{Waiting, runner_parts};
 use plugboard::app::egress;
 use plugboard::app::origins::Origins;
@@ -251,6 +252,7 @@ impl TestApp {
             sign_in_links: SignInLinks::default(),
             upload_addresses: UploadAddresses::new(),
             rate_limits: RateLimits::new(&config.uploads),
+            call_rates: CallRates::new(&config.gateway),
             in_flight: InFlight::default(),
             waiting: Waiting::default(),
             origins: Origins::of(&config),
