@@ -16,6 +16,7 @@ pub mod egress;
 pub mod ensure_installed;
 pub mod extensions;
 pub mod gcra;
+pub mod idempotency;
 pub mod install;
 pub mod limits;
 pub mod master_key;
@@ -81,6 +82,7 @@ pub struct App {
     pub upload_addresses: uploads::UploadAddresses,
     pub rate_limits: rate_limits::RateLimits,
     pub call_rates: call_rates::CallRates,
+    pub idempotency: idempotency::Idempotency,
     pub in_flight: uploads::InFlight,
     pub usages: usage::Usages,
     pub waiting: compile::Waiting,

@@ -19,6 +19,7 @@ mod extension_name;
 mod extension_version;
 mod failing;
 mod file_entry;
+mod idempotency_key;
 mod install;
 mod manifest;
 mod operator;
@@ -54,6 +55,7 @@ pub use extension_name::{ExtensionName, InvalidExtensionName};
 pub use extension_version::{ExtensionVersion, Signer, TargetWorld, UnknownWorld};
 pub use failing::Failing;
 pub use file_entry::{FileDigest, FileEntry, media_type};
+pub use idempotency_key::{IdempotencyKey, InvalidIdempotencyKey};
 pub use install::{Install, InstallId, InstallLabels, PreviousVersion};
 pub use manifest::{
     Manifest, ManifestProblem, ManifestProblems, ManifestWarning, ReadManifest, Stars, Ui, UiHook,

@@ -14,6 +14,7 @@ use http::{HeaderMap, Method};
 use super::App;
 use super::call_rates::{Standings, TooManyCalls};
 use super::compile::CompileError;
+use super::idempotency::KeyError;
 use super::usage::LeftAlone;
 use crate::model::{
     Capability, Endpoint, EndpointAuth, EndpointMethod, ExtensionName, InstallId, InstallLabels,
@@ -94,6 +95,8 @@ pub enum DispatchError {
     Failing { name: ExtensionName, left_alone: LeftAlone },
     #[error(transparent)]
     TooManyCalls(TooManyCalls),
+    #[error(transparent)]
+    Key(KeyError),
     #[error(transparent)]
     Compile(CompileError),
     #[error(transparent)]

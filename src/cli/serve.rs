@@ -20,6 +20,7 @@ use crate::app::assets::Pages;
 use crate::app::call_rates::CallRates;
 use crate::app::compile::{Waiting, note_confinement, runner_parts};
 use crate::app::egress::{self, RefusedCalls};
+use crate::app::idempotency::Idempotency;
 use crate::app::origins::Origins;
 use crate::app::rate_limits::RateLimits;
 use crate::app::secret_keys::open_secrets;
@@ -213,6 +214,7 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         upload_addresses: UploadAddresses::new(),
         rate_limits: RateLimits::new(&config.uploads),
         call_rates: CallRates::new(&config.gateway),
+        idempotency: Idempotency::new(&config.gateway),
         in_flight: InFlight::default(),
         waiting: Waiting::default(),
         origins: Origins::of(&config),

@@ -27,6 +27,12 @@ pub struct GatewayConfig {
     pub calls_per_minute_per_endpoint: u32,
     /// Seconds' worth of these calls that may come at once.
     pub call_burst_s: u32,
+    /// Seconds for which the answer of a call with an idempotency key is kept.
+    pub idempotency_s: u64,
+    /// Bytes of all answers that are kept, in memory; 0: keys are only handed on.
+    pub idempotency_bytes: u64,
+    /// Bytes of those of one install; one that does not fit is not kept.
+    pub idempotency_bytes_per_install: u64,
 }
 
 /// Bytes of a body that is kept in memory: what is streamed may have more.
@@ -44,6 +50,9 @@ impl Default for GatewayConfig {
             calls_per_minute_per_install: 60_000,
             calls_per_minute_per_endpoint: 0,
             call_burst_s: 10,
+            idempotency_s: 24 * 60 * 60,
+            idempotency_bytes: 32 * 1024 * 1024,
+            idempotency_bytes_per_install: 4 * 1024 * 1024,
         }
     }
 }

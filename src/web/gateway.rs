@@ -19,10 +19,13 @@ use super::middleware::{LoggedExtension, Streamed};
 use super::request_id::{RequestId, X_REQUEST_ID};
 use crate::app::App;
 use crate::app::dispatch::{Caller, DispatchError, FoundEndpoint, GatewayRequest, Route};
-use crate::model::EndpointMethod;
+use crate::app::idempotency::is_safe;
+use crate::model::{EndpointMethod, IdempotencyKey, InvalidIdempotencyKey};
 use crate::runner::{GuestBody, GuestResponse, RequestBody};
 
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+const X_IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("x-idempotency-key");
+const X_IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("x-idempotency-replayed");
 const X_ALGA_TENANT: HeaderName = HeaderName::from_static("x-alga-tenant");
 const X_ALGA_EXTENSION: HeaderName = HeaderName::from_static("x-alga-extension");
 
@@ -100,7 +103,7 @@ async fn run(
     let logged = LoggedExtension(Arc::clone(found.labels()));
     let left = found.standings.as_deref().and_then(rate_fields::state);
     let left = left.map(|left| (rate_fields::RATELIMIT, left));
-    let mut response = match execute(&app, found, path, id, request, call).await {
+    let mut response = match execute(&app, found, &caller, path, id, request, call).await {
         Ok(mut response) => {
             response.headers_mut().extend(left);
             response
@@ -117,12 +120,14 @@ async fn run(
 async fn execute(
     app: &App,
     found: FoundEndpoint,
+    caller: &Caller,
     path: String,
     id: RequestId,
     request: Request,
     call: Call,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
+    let key = idempotency_key(&parts.headers, &call.method)?;
     let limit = found.max_body_bytes;
     let body = match call.body {
         Some(body) if body.len() as u64 > limit => {
@@ -152,8 +157,28 @@ async fn execute(
         headers,
         body,
     };
-    let response = app.dispatch(found, request).await?;
-    Ok(respond(response, is_head))
+    let answered = app.dispatch_once(found, caller, key.as_ref(), request).await?;
+    let mut response = respond(answered.response, is_head);
+    if answered.is_replayed {
+        response.headers_mut().insert(X_IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+/// The key of a call that changes something. What reads ours and the guest's
+/// logs gets it as it is: it is held to a length and to visible characters.
+fn idempotency_key(
+    headers: &HeaderMap,
+    method: &Method,
+) -> Result<Option<IdempotencyKey>, ApiError> {
+    let mut values = headers.get_all(X_IDEMPOTENCY_KEY).iter();
+    let Some(value) = values.next().filter(|value| !value.is_empty()) else { return Ok(None) };
+    if is_safe(method) {
+        return Ok(None);
+    }
+    let key = value.to_str().ok().filter(|_| values.next().is_none());
+    let key = key.ok_or(InvalidIdempotencyKey).and_then(str::parse);
+    key.map(Some).map_err(|invalid| ApiError::malformed(format!("`x-idempotency-key`: {invalid}")))
 }
 
 fn respond(guest: GuestResponse, is_head: bool) -> Response {

@@ -4,6 +4,7 @@ mod access;
 mod bodies;
 mod failing;
 mod headers;
+mod idempotency;
 mod paths;
 mod rates;
 mod streaming;

@@ -7,6 +7,7 @@ use crate::app::assets::AssetError;
 use crate::app::compile::CompileError;
 use crate::app::configure::ConfigureError;
 use crate::app::dispatch::DispatchError;
+use crate::app::idempotency::KeyError;
 use crate::app::install::InstallError;
 use crate::app::state::KeepingError;
 use crate::registry::RegistryError;
@@ -160,6 +161,7 @@ impl ApiError {
                 error.headers.extend(rate_fields::refused(&refused).map(|left| (RATELIMIT, left)));
                 error
             }
+            DispatchError::Key(error) => error.into(),
             DispatchError::Compile(CompileError::Prepare(PrepareError::Stopped)) => stopped(),
             DispatchError::Failing { left_alone, .. } => {
                 Self::client(StatusCode::SERVICE_UNAVAILABLE, "extension_failing", detail)
@@ -172,6 +174,23 @@ impl ApiError {
             }
             DispatchError::Compile(CompileError::Store(error)) => error.into(),
             DispatchError::Execute(error) => error.into(),
+        }
+    }
+}
+
+impl From<KeyError> for ApiError {
+    fn from(error: KeyError) -> Self {
+        let detail = error.to_string();
+        match error {
+            KeyError::Reused => Self::client(UNPROCESSABLE, "idempotency_key_reused", detail)
+                .hint("take a new key for a new request; a repeat has the same bytes"),
+            KeyError::InUse(_) => {
+                Self::client(StatusCode::CONFLICT, "idempotency_key_in_use", detail).retry_after(1)
+            }
+            KeyError::NotKept => {
+                Self::client(StatusCode::CONFLICT, "idempotency_answer_not_kept", detail)
+                    .hint("it was streamed or too large; ask the extension what came of it")
+            }
         }
     }
 }

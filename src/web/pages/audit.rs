@@ -93,7 +93,11 @@ pub(in crate::web) async fn show_audit(
         Ok(query) => query,
         Err(wrong) => {
             for wrong in wrong {
-                shown.errors.add(wrong.name, format!("{}: {}.", label(wrong.name), wrong.problem));
+                let label = label(wrong.name);
+                // What is only in the address has no field to lead to.
+                let field = if label.is_some() { wrong.name } else { "" };
+                let label = label.unwrap_or(wrong.name);
+                shown.errors.add(field, format!("{label}: {}.", wrong.problem));
             }
             return Ok((StatusCode::BAD_REQUEST, page(&shown)?).into_response());
         }
@@ -124,15 +128,15 @@ fn address(sent: &AuditParameters, before: Option<u64>) -> String {
     }
 }
 
-/// What the form calls a member of the query.
-fn label(name: &str) -> &str {
-    match name {
-        "tenant" => "Tenant",
-        "action" => "What happened",
-        "actor" => "Who",
-        "subject" => "To what",
-        "from" => "From",
-        "to" => "To",
-        other => other,
-    }
+/// What the form calls a member of the query, if it has a field for it.
+fn label(name: &str) -> Option<&'static str> {
+    let labels = [
+        ("tenant", "Tenant"),
+        ("action", "What happened"),
+        ("actor", "Who"),
+        ("subject", "To what"),
+        ("from", "From"),
+        ("to", "To"),
+    ];
+    labels.into_iter().find(|(known, _)| *known == name).map(|(_, label)| label)
 }

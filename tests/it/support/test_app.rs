@@ -16,6 +16,7 @@ use plugboard::app::assets::Pages;
 use plugboard::app::call_rates::CallRates;
 use plugboard::app::compile::{Waiting, runner_parts};
 use plugboard::app::egress;
+use plugboard::app::idempotency::Idempotency;
 use plugboard::app::origins::Origins;
 use plugboard::app::rate_limits::RateLimits;
 use plugboard::app::secret_keys::open_secrets;
@@ -253,6 +254,7 @@ impl TestApp {
             upload_addresses: UploadAddresses::new(),
             rate_limits: RateLimits::new(&config.uploads),
             call_rates: CallRates::new(&config.gateway),
+            idempotency: Idempotency::new(&config.gateway),
             in_flight: InFlight::default(),
             waiting: Waiting::default(),
             origins: Origins::of(&config),
