@@ -9,10 +9,9 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::clock::Clock;
 use super::gcra::{Pace, Quota, Standing, nanoseconds, wait_s};
 use crate::config::GatewayConfig;
-use crate::model::{ContentHash, InstallId, TenantId};
+use crate::model::{Clock, ContentHash, InstallId, TenantId};
 use crate::registry::{Live, LiveInstall};
 
 /// Whose calls are counted together.

@@ -13,11 +13,10 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 use super::App;
-use super::clock::Clock;
 use super::dispatch::{Caller, DispatchError, FoundEndpoint, GatewayRequest};
 use super::sign_in::seconds;
 use crate::config::GatewayConfig;
-use crate::model::{IdempotencyKey, InstallId, Principal};
+use crate::model::{Clock, IdempotencyKey, InstallId, Principal};
 use crate::runner::{GuestBody, GuestResponse, RequestBody, Usage};
 use kept::{Bounds, Kept, KeptAnswer, Seen};
 

@@ -41,7 +41,14 @@ impl AuditAction {
         Self::Disabled,
         Self::Upgraded,
         Self::SettingsChanged,
+        Self::HostsGranted,
+        Self::EgressDenied,
+        Self::SecretSet,
+        Self::SecretRemoved,
+        Self::StateExported,
+        Self::StatePurged,
         Self::Uninstalled,
+        Self::MasterKeyRotated,
     ];
 
     /// The name on the wire and in the registry.
@@ -76,7 +83,14 @@ impl AuditAction {
             Self::Disabled => "disabled",
             Self::Upgraded => "upgraded",
             Self::SettingsChanged => "settings_changed",
+            Self::HostsGranted => "hosts_granted",
+            Self::EgressDenied => "egress_denied",
+            Self::SecretSet => "secret_set",
+            Self::SecretRemoved => "secret_removed",
+            Self::StateExported => "state_exported",
+            Self::StatePurged => "state_purged",
             Self::Uninstalled => "uninstalled",
+            Self::MasterKeyRotated => "master_key_rotated",
         }
     }
 
@@ -112,7 +126,14 @@ impl AuditAction {
             Self::Disabled => "An install was disabled",
             Self::Upgraded => "An install moved to another version",
             Self::SettingsChanged => "The settings of an install were changed",
+            Self::HostsGranted => "The hosts that an install may call were changed",
+            Self::EgressDenied => "An install tried to call what it may not",
+            Self::SecretSet => "A secret of an install was set",
+            Self::SecretRemoved => "A secret of an install was removed",
+            Self::StateExported => "What an install keeps was exported",
+            Self::StatePurged => "What an install keeps was removed",
             Self::Uninstalled => "An extension was uninstalled",
+            Self::MasterKeyRotated => "The master key was replaced",
         }
     }
 }

@@ -29,16 +29,19 @@ fn notes(state: &State) -> Vec<u64> {
     numbers.unwrap()
 }
 
-/// Holds the writer up until `writes` are queued, so that they are one group.
+/// Holds the writer up, at a write of its own, until what `queue` queues is one group.
 fn in_one_group<T>(state: &State, queue: impl FnOnce() -> T) -> T {
+    let (begun, begins) = mpsc::channel();
     let (go, wait) = mpsc::channel::<()>();
     let wait = std::sync::Mutex::new(wait);
     let held = state.queue(move |_| {
+        begun.send(()).ok();
+        // Ends when `go` is dropped.
         wait.lock().unwrap().recv().ok();
         Ok(())
     });
+    begins.recv().unwrap();
     let queued = queue();
-    // Dropped and not sent to: a group that fails is applied again, write by write.
     drop(go);
     held.unwrap().blocking_recv().unwrap().unwrap();
     queued
@@ -48,9 +51,11 @@ fn in_one_group<T>(state: &State, queue: impl FnOnce() -> T) -> T {
 fn writes_that_wait_get_their_own_answers() {
     let state = state();
 
-    let answers = in_one_group(&state, || (1..=40).map(|n| state.queue(note(n)).unwrap()));
+    let queue = || (1..=40).map(|number| state.queue(note(number)).unwrap()).collect::<Vec<_>>();
+    let answers = in_one_group(&state, queue);
 
-    let answers: Vec<_> = answers.map(|it| it.blocking_recv().unwrap().unwrap()).collect();
+    let answers: Vec<_> =
+        answers.into_iter().map(|it| it.blocking_recv().unwrap().unwrap()).collect();
     assert_eq!(answers, (1..=40).collect::<Vec<_>>());
     assert_eq!(notes(&state), answers);
 }

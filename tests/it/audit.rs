@@ -3,8 +3,7 @@
 use axum::http::{Method, StatusCode};
 use insta::assert_json_snapshot;
 use plugboard::app::audit::{MAX_READ, MAX_ROWS};
-use plugboard::app::clock::Clock;
-use plugboard::model::{Actor, AuditAction, AuditEvent};
+use plugboard::model::{Actor, AuditAction, AuditEvent, Clock};
 use plugboard::registry::audit;
 use serde_json::{Value, json};
 
