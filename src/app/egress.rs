@@ -15,6 +15,7 @@ use crate::model::{
     Manifest, Principal, ScopeKind,
 };
 use crate::registry::{Registry, audit};
+use crate::telemetry::Metrics;
 
 /// Hosts that one install is granted.
 pub const MAX_HOSTS: usize = 100;
@@ -85,29 +86,37 @@ pub fn observer(
     refused: &Arc<RefusedCalls>,
     registry: &Registry,
     clock: &Arc<dyn Clock>,
+    metrics: &Arc<Metrics>,
 ) -> Observer {
     let (refused, registry, clock) = (Arc::clone(refused), registry.clone(), Arc::clone(clock));
+    let metrics = Arc::clone(metrics);
     // Calls end on threads of guests, too, whose runtime is only for their timers.
     let runtime = Handle::current();
     Arc::new(move |ended: &Ended<'_>| {
-        log(ended);
+        let verdict = verdict(ended);
+        metrics.observe_egress(verdict, ended.sent_bytes, ended.received_bytes);
+        log(ended, verdict);
         if let Some(event) = refused.note(ended, clock.now()) {
             runtime.spawn(record(registry.clone(), event));
         }
     })
 }
 
+/// How a call ended, in one word.
+fn verdict(ended: &Ended<'_>) -> &'static str {
+    match ended.error {
+        None => "answered",
+        Some(error) if error.refusal().is_some() => "refused",
+        Some(_) => "failed",
+    }
+}
+
 /// One line for each call: where it went, and never its path or query.
-fn log(ended: &Ended<'_>) {
+fn log(ended: &Ended<'_>, verdict: &str) {
     let install = &ended.caller.install;
     let address = ended.address.map(|address| address.to_string()).unwrap_or_default();
     let entry = ended.destination.entry();
     let (status, duration_ms) = (ended.status.unwrap_or_default(), ended.duration.as_millis());
-    let verdict = match ended.error {
-        None => "answered",
-        Some(error) if error.refusal().is_some() => "refused",
-        Some(_) => "failed",
-    };
     tracing::info!(
         request.id = &*ended.caller.request_id,
         tenant.id = install.tenant.as_str(),

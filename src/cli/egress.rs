@@ -34,8 +34,25 @@ pub(super) struct EgressArgs {
 enum Action {
     Show(ShowArgs),
     /// Grants an install more hosts
+    #[command(
+        long_about = "Grants an install more hosts that it may call, as far as its manifest asks \
+for them. An entry is `[scheme://]host[:port]`: `https` and its port unless it says more; \
+`*.example.com` is every name below.
+
+Examples:
+  plugboard egress allow com.example.hello api.example.com '*.example.net'
+  plugboard egress allow com.example.hello http://old.example.com:8080"
+    )]
     Allow(ChangeArgs),
     /// Takes hosts away from an install
+    #[command(
+        long_about = "Takes hosts away that an install may call, by the entries that it was \
+granted.
+
+Examples:
+  plugboard egress deny com.example.hello api.example.com
+  plugboard egress deny com.example.hello 'https://*.example.net'"
+    )]
     Deny(ChangeArgs),
 }
 
@@ -54,17 +71,8 @@ struct ShowArgs {
     remote: RemoteArgs,
 }
 
-/// Grants or takes away hosts
+/// The entries of the list to change
 #[derive(Debug, clap::Args)]
-#[command(
-    long_about = "Grants an install hosts that it may call, or takes them away. An entry is \
-`[scheme://]host[:port]`: `https` and its port unless it says more; `*.example.com` is every \
-name below.
-
-Examples:
-  plugboard egress allow com.example.hello api.example.com '*.example.net'
-  plugboard egress deny com.example.hello http://old.example.com:8080"
-)]
 struct ChangeArgs {
     /// The extension's name, or the id of its install
     name: String,

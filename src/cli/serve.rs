@@ -181,7 +181,8 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         .context("cannot open the secrets of this appliance")
         .map_err(unfinished)?;
     let refused_calls = Arc::<RefusedCalls>::default();
-    let observer = egress::observer(&refused_calls, &registry, &clock);
+    let metrics = Arc::new(Metrics::new(now));
+    let observer = egress::observer(&refused_calls, &registry, &clock, &metrics);
     let egress = egress::open(&config, &clock, observer)
         .context("cannot make calls for extensions")
         .map_err(unfinished)?;
@@ -194,7 +195,6 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         "" => TrustBundle::none(),
         setting => TrustBundle::load(setting, now),
     };
-    let metrics = Arc::new(Metrics::new(now));
     let app = App {
         data_dir,
         usages: Usages::new(&config.runner, Arc::clone(&clock), Arc::clone(&metrics)),

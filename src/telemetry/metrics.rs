@@ -31,6 +31,8 @@ pub struct Metrics {
     orphans: Gauge,
     executions: Executions,
     components: Family<Prepared, Counter>,
+    egress_calls: Family<Called, Counter>,
+    egress_bytes: Family<Carried, Counter>,
     process: Process,
     started: Timestamp,
 }
@@ -54,6 +56,16 @@ struct Leftovers {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Prepared {
     outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Called {
+    verdict: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Carried {
+    direction: &'static str,
 }
 
 /// The numbers of one route, looked up once and not per request.
@@ -107,6 +119,16 @@ impl Metrics {
         let components = Family::default();
         let help = "Components made ready: compiled, loaded from disk, refused from disk";
         registry.register("components_prepared", help, Family::clone(&components));
+        let (egress_calls, egress_bytes) = (Family::default(), Family::default());
+        let help = "Calls of extensions to servers: answered, failed, refused";
+        registry.register("plugboard_egress_calls", help, Family::clone(&egress_calls));
+        let help = "Bytes of the bodies of these calls: sent, received";
+        registry.register_with_unit(
+            "plugboard_egress",
+            help,
+            Unit::Bytes,
+            Family::clone(&egress_bytes),
+        );
         let executions = Executions::new(&mut registry);
         Self {
             registry,
@@ -116,6 +138,8 @@ impl Metrics {
             orphans,
             executions,
             components,
+            egress_calls,
+            egress_bytes,
             process,
             started,
         }
@@ -155,6 +179,14 @@ impl Metrics {
         for (outcome, count) in counts {
             let counter = self.components.get_or_create(&Prepared { outcome });
             counter.inner().store(*count, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts one call of an extension to a server.
+    pub fn observe_egress(&self, verdict: &'static str, sent: u64, received: u64) {
+        self.egress_calls.get_or_create(&Called { verdict }).inc();
+        for (direction, bytes) in [("sent", sent), ("received", received)] {
+            self.egress_bytes.get_or_create(&Carried { direction }).inc_by(bytes);
         }
     }
 

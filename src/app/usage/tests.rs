@@ -111,7 +111,9 @@ fn an_install_that_fails_is_left_alone_and_others_are_not() {
 
     let refused = call(&usages, &fails, Outcome::Answered).unwrap_err();
 
-    assert_eq!((refused.failures, refused.wait_s()), (3, 2), "1 s and up to a tenth");
+    assert_eq!(refused.failures, 3);
+    // A second, and up to a tenth more by the id of the install, which is random.
+    assert!((1..=2).contains(&refused.wait_s()), "{} s", refused.wait_s());
     assert!(usages.failing(&fails).is_some());
     assert_eq!(usages.check(&works), Ok(()));
     let report = usages.report(&fails);

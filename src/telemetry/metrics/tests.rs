@@ -41,6 +41,24 @@ fn what_sweeps_removed_adds_up_and_orphans_are_those_of_the_last() {
 }
 
 #[test]
+fn calls_to_servers_are_counted_by_how_they_ended() {
+    let metrics = Metrics::new(Timestamp::UNIX_EPOCH);
+    metrics.observe_egress("answered", 3, 40);
+    metrics.observe_egress("answered", 0, 2);
+    metrics.observe_egress("refused", 0, 0);
+
+    let text = metrics.encode(Timestamp::UNIX_EPOCH);
+    for line in [
+        "plugboard_egress_calls_total{verdict=\"answered\"} 2",
+        "plugboard_egress_calls_total{verdict=\"refused\"} 1",
+        "plugboard_egress_bytes_total{direction=\"sent\"} 3",
+        "plugboard_egress_bytes_total{direction=\"received\"} 42",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+}
+
+#[test]
 fn the_process_is_measured() {
     let text = encoded();
     let value = |name: &str| {

@@ -8,6 +8,7 @@ use plugboard::egress::{Destination, EgressError};
 
 use super::{Door, get};
 use crate::support::internet::{Script, Server};
+use crate::support::{again, is_again};
 
 /// A way out where a call has 300 ms, and 1,000 bytes each way.
 fn narrow() -> Door {
@@ -127,4 +128,46 @@ async fn whoever_drops_a_response_ends_its_connection() {
     drop(door.get(&url, &[&url]).await.unwrap());
 
     assert_eq!(door.ended(), [format!("{url}: answered")]);
+}
+
+/// Bytes that this process has had at the most.
+fn most_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
+/// In a process of its own: others have memory, too.
+#[test]
+fn servers_that_send_without_end_take_less_than_20_mib() {
+    let test = "egress::limits::servers_that_send_without_end_take_less_than_20_mib";
+    if !is_again() {
+        let output = again(test).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let door = Door::new(|config| config.timeout_ms = 1_000);
+        door.internet.name("api.example.com", &["127.77.0.1"]);
+        let head = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+        whole(&door, Script::body("warm")).await.unwrap();
+        let before = most_memory();
+
+        let body = whole(&door, Script::Repeat(head.clone(), vec![b'a'; 64 * 1024])).await;
+        assert!(matches!(body, Err(EgressError::ResponseTooLarge(_))), "{body:?}");
+        let fields =
+            whole(&door, Script::Repeat(b"HTTP/1.1 200 OK\r\n".to_vec(), vec![b'a'; 64 * 1024]));
+        assert!(matches!(fields.await, Err(EgressError::ResponseFields)));
+        let server = Server::start(Script::Repeat(head, vec![b'a'; 1024])).await;
+        let url = server.entry("api.example.com");
+        let granted = [url.as_str()];
+        let calls = (0..100).map(|_| door.get(&url, &granted));
+        let begun: Vec<_> = futures_util::future::join_all(calls).await;
+        let refused = begun.iter().filter(|it| matches!(it, Err(EgressError::InstallBusy(8))));
+        assert_eq!(refused.count(), 92);
+
+        let grown = most_memory() - before;
+        assert!(grown < 20 * 1024 * 1024, "{grown} bytes more");
+    });
 }

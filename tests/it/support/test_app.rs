@@ -220,6 +220,7 @@ impl TestApp {
         let program = PathBuf::from(env!("CARGO_BIN_EXE_plugboard"));
         let parts = runner_parts(&config.runner, folder.path(), &master_key, program);
         let registry = Registry::in_memory(now).unwrap();
+        let metrics = Arc::new(Metrics::new(now));
         let clock_of_app: Arc<dyn Clock> = clock.clone();
         let (internet, refused_calls) = (Arc::<Internet>::default(), Arc::default());
         let egress = EgressParts {
@@ -227,11 +228,10 @@ impl TestApp {
             clock: clock.clone(),
             own_hosts: Vec::new(),
             stand_ins: Internet::stand_ins(),
-            observer: egress::observer(&refused_calls, &registry, &clock_of_app),
+            observer: egress::observer(&refused_calls, &registry, &clock_of_app, &metrics),
         };
         let egress = Egress::new(&config.egress, egress).unwrap();
         let parts = RunnerParts { state: Some(state.clone()), egress: Some(egress), ..parts };
-        let metrics = Arc::new(Metrics::new(now));
         let app = App {
             usages: Usages::new(&config.runner, clock.clone(), Arc::clone(&metrics)),
             data_dir: folder.path().to_owned(),
