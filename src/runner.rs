@@ -145,7 +145,9 @@ impl Runner {
         let host = Host::new(context, invocation.grants, invocation.user, self.limits.per_call());
         let host = host.observed(observer).timed(&time).at_rate(slot.lines());
         let host = host.keeping_in(self.state.clone()).confiding(invocation.secrets);
-        let host = host.calling(self.egress.as_ref(), invocation.allowance);
+        let host = host
+            .calling(self.egress.as_ref(), invocation.allowance)
+            .configured(invocation.settings);
         let store = self.store(host, limits::hostcall_fuel(world, limits.max_bytes), &time);
         let ticker = Arc::clone(&self.ticker);
         let execution = Execution { component, store, time, limits, charge, slot, ticker };

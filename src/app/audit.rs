@@ -1,7 +1,9 @@
 //! Reading the record of who did what.
 
 use super::{App, Denied};
-use crate::model::{AuditEvent, AuditFilter, AuditReach, Principal, ScopeKind, TenantId};
+use crate::model::{
+    AuditAction, AuditEvent, AuditFilter, AuditReach, Install, Principal, ScopeKind, TenantId,
+};
 use crate::registry::RegistryError;
 use crate::registry::audit::{self, Found, Search};
 
@@ -60,5 +62,24 @@ impl App {
         let found = self.registry.read(move |txn| audit::search(txn, &reach, &filter, search));
         let Found { rows, next } = found.await?;
         Ok(AuditRows { rows, next })
+    }
+
+    /// Who changed the settings of an install, and when: at most the newest `limit`.
+    pub async fn settings_changes(
+        &self,
+        principal: &Principal,
+        install: &Install,
+        limit: usize,
+    ) -> Result<AuditRows, AuditError> {
+        let filter = AuditFilter {
+            tenant: Some(install.tenant.clone()),
+            action: Some(AuditAction::SettingsChanged),
+            // The version follows: without the space names that go on would be found, too.
+            subject: format!("{} ", install.name).parse().ok(),
+            // Before that it was another install of this name.
+            from: Some(install.installed_at),
+            ..AuditFilter::default()
+        };
+        self.audit(principal, AuditQuery { filter, before: None, limit }).await
     }
 }

@@ -188,6 +188,7 @@ impl App {
             },
             grants: Arc::clone(&found.install.grants),
             allowance: Arc::clone(&found.install.allowance),
+            settings: Arc::clone(&found.install.settings),
             secrets: self.readable_secrets(&found.install),
             user: found.user,
             deadline,

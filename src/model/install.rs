@@ -7,7 +7,9 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Allowance, Capability, ContentHash, EgressRule, ExtensionName, Manifest, TenantId};
+use super::{
+    Allowance, Capability, ContentHash, EgressRule, ExtensionName, Manifest, SettingTexts, TenantId,
+};
 
 /// The id of an install: a random UUID.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -133,5 +135,10 @@ impl Install {
     /// What the guest may call, as far as its operator and `manifest` say.
     pub fn allowance(&self, manifest: &Manifest) -> Allowance {
         Allowance { requested: manifest.egress_rules(), granted: self.egress.clone() }
+    }
+
+    /// The settings as the guest reads them, with the defaults of `manifest`.
+    pub fn setting_texts(&self, manifest: &Manifest) -> SettingTexts {
+        SettingTexts::new(&self.settings, manifest.setting_defaults())
     }
 }

@@ -201,4 +201,9 @@ impl Manifest {
     ) -> Result<(), Vec<ManifestProblem>> {
         settings::check(self.settings.as_ref(), settings)
     }
+
+    /// What the schema says of settings that are not set: `default` of its `properties`.
+    pub fn setting_defaults(&self) -> impl Iterator<Item = (&String, &Value)> {
+        settings::defaults(self.settings.as_ref())
+    }
 }

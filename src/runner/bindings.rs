@@ -1,4 +1,4 @@
-//! The extension world in Rust, generated from `wit/extension/runner.wit`.
+//! The extension world, and what WASI proposes beside its 0.2, in Rust: generated from `wit`.
 //!
 //! In the WIT every function is synchronous, as existing components import it.
 //! `async` here means only that the host may wait while the guest's stack is
@@ -23,5 +23,14 @@ mod generated {
     });
 }
 
+mod generated_config {
+    wasmtime::component::bindgen!({
+        path: "wit/config",
+        world: "imports",
+        imports: { default: trappable },
+    });
+}
+
 pub(super) use self::generated::alga::extension::*;
 pub(super) use self::generated::{Runner as ExtensionWorld, RunnerPre as ExtensionPre};
+pub(super) use self::generated_config::wasi::config::store as config;

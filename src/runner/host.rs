@@ -15,6 +15,7 @@ mod outgoing;
 mod scheduler;
 mod secrets;
 mod services;
+mod settings;
 mod storage;
 mod ui_proxy;
 mod user;
@@ -42,7 +43,7 @@ use super::line_rate::LineRate;
 use super::response::Usage;
 use super::timekeeper::Timekeeper;
 use crate::egress::Egress;
-use crate::model::{Allowance, Capability};
+use crate::model::{Allowance, Capability, SettingTexts};
 use crate::state::{State, secrets::InstallSecrets};
 
 /// The state of one execution.
@@ -65,6 +66,7 @@ pub(super) struct Host {
     time: Option<Arc<Timekeeper>>,
     state: Option<State>,
     secrets: Option<InstallSecrets>,
+    settings: Option<Arc<SettingTexts>>,
 }
 
 impl Host {
@@ -90,6 +92,7 @@ impl Host {
             time: None,
             state: None,
             secrets: None,
+            settings: None,
         };
         host.table.set_max_capacity(limits::HANDLES);
         host.http.set_field_size_limit(limits::FIELD_BYTES);
@@ -127,6 +130,12 @@ impl Host {
     /// Lets the guest read the secrets of its install.
     pub(super) fn confiding(mut self, secrets: Option<InstallSecrets>) -> Self {
         self.secrets = secrets;
+        self
+    }
+
+    /// Lets the guest read what its operator has set.
+    pub(super) fn configured(mut self, settings: Arc<SettingTexts>) -> Self {
+        self.settings = Some(settings);
         self
     }
 

@@ -8,7 +8,7 @@ use http::{HeaderMap, Method};
 
 use super::ending::Observer;
 use super::request_body::RequestBody;
-use crate::model::{Allowance, Capability, ContentHash, InstallLabels, TargetWorld};
+use crate::model::{Allowance, Capability, ContentHash, InstallLabels, SettingTexts, TargetWorld};
 use crate::state::secrets::InstallSecrets;
 
 /// One execution: which component, for whom, on what, within which limits.
@@ -22,6 +22,8 @@ pub struct Invocation {
     pub grants: Arc<BTreeSet<Capability>>,
     /// What it may call, if its grants let it call anything.
     pub allowance: Arc<Allowance>,
+    /// What its operator has set, as of now.
+    pub settings: Arc<SettingTexts>,
     /// What it may read in confidence: the secrets of this install. `None`: there are none.
     pub secrets: Option<InstallSecrets>,
     /// Who is asking; `None` for anonymous and unattended calls.

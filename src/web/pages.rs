@@ -54,7 +54,7 @@ pub use install_form::InstallForm;
 pub use open::{FrameAddress, OpenPage};
 pub use outcome::{NextStep, Outcome, OutcomePage, Remedy};
 pub use secrets::{SecretRow, SecretsPage};
-pub use settings::SettingsPage;
+pub use settings::{SettingChanges, SettingsPage};
 pub use settings_form::{SettingField, SettingInput, SettingsForm};
 pub use setup::SetupPage;
 pub use sign_in::SignInPage;

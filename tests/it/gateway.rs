@@ -7,6 +7,7 @@ mod headers;
 mod idempotency;
 mod paths;
 mod rates;
+mod settings;
 mod streaming;
 
 use axum::http::{Method, StatusCode};

@@ -24,7 +24,9 @@ use http::{HeaderMap, HeaderValue, Method};
 use http_body_util::BodyExt;
 use plugboard::bundle;
 use plugboard::config::RunnerConfig;
-use plugboard::model::{Capability, ContentHash, InstallId, InstallLabels, TargetWorld, TenantId};
+use plugboard::model::{
+    Capability, ContentHash, InstallId, InstallLabels, SettingTexts, TargetWorld, TenantId,
+};
 use plugboard::runner::{
     ExecuteError, ExecutionContext, GuestBody, GuestRequest, Invocation, Observer, PrepareError,
     RequestBody, Runner, RunnerParts, StreamLimits, Usage, UserIdentity,
@@ -120,6 +122,7 @@ fn get(world: TargetWorld, path: &str) -> Invocation {
         },
         grants: Arc::new(Capability::DEFAULTS.into_iter().collect()),
         allowance: Arc::default(),
+        settings: Arc::default(),
         secrets: None,
         user: None,
         deadline: PATIENT,

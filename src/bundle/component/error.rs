@@ -66,7 +66,8 @@ impl ComponentError {
             }
             Self::UnknownImport { .. } | Self::ImportMismatch { .. } => {
                 "build with the WIT of this appliance; of WASI 0.2 there are cli, clocks, \
-                 http, io and random, and filesystem and sockets with nothing behind them"
+                 http, io and random, and filesystem and sockets with nothing behind them; beside \
+                 it `wasi:config/store@0.2.0-rc.1`"
             }
             Self::NoHandler | Self::TwoHandlers | Self::ExportMismatch { .. } => {
                 "export `handler` of the world `alga:extension/runner`, or \

@@ -204,6 +204,12 @@ fn what_the_host_does_not_have_cannot_be_imported() {
         "wasi:http/incoming-handler@0.2.3",
         "wasi:clocks/timezone@0.2.3",
         "wasi:nn/inference@0.2.3",
+        "wasi:config/store@9.0.0",
+        "wasi:config/store@0.2.0",
+        "wasi:config/store@0.2.0-rc.2",
+        "wasi:config/store@0.2.0-rc.11",
+        "wasi:config/store",
+        "wasi:config/runtime@0.2.0-rc.1",
         "alga:extension/logging@1.0.0",
         "other:extension/logging",
     ] {
@@ -217,6 +223,7 @@ fn wasi_that_toolchains_always_import_is_accepted() {
     for interface in [
         "wasi:cli/terminal-stdout@0.2.3",
         "wasi:clocks/wall-clock@0.2.0",
+        "wasi:config/store@0.2.0-rc.1",
         "wasi:filesystem/preopens@0.2.10",
         "wasi:http/outgoing-handler@0.2.12",
         "wasi:io/streams@0.2.3",

@@ -74,6 +74,13 @@ pub(super) fn check(
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
+/// The defaults of a schema's own properties, as the form of the settings shows them.
+pub(super) fn defaults(schema: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {
+    let properties = schema.and_then(|schema| schema.get("properties")?.as_object());
+    let all = properties.into_iter().flatten();
+    all.filter_map(|(key, property)| Some((key, property.get("default")?)))
+}
+
 const REFERENCE_RULE: &str =
     "only `#/$defs/…` and `#/definitions/…` are allowed, and not inside a definition";
 

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{
     Allowance, Capability, ContentHash, ExtensionName, ExtensionVersion, Install, InstallId,
-    InstallLabels, Manifest, PreviousVersion, TenantId,
+    InstallLabels, Manifest, PreviousVersion, SettingTexts, TenantId,
 };
 use crate::registry::{LastUse, Live, ReadTables, RegistryError, uses, versions};
 
@@ -20,6 +20,8 @@ pub struct LiveInstall {
     pub grants: Arc<BTreeSet<Capability>>,
     /// What it may call; made once and shared with every execution.
     pub allowance: Arc<Allowance>,
+    /// What it may read of its settings; made once and shared with every execution.
+    pub settings: Arc<SettingTexts>,
     /// Made once and shared with every execution.
     pub labels: Arc<InstallLabels>,
     /// The version of [`Install::previous`].
@@ -89,11 +91,21 @@ impl Live {
         let grants = Arc::new(install.effective_grants());
         let labels = Arc::new(InstallLabels::new(&install));
         let allowance = Arc::new(install.allowance(&version.manifest));
+        let settings = Arc::new(install.setting_texts(&version.manifest));
         let last_use = match self.install_by_id(&install.id) {
             Some(known) => Arc::clone(&known.last_use),
             None => Arc::new(LastUse::of(uses::get(txn, &install.id)?)),
         };
-        Ok(LiveInstall { install, version, grants, allowance, labels, previous, last_use })
+        Ok(LiveInstall {
+            install,
+            version,
+            grants,
+            allowance,
+            settings,
+            labels,
+            previous,
+            last_use,
+        })
     }
 }
 

@@ -1,12 +1,13 @@
-//! The part of WASI 0.2 that guests get, in both worlds.
+//! The part of WASI that guests get, in both worlds.
 
-use wasmtime::component::{HasData, Linker, ResourceTable};
+use wasmtime::component::{HasData, HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
 use wasmtime_wasi::p2::bindings::{cli, clocks, io, random};
 use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
 use wasmtime_wasi_http::p2::add_only_http_to_linker_async;
 
+use crate::runner::bindings::config;
 use crate::runner::host::Host;
 
 /// `wasi:io` needs the handles and nothing else of WASI.
@@ -40,6 +41,8 @@ pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     cli::terminal_stdin::add_to_linker::<Host, WasiCli>(linker, Host::cli)?;
     cli::terminal_stdout::add_to_linker::<Host, WasiCli>(linker, Host::cli)?;
     cli::terminal_stderr::add_to_linker::<Host, WasiCli>(linker, Host::cli)?;
+
+    config::add_to_linker::<Host, HasSelf<_>>(linker, |host| host)?;
 
     // Its outgoing half goes through `Outgoing`.
     add_only_http_to_linker_async(linker)

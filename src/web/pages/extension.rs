@@ -2,7 +2,8 @@
 
 use super::show::{Done, chrome_after, page};
 use super::{
-    FilesPage, FormErrors, RemovedRow, SettingsForm, SettingsPage, VersionRow, VersionsPage,
+    FilesPage, FormErrors, RemovedRow, SettingChanges, SettingsForm, SettingsPage, VersionRow,
+    VersionsPage,
 };
 use crate::app::App;
 use crate::registry::LiveInstall;
@@ -292,8 +293,17 @@ pub(in crate::web) async fn show_extension_settings(
         let schema = row.version.manifest.settings.as_ref()?;
         Some(SettingsForm::new(schema, &row.install.settings))
     });
-    let errors = FormErrors::none();
-    page(&SettingsPage { head: found.head("settings"), form: schema, errors, chrome: found.chrome })
+    let changes = match found.install() {
+        Some(install) => SettingChanges::of(&app, &who, install).await?,
+        None => SettingChanges::default(),
+    };
+    page(&SettingsPage {
+        head: found.head("settings"),
+        form: schema,
+        errors: FormErrors::none(),
+        changes,
+        chrome: found.chrome,
+    })
 }
 
 /// `/admin/extensions/{name}/files`

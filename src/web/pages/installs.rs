@@ -13,7 +13,8 @@ use serde::Deserialize;
 use super::show::{chrome, lead_to, page};
 use super::sign_in::EmptyForm;
 use super::{
-    ConfirmPage, ExtensionHead, FormErrors, SettingsForm, SettingsPage, Status, UpgradePage,
+    ConfirmPage, ExtensionHead, FormErrors, SettingChanges, SettingsForm, SettingsPage, Status,
+    UpgradePage,
 };
 use crate::app::App;
 use crate::app::configure::ConfigureError;
@@ -197,6 +198,8 @@ pub(in crate::web) async fn submit_settings(
         "settings",
     );
     let chrome = chrome(&app, &who, "extensions");
-    let answer = page(&SettingsPage { chrome, head, form: Some(form.refill(&sent)), errors })?;
+    let changes = SettingChanges::of(&app, &who, &row.install).await?;
+    let form = Some(form.refill(&sent));
+    let answer = page(&SettingsPage { chrome, head, form, errors, changes })?;
     Ok((StatusCode::UNPROCESSABLE_ENTITY, answer).into_response())
 }

@@ -4,7 +4,7 @@ use askama::Template;
 use jiff::SignedDuration;
 use plugboard::model::{
     Actor, AttachmentKind, AuditAction, AuditEvent, ExtensionVersion, Install, PreviousVersion,
-    SecretFacts, Tombstone, UploadId, Yank,
+    SecretFacts, TenantId, Tombstone, UploadId, Yank,
 };
 use plugboard::web::audit_query::AuditParameters;
 use plugboard::web::pages::{
@@ -12,9 +12,9 @@ use plugboard::web::pages::{
     ConfirmPage, EgressPage, ExtensionHead, ExtensionPage, ExtensionRow, ExtensionsPage,
     FailurePage, FilesPage, FormErrors, FrameAddress, InstallForm, KeptUpload, Moment, NextStep,
     Notice, OpenPage, Outcome, OutcomePage, QuarantinedRow, RefusedRow, Remedy, RemovedRow,
-    SecretRow, SecretsPage, SettingsForm, SettingsPage, SetupPage, SignInPage, SignatureLine,
-    Status, StepUpPage, StoragePage, Tone, UpgradePage, UploadLimits, UploadPage, VersionRow,
-    VersionsPage,
+    SecretRow, SecretsPage, SettingChanges, SettingsForm, SettingsPage, SetupPage, SignInPage,
+    SignatureLine, Status, StepUpPage, StoragePage, Tone, UpgradePage, UploadLimits, UploadPage,
+    VersionRow, VersionsPage,
 };
 use serde_json::json;
 
@@ -474,6 +474,17 @@ fn details() -> Vec<Sample> {
     ]
 }
 
+fn setting_change() -> AuditEvent {
+    AuditEvent {
+        at: now(),
+        tenant: Some(TenantId::default_tenant()),
+        actor: Actor::Operator("robin".parse().unwrap()),
+        action: AuditAction::SettingsChanged,
+        subject: format!("{HOSTILE} 1.4.0"),
+        detail: None,
+    }
+}
+
 fn settings() -> Vec<Sample> {
     let version = version("1.4.0", ASKED);
     let installed = install(true);
@@ -482,6 +493,10 @@ fn settings() -> Vec<Sample> {
         head: ExtensionHead::new(&version, install, Status::Enabled, "settings"),
         form,
         errors,
+        changes: SettingChanges {
+            rows: vec![AuditRow::new((7, setting_change()), now())],
+            all: "/admin/audit?action=settings_changed".to_owned(),
+        },
     };
     let form = SettingsForm::new(&schema(), &installed.settings);
     let whole = SettingsForm::new(&json!({"type": "object"}), &installed.settings);

@@ -80,6 +80,31 @@ async fn who_it_runs_for_is_not_told_without_the_grant() {
 }
 
 #[tokio::test]
+async fn settings_are_not_told_without_the_grant() {
+    let settings = serde_json::json!({"greeting": "Servus"});
+    let set = settings.as_object().unwrap();
+    let settings = Arc::new(SettingTexts::new(set, std::iter::empty()));
+    for (world, component, path) in [
+        (TargetWorld::Extension, guests::wasi_extension("asks"), "/a?greeting"),
+        (TargetWorld::WasiHttp, guests::proxy("asks_http"), "/a?greeting"),
+        (TargetWorld::Extension, guests::wasi_extension("asks"), "/a"),
+    ] {
+        let stage = Stage::new(world, component).await;
+        let asking = || Invocation { settings: Arc::clone(&settings), ..stage.get(path) };
+
+        let told = stage.execute(asking()).await.unwrap();
+        let denied = Invocation { grants: Arc::new(BTreeSet::new()), ..asking() };
+        let denied = stage.execute(denied).await.unwrap();
+
+        let all = path == "/a";
+        let text: &[u8] = if all { b"greeting=Servus\n" } else { b"Servus" };
+        assert_eq!((told.status, &*told.body), (200, text));
+        assert_eq!((denied.status, &*denied.body), (if all { 200 } else { 404 }, &b""[..]));
+        assert_eq!(told.usage.host_calls, 1);
+    }
+}
+
+#[tokio::test]
 async fn a_guest_line_says_whose_it_is_and_forges_nothing() {
     let lines = GuestLines::heard();
     let stage = Stage::extension("floods_log").await;

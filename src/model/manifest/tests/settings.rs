@@ -47,3 +47,20 @@ fn settings_of_an_install_are_held_against_the_schema() {
     assert_eq!(none.check_settings(&Map::new()), Ok(()));
     assert!(none.check_settings(json!({ "a": 1 }).as_object().unwrap()).is_err());
 }
+
+#[test]
+fn a_default_is_what_a_property_says_itself() {
+    let manifest = parsed(&json!({ "settings": {
+        "default": { "whole": 1 },
+        "properties": {
+            "limit": { "default": 5 },
+            "nested": { "properties": { "inner": { "default": 1 } } },
+            "open": true,
+        },
+    } }));
+
+    let defaults: Vec<_> = manifest.setting_defaults().collect();
+
+    assert_eq!(defaults, [(&"limit".to_owned(), &json!(5))]);
+    assert_eq!(parsed(&json!({})).setting_defaults().count(), 0);
+}
