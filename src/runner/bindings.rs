@@ -31,6 +31,15 @@ mod generated_config {
     });
 }
 
+mod generated_keyvalue {
+    wasmtime::component::bindgen!({
+        path: "wit/keyvalue",
+        world: "imports",
+        imports: { default: async | trappable },
+    });
+}
+
 pub(super) use self::generated::alga::extension::*;
 pub(super) use self::generated::{Runner as ExtensionWorld, RunnerPre as ExtensionPre};
 pub(super) use self::generated_config::wasi::config::store as config;
+pub(super) use self::generated_keyvalue::wasi::keyvalue;

@@ -13,6 +13,7 @@ use super::{Owner, Place, Put, ReadTables, StateError, WriteTxn, kept};
 use crate::config::StateConfig;
 use crate::model::InstallLabels;
 
+pub mod counting;
 mod listing;
 mod usage;
 

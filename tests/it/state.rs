@@ -2,6 +2,7 @@
 
 mod crashes;
 mod guests;
+mod keyvalue;
 #[cfg(feature = "fail-points")]
 mod kills;
 mod model;

@@ -67,7 +67,7 @@ impl ComponentError {
             Self::UnknownImport { .. } | Self::ImportMismatch { .. } => {
                 "build with the WIT of this appliance; of WASI 0.2 there are cli, clocks, \
                  http, io and random, and filesystem and sockets with nothing behind them; beside \
-                 it `wasi:config/store@0.2.0-rc.1`"
+                 it `wasi:config/store@0.2.0-rc.1` and `wasi:keyvalue@0.2.0-draft`"
             }
             Self::NoHandler | Self::TwoHandlers | Self::ExportMismatch { .. } => {
                 "export `handler` of the world `alga:extension/runner`, or \

@@ -210,6 +210,8 @@ fn what_the_host_does_not_have_cannot_be_imported() {
         "wasi:config/store@0.2.0-rc.11",
         "wasi:config/store",
         "wasi:config/runtime@0.2.0-rc.1",
+        "wasi:keyvalue/store@0.2.0-draft2",
+        "wasi:keyvalue/watcher@0.2.0-draft",
         "alga:extension/logging@1.0.0",
         "other:extension/logging",
     ] {
@@ -223,6 +225,9 @@ fn wasi_that_toolchains_always_import_is_accepted() {
     for interface in [
         "wasi:cli/terminal-stdout@0.2.3",
         "wasi:clocks/wall-clock@0.2.0",
+        "wasi:keyvalue/atomics@0.2.0-draft",
+        "wasi:keyvalue/batch@0.2.0-draft",
+        "wasi:keyvalue/store@0.2.0-draft",
         "wasi:config/store@0.2.0-rc.1",
         "wasi:filesystem/preopens@0.2.10",
         "wasi:http/outgoing-handler@0.2.12",

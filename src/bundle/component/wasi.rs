@@ -49,7 +49,12 @@ const INTERFACES: [(&str, &[&str]); 7] = [
 ];
 
 /// Proposals. No two of their versions go together, so each is known by its whole name.
-const PROPOSED: [&str; 1] = ["wasi:config/store@0.2.0-rc.1"];
+const PROPOSED: [&str; 4] = [
+    "wasi:config/store@0.2.0-rc.1",
+    "wasi:keyvalue/atomics@0.2.0-draft",
+    "wasi:keyvalue/batch@0.2.0-draft",
+    "wasi:keyvalue/store@0.2.0-draft",
+];
 
 /// Checks the name of an imported `wasi:` interface.
 pub(super) fn check_import(name: &str) -> Result<(), ComponentError> {

@@ -13,23 +13,23 @@ use crate::state::values::{self, Entry, Page, Putting};
 use crate::state::{Owner, Place, Put, Refused, State, StateError};
 
 /// What one `list-entries` gives: it has to fit into the guest's memory.
-const PAGE: Page = Page { entries: 1_000, bytes: 4 * 1024 * 1024 };
+pub(super) const PAGE: Page = Page { entries: 1_000, bytes: 4 * 1024 * 1024 };
 
 type Answer<T> = wasmtime::Result<Result<T, StorageError>>;
 
 impl storage::Host for Host {
     async fn get(&mut self, namespace: String, key: String) -> Answer<StorageEntry> {
-        let Some(keeper) = self.keeper()? else { return Ok(Err(StorageError::Denied)) };
+        let Some(keeper) = self.keeper(1)? else { return Ok(Err(StorageError::Denied)) };
         Ok(keeper.get(namespace, key).await)
     }
 
     async fn put(&mut self, entry: StorageEntry) -> Answer<StorageEntry> {
-        let Some(keeper) = self.keeper()? else { return Ok(Err(StorageError::Denied)) };
+        let Some(keeper) = self.keeper(1)? else { return Ok(Err(StorageError::Denied)) };
         Ok(keeper.put(entry).await)
     }
 
     async fn delete(&mut self, namespace: String, key: String) -> Answer<()> {
-        let Some(keeper) = self.keeper()? else { return Ok(Err(StorageError::Denied)) };
+        let Some(keeper) = self.keeper(1)? else { return Ok(Err(StorageError::Denied)) };
         Ok(keeper.delete(namespace, key).await)
     }
 
@@ -38,27 +38,28 @@ impl storage::Host for Host {
         namespace: String,
         cursor: Option<String>,
     ) -> Answer<Vec<StorageEntry>> {
-        let Some(keeper) = self.keeper()? else { return Ok(Err(StorageError::Denied)) };
+        let Some(keeper) = self.keeper(1)? else { return Ok(Err(StorageError::Denied)) };
         Ok(keeper.list(namespace, cursor).await)
     }
 }
 
 impl Host {
-    /// What keeps the values of this install, if it may have any.
-    fn keeper(&mut self) -> wasmtime::Result<Option<Keeper>> {
-        let state = if self.admit(Capability::StorageKv)? { self.state.clone() } else { None };
+    /// What keeps the values of this install, if it may have any, for a call about some keys.
+    pub(super) fn keeper(&mut self, keys: usize) -> wasmtime::Result<Option<Keeper>> {
+        let granted = self.admit_all(keys, Capability::StorageKv)?;
+        let state = if granted { self.state.clone() } else { None };
         Ok(state.map(|state| Keeper { state, install: Arc::clone(&self.context.install) }))
     }
 }
 
 /// The values of one install.
-struct Keeper {
-    state: State,
-    install: Arc<InstallLabels>,
+pub(super) struct Keeper {
+    pub(super) state: State,
+    pub(super) install: Arc<InstallLabels>,
 }
 
 impl Keeper {
-    fn owner(&self) -> Owner {
+    pub(super) fn owner(&self) -> Owner {
         Owner::of(&self.install)
     }
 

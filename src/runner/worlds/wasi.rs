@@ -7,7 +7,7 @@ use wasmtime_wasi::p2::bindings::{cli, clocks, io, random};
 use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
 use wasmtime_wasi_http::p2::add_only_http_to_linker_async;
 
-use crate::runner::bindings::config;
+use crate::runner::bindings::{config, keyvalue};
 use crate::runner::host::Host;
 
 /// `wasi:io` needs the handles and nothing else of WASI.
@@ -43,6 +43,10 @@ pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     cli::terminal_stderr::add_to_linker::<Host, WasiCli>(linker, Host::cli)?;
 
     config::add_to_linker::<Host, HasSelf<_>>(linker, |host| host)?;
+
+    keyvalue::store::add_to_linker::<Host, HasSelf<_>>(linker, |host| host)?;
+    keyvalue::atomics::add_to_linker::<Host, HasSelf<_>>(linker, |host| host)?;
+    keyvalue::batch::add_to_linker::<Host, HasSelf<_>>(linker, |host| host)?;
 
     // Its outgoing half goes through `Outgoing`.
     add_only_http_to_linker_async(linker)

@@ -115,7 +115,7 @@ async fn unknown_imports_of_the_same_name_are_refused_when_published() {
     {
         let wasm = format!(r#"(component (import "{interface}" (instance)))"#);
         let bundle = asking("1.0.0", wat::parse_str(wasm).unwrap().into());
-        let answer = app.publish(&bundle).await;
+        let answer = app.put_bundle(bundle.build(), &[]).await;
         assert!(answer.text().contains("unknown_import"), "{interface}: {}", answer.text());
     }
 }

@@ -1,0 +1,217 @@
+//! `wasi:keyvalue`: the values of `storage`, for guests that know the proposal.
+//!
+//! A bucket is a namespace. The proposal has three errors: `access-denied` is a grant that is
+//! missing, `no-such-store` a name that no namespace can have, and everything else is a
+//! sentence in `other`.
+
+mod values;
+
+use std::collections::VecDeque;
+
+use wasmtime::component::Resource;
+
+use self::values::other;
+use super::Host;
+use super::storage::Keeper;
+use crate::runner::bindings::keyvalue::store::{self, Bucket, Error, KeyResponse};
+use crate::runner::bindings::keyvalue::{atomics, batch};
+use crate::state::Place;
+
+/// The namespace of guests that name none.
+const DEFAULT: &str = "default";
+/// Keys of one call of `batch`.
+const BATCH: usize = 1_000;
+/// Pages of keys that a bucket can go on from: more than the values of an install fill.
+const CURSORS: usize = 256;
+
+type Answer<T> = wasmtime::Result<Result<T, Error>>;
+
+/// What is behind the handle of a bucket.
+pub(super) struct Shelf {
+    namespace: String,
+    /// The last key of each page that was given, the oldest first.
+    pages: VecDeque<String>,
+    /// The cursor of the first of them: a key does not fit into a number.
+    first: u64,
+}
+
+impl store::Host for Host {
+    async fn open(&mut self, identifier: String) -> Answer<Resource<Bucket>> {
+        if self.keeper(1)?.is_none() {
+            return Ok(Err(Error::AccessDenied));
+        }
+        let namespace = if identifier.is_empty() { DEFAULT.to_owned() } else { identifier };
+        if Place::check_namespace(&namespace).is_err() {
+            return Ok(Err(Error::NoSuchStore));
+        }
+        let opened = Shelf { namespace, pages: VecDeque::new(), first: 1 };
+        Ok(Ok(Resource::new_own(self.table.push(opened)?.rep())))
+    }
+}
+
+impl store::HostBucket for Host {
+    async fn get(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<Option<Vec<u8>>> {
+        let Some((keeper, namespace)) = self.opened(&bucket, 1)? else { return Ok(denied()) };
+        Ok(keeper.read_values(namespace, vec![key]).await.map(|mut found| found.remove(0)))
+    }
+
+    async fn set(&mut self, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> Answer<()> {
+        let Some((keeper, namespace)) = self.opened(&bucket, 1)? else { return Ok(denied()) };
+        Ok(keeper.set_values(namespace, vec![(key, value)]).await)
+    }
+
+    async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<()> {
+        let Some((keeper, namespace)) = self.opened(&bucket, 1)? else { return Ok(denied()) };
+        Ok(keeper.delete_values(namespace, vec![key]).await)
+    }
+
+    async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<bool> {
+        let Some((keeper, namespace)) = self.opened(&bucket, 1)? else { return Ok(denied()) };
+        Ok(keeper.read_values(namespace, vec![key]).await.map(|found| found[0].is_some()))
+    }
+
+    async fn list_keys(
+        &mut self,
+        bucket: Resource<Bucket>,
+        cursor: Option<u64>,
+    ) -> Answer<KeyResponse> {
+        let Some((keeper, namespace)) = self.opened(&bucket, 1)? else { return Ok(denied()) };
+        let opened = self.table.get_mut(&shelf(&bucket))?;
+        let after = match cursor.map(|cursor| opened.key_of(cursor)) {
+            None => None,
+            Some(Some(key)) => Some(key),
+            Some(None) => return Ok(Err(other("this bucket has given no such cursor"))),
+        };
+        let (keys, more) = match keeper.list_keys(namespace, after).await {
+            Ok(found) => found,
+            Err(error) => return Ok(Err(error)),
+        };
+        let last = keys.last().filter(|_| more);
+        let cursor = last.map(|last| opened.cursor_after(last));
+        Ok(Ok(KeyResponse { keys, cursor }))
+    }
+
+    async fn drop(&mut self, bucket: Resource<Bucket>) -> wasmtime::Result<()> {
+        self.table.delete(Resource::<Shelf>::new_own(bucket.rep()))?;
+        Ok(())
+    }
+}
+
+impl atomics::Host for Host {
+    async fn increment(
+        &mut self,
+        bucket: Resource<Bucket>,
+        key: String,
+        delta: u64,
+    ) -> Answer<u64> {
+        let Some((keeper, namespace)) = self.opened(&bucket, 1)? else { return Ok(denied()) };
+        Ok(keeper.count_up(namespace, key, delta).await)
+    }
+}
+
+impl batch::Host for Host {
+    async fn get_many(
+        &mut self,
+        bucket: Resource<Bucket>,
+        keys: Vec<String>,
+    ) -> Answer<Vec<Option<(String, Vec<u8>)>>> {
+        let Some((keeper, namespace)) = self.opened(&bucket, keys.len())? else {
+            return Ok(denied());
+        };
+        if let Err(error) = check_batch(keys.len()) {
+            return Ok(Err(error));
+        }
+        let found = keeper.read_values(namespace, keys.clone()).await;
+        let pair = |(key, value): (String, Option<_>)| value.map(|value| (key, value));
+        Ok(found.map(|found| keys.into_iter().zip(found).map(pair).collect()))
+    }
+
+    async fn set_many(
+        &mut self,
+        bucket: Resource<Bucket>,
+        pairs: Vec<(String, Vec<u8>)>,
+    ) -> Answer<()> {
+        let Some((keeper, namespace)) = self.opened(&bucket, pairs.len())? else {
+            return Ok(denied());
+        };
+        if let Err(error) = check_batch(pairs.len()) {
+            return Ok(Err(error));
+        }
+        Ok(keeper.set_values(namespace, pairs).await)
+    }
+
+    async fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Answer<()> {
+        let Some((keeper, namespace)) = self.opened(&bucket, keys.len())? else {
+            return Ok(denied());
+        };
+        if let Err(error) = check_batch(keys.len()) {
+            return Ok(Err(error));
+        }
+        Ok(keeper.delete_values(namespace, keys).await)
+    }
+}
+
+impl Host {
+    /// What keeps the values, and the namespace of a bucket. A call counts as one for each of
+    /// its keys: a batch is no way around the limit of host calls.
+    fn opened(
+        &mut self,
+        bucket: &Resource<Bucket>,
+        keys: usize,
+    ) -> wasmtime::Result<Option<(Keeper, String)>> {
+        let Some(keeper) = self.keeper(keys)? else { return Ok(None) };
+        let namespace = self.table.get(&shelf(bucket))?.namespace.clone();
+        Ok(Some((keeper, namespace)))
+    }
+}
+
+impl Shelf {
+    fn key_of(&self, cursor: u64) -> Option<String> {
+        let page = usize::try_from(cursor.checked_sub(self.first)?).ok()?;
+        self.pages.get(page).cloned()
+    }
+
+    /// A cursor that goes on after `key`. The oldest is given up for it if there are many.
+    fn cursor_after(&mut self, key: &str) -> u64 {
+        if self.pages.len() == CURSORS {
+            self.pages.pop_front();
+            self.first += 1;
+        }
+        self.pages.push_back(key.to_owned());
+        self.first + self.pages.len() as u64 - 1
+    }
+}
+
+fn shelf(bucket: &Resource<Bucket>) -> Resource<Shelf> {
+    Resource::new_borrow(bucket.rep())
+}
+
+fn denied<T>() -> Result<T, Error> {
+    Err(Error::AccessDenied)
+}
+
+fn check_batch(keys: usize) -> Result<(), Error> {
+    if keys > BATCH {
+        return Err(other(format!("there are {keys} keys; {BATCH} are allowed at once")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_good_until_the_bucket_has_given_many_later_ones() {
+        let mut shelf = Shelf { namespace: "n".to_owned(), pages: VecDeque::new(), first: 1 };
+        assert_eq!([shelf.key_of(0), shelf.key_of(1), shelf.key_of(u64::MAX)], [None, None, None]);
+
+        let cursors: Vec<_> = (0..=CURSORS).map(|n| shelf.cursor_after(&n.to_string())).collect();
+
+        assert_eq!(shelf.key_of(cursors[0]), None);
+        assert_eq!(shelf.key_of(cursors[1]), Some("1".to_owned()));
+        assert_eq!(shelf.key_of(cursors[CURSORS]), Some(CURSORS.to_string()));
+        assert_eq!(shelf.key_of(cursors[CURSORS] + 1), None);
+        assert_eq!(shelf.pages.len(), CURSORS);
+    }
+}
