@@ -10,6 +10,7 @@ mod egress;
 mod environment;
 mod ext_ui;
 mod gateway;
+mod host_callbacks;
 mod layer;
 mod load;
 mod network;
@@ -33,6 +34,7 @@ pub use egress::{EgressConfig, InvalidPrivateNetwork, PrivateNetwork};
 pub use environment::Environment;
 pub use ext_ui::ExtUiConfig;
 pub use gateway::GatewayConfig;
+pub use host_callbacks::{HostCallbacksConfig, TenantCallbacks};
 pub use load::{LoadRequest, Loaded};
 pub use network::{InvalidNetwork, Network};
 pub use origin::{InvalidOrigin, Origin};
@@ -73,6 +75,8 @@ pub struct Config {
     pub runner: RunnerConfig,
     /// What extensions may call, and what one call may take.
     pub egress: EgressConfig,
+    /// Your own application, which extensions may ask through the appliance.
+    pub host_callbacks: HostCallbacksConfig,
     /// Calls to extensions.
     pub gateway: GatewayConfig,
     /// Extension pages.

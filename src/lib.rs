@@ -1,8 +1,8 @@
 //! Plugboard, the extension appliance: the map of its modules.
 //!
 //! `model` holds the nouns and `config` the settings. `bundle`, `trust`,
-//! `registry`, `state`, `store`, `egress` and `runner` are machines that each do one thing. `app`
-//! says what the appliance can do; `web` and `cli` are the doors to it.
+//! `registry`, `state`, `store`, `egress`, `callbacks` and `runner` are machines that each do one
+//! thing. `app` says what the appliance can do; `web` and `cli` are the doors to it.
 //! `memory_file` holds what was checked, `allocator` gives memory back;
 //! `fail_point` is for tests and empty in a release.
 //! Arrows point up this list only; `tests/it/architecture.rs` holds them.
@@ -10,6 +10,7 @@
 pub mod allocator;
 pub mod app;
 pub mod bundle;
+pub mod callbacks;
 pub mod cli;
 pub mod config;
 pub mod egress;

@@ -59,6 +59,7 @@ use self::precompiled::Precompiled;
 use self::slots::Slots;
 use self::timekeeper::Timekeeper;
 use self::worlds::Worlds;
+use crate::callbacks::Callbacks;
 use crate::config::RunnerConfig;
 use crate::egress::Egress;
 use crate::state::State;
@@ -75,6 +76,8 @@ pub struct RunnerParts {
     pub state: Option<State>,
     /// The way out. Without it every call of a guest is refused.
     pub egress: Option<Egress>,
+    /// The way to the operator's own application. Without it there is none to ask.
+    pub callbacks: Option<Callbacks>,
 }
 
 /// Executes components. One per process; share it in an `Arc`.
@@ -92,6 +95,7 @@ pub struct Runner {
     cpu_limit: Duration,
     state: Option<State>,
     egress: Option<Egress>,
+    callbacks: Option<Callbacks>,
     ticker: Arc<Ticker>,
 }
 
@@ -102,7 +106,7 @@ impl Runner {
         if !limits::ENFORCED {
             tracing::warn!("This program was built without limits, to measure what they cost");
         }
-        let RunnerParts { folder, compiler, state, egress } = parts;
+        let RunnerParts { folder, compiler, state, egress, callbacks } = parts;
         let engine = engine::build(config)?;
         let worlds = Arc::new(Worlds::new(&engine).map_err(RunnerError::Link)?);
         let precompiled = folder.map(|folder| Precompiled::open(folder, &engine)).transpose();
@@ -120,6 +124,7 @@ impl Runner {
             cpu_limit: Duration::from_millis(config.cpu_ms),
             state,
             egress,
+            callbacks,
             engine,
             ticker: Arc::new(ticker),
         })
@@ -145,9 +150,8 @@ impl Runner {
         let host = Host::new(context, invocation.grants, invocation.user, self.limits.per_call());
         let host = host.observed(observer).timed(&time).at_rate(slot.lines());
         let host = host.keeping_in(self.state.clone()).confiding(invocation.secrets);
-        let host = host
-            .calling(self.egress.as_ref(), invocation.allowance)
-            .configured(invocation.settings);
+        let host = host.calling(self.egress.as_ref(), invocation.allowance);
+        let host = host.configured(invocation.settings).asking(self.callbacks.clone());
         let store = self.store(host, limits::hostcall_fuel(world, limits.max_bytes), &time);
         let ticker = Arc::clone(&self.ticker);
         let execution = Execution { component, store, time, limits, charge, slot, ticker };

@@ -212,9 +212,11 @@ impl App {
 }
 
 impl App {
-    /// Without the grant there is nothing to hand on.
+    /// Without a grant that needs them there is nothing to hand on. `ui-proxy` sends one, and
+    /// gives it to no guest.
     fn readable_secrets(&self, install: &LiveInstall) -> Option<InstallSecrets> {
-        let granted = install.grants.contains(&Capability::SecretsGet);
+        let needing = [Capability::SecretsGet, Capability::UiProxy];
+        let granted = needing.iter().any(|needs| install.grants.contains(needs));
         granted.then(|| self.secrets.of(Owner::of(&install.labels)))
     }
 }

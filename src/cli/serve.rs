@@ -27,6 +27,7 @@ use crate::app::secret_keys::open_secrets;
 use crate::app::sign_in::{Passwords, SignInLimits, SignInLinks};
 use crate::app::uploads::{InFlight, UploadAddresses};
 use crate::app::usage::Usages;
+use crate::callbacks::Callbacks;
 use crate::config::Config;
 use crate::model::{Clock, SystemClock};
 use crate::registry::{Registry, uploads};
@@ -187,7 +188,11 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         .context("cannot make calls for extensions")
         .map_err(unfinished)?;
     let parts = runner_parts(&config.runner, &data_dir, &master_key, THIS_PROGRAM.into());
-    let parts = RunnerParts { state: Some(state.clone()), egress: Some(egress), ..parts };
+    let callbacks = Callbacks::new(&config.host_callbacks)
+        .context("cannot call the host application")
+        .map_err(unfinished)?;
+    let (kept, egress, callbacks) = (Some(state.clone()), Some(egress), Some(callbacks));
+    let parts = RunnerParts { state: kept, egress, callbacks, ..parts };
     let runner = Runner::new(&config.runner, parts)
         .context("cannot start the runner")
         .map_err(unfinished)?;

@@ -29,6 +29,8 @@ const DEPLOYMENT_NAMES: &[(&str, &str)] = &[
     ("EXT_GATEWAY_TIMEOUT_MS", "gateway.timeout_ms"),
     ("SIGNING_TRUST_BUNDLE", "signing.trust_bundle"),
     (EGRESS_ALLOWLIST, "egress.allowlist"),
+    ("UI_PROXY_BASE_URL", "host_callbacks.ui_proxy_base_url"),
+    ("UI_PROXY_TIMEOUT_MS", "host_callbacks.ui_proxy_timeout_ms"),
 ];
 
 /// What the environment of a machine says to everybody: it counts where nobody says more.
@@ -43,10 +45,11 @@ pub(super) const EGRESS_ALLOWLIST: &str = "EXT_EGRESS_ALLOWLIST";
 const CLIENT_NAMES: &[&str] = &["PLUGBOARD_URL", "PLUGBOARD_TOKEN", "PLUGBOARD_TOKEN_FILE"];
 
 /// Keys that `$CREDENTIALS_DIRECTORY/<key>` can give. The content is the value
-/// of the first two; the others are files anyway, and get the path.
+/// of the first three; the others are files anyway, and get the path.
 const CREDENTIALS: &[(&str, Credential)] = &[
     ("store.s3.access_key", Credential::Content),
     ("store.s3.secret_key", Credential::Content),
+    ("host_callbacks.token", Credential::Content),
     ("server.tls.cert_file", Credential::Path),
     ("server.tls.key_file", Credential::Path),
     ("server.master_key_file", Credential::Path),

@@ -13,6 +13,7 @@ use figment::{
 use super::{
     Config, ConfigProblems, Environment, Origin, Problem, Setting, SigningPolicy,
     deployment::{EGRESS_ALLOWLIST, Outside},
+    host_callbacks,
     layer::Layer,
     problems::Findings,
     ranges, settings,
@@ -54,6 +55,7 @@ impl Config {
 
         let mut findings = Findings::default();
         config.store.s3.read_secret_files(&mut findings);
+        config.host_callbacks.read_secret_files(&mut findings);
         config.check(&mut findings);
         problems.extend(findings.0.into_iter().map(|finding| {
             let source = merged.find_metadata(finding.key).map_or("default", |found| &*found.name);
@@ -76,6 +78,7 @@ impl Config {
         self.uploads.check(&self.store, findings);
         self.runner.check(findings);
         self.egress.check(findings);
+        self.host_callbacks.check(findings);
         self.gateway.check(findings);
         self.ext_ui.check(&self.server, findings);
         self.telemetry.check(findings);
@@ -138,6 +141,9 @@ impl Walk<'_> {
         for (name, value) in values {
             let key = format!("{prefix}{name}");
             let value = match (known.get(&name), value) {
+                (_, value) if key == host_callbacks::TENANTS => {
+                    host_callbacks::check_tenants(&value).map(|()| value)
+                }
                 (None, _) => Err(settings::unknown_key(&key)),
                 (Some(Value::Dict(_, known)), Value::Dict(tag, inner)) => {
                     Ok(Value::Dict(tag, self.table(inner, known, &format!("{key}."))))
@@ -204,6 +210,12 @@ fn notices(config: &Config, merged: &Figment) -> Vec<String> {
         let written: Vec<_> = rules.iter().map(ToString::to_string).collect();
         notices.push(format!("{EGRESS_ALLOWLIST} is read as egress.allowlist = {written:?}"));
     }
+    notices.extend(config.host_callbacks.exposed_origins().into_iter().map(|origin| {
+        format!(
+            "host_callbacks: {origin} is reached without TLS: who sees that traffic has the token, \
+             and what extensions ask and get"
+        )
+    }));
     if config.egress.dangerous_allow_all {
         notices.push(
             "egress.dangerous_allow_all: every install calls what its manifest asks for and it \

@@ -1,6 +1,6 @@
 //! A setting that must not be seen.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, fs, path::Path};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use secrecy::{ExposeSecret, SecretString};
@@ -20,6 +20,29 @@ impl Secret {
     /// Whether nothing is set.
     pub fn is_empty(&self) -> bool {
         self.expose().is_empty()
+    }
+}
+
+/// Reads the file that is set in place of `secret`, whose key is `beside`, or says what is
+/// wrong with it.
+pub(super) fn read_secret_file(
+    secret: &mut Secret,
+    file: &Path,
+    beside: &str,
+) -> Result<(), String> {
+    if file.as_os_str().is_empty() {
+        return Ok(());
+    }
+    if !secret.is_empty() {
+        return Err(format!("{beside} is set too: keep one of them"));
+    }
+    match fs::read_to_string(file) {
+        Ok(text) if text.trim().is_empty() => Err(format!("{} is empty", file.display())),
+        Ok(text) => {
+            *secret = Secret::from(text.trim_end_matches(['\r', '\n']).to_owned());
+            Ok(())
+        }
+        Err(error) => Err(format!("{} cannot be read: {error}", file.display())),
     }
 }
 

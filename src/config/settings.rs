@@ -111,10 +111,11 @@ pub(super) fn list(config: &Config, merged: &Figment) -> Vec<Setting> {
 
 /// The value that is not to be seen behind a key, and the file it can come from.
 fn secret<'a>(config: &'a Config, key: &str) -> Option<(&'a Secret, &'a Path)> {
-    let s3 = &config.store.s3;
+    let (s3, callbacks) = (&config.store.s3, &config.host_callbacks);
     match key {
         "store.s3.access_key" => Some((&s3.access_key, &s3.access_key_file)),
         "store.s3.secret_key" => Some((&s3.secret_key, &s3.secret_key_file)),
+        "host_callbacks.token" => Some((&callbacks.token, &callbacks.token_file)),
         _ => None,
     }
 }

@@ -1,12 +1,12 @@
 //! The bundle store and what a bundle may be.
 
-use std::{fs, path::PathBuf};
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Secret, problems::Findings};
+use super::{Secret, problems::Findings, secret::read_secret_file};
 
 /// `[store]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -291,20 +291,9 @@ impl S3Config {
     }
 }
 
-fn read_secret(key: &'static str, secret: &mut Secret, file: &PathBuf, findings: &mut Findings) {
-    if file.as_os_str().is_empty() {
-        return;
-    }
+fn read_secret(key: &'static str, secret: &mut Secret, file: &Path, findings: &mut Findings) {
     let beside = key.trim_end_matches("_file");
-    if !secret.is_empty() {
-        findings.add(key, format!("{beside} is set too: keep one of them"));
-        return;
-    }
-    match fs::read_to_string(file) {
-        Ok(text) if text.trim().is_empty() => {
-            findings.add(key, format!("{} is empty", file.display()));
-        }
-        Ok(text) => *secret = Secret::from(text.trim_end_matches(['\r', '\n']).to_owned()),
-        Err(error) => findings.add(key, format!("{} cannot be read: {error}", file.display())),
+    if let Err(message) = read_secret_file(secret, file, beside) {
+        findings.add(key, message);
     }
 }

@@ -4,6 +4,7 @@
 //! counts the call and knows the grants; an ability that is not granted answers
 //! with the value the contract has for it, so that a guest can tell the user.
 
+mod application;
 mod clients;
 mod context;
 mod guest_log;
@@ -43,6 +44,7 @@ use super::limits::{self, CallLimits};
 use super::line_rate::LineRate;
 use super::response::Usage;
 use super::timekeeper::Timekeeper;
+use crate::callbacks::Callbacks;
 use crate::egress::Egress;
 use crate::model::{Allowance, Capability, SettingTexts};
 use crate::state::{State, secrets::InstallSecrets};
@@ -68,6 +70,7 @@ pub(super) struct Host {
     state: Option<State>,
     secrets: Option<InstallSecrets>,
     settings: Option<Arc<SettingTexts>>,
+    callbacks: Option<Callbacks>,
 }
 
 impl Host {
@@ -94,6 +97,7 @@ impl Host {
             state: None,
             secrets: None,
             settings: None,
+            callbacks: None,
         };
         host.table.set_max_capacity(limits::HANDLES);
         host.http.set_field_size_limit(limits::FIELD_BYTES);
@@ -137,6 +141,12 @@ impl Host {
     /// Lets the guest read what its operator has set.
     pub(super) fn configured(mut self, settings: Arc<SettingTexts>) -> Self {
         self.settings = Some(settings);
+        self
+    }
+
+    /// Lets the guest ask the operator's own application.
+    pub(super) fn asking(mut self, callbacks: Option<Callbacks>) -> Self {
+        self.callbacks = callbacks;
         self
     }
 

@@ -20,7 +20,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("state", &["fail_point", "model", "config"]),
     ("store", &["fail_point", "model", "config", "bundle", "trust"]),
     ("egress", &["model", "config"]),
-    ("runner", &["allocator", "memory_file", "model", "config", "state", "egress"]),
+    ("callbacks", &["model", "config"]),
+    ("runner", &["allocator", "memory_file", "model", "config", "state", "egress", "callbacks"]),
     (
         "app",
         &[
@@ -35,6 +36,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "state",
             "store",
             "egress",
+            "callbacks",
             "runner",
         ],
     ),
@@ -68,6 +70,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "state",
             "store",
             "egress",
+            "callbacks",
             "runner",
             "app",
             "web",

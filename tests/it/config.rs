@@ -527,3 +527,80 @@ fn the_origin_of_the_appliance_is_configured_or_made_from_its_address() {
         given().flag("server.listen", "127.0.0.1:80").config().server.public_origin();
     assert_eq!(made.as_str(), "http://127.0.0.1");
 }
+
+#[test]
+fn the_application_of_the_operator_has_bases_and_a_token() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("host_callbacks.token"), "hunter2\n").unwrap();
+    let own = folder.path().join("own");
+    fs::write(&own, "hunter3\n").unwrap();
+    let file = format!(
+        "[host_callbacks]\nclients_url = \"https://app.example.net/clients\"\n\
+         [host_callbacks.tenants.acme]\nservices_url = \"http://10.0.0.1/\"\ntoken_file = {own:?}"
+    );
+
+    let loaded = given()
+        .file(&file)
+        .variable("CREDENTIALS_DIRECTORY", folder.path().to_str().unwrap())
+        .variable("UI_PROXY_BASE_URL", "http://127.0.0.1:3000")
+        .variable("UI_PROXY_TIMEOUT_MS", "2500")
+        .load()
+        .unwrap();
+
+    let callbacks = &loaded.config.host_callbacks;
+    assert_eq!(callbacks.ui_proxy_base_url, "http://127.0.0.1:3000");
+    assert_eq!((callbacks.ui_proxy_timeout_ms, callbacks.timeout_ms), (2_500, 30_000));
+    let acme = &callbacks.tenants[&"acme".parse().unwrap()];
+    assert_eq!((callbacks.token.expose(), acme.token.expose()), ("hunter2", "hunter3"));
+    assert_eq!((&*acme.clients_url, &*acme.services_url), ("", "http://10.0.0.1/"));
+    let shown = format!("{:?} {:?}", loaded.config, loaded.settings);
+    assert!(!shown.contains("hunter"), "{shown}");
+    let [notice] = &loaded.notices[..] else { panic!("{:?}", loaded.notices) };
+    assert!(notice.starts_with("host_callbacks: http://10.0.0.1 is reached"), "{notice}");
+}
+
+#[test]
+fn an_application_that_cannot_be_called_is_refused_without_its_token() {
+    let must = "must be a URL without user, query and fragment, as \
+                `https://app.example.net/api/internal/ext-clients`";
+    let one_line = "must be letters, digits and signs in one line, without a space";
+    let file = "[host_callbacks]\ninvoicing_url = \"https://a:b@app.example.net\"\ntoken = \"a b\"\n\
+                [host_callbacks.tenants.acme]\nclients_url = \"app.example.net\"\ntoken = \"hunter2 \"";
+    let at = |key: &str, message: &str| format!("host_callbacks.{key} (plugboard.toml): {message}");
+    assert_eq!(
+        given().file(file).problems(),
+        [
+            at("invoicing_url", must),
+            at("token", one_line),
+            at("tenants", &format!("acme.clients_url {must}")),
+            at("tenants", &format!("acme.token {one_line}")),
+        ]
+    );
+    for (tables, message) in [
+        ("tenants = 7", "is a table: write [host_callbacks.tenants.NAME]"),
+        ("tenants.acme = 7", "is a table: write [host_callbacks.tenants.NAME]"),
+        (
+            "tenants.Acme.token = \"hunter2\"",
+            "`Acme`: a tenant id is 1 to 63 of `a-z`, `0-9` and `-` and begins with a letter or a \
+             digit",
+        ),
+        (
+            "tenants.acme.tokn = \"hunter2\"",
+            "acme.tokn is not a setting: there are ui_proxy_base_url, invoicing_url, clients_url, \
+             services_url, token, token_file",
+        ),
+        ("tenants.acme.token = 7", "acme: each of its settings must be a text in quotes"),
+    ] {
+        let problems = given().file(&format!("[host_callbacks]\n{tables}")).problems();
+        assert_eq!(problems, [at("tenants", message)], "{tables}");
+    }
+    let problems =
+        given().file("[host_callbacks.tenants.acme]\ntoken_file = \"/nowhere\"").problems();
+    assert_eq!(
+        problems,
+        [at(
+            "tenants",
+            "acme.token_file: /nowhere cannot be read: No such file or directory (os error 2)"
+        )]
+    );
+}

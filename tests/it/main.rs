@@ -8,6 +8,7 @@ mod attachments;
 mod audit;
 mod browser;
 mod bundle_store;
+mod callbacks;
 mod cli;
 mod compat;
 mod components;

@@ -43,7 +43,7 @@ impl secrets::Host for Host {
 
 impl Host {
     /// The guest learns that it failed, the operator why.
-    fn no_secret(&self, error: &SecretsError) -> SecretError {
+    pub(super) fn no_secret(&self, error: &SecretsError) -> SecretError {
         let install = &*self.context.install;
         tracing::error!(
             request.id = &*self.context.request_id,

@@ -26,6 +26,7 @@ use plugboard::app::trust::TrustRequest;
 use plugboard::app::uploads::{InFlight, UploadAddresses};
 use plugboard::app::usage::Usages;
 use plugboard::bundle::{self, BundleLimits};
+use plugboard::callbacks::Callbacks;
 use plugboard::config::{Config, SigningPolicy, StoreConfig};
 use plugboard::egress::{Egress, EgressParts};
 use plugboard::model::{
@@ -231,7 +232,9 @@ impl TestApp {
             observer: egress::observer(&refused_calls, &registry, &clock_of_app, &metrics),
         };
         let egress = Egress::new(&config.egress, egress).unwrap();
-        let parts = RunnerParts { state: Some(state.clone()), egress: Some(egress), ..parts };
+        let callbacks = Some(Callbacks::new(&config.host_callbacks).unwrap());
+        let (kept, egress) = (Some(state.clone()), Some(egress));
+        let parts = RunnerParts { state: kept, egress, callbacks, ..parts };
         let app = App {
             usages: Usages::new(&config.runner, clock.clone(), Arc::clone(&metrics)),
             data_dir: folder.path().to_owned(),

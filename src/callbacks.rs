@@ -1,0 +1,304 @@
+//! Calls to the operator's own application, which extensions may ask through the host.
+//!
+//! The operator names the servers, most often on private addresses; so these calls do not go
+//! through the lists of `egress`, and a guest has no say in where they go: a [`Route`] is a
+//! path below a base, whatever was written. The token of a base goes to its server alone: no
+//! redirect is followed, no proxy is used, no connection is shared.
+
+mod base;
+mod error;
+mod route;
+
+pub use error::{CallbackError, CallbacksUnusable, Cause};
+pub use route::{InvalidRoute, Route};
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::TokioExecutor;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
+
+use self::base::Base;
+use crate::config::{HostCallbacksConfig, Secret, TenantCallbacks};
+use crate::model::TenantId;
+
+/// The header in which existing applications look for the token.
+const TOKEN: HeaderName = HeaderName::from_static("x-runner-auth");
+/// Bytes of the head of an answer.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+/// Bytes of what is sent.
+const MAX_QUESTION_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of an answer that the host reads.
+const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+/// Bytes of an answer that is handed on to the guest.
+const MAX_PROXIED_BYTES: usize = 8 * 1024 * 1024;
+
+/// Asks the operator's application. One per process; cloning it is cheap.
+#[derive(Clone)]
+pub struct Callbacks(Arc<Inner>);
+
+struct Inner {
+    general: Targets,
+    /// A tenant in here has nothing of `general`: a token is not for another's server.
+    tenants: HashMap<TenantId, Targets>,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    proxy_limit: Duration,
+    limit: Duration,
+    gate: Semaphore,
+    /// Where calls run: not on the threads of guests, which are not for sockets.
+    runtime: Handle,
+}
+
+/// Where one tenant's questions go.
+struct Targets {
+    ui_proxy: Option<Base>,
+    invoicing: Option<Base>,
+    clients: Option<Base>,
+    services: Option<Base>,
+    token: Option<HeaderValue>,
+}
+
+/// What of the application is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interface {
+    UiProxy,
+    Invoicing,
+    Clients,
+    Services,
+}
+
+/// The application as one tenant has it, for one interface.
+#[derive(Clone)]
+pub struct Application {
+    callbacks: Callbacks,
+    interface: Interface,
+    base: Base,
+    token: Option<HeaderValue>,
+}
+
+/// What is asked.
+pub struct Question {
+    pub route: Route,
+    /// Who asks. The host writes all of them.
+    pub headers: HeaderMap,
+    /// JSON, to be sent by POST; without one it is a GET.
+    pub body: Option<Bytes>,
+}
+
+/// What came back, whatever its status says.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub body: Bytes,
+}
+
+impl Interface {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UiProxy => "ui-proxy",
+            Self::Invoicing => "invoicing",
+            Self::Clients => "clients",
+            Self::Services => "services",
+        }
+    }
+
+    const fn max_answer_bytes(self) -> usize {
+        match self {
+            Self::UiProxy => MAX_PROXIED_BYTES,
+            Self::Invoicing | Self::Clients | Self::Services => MAX_ANSWER_BYTES,
+        }
+    }
+}
+
+impl Callbacks {
+    /// Must be called where a runtime is: calls run there.
+    pub fn new(config: &HostCallbacksConfig) -> Result<Self, CallbacksUnusable> {
+        let general = Targets::new(&config.general())?;
+        let tenants = config.tenants.iter();
+        let tenants = tenants.map(|(tenant, own)| Ok((tenant.clone(), Targets::new(own)?)));
+        let tenants: HashMap<_, _> = tenants.collect::<Result<_, CallbacksUnusable>>()?;
+        let is_encrypted = tenants.values().chain([&general]).any(Targets::is_encrypted);
+        Ok(Self(Arc::new(Inner {
+            client: client(config, is_encrypted)?,
+            general,
+            tenants,
+            proxy_limit: Duration::from_millis(config.ui_proxy_timeout_ms),
+            limit: Duration::from_millis(config.timeout_ms),
+            gate: Semaphore::new(config.parallel),
+            runtime: Handle::current(),
+        })))
+    }
+
+    /// Where `interface` leads for `tenant`; `None`: the operator has not said.
+    pub fn find(&self, tenant: &TenantId, interface: Interface) -> Option<Application> {
+        let targets = self.0.tenants.get(tenant).unwrap_or(&self.0.general);
+        let base = match interface {
+            Interface::UiProxy => &targets.ui_proxy,
+            Interface::Invoicing => &targets.invoicing,
+            Interface::Clients => &targets.clients,
+            Interface::Services => &targets.services,
+        };
+        let (base, token) = (base.clone()?, targets.token.clone());
+        Some(Application { callbacks: self.clone(), interface, base, token })
+    }
+}
+
+impl Application {
+    pub const fn interface(&self) -> Interface {
+        self.interface
+    }
+
+    /// Sends one request, once, and reads the whole answer.
+    ///
+    /// Dropping the future ends the call. What was sent may have been carried out all the same.
+    pub async fn ask(&self, question: Question) -> Result<Answer, CallbackError> {
+        let request = self.request(question)?;
+        let inner = Arc::clone(&self.callbacks.0);
+        let (most, limit) = (self.interface.max_answer_bytes(), self.limit());
+        let asking = self.callbacks.0.runtime.spawn(async move {
+            let answered = timeout(limit, inner.exchange(request, most)).await;
+            answered.unwrap_or(Err(CallbackError::Timeout(limit)))
+        });
+        AbortOnDropHandle::new(asking).await.map_err(|_| CallbackError::Stopped)?
+    }
+
+    fn limit(&self) -> Duration {
+        match self.interface {
+            Interface::UiProxy => self.callbacks.0.proxy_limit,
+            Interface::Invoicing | Interface::Clients | Interface::Services => {
+                self.callbacks.0.limit
+            }
+        }
+    }
+
+    fn request(&self, question: Question) -> Result<Request<Full<Bytes>>, CallbackError> {
+        let Question { route, mut headers, body } = question;
+        if body.as_ref().is_some_and(|body| body.len() > MAX_QUESTION_BYTES) {
+            return Err(CallbackError::QuestionTooLarge(MAX_QUESTION_BYTES));
+        }
+        if let Some(token) = &self.token {
+            headers.insert(TOKEN, token.clone());
+        }
+        let method = if body.is_some() { Method::POST } else { Method::GET };
+        if body.is_some() {
+            let json = HeaderValue::from_static("application/json");
+            headers.insert(http::header::CONTENT_TYPE, json);
+        }
+        let mut request = Request::new(Full::new(body.unwrap_or_default()));
+        *request.method_mut() = method;
+        *request.uri_mut() = self.base.uri(&route).ok_or(CallbackError::Route)?;
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+}
+
+impl Inner {
+    async fn exchange(
+        &self,
+        request: Request<Full<Bytes>>,
+        most: usize,
+    ) -> Result<Answer, CallbackError> {
+        let _place = self.gate.acquire().await.map_err(|_| CallbackError::Stopped)?;
+        let answer = self.client.request(request).await.map_err(|error| {
+            let is_connect = error.is_connect();
+            let what = if is_connect { CallbackError::Connect } else { CallbackError::Broken };
+            what(error.into())
+        })?;
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, most).collect().await.map_err(|cause| {
+            if cause.is::<http_body_util::LengthLimitError>() {
+                CallbackError::AnswerTooLarge(most)
+            } else {
+                CallbackError::Broken(cause.into())
+            }
+        })?;
+        Ok(Answer { status: head.status, body: body.to_bytes() })
+    }
+}
+
+impl Targets {
+    fn new(config: &TenantCallbacks) -> Result<Self, CallbacksUnusable> {
+        let base = |text: &str| match text {
+            "" => Ok(None),
+            text => Base::parse(text).map(Some).ok_or(CallbacksUnusable::Url),
+        };
+        Ok(Self {
+            ui_proxy: base(&config.ui_proxy_base_url)?,
+            invoicing: base(&config.invoicing_url)?,
+            clients: base(&config.clients_url)?,
+            services: base(&config.services_url)?,
+            token: header(&config.token)?,
+        })
+    }
+
+    fn is_encrypted(&self) -> bool {
+        let bases = [&self.ui_proxy, &self.invoicing, &self.clients, &self.services];
+        bases.into_iter().flatten().any(Base::is_encrypted)
+    }
+}
+
+fn header(token: &Secret) -> Result<Option<HeaderValue>, CallbacksUnusable> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    let mut value = HeaderValue::from_str(token.expose()).map_err(|_| CallbacksUnusable::Token)?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
+fn client(
+    config: &HostCallbacksConfig,
+    is_encrypted: bool,
+) -> Result<Client<HttpsConnector<HttpConnector>, Full<Bytes>>, CallbacksUnusable> {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    let longest = config.timeout_ms.max(config.ui_proxy_timeout_ms);
+    tcp.set_connect_timeout(Some(Duration::from_millis(longest)));
+    // Without encryption nobody's word is needed, and reading all of theirs takes time.
+    let roots = if is_encrypted { roots(&config.ca_file)? } else { RootCertStore::empty() };
+    // The provider is named: two are compiled in, and rustls would not choose.
+    let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(CallbacksUnusable::Tls)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(tcp);
+    // A connection of its own for each call, and no second try: an invoice is made once.
+    Ok(Client::builder(TokioExecutor::new())
+        .pool_max_idle_per_host(0)
+        .retry_canceled_requests(false)
+        .http1_max_buf_size(MAX_HEAD_BYTES)
+        .build(connector))
+}
+
+/// The authorities of the system, and those of `ca_file`.
+fn roots(ca_file: &Path) -> Result<RootCertStore, CallbacksUnusable> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if !ca_file.as_os_str().is_empty() {
+        let unusable = |cause: &dyn std::fmt::Display| CallbacksUnusable::CaFile(cause.to_string());
+        let pem =
+            CertificateDer::pem_file_iter(ca_file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        for certificate in pem.map_err(|cause| unusable(&cause))? {
+            roots.add(certificate).map_err(|cause| unusable(&cause))?;
+        }
+    }
+    Ok(roots)
+}
