@@ -24,7 +24,7 @@ pub(super) enum ReadRefusal {
 
 /// What is asked of clients and services.
 #[derive(Serialize)]
-struct Operation<'a, I> {
+struct Asked<'a, I> {
     operation: &'static str,
     input: I,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -151,7 +151,7 @@ impl Host {
         let Some(input) = input else { return Ok(Err(ReadRefusal::InvalidInput)) };
         let user = self.user.as_ref();
         let user = user.map(|user| User { user_id: &user.id, user_type: &user.kind });
-        let body = serde_json::to_vec(&Operation { operation, input, user })?;
+        let body = serde_json::to_vec(&Asked { operation, input, user })?;
         let route = Route::of_install(self.context.install.install);
         let question = self.question(route, Some(body.into()));
         let Ok(answer) = self.ask(&application, question).await else {

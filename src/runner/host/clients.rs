@@ -34,7 +34,7 @@ struct GetInput {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Client {
+struct Row {
     client_id: String,
     client_name: String,
     client_type: Option<String>,
@@ -50,7 +50,7 @@ impl clients::Host for Host {
         let ClientsListInput { search, include_inactive, page, page_size } = input;
         let page = Page::new(page, page_size);
         let input = page.map(|page| ListInput { search, include_inactive, page });
-        let list: Result<List<Client>, _> = self.read(READ, "list", input).await?;
+        let list: Result<List<Row>, _> = self.read(READ, "list", input).await?;
         Ok(list.map_err(Into::into).map(|list| ClientsListResult {
             items: list.items.into_iter().map(Into::into).collect(),
             total_count: list.total_count,
@@ -60,14 +60,13 @@ impl clients::Host for Host {
     }
 
     async fn get_client(&mut self, client_id: String) -> Answer<Option<ClientSummary>> {
-        let one: Result<One<Client>, _> =
-            self.read(READ, "get", Some(GetInput { client_id })).await?;
+        let one: Result<One<Row>, _> = self.read(READ, "get", Some(GetInput { client_id })).await?;
         Ok(one.map_err(Into::into).map(|one| one.item.map(Into::into)))
     }
 }
 
-impl From<Client> for ClientSummary {
-    fn from(client: Client) -> Self {
+impl From<Row> for ClientSummary {
+    fn from(client: Row) -> Self {
         Self {
             client_id: client.client_id,
             client_name: client.client_name,

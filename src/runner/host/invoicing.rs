@@ -18,7 +18,7 @@ const NOT_AS_AGREED: &str = "the host application's answer is not as agreed";
 /// What is asked. What the guest left out is left out.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Invoice {
+struct Question {
     operation: &'static str,
     client_id: String,
     items: Vec<Item>,
@@ -65,20 +65,20 @@ impl invoicing::Host for Host {
         if !input.items.iter().all(is_number) {
             return Ok(failed("quantity and rate must be numbers"));
         }
-        let body = serde_json::to_vec(&Invoice::from(input))?;
+        let body = serde_json::to_vec(&Question::from(input))?;
         let route = Route::of_install(self.context.install.install);
         let question = self.question(route, Some(body.into()));
         let Ok(answer) = self.ask(&application, question).await else {
             return Ok(failed(NO_ANSWER));
         };
-        Ok(read(&answer).unwrap_or_else(|| {
+        Ok(read(&answer).unwrap_or_else(|NotAsAgreed| {
             self.tell_operator(Interface::Invoicing, "the answer is not as agreed");
             failed(NOT_AS_AGREED)
         }))
     }
 }
 
-impl From<CreateManualInvoiceInput> for Invoice {
+impl From<CreateManualInvoiceInput> for Question {
     fn from(input: CreateManualInvoiceInput) -> Self {
         Self {
             operation: "createManualInvoice",
@@ -109,15 +109,18 @@ impl From<ManualInvoiceItemInput> for Item {
     }
 }
 
-/// `None`: it is not what was agreed.
-fn read(answer: &Answer) -> Option<CreateManualInvoiceResult> {
+/// The answer cannot be read.
+struct NotAsAgreed;
+
+fn read(answer: &Answer) -> Result<CreateManualInvoiceResult, NotAsAgreed> {
     if !answer.status.is_success() {
         let text = String::from_utf8_lossy(&answer.body);
-        return Some(failed(format!("http {}: {text}", answer.status.as_u16())));
+        return Ok(failed(format!("http {}: {text}", answer.status.as_u16())));
     }
-    let answer: Map<String, Value> = serde_json::from_slice(&answer.body).ok()?;
-    if !answer.get("success")?.as_bool()? {
-        return Some(CreateManualInvoiceResult {
+    let answer: Map<String, Value> =
+        serde_json::from_slice(&answer.body).map_err(|_| NotAsAgreed)?;
+    if !answer.get("success").and_then(Value::as_bool).ok_or(NotAsAgreed)? {
+        return Ok(CreateManualInvoiceResult {
             error: Some(text(&answer, ["error", "error"])?.unwrap_or_default()),
             field_errors: faults(&answer),
             ..nothing()
@@ -127,13 +130,13 @@ fn read(answer: &Answer) -> Option<CreateManualInvoiceResult> {
         Some(Value::Object(invoice)) => invoice,
         None | Some(Value::Null) => &answer,
         Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
-            return None;
+            return Err(NotAsAgreed);
         }
     };
-    Some(CreateManualInvoiceResult {
+    Ok(CreateManualInvoiceResult {
         success: true,
         // An invoice that nobody can name was not made.
-        invoice_id: Some(text(invoice, ["invoiceId", "invoice_id"])??),
+        invoice_id: Some(text(invoice, ["invoiceId", "invoice_id"])?.ok_or(NotAsAgreed)?),
         invoice_number: text(invoice, ["invoiceNumber", "invoice_number"])?,
         status: text(invoice, ["status", "status"])?,
         subtotal: number(invoice, "subtotal")?,
@@ -143,20 +146,24 @@ fn read(answer: &Answer) -> Option<CreateManualInvoiceResult> {
     })
 }
 
-/// The first of two names that is there. `None`: it is no text.
-fn text(object: &Map<String, Value>, names: [&str; 2]) -> Option<Option<String>> {
+/// The first of two names that is there.
+fn text(object: &Map<String, Value>, names: [&str; 2]) -> Result<Option<String>, NotAsAgreed> {
     match names.iter().find_map(|name| object.get(*name)) {
-        None | Some(Value::Null) => Some(None),
-        Some(Value::String(text)) => Some(Some(text.clone())),
-        Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => None,
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+            Err(NotAsAgreed)
+        }
     }
 }
 
-fn number(object: &Map<String, Value>, name: &str) -> Option<Option<f64>> {
+fn number(object: &Map<String, Value>, name: &str) -> Result<Option<f64>, NotAsAgreed> {
     match object.get(name) {
-        None | Some(Value::Null) => Some(None),
-        Some(Value::Number(number)) => Some(Some(number.as_f64()?)),
-        Some(Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) => None,
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Number(number)) => Ok(number.as_f64()),
+        Some(Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) => {
+            Err(NotAsAgreed)
+        }
     }
 }
 

@@ -39,7 +39,7 @@ struct GetInput {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Service {
+struct Row {
     service_id: String,
     service_name: String,
     item_kind: Kind,
@@ -75,7 +75,7 @@ impl services::Host for Host {
         let page = Page::new(input.page, input.page_size);
         let input =
             page.map(|page| ListInput { search, item_kind, is_active, billing_method, page });
-        let list: Result<List<Service>, _> = self.read(READ, "list", input).await?;
+        let list: Result<List<Row>, _> = self.read(READ, "list", input).await?;
         Ok(list.map_err(Into::into).map(|list| ServicesListResult {
             items: list.items.into_iter().map(Into::into).collect(),
             total_count: list.total_count,
@@ -85,7 +85,7 @@ impl services::Host for Host {
     }
 
     async fn get_service(&mut self, service_id: String) -> Answer<Option<ServiceSummary>> {
-        let one: Result<One<Service>, _> =
+        let one: Result<One<Row>, _> =
             self.read(READ, "get", Some(GetInput { service_id })).await?;
         Ok(one.map_err(Into::into).map(|one| one.item.map(Into::into)))
     }
@@ -110,8 +110,8 @@ impl From<ServiceBillingMethod> for Billing {
     }
 }
 
-impl From<Service> for ServiceSummary {
-    fn from(service: Service) -> Self {
+impl From<Row> for ServiceSummary {
+    fn from(service: Row) -> Self {
         Self {
             service_id: service.service_id,
             service_name: service.service_name,
