@@ -1,17 +1,20 @@
 //! What installs may call, what they tried to, and who changed it.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+mod refused;
 
-use jiff::{SignedDuration, Timestamp};
+pub use refused::{RefusedCalls, RefusedDestination};
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use tokio::runtime::Handle;
 
 use super::App;
 use super::install::InstallError;
 use crate::config::{Config, EgressConfig};
-use crate::egress::{Egress, EgressParts, EgressUnusable, Ended, List, Observer, SystemResolver};
+use crate::egress::{Egress, EgressParts, EgressUnusable, Ended, Observer, SystemResolver};
 use crate::model::{
-    Actor, Allowance, AuditAction, AuditEvent, Capability, Clock, EgressRule, Install, InstallId,
+    Allowance, AuditAction, AuditEvent, Capability, Clock, EgressRule, Install, InstallId,
     Manifest, Principal, ScopeKind,
 };
 use crate::registry::{Registry, audit};
@@ -19,24 +22,6 @@ use crate::telemetry::Metrics;
 
 /// Hosts that one install is granted.
 pub const MAX_HOSTS: usize = 100;
-/// Refused destinations that are remembered of one install: the last ones.
-const REMEMBERED: usize = 20;
-/// Installs of which any are remembered.
-const REMEMBERED_INSTALLS: usize = 1_000;
-/// How long a refused destination is in the audit record before it is written again.
-const SAID_FOR: SignedDuration = SignedDuration::from_hours(1);
-
-/// A destination that an install was refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RefusedDestination {
-    /// The entry that allows exactly this: `https://api.example.com`.
-    pub entry: String,
-    /// Where it is missing; none: its addresses are not public.
-    pub missing: Vec<List>,
-    pub count: u64,
-    pub last_at: Timestamp,
-    said_at: Timestamp,
-}
 
 /// What an install may call, and what it was refused.
 #[derive(Clone, Debug)]
@@ -49,10 +34,6 @@ pub struct EgressReport {
     /// Since the appliance started, the last first.
     pub refused: Vec<RefusedDestination>,
 }
-
-/// Destinations that were refused since the start: for whoever is to allow them.
-#[derive(Debug, Default)]
-pub struct RefusedCalls(Mutex<HashMap<InstallId, VecDeque<RefusedDestination>>>);
 
 /// The way out of an appliance.
 pub fn open(
@@ -141,48 +122,6 @@ async fn record(registry: Registry, event: AuditEvent) {
     let written = registry.write(move |txn| audit::append(txn, &event)).await;
     if let Err(error) = written {
         tracing::warn!("A refused call is not in the audit record: {error}");
-    }
-}
-
-impl RefusedCalls {
-    /// Remembers a refused call; the event, if it was not said lately.
-    fn note(&self, ended: &Ended<'_>, now: Timestamp) -> Option<AuditEvent> {
-        let missing = ended.error?.refusal()?.to_vec();
-        let (install, entry) = (&ended.caller.install, ended.destination.entry());
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= REMEMBERED_INSTALLS && !all.contains_key(&install.install) {
-            all.clear();
-        }
-        let refused = all.entry(install.install).or_default();
-        let known = refused.iter().position(|row| row.entry == entry);
-        let known = known.and_then(|index| refused.remove(index));
-        let (count, said_at) = known.map_or((0, None), |known| (known.count, Some(known.said_at)));
-        let is_said = said_at.is_some_and(|at| now.duration_since(at) < SAID_FOR);
-        refused.push_front(RefusedDestination {
-            entry: entry.clone(),
-            missing,
-            count: count + 1,
-            last_at: now,
-            said_at: said_at.filter(|_| is_said).unwrap_or(now),
-        });
-        refused.truncate(REMEMBERED);
-        (!is_said).then(|| AuditEvent {
-            at: now,
-            actor: Actor::System,
-            action: AuditAction::EgressDenied,
-            tenant: Some(install.tenant.clone()),
-            subject: install.extension.to_string(),
-            detail: ended.error.map(ToString::to_string),
-        })
-    }
-
-    fn of(&self, install: InstallId) -> Vec<RefusedDestination> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(&install).map(|refused| refused.iter().cloned().collect()).unwrap_or_default()
-    }
-
-    fn forget(&self, install: InstallId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&install);
     }
 }
 
