@@ -13,7 +13,6 @@ pub use error::{CallbackError, CallbacksUnusable, Cause};
 pub use route::{InvalidRoute, Route};
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,8 +22,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
-use rustls::pki_types::{CertificateDer, pem::PemObject};
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use rustls::RootCertStore;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -33,6 +31,7 @@ use tokio_util::task::AbortOnDropHandle;
 use self::base::Base;
 use crate::config::{HostCallbacksConfig, Secret, TenantCallbacks};
 use crate::model::TenantId;
+use crate::tls_client;
 
 /// The header in which existing applications look for the token.
 const TOKEN: HeaderName = HeaderName::from_static("x-runner-auth");
@@ -268,13 +267,12 @@ fn client(
     let longest = config.timeout_ms.max(config.ui_proxy_timeout_ms);
     tcp.set_connect_timeout(Some(Duration::from_millis(longest)));
     // Without encryption nobody's word is needed, and reading all of theirs takes time.
-    let roots = if is_encrypted { roots(&config.ca_file)? } else { RootCertStore::empty() };
-    // The provider is named: two are compiled in, and rustls would not choose.
-    let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(CallbacksUnusable::Tls)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let roots = if is_encrypted {
+        tls_client::roots(&config.ca_file).map_err(CallbacksUnusable::CaFile)?
+    } else {
+        RootCertStore::empty()
+    };
+    let tls = tls_client::config(roots).map_err(CallbacksUnusable::Tls)?;
     let connector = HttpsConnectorBuilder::new()
         .with_tls_config(tls)
         .https_or_http()
@@ -286,19 +284,4 @@ fn client(
         .retry_canceled_requests(false)
         .http1_max_buf_size(MAX_HEAD_BYTES)
         .build(connector))
-}
-
-/// The authorities of the system, and those of `ca_file`.
-fn roots(ca_file: &Path) -> Result<RootCertStore, CallbacksUnusable> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if !ca_file.as_os_str().is_empty() {
-        let unusable = |cause: &dyn std::fmt::Display| CallbacksUnusable::CaFile(cause.to_string());
-        let pem =
-            CertificateDer::pem_file_iter(ca_file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-        for certificate in pem.map_err(|cause| unusable(&cause))? {
-            roots.add(certificate).map_err(|cause| unusable(&cause))?;
-        }
-    }
-    Ok(roots)
 }

@@ -39,6 +39,7 @@ use self::exchange::Exchange;
 use self::shares::Shares;
 use crate::config::{EgressConfig, Network};
 use crate::model::{Allowance, Clock, InstallLabels};
+use crate::tls_client::CaFileError;
 
 /// Calls servers for guests. One per process; cloning it is cheap.
 #[derive(Clone)]
@@ -115,7 +116,7 @@ pub struct Call {
 #[derive(Debug, thiserror::Error)]
 pub enum EgressUnusable {
     #[error("egress.ca_file: {0}")]
-    CaFile(String),
+    CaFile(CaFileError),
     #[error("no TLS: {0}")]
     Tls(rustls::Error),
 }

@@ -3,8 +3,8 @@
 //! `model` holds the nouns and `config` the settings. `bundle`, `trust`,
 //! `registry`, `state`, `store`, `egress`, `callbacks` and `runner` are machines that each do one
 //! thing. `app` says what the appliance can do; `web` and `cli` are the doors to it.
-//! `memory_file` holds what was checked, `allocator` gives memory back;
-//! `fail_point` is for tests and empty in a release.
+//! `tls_client` says whom this program trusts, `memory_file` holds what was checked,
+//! `allocator` gives memory back; `fail_point` is for tests and empty in a release.
 //! Arrows point up this list only; `tests/it/architecture.rs` holds them.
 
 pub mod allocator;
@@ -22,5 +22,6 @@ pub mod runner;
 pub mod state;
 pub mod store;
 pub mod telemetry;
+pub mod tls_client;
 pub mod trust;
 pub mod web;

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use crate::tls_client::CaFileError;
+
 /// The application was not asked, or gave no answer that counts.
 #[derive(Debug, thiserror::Error)]
 pub enum CallbackError {
@@ -31,7 +33,7 @@ pub enum CallbacksUnusable {
     #[error("host_callbacks.token: it cannot be the value of a header")]
     Token,
     #[error("host_callbacks.ca_file: {0}")]
-    CaFile(String),
+    CaFile(CaFileError),
     #[error("no TLS: {0}")]
     Tls(rustls::Error),
 }

@@ -6,12 +6,10 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
@@ -25,6 +23,7 @@ use super::resolver::Resolve;
 use super::{EgressParts, EgressUnusable};
 use crate::config::EgressConfig;
 use crate::model::{EgressHost, Scheme};
+use crate::tls_client;
 
 /// Addresses of one name that are tried.
 const TRIED: usize = 4;
@@ -46,11 +45,10 @@ pub(super) struct Dialer {
 
 impl Dialer {
     pub(super) fn new(config: &EgressConfig, parts: EgressParts) -> Result<Self, EgressUnusable> {
-        let mut tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(EgressUnusable::Tls)?
-            .with_root_certificates(roots(&config.ca_file)?)
-            .with_no_client_auth();
+        // Without any authority, calls without encryption still work, and the others say that
+        // nobody is trusted.
+        let roots = tls_client::roots(&config.ca_file).map_err(EgressUnusable::CaFile)?;
+        let mut tls = tls_client::config(roots).map_err(EgressUnusable::Tls)?;
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self {
             resolver: parts.resolver,
@@ -200,19 +198,4 @@ impl Dialer {
             }
         }
     }
-}
-
-/// The authorities of the system, and those of `ca_file`. Without any, calls without
-/// encryption still work, and the others say that nobody is trusted.
-fn roots(ca_file: &Path) -> Result<RootCertStore, EgressUnusable> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if !ca_file.as_os_str().is_empty() {
-        let pem =
-            CertificateDer::pem_file_iter(ca_file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-        for certificate in pem.map_err(|cause| EgressUnusable::CaFile(cause.to_string()))? {
-            roots.add(certificate).map_err(|cause| EgressUnusable::CaFile(cause.to_string()))?;
-        }
-    }
-    Ok(roots)
 }

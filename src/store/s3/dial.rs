@@ -5,7 +5,6 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use std::vec;
@@ -15,14 +14,14 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::{CertificateDer, pem::PemObject};
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use rustls::RootCertStore;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tower::Service;
 
 use super::super::StoreError;
 use super::bodies::TimedOut;
+use crate::tls_client;
 
 /// Makes connections.
 #[derive(Clone, Debug)]
@@ -47,12 +46,8 @@ impl Dial {
         tcp.set_nodelay(true);
         // Without TLS nobody's word is needed, and a system without authorities works, too.
         let roots = if tls { roots(ca_file)? } else { RootCertStore::empty() };
-        // The provider is named: two are compiled in, and rustls would not choose.
-        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| StoreError::unavailable("use TLS", error))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let tls = tls_client::config(roots);
+        let tls = tls.map_err(|error| StoreError::unavailable("use TLS", error))?;
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
             .https_or_http()
@@ -105,24 +100,10 @@ impl Service<Uri> for Dial {
     }
 }
 
-/// The authorities of the system, because an operator who trusts a private one
-/// puts it there, and those of `ca_file`.
+/// Whom an encrypted server is trusted by: somebody at least.
 fn roots(ca_file: &Path) -> Result<RootCertStore, StoreError> {
     const DOING: &str = "trust any authority";
-    let mut roots = RootCertStore::empty();
-    let system = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(system.certs);
-    if !ca_file.as_os_str().is_empty() {
-        let pem = CertificateDer::pem_file_iter(ca_file)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| ca_problem(ca_file, &error))?;
-        if pem.is_empty() {
-            return Err(ca_problem(ca_file, &"it has no PEM certificate"));
-        }
-        for certificate in pem {
-            roots.add(certificate).map_err(|error| ca_problem(ca_file, &error))?;
-        }
-    }
+    let roots = tls_client::roots(ca_file).map_err(|error| ca_problem(ca_file, &error))?;
     if roots.is_empty() {
         let problem = "the system has no certificates of authorities, and `store.s3.ca_file` is \
                        not set";
