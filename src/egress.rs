@@ -163,11 +163,6 @@ impl Egress {
     pub fn calls_per_execution(&self) -> u32 {
         self.0.calls_per_execution
     }
-
-    /// Which lists a destination is missing on.
-    pub fn check(&self, allowance: &Allowance, to: &Destination) -> Result<(), Denial> {
-        self.0.ceiling.check(allowance, to)
-    }
 }
 
 impl Inner {

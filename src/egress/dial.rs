@@ -66,9 +66,10 @@ impl Dialer {
         &self,
         to: &Destination,
     ) -> Result<(Connection, SocketAddr), EgressError> {
-        let addresses = self.good_addresses(to).await?;
+        let own = self.own_addresses().await;
+        let addresses = self.good_addresses(to, &own).await?;
         let until = Instant::now() + self.connect_limit;
-        let (tcp, address) = self.connect(to, &addresses, until).await?;
+        let (tcp, address) = self.connect(to, &addresses, &own, until).await?;
         tcp.set_nodelay(true).ok();
         let stream = match to.scheme() {
             Scheme::Http => Either::Left(tcp),
@@ -78,19 +79,22 @@ impl Dialer {
     }
 
     /// The addresses of a destination, if every one of them may be dialled.
-    async fn good_addresses(&self, to: &Destination) -> Result<Vec<SocketAddr>, EgressError> {
+    async fn good_addresses(
+        &self,
+        to: &Destination,
+        own: &[IpAddr],
+    ) -> Result<Vec<SocketAddr>, EgressError> {
         let found = match to.host() {
             EgressHost::Address(address) => vec![*address],
             EgressHost::Exact(name) => self.resolve(name).await?,
             EgressHost::Below(name) => return Err(EgressError::NoAddress(name.clone())),
         };
-        let own = self.own_addresses().await;
         let addresses: Vec<_> =
             found.into_iter().map(|address| SocketAddr::new(address, to.port())).collect();
         if addresses.is_empty() {
             return Err(EgressError::NoAddress(to.host().to_string()));
         }
-        match addresses.iter().find(|address| !self.rules.allow(**address, &own)) {
+        match addresses.iter().find(|address| !self.rules.allow(**address, own)) {
             Some(bad) => {
                 Err(EgressError::Address { host: to.host().to_string(), address: bad.ip() })
             }
@@ -141,6 +145,7 @@ impl Dialer {
         &self,
         to: &Destination,
         addresses: &[SocketAddr],
+        own: &[IpAddr],
         until: Instant,
     ) -> Result<(TcpStream, SocketAddr), EgressError> {
         let host = || to.host().to_string();
@@ -150,7 +155,7 @@ impl Dialer {
             let left = u32::try_from(tried.len() - index).expect("four at most");
             let share = until.saturating_duration_since(Instant::now()) / left;
             failed = match timeout(share, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => return self.check_peer(to, stream).await,
+                Ok(Ok(stream)) => return self.check_peer(to, stream, own),
                 Ok(Err(cause)) => EgressError::Connect { host: host(), cause },
                 Err(_elapsed) => {
                     EgressError::ConnectTimeout { host: host(), limit: self.connect_limit }
@@ -161,15 +166,16 @@ impl Dialer {
     }
 
     /// Asks the connection itself whom it leads to.
-    async fn check_peer(
+    fn check_peer(
         &self,
         to: &Destination,
         stream: TcpStream,
+        own: &[IpAddr],
     ) -> Result<(TcpStream, SocketAddr), EgressError> {
         let host = || to.host().to_string();
         let peer = stream.peer_addr();
         let peer = peer.map_err(|cause| EgressError::Connect { host: host(), cause })?;
-        if self.rules.allow(peer, &self.own_addresses().await) {
+        if self.rules.allow(peer, own) {
             Ok((stream, peer))
         } else {
             Err(EgressError::Address { host: host(), address: peer.ip() })
