@@ -1,6 +1,7 @@
 //! What a person sees in Chromium: sign in, upload, install, open, and what the
 //! frame of an extension cannot do.
 
+mod accessibility;
 mod uploading;
 
 use std::io::{BufRead, BufReader};
@@ -55,6 +56,8 @@ fn start(command: &mut Command, find: impl Fn(&str) -> Option<String>) -> (Runni
 struct Stage {
     browser: Client,
     origin: String,
+    /// Of the first operator, for what a test needs and does not look at.
+    token: String,
     folder: TempDir,
     _processes: [Running; 2],
 }
@@ -80,13 +83,24 @@ impl Stage {
                 Some(format!("http://{host}"))
             },
         );
-        set_up(&origin, &data).await;
+        let token = set_up(&origin, &data).await;
         let (driver, port) = start(Command::new("chromedriver").arg("--port=0"), |line| {
             let rest = line.split("successfully on port ").nth(1)?;
             Some(rest.trim_end_matches('.').to_owned())
         });
         let browser = browser(&port, folder.path()).await;
-        Self { browser, origin, folder, _processes: [server, driver] }
+        Self { browser, origin, token, folder, _processes: [server, driver] }
+    }
+
+    /// Asks the API, which must agree.
+    async fn api(&self, method: http::Method, path: &str, body: Value) -> Value {
+        let client = reqwest::Client::new();
+        let call = client.request(method, format!("{}{path}", self.origin));
+        let answer = call.bearer_auth(&self.token).json(&body).send().await.unwrap();
+        let status = answer.status();
+        let text = answer.text().await.unwrap();
+        assert!(status.is_success(), "{path}: {status}: {text}");
+        serde_json::from_str(&text).unwrap_or(Value::String(text))
     }
 
     async fn go(&self, path: &str) {
@@ -133,7 +147,8 @@ impl Stage {
     }
 }
 
-async fn set_up(origin: &str, data: &Path) {
+/// Names the first operator and trusts the key of this file; gives the operator's token.
+async fn set_up(origin: &str, data: &Path) -> String {
     rustls::crypto::ring::default_provider().install_default().ok();
     let token = std::fs::read_to_string(data.join("setup-token")).unwrap();
     let answer = reqwest::Client::new()
@@ -147,12 +162,13 @@ async fn set_up(origin: &str, data: &Path) {
     let token = answer.json::<Value>().await.unwrap()["token"].as_str().unwrap().to_owned();
     let trusted = reqwest::Client::new()
         .post(format!("{origin}/api/v1/trust/keys"))
-        .bearer_auth(token)
+        .bearer_auth(&token)
         .json(&json!({"name": "tests", "scopes": ["*"], "public_key": key().public_pem}))
         .send()
         .await
         .unwrap();
     assert_eq!(trusted.status(), 201);
+    token
 }
 
 /// The key that signs in this file.

@@ -1,14 +1,13 @@
 //! The published client of the AlgaPSA extension system, unchanged, against this program.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::server::Server;
+use crate::support::npm;
 
 const NAME: &str = "com.example.hello";
 const GREETING: &str = "/api/ext/com.example.hello/greeting?name=Ada";
@@ -21,29 +20,9 @@ struct Run {
     stderr: String,
 }
 
-/// The script of `@alga-psa/cli`, installed once per lock file.
+/// The script of `@alga-psa/cli`.
 fn client() -> PathBuf {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/alga");
-    let lock = Sha256::digest(fs::read(source.join("package-lock.json")).unwrap());
-    let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let finished = tmp.join(format!("alga-{}", hex::encode(&lock[..8])));
-    if !finished.exists() {
-        let folder = tmp.join("alga-unfinished");
-        let _absent = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).unwrap();
-        for file in ["package.json", "package-lock.json"] {
-            fs::copy(source.join(file), folder.join(file)).unwrap();
-        }
-        let args = ["ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"];
-        let npm = Command::new("npm").args(args).current_dir(&folder).output();
-        let npm = npm.expect("npm is needed, and the npm registry or a filled npm cache");
-        assert!(npm.status.success(), "{}", String::from_utf8_lossy(&npm.stderr));
-        // The rename is the last step: a folder of this name is complete.
-        fs::rename(&folder, &finished).unwrap();
-    }
-    finished.join("node_modules/@alga-psa/cli/dist/cli.js")
+    npm::modules_of("tests/clients/alga").join("@alga-psa/cli/dist/cli.js")
 }
 
 /// `alga extension publish`, with the settings of a user's environment.
