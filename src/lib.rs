@@ -4,6 +4,7 @@
 //! `registry`, `state`, `store`, `egress`, `callbacks` and `runner` are machines that each do one
 //! thing. `app` says what the appliance can do; `web` and `cli` are the doors to it.
 //! `tls_client` says whom this program trusts, `memory_file` holds what was checked,
+//! `redb_file` is what the files of `registry` and `state` have in common,
 //! `allocator` gives memory back; `fail_point` is for tests and empty in a release.
 //! Arrows point up this list only; `tests/it/architecture.rs` holds them.
 
@@ -17,6 +18,7 @@ pub mod egress;
 pub mod fail_point;
 pub mod memory_file;
 pub mod model;
+pub mod redb_file;
 pub mod registry;
 pub mod runner;
 pub mod state;

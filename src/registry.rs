@@ -5,10 +5,8 @@
 //! What requests need is also in [`Live`], a snapshot in memory that is swapped in
 //! the same step as the commit: the gateway never waits for the disk.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -17,13 +15,13 @@ use redb::backends::InMemoryBackend;
 use tokio::task::spawn_blocking;
 
 use crate::model::{Session, Token, TokenId};
+use crate::redb_file::{self, Opener, Storage, Turn, caught};
 
 pub mod approvals;
 pub mod attachments;
 pub mod audit;
 pub mod awaited;
 mod error;
-mod file;
 pub mod installs;
 mod live;
 pub mod operators;
@@ -34,7 +32,6 @@ mod samples;
 mod schema;
 pub mod sessions;
 pub mod setup;
-mod storage;
 pub mod tenants;
 #[cfg(test)]
 mod tests;
@@ -46,14 +43,15 @@ pub mod uploads;
 mod uses;
 pub mod versions;
 
+pub use crate::redb_file::ReadTables;
 pub use error::RegistryError;
 pub use live::{Live, LiveInstall};
 pub use redb::ReadTransaction;
 pub use schema::FORMAT_VERSION;
-pub use txn::{ReadTables, WriteTxn};
+pub use txn::WriteTxn;
 pub use uses::LastUse;
 
-use storage::{Opener, Storage};
+use schema::Tables;
 use touches::Touches;
 
 /// Bytes of pages kept in memory where no configuration says how many.
@@ -66,10 +64,9 @@ pub struct Registry(Arc<Inner>);
 struct Inner {
     /// The file, for messages.
     file: PathBuf,
-    storage: Storage,
-    /// Held from the begin of a write to the swap of the snapshot, so that
+    /// Its turn is held from the begin of a write to the swap of the snapshot, so that
     /// snapshots follow each other in the order of their commits.
-    writer: Mutex<()>,
+    storage: Storage<RegistryError>,
     live: ArcSwap<Live>,
     touches: Arc<Touches>,
 }
@@ -81,7 +78,7 @@ impl Registry {
     /// kept in memory; `now` dates the rows of a new registry.
     pub fn open(file: &Path, cache_bytes: usize, now: Timestamp) -> Result<Self, RegistryError> {
         let path = file.to_owned();
-        Self::start(file, Box::new(move || file::open(&path, cache_bytes, now)))
+        Self::start(file, Box::new(move || redb_file::open(&Tables { now }, &path, cache_bytes)))
     }
 
     /// A registry that is gone when its last handle is dropped.
@@ -96,31 +93,20 @@ impl Registry {
         connect: impl Fn() -> B + Send + Sync + 'static,
         now: Timestamp,
     ) -> Result<Self, RegistryError> {
-        let file = Path::new("(storage)");
-        let open = move || {
-            let backend = connect();
-            let is_empty = backend.len().is_ok_and(|bytes| bytes == 0);
-            let db = storage::builder(CACHE_BYTES)
-                .create_with_backend(backend)
-                .map_err(|error| RegistryError::opening(file, error))?;
-            let prepared =
-                if is_empty { schema::create(&db, now) } else { schema::upgrade(&db, file, now) };
-            prepared.map(|()| db)
-        };
-        Self::start(file, Box::new(open))
+        let open = move || redb_file::open_on(&Tables { now }, connect(), CACHE_BYTES);
+        Self::start(Path::new("(storage)"), Box::new(open))
     }
 
-    fn start(file: &Path, open: Opener) -> Result<Self, RegistryError> {
+    fn start(file: &Path, open: Opener<RegistryError>) -> Result<Self, RegistryError> {
         let started = caught(|| {
             let storage = Storage::open(open)?;
             let live = Live::load(&storage.begin_read()?)?;
             Ok((storage, live))
         });
-        let (storage, live) = started.map_err(|error| error.loading(file))?;
+        let (storage, live) = started.map_err(|error: RegistryError| error.loading(file))?;
         Ok(Self(Arc::new(Inner {
             file: file.to_owned(),
             storage,
-            writer: Mutex::new(()),
             live: ArcSwap::from_pointee(live),
             touches: Arc::default(),
         })))
@@ -156,7 +142,7 @@ impl Registry {
         f: impl FnOnce(&ReadTransaction) -> Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
         if self.0.storage.has_failed() {
-            self.recover(&self.turn())?;
+            self.recover(&self.0.storage.turn())?;
         }
         let result = caught(|| f(&self.0.storage.begin_read()?));
         self.0.storage.note_failure(&result);
@@ -168,7 +154,7 @@ impl Registry {
         &self,
         f: impl FnOnce(&WriteTxn) -> Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
-        let turn = self.turn();
+        let turn = self.0.storage.turn();
         if self.0.storage.has_failed() {
             self.recover(&turn)?;
         }
@@ -259,39 +245,13 @@ impl Registry {
         })
     }
 
-    /// Waits for the turn to write.
-    fn turn(&self) -> MutexGuard<'_, ()> {
-        self.0.writer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Opens the storage again after a failure and loads what it holds.
-    fn recover(&self, _turn: &MutexGuard<'_, ()>) -> Result<(), RegistryError> {
+    fn recover(&self, turn: &Turn<'_>) -> Result<(), RegistryError> {
         let inner = &*self.0;
-        if !inner.storage.has_failed() {
-            return Ok(());
+        let recovered = inner.storage.recover(turn, |txn| Live::load(txn));
+        if let Some(live) = recovered.map_err(|error| error.loading(&inner.file))? {
+            inner.live.store(Arc::new(live));
         }
-        let recovered = caught(|| {
-            inner.storage.reopen()?;
-            Live::load(&inner.storage.begin_read()?)
-        });
-        let live = recovered.map_err(|error| {
-            inner.storage.set_failed();
-            error.loading(&inner.file)
-        })?;
-        inner.live.store(Arc::new(live));
-        tracing::warn!("The registry was opened again after a storage failure");
         Ok(())
     }
-}
-
-/// Runs `f`; a panic in it, ours or redb's on a damaged page, becomes an error.
-fn caught<T>(f: impl FnOnce() -> Result<T, RegistryError>) -> Result<T, RegistryError> {
-    catch_unwind(AssertUnwindSafe(f))
-        .unwrap_or_else(|panic| Err(RegistryError::Panicked(message_of(&*panic))))
-}
-
-fn message_of(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without a message".to_owned())
 }

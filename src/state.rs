@@ -5,8 +5,6 @@
 //! up at one thread; all that wait are applied in one transaction and made durable
 //! by one commit, then each gets its own answer.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,25 +16,25 @@ use tokio::task::spawn_blocking;
 
 use crate::config::StateConfig;
 use crate::model::Clock;
+use crate::redb_file::{self, Opener, Storage, caught};
 
 mod error;
-mod file;
 pub mod kept;
 mod owner;
 mod place;
 mod schema;
 pub mod secrets;
-mod storage;
 mod txn;
 pub mod values;
 mod writer;
 
+pub use crate::redb_file::ReadTables;
 pub use error::StateError;
 pub use owner::Owner;
 pub use place::{Place, Put, Refused};
-pub use txn::{ReadTables, ReadTxn, WriteTxn};
+pub use txn::{ReadTxn, WriteTxn};
 
-use storage::{Opener, Storage};
+use schema::Tables;
 use writer::{Answer, Job, Writer};
 
 /// A cheap handle to the open state.
@@ -46,7 +44,7 @@ pub struct State(Arc<Inner>);
 struct Inner {
     /// First, so that it is dropped first: the file is closed when its thread has ended.
     writer: Writer,
-    storage: Arc<Storage>,
+    storage: Arc<Storage<StateError>>,
     limits: StateConfig,
     clock: Arc<dyn Clock>,
 }
@@ -61,7 +59,7 @@ impl State {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StateError> {
         let (path, cache_bytes) = (file.to_owned(), config.cache_bytes);
-        Self::start(Box::new(move || file::open(&path, cache_bytes)), config, clock)
+        Self::start(Box::new(move || redb_file::open(&Tables, &path, cache_bytes)), config, clock)
     }
 
     /// A state that is gone when its last handle is dropped.
@@ -77,26 +75,13 @@ impl State {
         config: &StateConfig,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StateError> {
-        let file = Path::new("(storage)");
         let cache_bytes = config.cache_bytes;
-        let open = move || {
-            let backend = connect();
-            let is_empty = backend.len().is_ok_and(|bytes| bytes == 0);
-            let db = storage::builder(cache_bytes)
-                .create_with_backend(backend)
-                .map_err(|error| StateError::opening(file, error))?;
-            if is_empty {
-                schema::create(&db)?;
-            } else {
-                schema::check(&db, file)?;
-            }
-            Ok(db)
-        };
+        let open = move || redb_file::open_on(&Tables, connect(), cache_bytes);
         Self::start(Box::new(open), config, clock)
     }
 
     fn start(
-        open: Opener,
+        open: Opener<StateError>,
         config: &StateConfig,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StateError> {
@@ -122,7 +107,7 @@ impl State {
         let storage = &self.0.storage;
         // Not on every read: the turn is with the writer as long as a commit takes.
         if storage.has_failed() {
-            storage.recover(&storage.turn())?;
+            writer::recover(storage, &storage.turn())?;
         }
         let result = caught(|| f(&storage.begin_read()?));
         storage.note_failure(&result);
@@ -170,18 +155,6 @@ impl State {
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
-}
-
-/// Runs `f`; a panic in it, ours or redb's on a damaged page, becomes an error.
-fn caught<T>(f: impl FnOnce() -> Result<T, StateError>) -> Result<T, StateError> {
-    catch_unwind(AssertUnwindSafe(f))
-        .unwrap_or_else(|panic| Err(StateError::Panicked(message_of(&*panic))))
-}
-
-fn message_of(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
 #[cfg(test)]

@@ -7,18 +7,13 @@
 use std::path::Path;
 
 use jiff::Timestamp;
-use redb::{Database, ReadableDatabase, TableDefinition, TableError, WriteTransaction};
+use redb::{Database, WriteTransaction};
 
-use super::storage::durable_write;
 use super::{
     RegistryError, approvals, attachments, audit, awaited, installs, operators, quarantine,
     removals, sessions, setup, tenants, tokens, trusted_keys, uploads, uses, versions,
 };
-
-/// Facts about the file itself.
-const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
-/// The row of [`META`] that holds the format.
-const FORMAT: &str = "format";
+use crate::redb_file::{Content, durable_write, set_format, supported_format};
 
 /// Turns a file of one format into the next; the time is for rows it has to make up.
 type Migration = fn(&WriteTransaction, Timestamp) -> Result<(), RegistryError>;
@@ -30,35 +25,37 @@ const MIGRATIONS: &[Migration] =
 /// The format this program reads and writes.
 pub const FORMAT_VERSION: u64 = MIGRATIONS.len() as u64;
 
-/// The format of a database; `None` when it is no registry yet.
-fn format(db: &Database) -> Result<Option<u64>, RegistryError> {
-    let txn = db.begin_read()?;
-    match txn.open_table(META) {
-        Err(TableError::TableDoesNotExist(_)) => Ok(None),
-        Err(error) => Err(error.into()),
-        Ok(meta) => Ok(meta.get(FORMAT)?.map(|format| format.value())),
+/// The tables of the registry.
+pub(super) struct Tables {
+    /// Dates the rows that have to be made up.
+    pub(super) now: Timestamp,
+}
+
+impl Content for Tables {
+    type Error = RegistryError;
+
+    const IF_IN_USE: &'static str = ", or talk to it over its admin socket";
+
+    fn create(&self, txn: &WriteTransaction) -> Result<(), RegistryError> {
+        migrate(txn, MIGRATIONS, FORMAT_VERSION, self.now)
+    }
+
+    /// Brings the registry in `file` to the present format.
+    fn upgrade(&self, db: &Database, file: &Path) -> Result<(), RegistryError> {
+        let found = supported_format::<RegistryError>(db, file, FORMAT_VERSION)?;
+        upgrade(db, found, MIGRATIONS, self.now)
+    }
+
+    fn made(&self) {
+        crate::fail_point!("registry.created_unnamed");
+    }
+
+    fn named(&self) {
+        crate::fail_point!("registry.created_named");
     }
 }
 
-/// Makes an empty database a registry.
-pub(super) fn create(db: &Database, now: Timestamp) -> Result<(), RegistryError> {
-    migrate(db, 0, MIGRATIONS, now)
-}
-
-/// Brings the registry in `file` to the present format.
-pub(super) fn upgrade(db: &Database, file: &Path, now: Timestamp) -> Result<(), RegistryError> {
-    // A registry gets its name only once it has a format: without one it is
-    // another program's file, or a damaged one.
-    let found =
-        format(db)?.ok_or_else(|| RegistryError::damaged(file, &"it has no format version"))?;
-    if found > FORMAT_VERSION {
-        let (file, supported) = (file.to_owned(), FORMAT_VERSION);
-        return Err(RegistryError::NewerFormat { file, found, supported });
-    }
-    migrate(db, found, MIGRATIONS, now)
-}
-
-fn migrate(
+fn upgrade(
     db: &Database,
     found: u64,
     migrations: &[Migration],
@@ -70,11 +67,19 @@ fn migrate(
         return Ok(());
     }
     let txn = durable_write(db)?;
-    for migration in missing {
-        migration(&txn, now)?;
-    }
-    txn.open_table(META)?.insert(FORMAT, migrations.len() as u64)?;
+    migrate(&txn, missing, migrations.len() as u64, now)?;
     Ok(txn.commit()?)
+}
+
+/// Runs what is missing, after which the file has the format `becomes`.
+fn migrate(
+    txn: &WriteTransaction,
+    missing: &[Migration],
+    becomes: u64,
+    now: Timestamp,
+) -> Result<(), RegistryError> {
+    missing.iter().try_for_each(|migration| migration(txn, now))?;
+    Ok(set_format(txn, becomes)?)
 }
 
 /// Format 1. Reading a table that does not exist is an error in redb: all are made here.
@@ -116,8 +121,10 @@ fn add_uses(txn: &WriteTransaction, _now: Timestamp) -> Result<(), RegistryError
 #[cfg(test)]
 mod tests {
     use redb::backends::InMemoryBackend;
+    use redb::{ReadableDatabase, TableDefinition};
 
     use super::*;
+    use crate::redb_file::{self, FileError};
 
     const NOTES: TableDefinition<&str, &str> = TableDefinition::new("notes");
 
@@ -130,6 +137,12 @@ mod tests {
         Ok(())
     }
 
+    fn format(db: &Database) -> Option<u64> {
+        redb_file::format(db).unwrap()
+    }
+
+    const TABLES: Tables = Tables { now: Timestamp::UNIX_EPOCH };
+
     fn fail(_txn: &WriteTransaction, _now: Timestamp) -> Result<(), RegistryError> {
         Err(RegistryError::Panicked("half way".to_owned()))
     }
@@ -137,52 +150,51 @@ mod tests {
     #[test]
     fn an_older_format_is_brought_forward_once() {
         let db = database();
-        migrate(&db, 0, &MIGRATIONS[..1], Timestamp::UNIX_EPOCH).unwrap();
+        upgrade(&db, 0, &MIGRATIONS[..1], TABLES.now).unwrap();
         let migrations = [create_tables as Migration, write_note];
 
-        migrate(&db, 1, &migrations, Timestamp::UNIX_EPOCH).unwrap();
+        upgrade(&db, 1, &migrations, TABLES.now).unwrap();
 
-        assert_eq!(format(&db).unwrap(), Some(2));
+        assert_eq!(format(&db), Some(2));
         let notes = db.begin_read().unwrap().open_table(NOTES).unwrap();
         assert_eq!(notes.get("a").unwrap().unwrap().value(), "b");
         let none_left = [create_tables as Migration, fail];
-        migrate(&db, 2, &none_left, Timestamp::UNIX_EPOCH).unwrap();
+        upgrade(&db, 2, &none_left, TABLES.now).unwrap();
     }
 
     #[test]
     fn a_registry_of_format_1_gets_a_table_of_uploads() {
         let db = database();
-        migrate(&db, 0, &MIGRATIONS[..1], Timestamp::UNIX_EPOCH).unwrap();
+        upgrade(&db, 0, &MIGRATIONS[..1], TABLES.now).unwrap();
 
-        upgrade(&db, Path::new("r"), Timestamp::UNIX_EPOCH).unwrap();
+        TABLES.upgrade(&db, Path::new("r")).unwrap();
 
-        assert_eq!(format(&db).unwrap(), Some(FORMAT_VERSION));
+        assert_eq!(format(&db), Some(FORMAT_VERSION));
         assert_eq!(uploads::list_all(&db.begin_read().unwrap()).unwrap(), []);
     }
 
     #[test]
     fn a_migration_that_fails_leaves_the_old_format() {
         let db = database();
-        migrate(&db, 0, &MIGRATIONS[..1], Timestamp::UNIX_EPOCH).unwrap();
+        upgrade(&db, 0, &MIGRATIONS[..1], TABLES.now).unwrap();
         let migrations = [create_tables as Migration, write_note, fail];
 
-        assert!(migrate(&db, 1, &migrations, Timestamp::UNIX_EPOCH).is_err());
+        assert!(upgrade(&db, 1, &migrations, TABLES.now).is_err());
 
-        assert_eq!(format(&db).unwrap(), Some(1));
+        assert_eq!(format(&db), Some(1));
         assert!(db.begin_read().unwrap().open_table(NOTES).is_err());
     }
 
     #[test]
     fn a_newer_format_is_refused_with_both_numbers() {
         let db = database();
-        create(&db, Timestamp::UNIX_EPOCH).unwrap();
         let txn = db.begin_write().unwrap();
-        txn.open_table(META).unwrap().insert(FORMAT, 77).unwrap();
+        set_format(&txn, 77).unwrap();
         txn.commit().unwrap();
 
-        let error = upgrade(&db, Path::new("r"), Timestamp::UNIX_EPOCH).unwrap_err();
+        let error = TABLES.upgrade(&db, Path::new("r")).unwrap_err();
 
-        assert!(matches!(error, RegistryError::NewerFormat { found: 77, .. }));
+        assert!(matches!(error, RegistryError::File(FileError::NewerFormat { found: 77, .. })));
         let known = format!("up to {FORMAT_VERSION}");
         assert!(error.to_string().contains("format 77") && error.to_string().contains(&known));
     }
@@ -191,8 +203,8 @@ mod tests {
     fn a_database_of_something_else_is_refused() {
         let db = database();
 
-        let error = upgrade(&db, Path::new("r"), Timestamp::UNIX_EPOCH).unwrap_err();
+        let error = TABLES.upgrade(&db, Path::new("r")).unwrap_err();
 
-        assert!(matches!(error, RegistryError::Damaged { .. }));
+        assert!(matches!(error, RegistryError::File(FileError::Damaged { .. })));
     }
 }

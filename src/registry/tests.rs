@@ -1,5 +1,6 @@
 //! Tests of transactions and of the snapshot they leave.
 
+mod file;
 mod pages;
 
 use std::collections::BTreeSet;

@@ -4,23 +4,14 @@ use std::cell::{RefCell, RefMut};
 use std::sync::Arc;
 
 use redb::{
-    Key, ReadTransaction, ReadableTable, Table, TableDefinition, TableHandle, Value,
-    WriteTransaction,
+    Key, ReadableTable, Table, TableDefinition, TableError, TableHandle, Value, WriteTransaction,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::RegistryError;
 use super::live::Live;
 use super::touches::Touches;
-
-/// A transaction whose rows can be read: a write transaction sees its own writes.
-pub trait ReadTables {
-    /// Opens a table for reading.
-    fn rows<K: Key + 'static, V: Value + 'static>(
-        &self,
-        table: TableDefinition<K, V>,
-    ) -> Result<impl ReadableTable<K, V>, RegistryError>;
-}
+use crate::redb_file::ReadTables;
 
 /// A write transaction, and the live snapshot as it will be once the transaction is committed.
 ///
@@ -40,8 +31,8 @@ impl WriteTxn {
     pub(super) fn table<K: Key + 'static, V: Value + 'static>(
         &self,
         table: TableDefinition<K, V>,
-    ) -> Result<Table<'_, K, V>, RegistryError> {
-        Ok(self.txn.open_table(table)?)
+    ) -> Result<Table<'_, K, V>, TableError> {
+        self.txn.open_table(table)
     }
 
     /// The snapshot that replaces the live one after the commit.
@@ -67,17 +58,8 @@ impl ReadTables for WriteTxn {
     fn rows<K: Key + 'static, V: Value + 'static>(
         &self,
         table: TableDefinition<K, V>,
-    ) -> Result<impl ReadableTable<K, V>, RegistryError> {
+    ) -> Result<impl ReadableTable<K, V>, TableError> {
         self.table(table)
-    }
-}
-
-impl ReadTables for ReadTransaction {
-    fn rows<K: Key + 'static, V: Value + 'static>(
-        &self,
-        table: TableDefinition<K, V>,
-    ) -> Result<impl ReadableTable<K, V>, RegistryError> {
-        Ok(self.open_table(table)?)
     }
 }
 

@@ -1,20 +1,12 @@
 //! Transactions: what table functions read from and write to.
 
-use redb::{Key, ReadableTable, Table, TableDefinition, Value, WriteTransaction};
+use redb::{Key, ReadableTable, Table, TableDefinition, TableError, Value, WriteTransaction};
 
 use super::StateError;
+use crate::redb_file::ReadTables;
 
 /// A read transaction: what was committed when it began.
 pub type ReadTxn = redb::ReadTransaction;
-
-/// A transaction whose rows can be read: a write transaction sees its own writes.
-pub trait ReadTables {
-    /// Opens a table for reading.
-    fn rows<K: Key + 'static, V: Value + 'static>(
-        &self,
-        table: TableDefinition<K, V>,
-    ) -> Result<impl ReadableTable<K, V>, StateError>;
-}
 
 /// The transaction of a group of writes, as one of them sees it: with what those
 /// before it in the group have written.
@@ -29,8 +21,8 @@ impl WriteTxn {
     pub(super) fn table<K: Key + 'static, V: Value + 'static>(
         &self,
         table: TableDefinition<K, V>,
-    ) -> Result<Table<'_, K, V>, StateError> {
-        Ok(self.0.open_table(table)?)
+    ) -> Result<Table<'_, K, V>, TableError> {
+        self.0.open_table(table)
     }
 
     pub(super) fn commit(self) -> Result<(), StateError> {
@@ -46,16 +38,7 @@ impl ReadTables for WriteTxn {
     fn rows<K: Key + 'static, V: Value + 'static>(
         &self,
         table: TableDefinition<K, V>,
-    ) -> Result<impl ReadableTable<K, V>, StateError> {
+    ) -> Result<impl ReadableTable<K, V>, TableError> {
         self.table(table)
-    }
-}
-
-impl ReadTables for ReadTxn {
-    fn rows<K: Key + 'static, V: Value + 'static>(
-        &self,
-        table: TableDefinition<K, V>,
-    ) -> Result<impl ReadableTable<K, V>, StateError> {
-        Ok(self.open_table(table)?)
     }
 }

@@ -10,8 +10,8 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::oneshot;
 
-use super::storage::Storage;
-use super::{StateError, WriteTxn, caught};
+use super::{StateError, WriteTxn};
+use crate::redb_file::{Storage, Turn, caught};
 
 /// Writes in one group: more would only make the first of them wait.
 const MAX_GROUP: usize = 256;
@@ -66,7 +66,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(storage: Arc<Storage>) -> Result<Self, StateError> {
+    pub(super) fn start(storage: Arc<Storage<StateError>>) -> Result<Self, StateError> {
         let (sender, queued) = channel();
         let thread = thread::Builder::new().name("state-writer".to_owned());
         let thread = thread.spawn(move || write_groups(&storage, &queued));
@@ -96,7 +96,7 @@ impl Drop for Writer {
     }
 }
 
-fn write_groups(storage: &Storage, queued: &Receiver<Box<dyn Write>>) {
+fn write_groups(storage: &Storage<StateError>, queued: &Receiver<Box<dyn Write>>) {
     while let Ok(first) = queued.recv() {
         let mut group = VecDeque::from([first]);
         group.extend(queued.try_iter().take(MAX_GROUP - 1));
@@ -108,10 +108,10 @@ fn write_groups(storage: &Storage, queued: &Receiver<Box<dyn Write>>) {
 ///
 /// A write that fails takes back what the others wrote before it, so then each is
 /// applied alone. When the disk fails, all fail: none of them is on it for sure.
-fn write_group(storage: &Storage, mut group: VecDeque<Box<dyn Write>>) {
+fn write_group(storage: &Storage<StateError>, mut group: VecDeque<Box<dyn Write>>) {
     let turn = storage.turn();
     let committed =
-        storage.recover(&turn).and_then(|()| commit(storage, group.make_contiguous(), &turn));
+        recover(storage, &turn).and_then(|()| commit(storage, group.make_contiguous(), &turn));
     match committed {
         Err(error) if group.len() > 1 && !is_of_the_disk(&error) => {
             for mut write in group {
@@ -127,19 +127,14 @@ fn write_group(storage: &Storage, mut group: VecDeque<Box<dyn Write>>) {
 fn is_of_the_disk(error: &StateError) -> bool {
     match error {
         StateError::Row { .. } | StateError::Panicked(_) | StateError::Stopped => false,
-        StateError::File { .. }
-        | StateError::InUse(_)
-        | StateError::Damaged { .. }
-        | StateError::NewerFormat { .. }
-        | StateError::Thread(_)
-        | StateError::Storage(_) => true,
+        StateError::File(_) | StateError::Thread(_) => true,
     }
 }
 
 fn commit(
-    storage: &Storage,
+    storage: &Storage<StateError>,
     group: &mut [Box<dyn Write>],
-    turn: &MutexGuard<'_, ()>,
+    turn: &Turn<'_>,
 ) -> Result<(), StateError> {
     let result = caught(|| {
         let txn = WriteTxn::new(storage.begin_write()?);
@@ -156,8 +151,13 @@ fn commit(
         Ok(())
     });
     storage.note_failure(&result);
-    if let Err(error) = storage.recover(turn) {
+    if let Err(error) = recover(storage, turn) {
         tracing::error!(error = %error, "The state could not be opened again: {error}");
     }
     result
+}
+
+/// Opens the file again after a failure. Nothing of it is in memory beside redb's pages.
+pub(super) fn recover(storage: &Storage<StateError>, turn: &Turn<'_>) -> Result<(), StateError> {
+    storage.recover(turn, |_| Ok(())).map(|_| ())
 }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use plugboard::model::{Actor, AuditAction, AuditEvent, Operator, Tenant};
+use plugboard::redb_file::FileError;
 use plugboard::registry::{Registry, RegistryError, WriteTxn, audit, operators, tenants};
 
 use crate::support::disk::Disk;
@@ -198,7 +199,10 @@ fn a_half_made_file_under_the_real_name_is_refused_and_kept() {
 
         let result = Registry::open(&file, 1 << 20, NOW);
 
-        assert!(matches!(result, Err(RegistryError::Damaged { .. })), "cut {seed}");
+        assert!(
+            matches!(result, Err(RegistryError::File(FileError::Damaged { .. }))),
+            "cut {seed}"
+        );
         assert!(file.exists());
     }
 }

@@ -1,12 +1,14 @@
 //! What lies in the data folder before and after the registry is opened.
 
-use std::os::unix::fs::symlink;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::*;
+use crate::redb_file::FileError;
 use crate::registry::samples::{at, operator};
-use crate::registry::{Registry, operators};
+use crate::registry::{Registry, RegistryError, operators};
 
 struct Folder(TempDir);
 
@@ -98,7 +100,7 @@ fn a_link_to_a_registry_that_is_not_there_is_refused() {
 
     let error = folder.open().err().unwrap();
 
-    assert!(matches!(error, RegistryError::File { .. }), "{error}");
+    assert!(matches!(error, RegistryError::File(FileError::File { .. })), "{error}");
     assert_eq!(folder.names(), ["registry.redb"]);
 }
 
@@ -109,7 +111,7 @@ fn a_registry_in_use_is_refused_with_a_way_out() {
 
     let error = folder.open().err().unwrap();
 
-    assert!(matches!(error, RegistryError::InUse(_)), "{error}");
+    assert!(matches!(error, RegistryError::File(FileError::InUse { .. })), "{error}");
     assert!(error.to_string().contains("admin socket"));
 }
 
@@ -122,7 +124,7 @@ fn a_damaged_file_is_refused_and_left_as_it_is() {
 
         let error = folder.open().err().unwrap();
 
-        assert!(matches!(error, RegistryError::Damaged { .. }), "{error}");
+        assert!(matches!(error, RegistryError::File(FileError::Damaged { .. })), "{error}");
         assert!(error.to_string().contains("backup"), "{error}");
         assert_eq!(fs::read(&file).unwrap(), damage);
     }
@@ -139,7 +141,10 @@ fn a_file_that_was_cut_short_is_refused_and_left_as_it_is() {
 
         let error = folder.open().err().unwrap();
 
-        assert!(matches!(error, RegistryError::Damaged { .. }), "{length}: {error}");
+        assert!(
+            matches!(error, RegistryError::File(FileError::Damaged { .. })),
+            "{length}: {error}"
+        );
         assert!(file.exists());
     }
 }
@@ -162,6 +167,10 @@ fn two_who_make_the_registry_at_once_make_one() {
 
     assert!(opened.iter().any(Result::is_ok));
     let refused = opened.iter().filter_map(|result| result.as_ref().err());
-    assert!(refused.into_iter().all(|error| matches!(error, RegistryError::InUse(_))));
+    assert!(
+        refused
+            .into_iter()
+            .all(|error| matches!(error, RegistryError::File(FileError::InUse { .. })))
+    );
     assert_eq!(folder.names(), ["registry.redb"]);
 }

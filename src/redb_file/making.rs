@@ -1,4 +1,4 @@
-//! The registry file: made whole or not at all, readable by its owner only.
+//! A file made whole or not at all, readable by its owner only.
 //!
 //! A power cut while redb writes its first pages can leave a file that never
 //! opens again. So the file is made under another name, and renamed once it is
@@ -9,49 +9,36 @@ use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
 use redb::Database;
 use redb::backends::FileBackend;
 use rustix::fs::{FlockOperation, flock};
 
-use super::storage::builder;
-use super::{RegistryError, schema};
+use super::storage::{builder, durable_write};
+use super::{Content, FileError, KeeperError, failed};
 
-#[cfg(test)]
-mod tests;
-
-/// Read and write for the owner, nothing for others: rows hold password and token hashes.
+/// Read and write for the owner, nothing for others: rows hold password and token hashes,
+/// and what customers entrust to extensions.
 const MODE: u32 = 0o600;
 
-/// Opens the registry in `file`, making it first if there is none.
-pub(super) fn open(
+pub(super) fn create_if_absent<C: Content>(
+    content: &C,
     file: &Path,
     cache_bytes: usize,
-    now: Timestamp,
-) -> Result<Database, RegistryError> {
-    create_if_absent(file, cache_bytes, now)?;
-    make_private(file).map_err(|error| RegistryError::file("made private", file, error))?;
-    let db =
-        builder(cache_bytes).open(file).map_err(|error| RegistryError::opening(file, error))?;
-    schema::upgrade(&db, file, now)?;
-    Ok(db)
-}
-
-fn create_if_absent(file: &Path, cache_bytes: usize, now: Timestamp) -> Result<(), RegistryError> {
+) -> Result<(), C::Error> {
     let folder = folder_of(file);
     let unfinished = unfinished(file);
-    let failed = |error| RegistryError::file("created", file, error);
+    let failed = |error| failed::<C>("created", file, error);
 
     // Two processes must not make the same file; the kernel lets go of the lock when one dies.
     let folder = File::open(folder).map_err(failed)?;
     flock(&folder, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
 
     remove_if_there(&unfinished).map_err(failed)?;
-    // Not `exists`: a link to a disk that is not mounted must not become an empty registry.
+    // Not `exists`: a link to a disk that is not mounted must not become an empty file.
     match fs::symlink_metadata(file) {
         Ok(_) => return Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(failed(error)),
+        Err(error) => return Err(failed(error).into()),
     }
 
     let new = OpenOptions::new()
@@ -62,28 +49,43 @@ fn create_if_absent(file: &Path, cache_bytes: usize, now: Timestamp) -> Result<(
         .open(&unfinished)
         .map_err(failed)?;
     let synced = new.try_clone().map_err(failed)?;
-    write_empty_registry(new, &unfinished, cache_bytes, now)?;
+    write_empty(content, new, &unfinished, cache_bytes)?;
     synced.sync_all().map_err(failed)?;
-    crate::fail_point!("registry.created_unnamed");
+    content.made();
     fs::rename(&unfinished, file).map_err(failed)?;
-    crate::fail_point!("registry.created_named");
-    folder.sync_all().map_err(failed)
+    content.named();
+    Ok(folder.sync_all().map_err(failed)?)
 }
 
-fn write_empty_registry(
+fn write_empty<C: Content>(
+    content: &C,
     new: File,
     unfinished: &Path,
     cache_bytes: usize,
-    now: Timestamp,
-) -> Result<(), RegistryError> {
-    let failed = |error| RegistryError::opening(unfinished, error);
+) -> Result<(), C::Error> {
+    let failed = |error| FileError::opening::<C>(unfinished, error);
     let backend = FileBackend::new(new).map_err(failed)?;
     let db = builder(cache_bytes).create_with_backend(backend).map_err(failed)?;
-    schema::create(&db, now)?;
-    db.close().map_err(failed)
+    create(content, &db)?;
+    Ok(db.close().map_err(failed)?)
 }
 
-/// The name of a registry that is being made.
+/// Makes the tables of an empty database.
+pub(super) fn create<C: Content>(content: &C, db: &Database) -> Result<(), C::Error> {
+    let failed = |error: redb::Error| FileError::storage(C::Error::NOUN, error);
+    let txn = durable_write(db).map_err(|error| failed(error.into()))?;
+    content.create(&txn)?;
+    Ok(txn.commit().map_err(|error| failed(error.into()))?)
+}
+
+/// A file that was copied back from a backup often has the mode of whoever copied it.
+pub(super) fn make_private(file: &Path) -> io::Result<()> {
+    let mode = fs::metadata(file)?.permissions().mode();
+    let others = mode & 0o077;
+    if others == 0 { Ok(()) } else { fs::set_permissions(file, Permissions::from_mode(MODE)) }
+}
+
+/// The name of a file that is being made.
 fn unfinished(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(".new");
@@ -102,11 +104,4 @@ fn remove_if_there(file: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
-}
-
-/// A file that was copied back from a backup often has the mode of whoever copied it.
-fn make_private(file: &Path) -> io::Result<()> {
-    let mode = fs::metadata(file)?.permissions().mode();
-    let others = mode & 0o077;
-    if others == 0 { Ok(()) } else { fs::set_permissions(file, Permissions::from_mode(MODE)) }
 }
