@@ -13,6 +13,8 @@ mod dial;
 mod error;
 mod exchange;
 mod fields;
+mod held;
+mod own_hosts;
 mod resolver;
 mod shares;
 
@@ -20,6 +22,7 @@ pub use allowance::{Denial, List};
 pub use body::{OutgoingBody, ReceivedBody};
 pub use destination::{Destination, InvalidDestination};
 pub use error::EgressError;
+pub use fields::MAX_FIELDS;
 pub use resolver::{Resolve, SystemResolver};
 
 use std::net::SocketAddr;
@@ -36,6 +39,7 @@ use tokio_util::task::AbortOnDropHandle;
 use self::allowance::Ceiling;
 use self::dial::Dialer;
 use self::exchange::Exchange;
+use self::held::Memory;
 use self::shares::Shares;
 use crate::config::{EgressConfig, Network};
 use crate::model::{Allowance, Clock, InstallLabels};
@@ -50,6 +54,7 @@ struct Inner {
     ceiling: Ceiling,
     dialer: Dialer,
     shares: Shares,
+    memory: Memory,
     limits: Limits,
     clock: Arc<dyn Clock>,
     observer: Observer,
@@ -133,6 +138,7 @@ impl Egress {
             calls_per_execution: config.calls_per_execution,
             ceiling,
             shares: Shares::new(config),
+            memory: Memory::new(config.max_held_bytes),
             limits: Limits {
                 total: Duration::from_millis(config.timeout_ms),
                 request_bytes: config.max_request_bytes,
@@ -171,7 +177,8 @@ impl Inner {
         caller: Caller,
         call: Call,
     ) -> Result<Response<ReceivedBody>, EgressError> {
-        let exchange = Exchange::new(caller, call.to.clone(), self.limits, &self.observer);
+        let exchange =
+            Exchange::new(caller, call.to.clone(), self.limits, &self.memory, &self.observer);
         let until = Instant::now() + self.limits.total;
         let until_head =
             call.patience.map_or(until, |patience| until.min(Instant::now() + patience));
@@ -202,10 +209,11 @@ impl Inner {
         if fields::has_body(&method) && body.size_hint().exact() == Some(0) {
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        let place = self.shares.enter(exchange.caller().install.install, self.clock.now())?;
-        exchange.hold(place);
-        let (connection, address) = self.dialer.dial(&to).await?;
+        let (place, tally) = self.shares.enter(&exchange.caller().install, self.clock.now())?;
+        exchange.count_with(tally);
+        let place = Arc::new(place);
+        let (connection, address) = self.dialer.dial(&to, &place).await?;
         exchange.note_address(address);
-        exchange::send(exchange, connection, (method, &to, headers), body, until).await
+        exchange::send(exchange, (connection, place), (method, &to, headers), body, until).await
     }
 }

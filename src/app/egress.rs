@@ -42,7 +42,7 @@ pub fn open(
     observer: Observer,
 ) -> Result<Egress, EgressUnusable> {
     let parts = EgressParts {
-        resolver: Arc::new(SystemResolver::default()),
+        resolver: Arc::new(SystemResolver),
         clock: Arc::clone(clock),
         own_hosts: own_hosts(config),
         stand_ins: Vec::new(),

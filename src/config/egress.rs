@@ -35,8 +35,12 @@ pub struct EgressConfig {
     pub max_request_bytes: u64,
     /// Bytes of the body of a response, as it comes: nothing is decompressed.
     pub max_response_bytes: u64,
+    /// Bytes of whole responses (`http.fetch`) that are held at the same time, for all installs.
+    pub max_held_bytes: u64,
     /// Calls at the same time in the whole appliance.
     pub parallel: usize,
+    /// Calls at the same time of all installs of one tenant.
+    pub parallel_per_tenant: usize,
     /// Calls at the same time of one install.
     pub parallel_per_install: usize,
     /// Calls of one execution.
@@ -73,7 +77,9 @@ impl Default for EgressConfig {
             timeout_ms: 10_000,
             max_request_bytes: 10 * 1024 * 1024,
             max_response_bytes: 10 * 1024 * 1024,
+            max_held_bytes: 12 * 1024 * 1024,
             parallel: 64,
+            parallel_per_tenant: 32,
             parallel_per_install: 8,
             calls_per_execution: 32,
             bytes_per_install_per_day: 1024 * 1024 * 1024,
@@ -151,6 +157,15 @@ impl EgressConfig {
             findings.add(
                 "egress.connect_timeout_ms",
                 format!("is more than egress.timeout_ms ({most}), which is for all of a call"),
+            );
+        }
+        if self.max_held_bytes < self.max_response_bytes {
+            let one = self.max_response_bytes;
+            findings.add(
+                "egress.max_held_bytes",
+                format!(
+                    "is less than egress.max_response_bytes ({one}), which one response may have"
+                ),
             );
         }
         if self.parallel_per_install > self.parallel {

@@ -11,11 +11,13 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::error::EgressError;
 use super::exchange::Exchange;
+
+/// What most bodies fit in.
+const SMALL_BYTES: usize = 64 * 1024;
 
 /// What a guest sends.
 pub type OutgoingBody = UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>;
@@ -34,6 +36,17 @@ impl SentBody {
     fn fail(&self, fault: EgressError) -> Result<Frame<Bytes>, BrokenOff> {
         self.exchange.blame(fault);
         Err(BrokenOff)
+    }
+}
+
+/// Room for `more` bytes. Beyond a small buffer at once for all that may come: what is never
+/// written takes no memory, and a buffer that is moved takes it twice.
+fn make_room(whole: &mut Vec<u8>, more: usize, most: u64) {
+    let needed = whole.len() + more;
+    if needed > whole.capacity() {
+        let all = usize::try_from(most).unwrap_or(usize::MAX).max(needed);
+        let room = if needed <= SMALL_BYTES { SMALL_BYTES.min(all) } else { all };
+        whole.reserve_exact(room - whole.len());
     }
 }
 
@@ -74,11 +87,11 @@ impl Body for SentBody {
     }
 }
 
-/// The body of a response as it arrives. Dropping it ends the call.
+/// The body of a response as it arrives. Dropping it ends the call; so does its connection,
+/// once the time of the call is over, whether anybody reads or not.
 pub struct ReceivedBody {
     body: Incoming,
     exchange: Arc<Exchange>,
-    time: Pin<Box<Sleep>>,
     is_over: bool,
     _connection: AbortOnDropHandle<()>,
 }
@@ -89,19 +102,29 @@ impl ReceivedBody {
         body: Incoming,
         connection: AbortOnDropHandle<()>,
         exchange: Arc<Exchange>,
-        until: Instant,
     ) -> Result<Self, EgressError> {
         let most = exchange.limits().response_bytes;
         if body.size_hint().lower() > most {
             return Err(EgressError::ResponseTooLarge(most));
         }
-        let time = Box::pin(sleep_until(until));
-        Ok(Self { body, exchange, time, is_over: false, _connection: connection })
+        Ok(Self { body, exchange, is_over: false, _connection: connection })
     }
 
-    /// All of it.
-    pub async fn whole(self) -> Result<Bytes, EgressError> {
-        Ok(self.collect().await?.to_bytes())
+    /// All of it, held in what memory there is for all such bodies.
+    pub async fn whole(mut self) -> Result<Vec<u8>, EgressError> {
+        let mut held = self.exchange.memory().hold_nothing();
+        let most = self.exchange.limits().response_bytes;
+        let mut whole = Vec::new();
+        while let Some(frame) = self.frame().await {
+            let Ok(data) = frame?.into_data() else { continue };
+            if let Err(error) = held.grow(data.len() as u64) {
+                self.exchange.end(Some(&error));
+                return Err(error);
+            }
+            make_room(&mut whole, data.len(), most);
+            whole.extend_from_slice(&data);
+        }
+        Ok(whole)
     }
 
     fn end(&mut self, error: Option<EgressError>) -> Option<Result<Frame<Bytes>, EgressError>> {
@@ -130,12 +153,12 @@ impl Body for ReceivedBody {
             return Poll::Ready(None);
         }
         loop {
-            let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
-                ready!(self.time.as_mut().poll(cx));
-                let limit = self.exchange.limits().total;
-                return Poll::Ready(self.end(Some(EgressError::Timeout(limit))));
-            };
-            let data = match frame {
+            let data = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                // The end of a connection that was cut looks like the end of the body.
+                None | Some(Err(_)) if self.exchange.is_expired() => {
+                    let limit = self.exchange.limits().total;
+                    return Poll::Ready(self.end(Some(EgressError::Timeout(limit))));
+                }
                 None => return Poll::Ready(self.end(None)),
                 Some(Err(error)) => {
                     return Poll::Ready(self.end(Some(EgressError::broken(error))));

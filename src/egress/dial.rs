@@ -2,11 +2,12 @@
 //!
 //! A name is asked for once. All of its addresses must be good, not only the one that is
 //! dialled: a name with a good and a bad one waits for the moment when the good one fails.
-//! What is dialled is an address, never the name again.
+//! What is dialled is an address, never the name again. Servers that the appliance uses itself
+//! are not called, under whatever name.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
@@ -19,7 +20,9 @@ use tokio_util::either::Either;
 use super::addresses::{AddressRules, of_interfaces};
 use super::destination::Destination;
 use super::error::EgressError;
+use super::own_hosts::OwnHosts;
 use super::resolver::Resolve;
+use super::shares::Place;
 use super::{EgressParts, EgressUnusable};
 use crate::config::EgressConfig;
 use crate::model::{EgressHost, Scheme};
@@ -27,8 +30,6 @@ use crate::tls_client;
 
 /// Addresses of one name that are tried.
 const TRIED: usize = 4;
-/// How long the addresses of what the appliance uses itself are taken for known.
-const OWN_NAMES_KNOWN: Duration = Duration::from_mins(1);
 
 /// A connection that is ready for a request.
 pub(super) type Connection = Either<TcpStream, Box<TlsStream<TcpStream>>>;
@@ -39,8 +40,7 @@ pub(super) struct Dialer {
     tls: TlsConnector,
     resolve_limit: Duration,
     connect_limit: Duration,
-    own_names: Vec<String>,
-    own_addresses: Mutex<Option<(Instant, Vec<IpAddr>)>>,
+    own_hosts: OwnHosts,
 }
 
 impl Dialer {
@@ -56,18 +56,20 @@ impl Dialer {
             tls: TlsConnector::from(Arc::new(tls)),
             resolve_limit: Duration::from_millis(config.resolve_timeout_ms),
             connect_limit: Duration::from_millis(config.connect_timeout_ms),
-            own_names: parts.own_hosts,
-            own_addresses: Mutex::new(None),
+            own_hosts: OwnHosts::new(&parts.own_hosts),
         })
     }
 
-    /// Connects to a destination that the lists allow.
+    /// Connects to a destination that the lists allow. The search for its addresses may go on
+    /// when nobody waits for it any more, and keeps the `place` of the call until then: else
+    /// names that nobody answers could take all threads, one call after the other.
     pub(super) async fn dial(
         &self,
         to: &Destination,
+        place: &Arc<Place>,
     ) -> Result<(Connection, SocketAddr), EgressError> {
         let own = self.own_addresses().await;
-        let addresses = self.good_addresses(to, &own).await?;
+        let addresses = self.good_addresses(to, &own, place).await?;
         let until = Instant::now() + self.connect_limit;
         let (tcp, address) = self.connect(to, &addresses, &own, until).await?;
         tcp.set_nodelay(true).ok();
@@ -83,10 +85,14 @@ impl Dialer {
         &self,
         to: &Destination,
         own: &[IpAddr],
+        place: &Arc<Place>,
     ) -> Result<Vec<SocketAddr>, EgressError> {
         let found = match to.host() {
             EgressHost::Address(address) => vec![*address],
-            EgressHost::Exact(name) => self.resolve(name).await?,
+            EgressHost::Exact(name) if self.own_hosts.has_name(name) => {
+                return Err(EgressError::OwnHost(name.clone()));
+            }
+            EgressHost::Exact(name) => self.resolve(name, place).await?,
             EgressHost::Below(name) => return Err(EgressError::NoAddress(name.clone())),
         };
         let addresses: Vec<_> =
@@ -102,42 +108,28 @@ impl Dialer {
         }
     }
 
-    async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, EgressError> {
+    async fn resolve(&self, name: &str, place: &Arc<Place>) -> Result<Vec<IpAddr>, EgressError> {
         let (limit, host) = (self.resolve_limit, || name.to_owned());
-        match timeout(limit, self.resolver.resolve(name)).await {
+        let (resolver, place, asked) =
+            (Arc::clone(&self.resolver), Arc::clone(place), name.to_owned());
+        let search = tokio::spawn(async move {
+            let _place = place;
+            resolver.resolve(&asked).await
+        });
+        match timeout(limit, search).await {
             Err(_elapsed) => Err(EgressError::ResolveTimeout { host: host(), limit }),
-            Ok(found) => found.map_err(|cause| EgressError::Resolve { host: host(), cause }),
+            Ok(Err(_)) => Err(EgressError::Stopped),
+            Ok(Ok(found)) => found.map_err(|cause| EgressError::Resolve { host: host(), cause }),
         }
     }
 
     /// Those of the interfaces of this machine, and of the servers that it uses itself.
     async fn own_addresses(&self) -> Vec<IpAddr> {
         let mut own = of_interfaces();
-        own.extend(self.addresses_of_own_names().await);
+        own.extend(
+            self.own_hosts.addresses(&*self.resolver, self.resolve_limit, Instant::now()).await,
+        );
         own
-    }
-
-    async fn addresses_of_own_names(&self) -> Vec<IpAddr> {
-        let known = self.own_addresses.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let now = Instant::now();
-        if let Some((at, addresses)) = &known
-            && now.duration_since(*at) < OWN_NAMES_KNOWN
-        {
-            return addresses.clone();
-        }
-        let mut addresses = Vec::new();
-        for name in &self.own_names {
-            match name.parse() {
-                Ok(EgressHost::Address(address)) => addresses.push(address),
-                Ok(EgressHost::Exact(_) | EgressHost::Below(_)) | Err(_) => {
-                    // A server without an address now cannot be reached by it either.
-                    addresses.extend(self.resolve(name).await.unwrap_or_default());
-                }
-            }
-        }
-        let mut kept = self.own_addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        *kept = Some((now, addresses.clone()));
-        addresses
     }
 
     /// The first address that takes a connection; each has its share of the time.

@@ -20,6 +20,8 @@ pub enum EgressError {
     Fields,
     #[error("{host} has the address {address}, which is not public")]
     Address { host: String, address: IpAddr },
+    #[error("{0} is a server that the appliance uses itself")]
+    OwnHost(String),
     #[error("{0} has no address")]
     NoAddress(String),
     #[error("the addresses of {host} were not found: {cause}")]
@@ -47,24 +49,30 @@ pub enum EgressError {
     RequestBody,
     #[error("{} calls are under way in the whole appliance, and no more are allowed", .0)]
     Busy(usize),
+    #[error("{} calls of the tenant are under way, and no more are allowed", .0)]
+    TenantBusy(usize),
     #[error("{} calls of the install are under way, and no more are allowed", .0)]
     InstallBusy(usize),
     #[error("the execution has made its {0} calls")]
     Spent(u32),
     #[error("the install has sent and received its {0} bytes of the day")]
     Quota(u64),
+    #[error("whole responses of {0} bytes are held for all calls, and this one had no room")]
+    Crowded(u64),
+    #[error("nobody waited for the response any more")]
+    Abandoned,
     #[error("the appliance is stopping")]
     Stopped,
 }
 
 impl EgressError {
     /// Of a call that may not be made, as opposed to one that failed: the lists on which its
-    /// destination is missing; none if it has an address that is not public.
+    /// destination is missing; none if it has an address that is not public, or is the appliance's own.
     pub fn refusal(&self) -> Option<&[List]> {
         if let Self::Denied(denial) = self {
             Some(&denial.missing)
         } else {
-            matches!(self, Self::Address { .. }).then_some(&[])
+            matches!(self, Self::Address { .. } | Self::OwnHost(_)).then_some(&[])
         }
     }
 

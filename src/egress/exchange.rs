@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use http::{HeaderMap, Method, Request, Response, Uri};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::body::{OutgoingBody, ReceivedBody, SentBody};
@@ -15,7 +15,8 @@ use super::destination::Destination;
 use super::dial::Connection;
 use super::error::EgressError;
 use super::fields;
-use super::shares::Place;
+use super::held::Memory;
+use super::shares::{Place, Tally};
 use super::{Caller, Ended, Limits, Observer};
 
 /// Bytes of the head of a response.
@@ -28,7 +29,8 @@ pub(super) struct Exchange {
     limits: Limits,
     observer: Observer,
     began: Instant,
-    place: OnceLock<Place>,
+    memory: Memory,
+    tally: OnceLock<Tally>,
     address: OnceLock<SocketAddr>,
     /// 0: there was none.
     status: AtomicU16,
@@ -36,6 +38,8 @@ pub(super) struct Exchange {
     received: AtomicU64,
     /// Why the body of the request was not sent to its end.
     fault: OnceLock<EgressError>,
+    /// Whether its time was over before the connection was.
+    expired: AtomicBool,
     ended: AtomicBool,
 }
 
@@ -44,6 +48,7 @@ impl Exchange {
         caller: Caller,
         to: Destination,
         limits: Limits,
+        memory: &Memory,
         observer: &Observer,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -52,12 +57,14 @@ impl Exchange {
             limits,
             observer: Arc::clone(observer),
             began: Instant::now(),
-            place: OnceLock::new(),
+            memory: memory.clone(),
+            tally: OnceLock::new(),
             address: OnceLock::new(),
             status: AtomicU16::new(0),
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
             fault: OnceLock::new(),
+            expired: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         })
     }
@@ -70,9 +77,17 @@ impl Exchange {
         &self.limits
     }
 
-    pub(super) fn hold(&self, place: Place) {
-        // Held once: a call enters once.
-        self.place.set(place).ok();
+    pub(super) const fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    pub(super) fn is_expired(&self) -> bool {
+        self.expired.load(Relaxed)
+    }
+
+    pub(super) fn count_with(&self, tally: Tally) {
+        // Once: a call enters once.
+        self.tally.set(tally).ok();
     }
 
     pub(super) fn note_address(&self, address: SocketAddr) {
@@ -98,7 +113,7 @@ impl Exchange {
     }
 
     fn count(&self, bytes: u64) -> Result<(), EgressError> {
-        self.place.get().map_or(Ok(()), |place| place.count(bytes))
+        self.tally.get().map_or(Ok(()), |tally| tally.count(bytes))
     }
 
     /// Remembers why the body of the request ended: of that hyper says only that it did.
@@ -136,16 +151,17 @@ impl Exchange {
 }
 
 impl Drop for Exchange {
-    /// Nobody waits for it any more.
+    /// Nobody waits for it any more: whoever has the head has what was asked for.
     fn drop(&mut self) {
-        self.end(None);
+        let has_begun = self.status.load(Relaxed) > 0;
+        self.end((!has_begun).then_some(&EgressError::Abandoned));
     }
 }
 
 /// Sends the request, and waits for the head of the response.
 pub(super) async fn send(
     exchange: &Arc<Exchange>,
-    connection: Connection,
+    (connection, place): (Connection, Arc<Place>),
     (method, to, headers): (Method, &Destination, HeaderMap),
     body: OutgoingBody,
     until: Instant,
@@ -156,9 +172,15 @@ pub(super) async fn send(
         .handshake(TokioIo::new(connection))
         .await
         .map_err(EgressError::broken)?;
-    // What goes wrong with it, whoever waits for the response learns.
+    let whose = Arc::clone(exchange);
+    // What goes wrong with it, whoever waits for the response learns. It ends with the time
+    // of the call, also while nobody reads: it keeps a socket, and a place among the calls.
     let connection = AbortOnDropHandle::new(tokio::spawn(async move {
-        connection.await.ok();
+        let _place = place;
+        if timeout_at(until, connection).await.is_err() {
+            whose.expired.store(true, Relaxed);
+            whose.end(Some(&EgressError::Timeout(whose.limits.total)));
+        }
     }));
     let body = SentBody::new(body, Arc::clone(exchange));
     let mut request = Request::new(body);
@@ -170,6 +192,6 @@ pub(super) async fn send(
     exchange.status.store(response.status().as_u16(), Relaxed);
     let (mut head, body) = response.into_parts();
     fields::clean_response(&mut head.headers);
-    let body = ReceivedBody::new(body, connection, Arc::clone(exchange), until)?;
+    let body = ReceivedBody::new(body, connection, Arc::clone(exchange))?;
     Ok(Response::from_parts(head, body))
 }

@@ -4,7 +4,7 @@ use http::header::{CONNECTION, HOST};
 use http::{HeaderMap, HeaderName, Method};
 
 /// Fields of one request.
-pub(super) const MAX_FIELDS: usize = 100;
+pub const MAX_FIELDS: usize = 100;
 /// Bytes of all of them together.
 const MAX_FIELD_BYTES: usize = 64 * 1024;
 

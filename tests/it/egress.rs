@@ -62,6 +62,19 @@ impl Door {
         Self { egress, internet, install: Arc::new(install), ended }
     }
 
+    /// The same way out, for another install.
+    fn of_another_install(&self) -> Self {
+        let (tenant, name) = (TenantId::default_tenant(), "com.example.guest".parse().unwrap());
+        let install =
+            InstallLabels::of(tenant, name, InstallId::random(), &"1.0.0".parse().unwrap());
+        Self {
+            egress: self.egress.clone(),
+            internet: Arc::clone(&self.internet),
+            install: Arc::new(install),
+            ended: Arc::clone(&self.ended),
+        }
+    }
+
     /// GET, by an install that was granted these entries.
     async fn get(
         &self,
@@ -109,5 +122,5 @@ async fn install(app: &TestApp, bundle: &BundleBuilder, grants: &[&str]) -> Stri
 
 /// The body as text.
 async fn text(response: Response<ReceivedBody>) -> String {
-    String::from_utf8(response.into_body().whole().await.unwrap().to_vec()).unwrap()
+    String::from_utf8(response.into_body().whole().await.unwrap()).unwrap()
 }

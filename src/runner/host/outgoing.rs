@@ -11,7 +11,7 @@ use wasmtime_wasi_http::{Error as WasiError, RequestOptions, WasiBody, WasiHttpH
 
 use super::super::invocation::ExecutionContext;
 use crate::egress::{Call, Caller, Destination, Egress, EgressError, InvalidDestination};
-use crate::egress::{OutgoingBody, ReceivedBody};
+use crate::egress::{MAX_FIELDS, OutgoingBody, ReceivedBody};
 use crate::model::Allowance;
 use crate::runner::bindings::types::{
     HttpError, HttpHeaderResult, HttpRequestResult, HttpResponse,
@@ -72,7 +72,7 @@ impl Outgoing {
         Ok(HttpResponse {
             status: head.status.as_u16(),
             headers: head.headers.iter().map(|(name, value)| shown(name, value)).collect(),
-            body: Some(body.into()),
+            body: Some(body),
         })
     }
 }
@@ -82,6 +82,10 @@ fn read(request: HttpRequestResult) -> Result<Call, HttpError> {
     let to = Destination::parse(&request.url).map_err(|_| HttpError::InvalidUrl)?;
     let method =
         Method::from_bytes(request.method.as_bytes()).map_err(|_| HttpError::InvalidUrl)?;
+    // A map of fields has room for some ten thousand, and ends the program beyond.
+    if request.headers.len() > MAX_FIELDS {
+        return Err(HttpError::Transport);
+    }
     let mut headers = HeaderMap::with_capacity(request.headers.len());
     for HttpHeaderResult { name, value } in &request.headers {
         // A line end in a value would begin another field, or another request.
@@ -105,7 +109,9 @@ fn shown(name: &HeaderName, value: &HeaderValue) -> HttpHeaderResult {
 fn of_fetch(error: &EgressError) -> HttpError {
     match error {
         EgressError::Destination(_) | EgressError::Method(_) => HttpError::InvalidUrl,
-        EgressError::Denied(_) | EgressError::Address { .. } => HttpError::NotAllowed,
+        EgressError::Denied(_) | EgressError::Address { .. } | EgressError::OwnHost(_) => {
+            HttpError::NotAllowed
+        }
         EgressError::Fields
         | EgressError::NoAddress(_)
         | EgressError::Resolve { .. }
@@ -119,9 +125,12 @@ fn of_fetch(error: &EgressError) -> HttpError {
         | EgressError::Broken(_)
         | EgressError::RequestBody
         | EgressError::Busy(_)
+        | EgressError::TenantBusy(_)
         | EgressError::InstallBusy(_)
         | EgressError::Spent(_)
         | EgressError::Quota(_)
+        | EgressError::Crowded(_)
+        | EgressError::Abandoned
         | EgressError::Stopped => HttpError::Transport,
         EgressError::ResponseTooLarge(_) => HttpError::Internal,
     }
@@ -137,7 +146,7 @@ fn of_wasi(error: &EgressError) -> WasiError {
         EgressError::Method(_) => WasiError::HttpRequestMethodInvalid,
         EgressError::Denied(_) | EgressError::Quota(_) => WasiError::HttpRequestDenied,
         EgressError::Fields => WasiError::HttpRequestHeaderSectionSize(None),
-        EgressError::Address { .. } => WasiError::DestinationIpProhibited,
+        EgressError::Address { .. } | EgressError::OwnHost(_) => WasiError::DestinationIpProhibited,
         EgressError::NoAddress(_) => WasiError::DestinationNotFound,
         EgressError::Resolve { .. } => WasiError::DnsError { rcode: None, info_code: None },
         EgressError::ResolveTimeout { .. } => WasiError::DnsTimeout,
@@ -150,10 +159,12 @@ fn of_wasi(error: &EgressError) -> WasiError {
         EgressError::ResponseFields => WasiError::HttpResponseHeaderSectionSize(None),
         EgressError::Broken(_) => WasiError::HttpResponseIncomplete,
         EgressError::RequestBody => WasiError::HttpProtocolError,
-        EgressError::Busy(_) | EgressError::InstallBusy(_) | EgressError::Spent(_) => {
-            WasiError::ConnectionLimitReached
-        }
-        EgressError::Stopped => WasiError::ConnectionTerminated,
+        EgressError::Busy(_)
+        | EgressError::TenantBusy(_)
+        | EgressError::InstallBusy(_)
+        | EgressError::Spent(_)
+        | EgressError::Crowded(_) => WasiError::ConnectionLimitReached,
+        EgressError::Abandoned | EgressError::Stopped => WasiError::ConnectionTerminated,
     }
 }
 
@@ -197,4 +208,24 @@ fn translate(
     let body: OutgoingBody = body.map_err(Into::into).boxed_unsync();
     let patience: Option<Duration> = options.and_then(|options| options.first_byte_timeout);
     Ok(Call { to, method: head.method, headers: head.headers, body, patience })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_fields_than_any_map_has_room_for_are_refused() {
+        let header = || HttpHeaderResult { name: "a".into(), value: "b".into() };
+        for count in [MAX_FIELDS + 1, 30_000] {
+            let request = HttpRequestResult {
+                method: "GET".into(),
+                url: "https://api.example.com/".into(),
+                headers: std::iter::repeat_with(header).take(count).collect(),
+                body: None,
+            };
+
+            assert!(matches!(read(request), Err(HttpError::Transport)), "{count}");
+        }
+    }
 }

@@ -241,11 +241,31 @@ async fn the_servers_of_the_appliance_are_not_called() {
         let door = Door::with_own_hosts(&[own], |_| ());
         door.internet.name("s3.example.com", &["127.77.0.1"]);
         door.internet.name("alias.example.com", &["127.77.0.1"]);
-        for name in ["s3.example.com", "alias.example.com"] {
-            let url = server.entry(name);
-            let outcome = door.get(&url, &[&url]).await;
-            assert!(matches!(outcome, Err(EgressError::Address { .. })), "{name}: {outcome:?}");
-        }
+        let alias = server.entry("alias.example.com");
+        let outcome = door.get(&alias, &[&alias]).await;
+        assert!(matches!(outcome, Err(EgressError::Address { .. })), "{outcome:?}");
+        let own_name = server.entry("s3.example.com");
+        let outcome = door.get(&own_name, &[&own_name]).await;
+        let is_refused =
+            matches!(outcome, Err(EgressError::Address { .. } | EgressError::OwnHost(_)));
+        assert!(is_refused, "{outcome:?}");
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_server_of_the_appliance_is_not_called_by_name_whatever_its_addresses_are_now() {
+    let server = Server::start(Script::body("no")).await;
+    let door = Door::with_own_hosts(&["s3.example.com"], |_| ());
+    let url = server.entry("s3.example.com");
+
+    // Nobody finds it when the appliance asks, and it has another address each time after that.
+    let unknown = door.get(&url, &[&url]).await;
+    door.internet.answers("s3.example.com", &[&["127.77.0.2"], &["127.77.0.1"]]);
+    let other = door.get(&url, &[&url]).await;
+
+    for outcome in [unknown, other] {
+        assert!(matches!(&outcome, Err(EgressError::OwnHost(_))), "{outcome:?}");
     }
     assert_eq!(server.connections(), 0);
 }

@@ -1,10 +1,11 @@
 //! Names and servers that stand in for the internet, on addresses of this machine.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use plugboard::config::Network;
@@ -20,6 +21,7 @@ const PUBLIC: &str = "127.77.0.0/16";
 #[derive(Default)]
 pub(crate) struct Internet {
     names: Mutex<HashMap<String, VecDeque<Vec<IpAddr>>>>,
+    silent: Mutex<HashSet<String>>,
     asked: Mutex<Vec<String>>,
 }
 
@@ -32,6 +34,11 @@ impl Internet {
     /// Gives `name` these addresses.
     pub(crate) fn name(&self, name: &str, addresses: &[&str]) {
         self.answers(name, &[addresses]);
+    }
+
+    /// Never answers whoever asks for `name`.
+    pub(crate) fn silence(&self, name: &str) {
+        self.silent.lock().unwrap().insert(name.to_owned());
     }
 
     /// Gives `name` other addresses each time it is asked for; the last ones stay.
@@ -53,6 +60,9 @@ impl Internet {
 impl Resolve for Internet {
     async fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>> {
         self.asked.lock().unwrap().push(name.to_owned());
+        if self.silent.lock().unwrap().contains(name) {
+            std::future::pending::<()>().await;
+        }
         let mut names = self.names.lock().unwrap();
         let Some(answers) = names.get_mut(name) else {
             return Err(io::Error::new(io::ErrorKind::NotFound, "there is no such name"));
@@ -70,6 +80,8 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     requests: Arc<Mutex<Vec<Vec<u8>>>>,
     connections: Arc<AtomicUsize>,
+    /// How many of them have ended.
+    ended: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -80,7 +92,7 @@ pub(crate) enum Script {
     Say(Vec<u8>),
     /// The first bytes, then the others again and again.
     Repeat(Vec<u8>, Vec<u8>),
-    /// These bytes, and then nothing more, with the connection open.
+    /// These bytes, and then nothing more, with the connection open until the caller ends it.
     Hang(Vec<u8>),
 }
 
@@ -117,22 +129,26 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let requests = Arc::<Mutex<Vec<Vec<u8>>>>::default();
         let connections = Arc::<AtomicUsize>::default();
+        let ended = Arc::<AtomicUsize>::default();
         let (seen, counted) = (Arc::clone(&requests), Arc::clone(&connections));
+        let hung_up = Arc::clone(&ended);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 counted.fetch_add(1, Ordering::SeqCst);
                 let (script, seen, preparing) =
                     (script.clone(), Arc::clone(&seen), prepare(stream));
+                let hung_up = Arc::clone(&hung_up);
                 tokio::spawn(async move {
                     let Some(mut stream) = preparing.await else { return };
                     let request = read_request(&mut stream).await;
                     seen.lock().unwrap().push(request);
                     // Whoever hangs up has heard enough.
                     play(&mut stream, script).await.ok();
+                    hung_up.fetch_add(1, Ordering::SeqCst);
                 });
             }
         });
-        Self { address, requests, connections, task }
+        Self { address, requests, connections, ended, task }
     }
 
     /// `http://NAME:PORT`, as an entry of an allowlist.
@@ -143,6 +159,15 @@ impl Server {
     /// How many connections there were.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
+    }
+
+    /// Waits until so many of the connections have ended.
+    pub(crate) async fn until_ended(&self, count: usize) {
+        let begun = std::time::Instant::now();
+        while self.ended.load(Ordering::SeqCst) < count {
+            assert!(begun.elapsed() < Duration::from_secs(20), "a connection stays open");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// What was received, each request as text.
@@ -182,7 +207,10 @@ async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
     }
 }
 
-async fn play(stream: &mut (impl AsyncWrite + Unpin), script: Script) -> io::Result<()> {
+async fn play(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    script: Script,
+) -> io::Result<()> {
     match script {
         Script::Say(bytes) => {
             stream.write_all(&bytes).await?;
@@ -197,7 +225,7 @@ async fn play(stream: &mut (impl AsyncWrite + Unpin), script: Script) -> io::Res
         Script::Hang(bytes) => {
             stream.write_all(&bytes).await?;
             stream.flush().await?;
-            std::future::pending().await
+            tokio::io::copy(stream, &mut tokio::io::sink()).await.map(|_| ())
         }
     }
 }

@@ -1,0 +1,148 @@
+//! The servers that the appliance uses itself, such as that of its store: guests do not call
+//! them, neither by their names nor by other names for their addresses.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+
+use super::resolver::Resolve;
+use crate::model::EgressHost;
+
+/// How long what was found is taken for all that there is to find now.
+const FRESH_FOR: Duration = Duration::from_mins(1);
+/// How long nobody is asked again when a name was not found.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+/// How long an address counts after it was last seen: large stores answer with a few of their
+/// many, others each time.
+const KNOWN_FOR: Duration = Duration::from_hours(1);
+/// Addresses that are kept, the latest first.
+const MAX_KNOWN: usize = 1024;
+
+pub(super) struct OwnHosts {
+    names: Vec<String>,
+    literals: Vec<IpAddr>,
+    /// Held while somebody asks, so that the calls that come meanwhile wait for the answer.
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    again_at: Option<Instant>,
+    seen: HashMap<IpAddr, Instant>,
+}
+
+impl OwnHosts {
+    pub(super) fn new(hosts: &[String]) -> Self {
+        let (mut names, mut literals) = (Vec::new(), Vec::new());
+        for host in hosts {
+            match host.parse() {
+                Ok(EgressHost::Address(address)) => literals.push(address),
+                Ok(EgressHost::Exact(name)) => names.push(name),
+                // No server has such a name, so none is used.
+                Ok(EgressHost::Below(_)) | Err(_) => {}
+            }
+        }
+        Self { names, literals, known: Mutex::default() }
+    }
+
+    /// Whether one of them has this name.
+    pub(super) fn has_name(&self, name: &str) -> bool {
+        self.names.iter().any(|own| own == name)
+    }
+
+    /// Their addresses, as far as they were found in the last hour. A name that is not found
+    /// leaves what was known of it.
+    pub(super) async fn addresses(
+        &self,
+        resolver: &dyn Resolve,
+        limit: Duration,
+        now: Instant,
+    ) -> Vec<IpAddr> {
+        let mut own = self.literals.clone();
+        if !self.names.is_empty() {
+            let mut known = self.known.lock().await;
+            if known.again_at.is_none_or(|at| at <= now) {
+                self.ask(&mut known, resolver, limit, now).await;
+            }
+            own.extend(known.seen.keys());
+        }
+        own
+    }
+
+    async fn ask(&self, known: &mut Known, resolver: &dyn Resolve, limit: Duration, now: Instant) {
+        let mut wait = FRESH_FOR;
+        for name in &self.names {
+            match timeout(limit, resolver.resolve(name)).await {
+                Ok(Ok(found)) => known.seen.extend(found.into_iter().map(|found| (found, now))),
+                Ok(Err(_)) | Err(_) => wait = RETRY_AFTER,
+            }
+        }
+        known.seen.retain(|_, seen| now.duration_since(*seen) < KNOWN_FOR);
+        while known.seen.len() > MAX_KNOWN {
+            let oldest = known.seen.iter().min_by_key(|(_, seen)| **seen);
+            let oldest = *oldest.expect("more than none").0;
+            known.seen.remove(&oldest);
+        }
+        known.again_at = Some(now + wait);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::io;
+    use std::sync;
+
+    use async_trait::async_trait;
+
+    use super::*;
+
+    /// Answers one after the other, and after the last with an error.
+    struct Answers(sync::Mutex<VecDeque<Vec<IpAddr>>>);
+
+    #[async_trait]
+    impl Resolve for Answers {
+        async fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+            let answer = self.0.lock().unwrap().pop_front();
+            answer.ok_or_else(|| io::Error::other("nobody knows"))
+        }
+    }
+
+    fn address(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
+    }
+
+    #[tokio::test]
+    async fn addresses_of_earlier_answers_count_for_an_hour_and_failures_take_none_away() {
+        let own = OwnHosts::new(&["store.example.com".into(), "192.0.2.9".into()]);
+        let answers = [vec![address(1)], vec![address(2)]];
+        let resolver = Answers(sync::Mutex::new(answers.into()));
+        let start = Instant::now();
+
+        for (after, expected) in [
+            (Duration::ZERO, vec![1, 9]),
+            (RETRY_AFTER, vec![1, 9]),
+            (FRESH_FOR, vec![1, 2, 9]),
+            (FRESH_FOR * 2, vec![1, 2, 9]),
+            (KNOWN_FOR, vec![2, 9]),
+            (FRESH_FOR + KNOWN_FOR, vec![9]),
+        ] {
+            let limit = Duration::from_secs(1);
+            let mut known = own.addresses(&resolver, limit, start + after).await;
+            known.sort();
+            let expected: Vec<_> = expected.into_iter().map(address).collect();
+            assert_eq!(known, expected, "{after:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_compared_as_destinations_spell_them() {
+        let own = OwnHosts::new(&["Store.Example.COM".into()]);
+
+        assert!(own.has_name("store.example.com"));
+        assert!(!own.has_name("example.com"));
+    }
+}
