@@ -15,7 +15,6 @@ pub mod downloads;
 pub mod egress;
 pub mod ensure_installed;
 pub mod extensions;
-pub mod gcra;
 pub mod idempotency;
 pub mod install;
 pub mod limits;

@@ -4,7 +4,7 @@
 //! `registry`, `state`, `store`, `egress`, `callbacks` and `runner` are machines that each do one
 //! thing. `app` says what the appliance can do; `web` and `cli` are the doors to it.
 //! `tls_client` says whom this program trusts, `memory_file` holds what was checked,
-//! `redb_file` is what the files of `registry` and `state` have in common,
+//! `redb_file` is what the files of `registry` and `state` have in common, `gcra` counts rates,
 //! `allocator` gives memory back; `fail_point` is for tests and empty in a release.
 //! Arrows point up this list only; `tests/it/architecture.rs` holds them.
 
@@ -16,6 +16,7 @@ pub mod cli;
 pub mod config;
 pub mod egress;
 pub mod fail_point;
+pub mod gcra;
 pub mod memory_file;
 pub mod model;
 pub mod redb_file;

@@ -15,11 +15,12 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 use crate::config::StateConfig;
-use crate::model::Clock;
+use crate::model::{Clock, InstallId};
 use crate::redb_file::{self, Opener, Storage, caught};
 
 mod error;
 pub mod kept;
+mod operations;
 mod owner;
 mod place;
 mod schema;
@@ -30,10 +31,12 @@ mod writer;
 
 pub use crate::redb_file::ReadTables;
 pub use error::StateError;
+pub use operations::TooManyOperations;
 pub use owner::Owner;
 pub use place::{Place, Put, Refused};
 pub use txn::{ReadTxn, WriteTxn};
 
+use operations::Operations;
 use schema::Tables;
 use writer::{Answer, Job, Writer};
 
@@ -46,6 +49,7 @@ struct Inner {
     writer: Writer,
     storage: Arc<Storage<StateError>>,
     limits: StateConfig,
+    operations: Operations,
     clock: Arc<dyn Clock>,
 }
 
@@ -87,7 +91,8 @@ impl State {
     ) -> Result<Self, StateError> {
         let storage = Arc::new(caught(|| Storage::open(open))?);
         let writer = Writer::start(Arc::clone(&storage))?;
-        Ok(Self(Arc::new(Inner { writer, storage, limits: config.clone(), clock })))
+        let (limits, operations) = (config.clone(), Operations::new(config.max_operations_per_s));
+        Ok(Self(Arc::new(Inner { writer, storage, limits, operations, clock })))
     }
 
     /// Runs `f` in one read transaction, off the async threads.
@@ -149,6 +154,17 @@ impl State {
     /// What one install may keep.
     pub fn limits(&self) -> &StateConfig {
         &self.0.limits
+    }
+
+    /// Counts operations of an install, or refuses them.
+    pub fn admit(&self, install: InstallId, operations: usize) -> Result<(), TooManyOperations> {
+        self.0.operations.take(install, operations, self.now())
+    }
+
+    /// How many operations of which installs were refused since the last time. Call it once
+    /// a minute.
+    pub fn settle_operations(&self) -> Vec<(InstallId, u64)> {
+        self.0.operations.settle(self.now())
     }
 
     /// The current time.

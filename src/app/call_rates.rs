@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::gcra::{Pace, Quota, Standing, nanoseconds, wait_s};
 use crate::config::GatewayConfig;
+use crate::gcra::{Pace, Quota, Standing, nanoseconds, wait_s};
 use crate::model::{Clock, ContentHash, InstallId, TenantId};
 use crate::registry::{Live, LiveInstall};
 

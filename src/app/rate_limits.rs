@@ -11,8 +11,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::App;
-use super::gcra::{Quota, nanoseconds};
 use crate::config::UploadsConfig;
+use crate::gcra::{Quota, nanoseconds};
 use crate::model::{Principal, TenantId};
 
 /// Callers remembered at most; those that are even again are forgotten first.

@@ -39,6 +39,7 @@ const RANGES: &[(&str, u64, u64)] = &[
     ("state.max_namespaces", 1, 1_000_000),
     ("state.max_keys", 1, 100_000_000),
     ("state.max_bytes", KIB, 1024 * GIB),
+    ("state.max_operations_per_s", 0, 1_000_000),
     ("state.kept_days", 1, 3650),
     ("store.max_bundle_bytes", KIB, 512 * MIB),
     ("store.max_unpacked_bytes", KIB, 4 * GIB),

@@ -19,6 +19,8 @@ pub struct StateConfig {
     pub max_keys: u64,
     /// Bytes of one install: its values, with their keys and namespaces.
     pub max_bytes: u64,
+    /// Operations of one install in a second, and five times as many at once; 0 is no limit.
+    pub max_operations_per_s: u32,
     /// Days that are left to export what an uninstalled extension kept.
     pub kept_days: u32,
 }
@@ -32,6 +34,7 @@ impl Default for StateConfig {
             max_namespaces: 1_000,
             max_keys: 100_000,
             max_bytes: 256 * 1024 * 1024,
+            max_operations_per_s: 1_000,
             kept_days: 30,
         }
     }

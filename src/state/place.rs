@@ -7,7 +7,7 @@ use crate::config::StateConfig;
 /// Characters of a namespace.
 const MAX_NAMESPACE: usize = 128;
 /// The shortest and the longest life of a value that ends by itself.
-const TTL: (SignedDuration, SignedDuration) =
+pub(super) const TTL: (SignedDuration, SignedDuration) =
     (SignedDuration::from_secs(60), SignedDuration::from_hours(30 * 24));
 
 /// A namespace and a key in it, within the limits.
@@ -39,6 +39,8 @@ pub enum Refused {
     Key(u64),
     #[error("a value has at most {0} bytes")]
     Value(u64),
+    #[error("a revision is 1 to {0}")]
+    Revision(u64),
     #[error("a value that ends by itself lives for 60 seconds to 30 days")]
     Ttl,
 }

@@ -10,6 +10,7 @@ use syn::visit::{self, Visit};
 const ALLOWED: &[(&str, &[&str])] = &[
     ("allocator", &[]),
     ("fail_point", &[]),
+    ("gcra", &[]),
     ("memory_file", &[]),
     ("redb_file", &[]),
     ("tls_client", &[]),
@@ -19,7 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("bundle", &["model"]),
     ("trust", &["model", "config", "bundle"]),
     ("registry", &["fail_point", "redb_file", "model"]),
-    ("state", &["fail_point", "redb_file", "model", "config"]),
+    ("state", &["fail_point", "gcra", "redb_file", "model", "config"]),
     ("store", &["fail_point", "tls_client", "model", "config", "bundle", "trust"]),
     ("egress", &["tls_client", "model", "config"]),
     ("callbacks", &["tls_client", "model", "config"]),
@@ -28,6 +29,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "app",
         &[
             "fail_point",
+            "gcra",
             "memory_file",
             "model",
             "config",

@@ -31,6 +31,7 @@ pub(super) async fn keep_up(app: Arc<App>) {
                 if let Err(error) = app.sweep_values().await {
                     tracing::warn!("Could not remove values whose time is over: {error}");
                 }
+                app.tell_refused_operations();
                 app.settle_usages();
                 if app.bundles.facts().is_some() && !app.has_probed_store() {
                     app.probe_store().await;

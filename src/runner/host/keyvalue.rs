@@ -12,7 +12,7 @@ use wasmtime::component::Resource;
 
 use self::values::other;
 use super::Host;
-use super::storage::Keeper;
+use super::storage::{Keeper, NoKeeper};
 use crate::runner::bindings::keyvalue::store::{self, Bucket, Error, KeyResponse};
 use crate::runner::bindings::keyvalue::{atomics, batch};
 use crate::state::Place;
@@ -37,8 +37,8 @@ pub(super) struct Shelf {
 
 impl store::Host for Host {
     async fn open(&mut self, identifier: String) -> Answer<Resource<Bucket>> {
-        if self.keeper(1)?.is_none() {
-            return Ok(Err(Error::AccessDenied));
+        if let Err(refused) = self.keeper(1)? {
+            return Ok(Err(refused.into()));
         }
         let namespace = if identifier.is_empty() { DEFAULT.to_owned() } else { identifier };
         if Place::check_namespace(&namespace).is_err() {
@@ -51,22 +51,34 @@ impl store::Host for Host {
 
 impl store::HostBucket for Host {
     async fn get(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<Option<Vec<u8>>> {
-        let Some((keeper, namespace)) = self.opened(&bucket, 1)? else { return Ok(denied()) };
+        let (keeper, namespace) = match self.opened(&bucket, 1)? {
+            Ok(opened) => opened,
+            Err(refused) => return Ok(Err(refused.into())),
+        };
         Ok(keeper.read_values(namespace, vec![key]).await.map(|mut found| found.remove(0)))
     }
 
     async fn set(&mut self, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> Answer<()> {
-        let Some((keeper, namespace)) = self.opened(&bucket, 1)? else { return Ok(denied()) };
+        let (keeper, namespace) = match self.opened(&bucket, 1)? {
+            Ok(opened) => opened,
+            Err(refused) => return Ok(Err(refused.into())),
+        };
         Ok(keeper.set_values(namespace, vec![(key, value)]).await)
     }
 
     async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<()> {
-        let Some((keeper, namespace)) = self.opened(&bucket, 1)? else { return Ok(denied()) };
+        let (keeper, namespace) = match self.opened(&bucket, 1)? {
+            Ok(opened) => opened,
+            Err(refused) => return Ok(Err(refused.into())),
+        };
         Ok(keeper.delete_values(namespace, vec![key]).await)
     }
 
     async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<bool> {
-        let Some((keeper, namespace)) = self.opened(&bucket, 1)? else { return Ok(denied()) };
+        let (keeper, namespace) = match self.opened(&bucket, 1)? {
+            Ok(opened) => opened,
+            Err(refused) => return Ok(Err(refused.into())),
+        };
         Ok(keeper.read_values(namespace, vec![key]).await.map(|found| found[0].is_some()))
     }
 
@@ -75,7 +87,10 @@ impl store::HostBucket for Host {
         bucket: Resource<Bucket>,
         cursor: Option<u64>,
     ) -> Answer<KeyResponse> {
-        let Some((keeper, namespace)) = self.opened(&bucket, 1)? else { return Ok(denied()) };
+        let (keeper, namespace) = match self.opened(&bucket, 1)? {
+            Ok(opened) => opened,
+            Err(refused) => return Ok(Err(refused.into())),
+        };
         let opened = self.table.get_mut(&shelf(&bucket))?;
         let after = match cursor.map(|cursor| opened.key_of(cursor)) {
             None => None,
@@ -104,7 +119,10 @@ impl atomics::Host for Host {
         key: String,
         delta: u64,
     ) -> Answer<u64> {
-        let Some((keeper, namespace)) = self.opened(&bucket, 1)? else { return Ok(denied()) };
+        let (keeper, namespace) = match self.opened(&bucket, 1)? {
+            Ok(opened) => opened,
+            Err(refused) => return Ok(Err(refused.into())),
+        };
         Ok(keeper.count_up(namespace, key, delta).await)
     }
 }
@@ -115,8 +133,9 @@ impl batch::Host for Host {
         bucket: Resource<Bucket>,
         keys: Vec<String>,
     ) -> Answer<Vec<Option<(String, Vec<u8>)>>> {
-        let Some((keeper, namespace)) = self.opened(&bucket, keys.len())? else {
-            return Ok(denied());
+        let (keeper, namespace) = match self.opened(&bucket, keys.len())? {
+            Ok(opened) => opened,
+            Err(refused) => return Ok(Err(refused.into())),
         };
         if let Err(error) = check_batch(keys.len()) {
             return Ok(Err(error));
@@ -131,8 +150,9 @@ impl batch::Host for Host {
         bucket: Resource<Bucket>,
         pairs: Vec<(String, Vec<u8>)>,
     ) -> Answer<()> {
-        let Some((keeper, namespace)) = self.opened(&bucket, pairs.len())? else {
-            return Ok(denied());
+        let (keeper, namespace) = match self.opened(&bucket, pairs.len())? {
+            Ok(opened) => opened,
+            Err(refused) => return Ok(Err(refused.into())),
         };
         if let Err(error) = check_batch(pairs.len()) {
             return Ok(Err(error));
@@ -141,8 +161,9 @@ impl batch::Host for Host {
     }
 
     async fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Answer<()> {
-        let Some((keeper, namespace)) = self.opened(&bucket, keys.len())? else {
-            return Ok(denied());
+        let (keeper, namespace) = match self.opened(&bucket, keys.len())? {
+            Ok(opened) => opened,
+            Err(refused) => return Ok(Err(refused.into())),
         };
         if let Err(error) = check_batch(keys.len()) {
             return Ok(Err(error));
@@ -158,10 +179,10 @@ impl Host {
         &mut self,
         bucket: &Resource<Bucket>,
         keys: usize,
-    ) -> wasmtime::Result<Option<(Keeper, String)>> {
-        let Some(keeper) = self.keeper(keys)? else { return Ok(None) };
+    ) -> wasmtime::Result<Result<(Keeper, String), NoKeeper>> {
+        let keeper = self.keeper(keys)?;
         let namespace = self.table.get(&shelf(bucket))?.namespace.clone();
-        Ok(Some((keeper, namespace)))
+        Ok(keeper.map(|keeper| (keeper, namespace)))
     }
 }
 
@@ -184,10 +205,6 @@ impl Shelf {
 
 fn shelf(bucket: &Resource<Bucket>) -> Resource<Shelf> {
     Resource::new_borrow(bucket.rep())
-}
-
-fn denied<T>() -> Result<T, Error> {
-    Err(Error::AccessDenied)
 }
 
 fn check_batch(keys: usize) -> Result<(), Error> {

@@ -10,7 +10,7 @@ use crate::model::{Capability, InstallLabels};
 use crate::runner::bindings::storage;
 use crate::runner::bindings::types::{StorageEntry, StorageError};
 use crate::state::values::{self, Entry, Page, Putting};
-use crate::state::{Owner, Place, Put, Refused, State, StateError};
+use crate::state::{Owner, Place, Put, Refused, State, StateError, TooManyOperations};
 
 /// What one `list-entries` gives: it has to fit into the guest's memory.
 pub(super) const PAGE: Page = Page { entries: 1_000, bytes: 4 * 1024 * 1024 };
@@ -19,18 +19,24 @@ type Answer<T> = wasmtime::Result<Result<T, StorageError>>;
 
 impl storage::Host for Host {
     async fn get(&mut self, namespace: String, key: String) -> Answer<StorageEntry> {
-        let Some(keeper) = self.keeper(1)? else { return Ok(Err(StorageError::Denied)) };
-        Ok(keeper.get(namespace, key).await)
+        Ok(match self.keeper(1)? {
+            Ok(keeper) => keeper.get(namespace, key).await,
+            Err(refused) => Err(refused.into()),
+        })
     }
 
     async fn put(&mut self, entry: StorageEntry) -> Answer<StorageEntry> {
-        let Some(keeper) = self.keeper(1)? else { return Ok(Err(StorageError::Denied)) };
-        Ok(keeper.put(entry).await)
+        Ok(match self.keeper(1)? {
+            Ok(keeper) => keeper.put(entry).await,
+            Err(refused) => Err(refused.into()),
+        })
     }
 
     async fn delete(&mut self, namespace: String, key: String) -> Answer<()> {
-        let Some(keeper) = self.keeper(1)? else { return Ok(Err(StorageError::Denied)) };
-        Ok(keeper.delete(namespace, key).await)
+        Ok(match self.keeper(1)? {
+            Ok(keeper) => keeper.delete(namespace, key).await,
+            Err(refused) => Err(refused.into()),
+        })
     }
 
     async fn list_entries(
@@ -38,18 +44,33 @@ impl storage::Host for Host {
         namespace: String,
         cursor: Option<String>,
     ) -> Answer<Vec<StorageEntry>> {
-        let Some(keeper) = self.keeper(1)? else { return Ok(Err(StorageError::Denied)) };
-        Ok(keeper.list(namespace, cursor).await)
+        Ok(match self.keeper(1)? {
+            Ok(keeper) => keeper.list(namespace, cursor).await,
+            Err(refused) => Err(refused.into()),
+        })
     }
 }
 
 impl Host {
     /// What keeps the values of this install, if it may have any, for a call about some keys.
-    pub(super) fn keeper(&mut self, keys: usize) -> wasmtime::Result<Option<Keeper>> {
+    pub(super) fn keeper(&mut self, keys: usize) -> wasmtime::Result<Result<Keeper, NoKeeper>> {
         let granted = self.admit_all(keys, Capability::StorageKv)?;
-        let state = if granted { self.state.clone() } else { None };
-        Ok(state.map(|state| Keeper { state, install: Arc::clone(&self.context.install) }))
+        let Some(state) = self.state.clone().filter(|_| granted) else {
+            return Ok(Err(NoKeeper::NotGranted));
+        };
+        let install = Arc::clone(&self.context.install);
+        // A batch has each of its keys counted: it is no way around the limit.
+        Ok(match state.admit(install.install, keys.max(1)) {
+            Ok(()) => Ok(Keeper { state, install }),
+            Err(refused) => Err(NoKeeper::TooMany(refused)),
+        })
     }
+}
+
+/// Why an operation is refused before anything is looked at.
+pub(super) enum NoKeeper {
+    NotGranted,
+    TooMany(TooManyOperations),
 }
 
 /// The values of one install.
@@ -121,6 +142,15 @@ impl Keeper {
 impl From<Entry> for StorageEntry {
     fn from(Entry { namespace, key, value, revision, .. }: Entry) -> Self {
         Self { namespace, key, value, revision: Some(revision) }
+    }
+}
+
+/// The reference answers 403 and 429 to its runner, which makes `denied` of both.
+impl From<NoKeeper> for StorageError {
+    fn from(refused: NoKeeper) -> Self {
+        match refused {
+            NoKeeper::NotGranted | NoKeeper::TooMany(_) => Self::Denied,
+        }
     }
 }
 

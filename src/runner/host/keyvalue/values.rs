@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::runner::bindings::keyvalue::store::Error;
-use crate::runner::host::storage::{Keeper, PAGE};
+use crate::runner::host::storage::{Keeper, NoKeeper, PAGE};
 use crate::state::values::counting::{Counting, count_up};
 use crate::state::values::{self, Page, Putting};
 use crate::state::{Place, Put, Refused, StateError};
@@ -129,6 +129,15 @@ fn not_put(refused: Putting) -> Error {
         Putting::Full => other("the install has all that it may keep"),
         Putting::Gone => other("the install is gone"),
         Putting::Done(_) | Putting::Conflict => other("the value has changed meanwhile"),
+    }
+}
+
+impl From<NoKeeper> for Error {
+    fn from(refused: NoKeeper) -> Self {
+        match refused {
+            NoKeeper::NotGranted => Self::AccessDenied,
+            NoKeeper::TooMany(refused) => Self::Other(refused.to_string()),
+        }
     }
 }
 

@@ -34,7 +34,7 @@ pub struct Standing {
 
 /// How far somebody is: 8 bytes without a lock.
 #[derive(Debug, Default)]
-pub(super) struct Pace(AtomicI64);
+pub struct Pace(AtomicI64);
 
 impl Quota {
     /// `per_minute` calls a minute, `burst` of them at once; none of either is one.
@@ -65,7 +65,12 @@ impl Quota {
 
     /// Counts one call of somebody who is even at `even_ns`: when they are even
     /// after it, or how long they wait for it.
-    pub(super) fn next(self, even_ns: i64, now_ns: i64) -> Result<i64, Duration> {
+    pub fn next(self, even_ns: i64, now_ns: i64) -> Result<i64, Duration> {
+        self.next_of(1, even_ns, now_ns)
+    }
+
+    /// [`Quota::next`] for several calls, all of them or none; more than a burst are as a burst.
+    pub fn next_of(self, calls: u32, even_ns: i64, now_ns: i64) -> Result<i64, Duration> {
         let most = self.most_ahead_ns();
         let mut ahead = even_ns.saturating_sub(now_ns).max(0);
         // Nobody gets there by calling: the clock was set back, and nobody is to
@@ -73,7 +78,7 @@ impl Quota {
         if ahead > most + SECOND_NS {
             ahead = 0;
         }
-        let next = ahead + self.interval_ns;
+        let next = ahead + self.interval_ns * self.burst.min(calls.into());
         match u64::try_from(next - most) {
             Ok(wait @ 1..) => Err(Duration::from_nanos(wait)),
             Ok(0) | Err(_) => Ok(now_ns + next),
@@ -94,7 +99,7 @@ impl Quota {
 
 impl Pace {
     /// Counts one call, or says how long to wait for it.
-    pub(super) fn take(&self, quota: Quota, now_ns: i64) -> Result<Standing, Duration> {
+    pub fn take(&self, quota: Quota, now_ns: i64) -> Result<Standing, Duration> {
         let mut even = self.0.load(Relaxed);
         loop {
             let next = quota.next(even, now_ns)?;
@@ -106,13 +111,13 @@ impl Pace {
     }
 
     /// Takes back a call that was counted and is not made.
-    pub(super) fn give_back(&self, quota: Quota) {
+    pub fn give_back(&self, quota: Quota) {
         self.0.fetch_sub(quota.interval_ns, Relaxed);
     }
 }
 
 /// Nanoseconds since 1970, until the year 2262.
-pub(super) fn nanoseconds(time: Timestamp) -> i64 {
+pub fn nanoseconds(time: Timestamp) -> i64 {
     i64::try_from(time.as_nanosecond()).unwrap_or(i64::MAX / 2)
 }
 
@@ -122,7 +127,7 @@ const fn seconds(ns: i64) -> i64 {
 }
 
 /// Whole seconds of a wait, rounded up: whoever comes back then is let through.
-pub(super) fn wait_s(wait: Duration) -> u64 {
+pub fn wait_s(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
