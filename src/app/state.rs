@@ -4,6 +4,10 @@
 //! looked for among those that are there, and then in the state, under the caller's
 //! tenant: that of another is as unknown as one that never was.
 
+mod importing;
+mod lines;
+mod sweeping;
+
 use futures_util::stream::{self, Stream};
 use jiff::{SignedDuration, Timestamp};
 
@@ -17,6 +21,9 @@ use crate::registry::{RegistryError, audit};
 use crate::state::kept::{self, Kept};
 use crate::state::values::{self, After, Entry, Page, Usage};
 use crate::state::{Owner, State, StateError};
+
+pub use importing::{ImportError, ImportOptions, Imported, LineProblem};
+pub use lines::{LineError, write as write_line};
 
 /// What of an export is in memory at once; a single value may be larger.
 const EXPORT_PAGE: Page = Page { entries: 256, bytes: 1024 * 1024 };
@@ -146,51 +153,6 @@ impl App {
         closed.map_err(InstallError::NotPurged)?;
         self.registry.write(move |txn| audit::append(txn, &event)).await?;
         purge(&self.state, owner).await.map(|_| ()).map_err(InstallError::NotPurged)
-    }
-
-    /// Removes values whose time is over. Called once a minute.
-    pub async fn sweep_values(&self) -> Result<usize, StateError> {
-        let (now, mut swept) = (self.clock.now(), 0);
-        loop {
-            let step = self.state.write(move |txn| values::sweep(txn, now, PURGE_STEP)).await?;
-            swept += step;
-            if step == 0 {
-                return Ok(swept);
-            }
-        }
-    }
-
-    /// Removes what installs kept that are gone for `state.kept_days`; says of how many.
-    pub(super) async fn sweep_state(&self, now: Timestamp) -> Result<usize, KeepingError> {
-        let rows = self.state.read(kept::list).await?;
-        // After the rows: an install that is not there any more was there when it kept something.
-        let live = self.registry.live();
-        let mut removed = 0;
-        for row in rows {
-            match row.uninstalled_at {
-                None if live.install_by_id(&row.install).is_none() => {
-                    self.state.write(move |txn| kept::close(txn, &row, now)).await?;
-                }
-                Some(at) if at <= now - self.kept_for() => {
-                    removed += usize::from(self.remove_kept(row).await?);
-                }
-                None | Some(_) => {}
-            }
-        }
-        Ok(removed)
-    }
-
-    /// Removes the last of an install; says whether there was something.
-    async fn remove_kept(&self, kept: Kept) -> Result<bool, KeepingError> {
-        let owner = kept.owner();
-        let usage = self.state.read(move |txn| values::usage(txn, &owner)).await?;
-        if usage.keys > 0 {
-            let event = self.keeping_event(Actor::System, AuditAction::StatePurged, &kept);
-            self.registry.write(move |txn| audit::append(txn, &event)).await?;
-            purge(&self.state, owner).await?;
-        }
-        self.state.write(move |txn| kept::remove(txn, &owner)).await?;
-        Ok(usage.keys > 0)
     }
 
     async fn find_kept(&self, principal: &Principal, id: InstallId) -> Result<Kept, KeepingError> {

@@ -1,5 +1,7 @@
 //! `plugboard state`: what extensions keep.
 
+mod importing;
+
 use std::io;
 use std::path::PathBuf;
 
@@ -10,6 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use self::importing::ImportArgs;
 use super::Context;
 use super::ask::confirm;
 use super::client::Client;
@@ -19,16 +22,17 @@ use super::output::{Output, size, table, time};
 use super::remote::{Offline, RemoteArgs};
 use crate::model::{ExtensionName, InstallId};
 
-/// Lists, exports and purges what extensions keep
+/// Lists, exports, imports and purges what extensions keep
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Lists, exports and purges what extensions keep. It belongs to one install; what an \
+    long_about = "Lists, exports, imports and purges what extensions keep. It belongs to one install; what an \
 uninstalled extension kept is there for some days (`state.kept_days`), and an extension that is \
 installed again begins with nothing.
 
 Examples:
   plugboard state list
   plugboard state export com.example.hello --out hello.jsonl
+  plugboard state import com.example.hello hello.jsonl
   plugboard state purge com.example.hello"
 )]
 pub(super) struct StateArgs {
@@ -63,6 +67,8 @@ Examples:
         #[arg(short, long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Puts back what an export wrote
+    Import(ImportArgs),
     /// Removes all that an install keeps, for good
     #[command(long_about = "Removes all that an install keeps, for good. The extension stays \
 installed, and finds nothing.
@@ -116,14 +122,18 @@ impl KeptRow {
 /// Runs `plugboard state`.
 pub(super) async fn run(args: StateArgs, context: &Context) -> Result<Exit, Failure> {
     let client = args.remote.client(context, Offline::Refuse)?;
-    let kept: Kept = client.get("/api/v1/state").await?;
+    let kept = async || client.get::<Kept>("/api/v1/state").await;
     match args.command {
-        StateCommand::List => context.output.result(&kept, &list(&kept))?,
-        StateCommand::Export { name, out } => {
-            export(&client, only_one(&kept.state, &name)?, out, context.output).await?;
+        StateCommand::List => {
+            let kept = kept().await?;
+            context.output.result(&kept, &list(&kept))?;
         }
+        StateCommand::Export { name, out } => {
+            export(&client, only_one(&kept().await?.state, &name)?, out, context.output).await?;
+        }
+        StateCommand::Import(args) => importing::run(&client, args, context).await?,
         StateCommand::Purge { name, yes } => {
-            purge(&client, only_one(&kept.state, &name)?, yes, context.output).await?;
+            purge(&client, only_one(&kept().await?.state, &name)?, yes, context.output).await?;
         }
     }
     Ok(Exit::Done)

@@ -65,6 +65,8 @@ pub enum AuditAction {
     Uninstalled,
     /// All that an install keeps was read.
     StateExported,
+    /// Values were put back into what an install keeps.
+    StateImported,
     /// All that an install keeps was removed.
     StatePurged,
     /// By name; never the value.

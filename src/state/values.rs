@@ -14,9 +14,11 @@ use crate::config::StateConfig;
 use crate::model::InstallLabels;
 
 pub mod counting;
+mod importing;
 mod listing;
 mod usage;
 
+pub use importing::{Facts, Import, Importing, Rehearsal, import};
 pub use listing::{After, Page, list, list_all};
 pub use usage::{Usage, usage};
 

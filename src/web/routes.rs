@@ -105,6 +105,7 @@ fn publishing() -> Vec<Route> {
         route("DELETE", "/api/v1/installs/{id}", Scope(InstallWrite), installs::delete_install),
         route("GET", "/api/v1/state", Scope(InstallRead), state::list_state),
         route("GET", "/api/v1/installs/{id}/state", Scope(InstallWrite), state::export_state),
+        route("POST", "/api/v1/installs/{id}/state", Scope(InstallWrite), state::import_state),
         route("DELETE", "/api/v1/installs/{id}/state", Scope(InstallWrite), state::purge_state),
         route("GET", "/api/v1/installs/{id}/usage", Scope(InstallRead), usage::get_install_usage),
         route(

@@ -71,11 +71,18 @@ pub(super) fn fits(
     limits: &StateConfig,
 ) -> Result<bool, StateError> {
     let before = usage(txn, owner)?;
-    let (after, _) = after(txn, owner, namespace, change, before)?;
-    let fits = |before: u64, after: u64, limit: u64| after <= limit || after <= before;
-    Ok(fits(before.namespaces, after.namespaces, limits.max_namespaces)
+    let (after, _) = after(before, keys_in(txn, owner, namespace)?, change);
+    Ok(is_allowed(before, after, limits))
+}
+
+/// Whether an owner may go from what it has to something else.
+pub(super) const fn is_allowed(before: Usage, after: Usage, limits: &StateConfig) -> bool {
+    const fn fits(before: u64, after: u64, limit: u64) -> bool {
+        after <= limit || after <= before
+    }
+    fits(before.namespaces, after.namespaces, limits.max_namespaces)
         && fits(before.keys, after.keys, limits.max_keys)
-        && fits(before.bytes, after.bytes, limits.max_bytes))
+        && fits(before.bytes, after.bytes, limits.max_bytes)
 }
 
 /// Counts a change.
@@ -85,7 +92,7 @@ pub(super) fn apply(
     namespace: &str,
     change: Change,
 ) -> Result<(), StateError> {
-    let (after, keys) = after(txn, owner, namespace, change, usage(txn, owner)?)?;
+    let (after, keys) = after(usage(txn, owner)?, keys_in(txn, owner, namespace)?, change);
     let bytes = owner.as_bytes();
     let mut namespaces = txn.table(NAMESPACES)?;
     if keys == 0 {
@@ -102,18 +109,20 @@ pub(super) fn apply(
     Ok(())
 }
 
-/// What there is after a change, and how many keys in its namespace.
-fn after(
+/// Keys of an owner in one namespace.
+pub(super) fn keys_in(
     txn: &impl ReadTables,
     owner: &Owner,
     namespace: &str,
-    change: Change,
-    before: Usage,
-) -> Result<(Usage, u64), StateError> {
+) -> Result<u64, StateError> {
     let rows = txn.rows(NAMESPACES)?;
-    let had = rows.get((owner.as_bytes(), namespace))?.map_or(0, |row| row.value());
+    Ok(rows.get((owner.as_bytes(), namespace))?.map_or(0, |row| row.value()))
+}
+
+/// What there is after a change in a namespace that had so many keys, and how many it has then.
+pub(super) fn after(before: Usage, had: u64, change: Change) -> (Usage, u64) {
     let has = change.keys(had);
     let namespaces = before.namespaces + u64::from(has > 0) - u64::from(had > 0);
     let bytes = before.bytes.saturating_sub(change.old_bytes) + change.new_bytes;
-    Ok((Usage { namespaces, keys: change.keys(before.keys), bytes }, has))
+    (Usage { namespaces, keys: change.keys(before.keys), bytes }, has)
 }

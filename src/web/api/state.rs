@@ -4,22 +4,19 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::IntoResponse;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::app::App;
-use crate::app::state::StateReport;
+use crate::app::state::{ImportOptions, Imported, StateReport, write_line};
 use crate::model::{ExtensionName, InstallId, Principal};
-use crate::state::values::Entry;
 use crate::web::error::ApiError;
-use crate::web::extract::{Answer, Path};
+use crate::web::extract::{Answer, Path, Query};
 
 /// What is kept, of which installs of the caller's tenant.
 #[derive(Debug, Serialize)]
@@ -51,17 +48,12 @@ pub(crate) struct PurgedResponse {
     bytes: u64,
 }
 
-/// A line of an export.
-#[derive(Serialize)]
-struct Line<'a> {
-    namespace: &'a str,
-    key: &'a str,
-    revision: u64,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires_at: Option<Timestamp>,
-    value_base64: String,
+/// How an import is to be done.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ImportQuery {
+    replace: bool,
+    dry_run: bool,
 }
 
 impl From<StateReport> for KeptRow {
@@ -103,7 +95,7 @@ pub(crate) async fn export_state(
     Path(id): Path<InstallId>,
 ) -> Answer {
     let (kept, pages) = app.export_state(&principal, id).await?;
-    let lines = pages.map_ok(|page| page.iter().map(line).collect::<Vec<_>>().concat());
+    let lines = pages.map_ok(|page| page.into_iter().map(write_line).collect::<Vec<_>>().concat());
     let disposition =
         format!("attachment; filename=\"{}-{}.state.jsonl\"", kept.extension, kept.install);
     let headers = [
@@ -124,17 +116,15 @@ pub(crate) async fn purge_state(
     Ok(Json(PurgedResponse { keys: purged.keys, bytes: purged.bytes }))
 }
 
-fn line(entry: &Entry) -> Vec<u8> {
-    let line = Line {
-        namespace: &entry.namespace,
-        key: &entry.key,
-        revision: entry.revision,
-        created_at: entry.created_at,
-        updated_at: entry.updated_at,
-        expires_at: entry.expires_at,
-        value_base64: STANDARD.encode(&entry.value),
-    };
-    let mut json = serde_json::to_vec(&line).expect("it has string keys only");
-    json.push(b'\n');
-    json
+/// Puts back what an export gave: a JSON object a line, taken while it arrives.
+pub(crate) async fn import_state(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+    Path(id): Path<InstallId>,
+    Query(ImportQuery { replace, dry_run }): Query<ImportQuery>,
+    request: Request,
+) -> Result<Json<Imported>, ApiError> {
+    let options = ImportOptions { replace, dry_run };
+    let body = request.into_body().into_data_stream();
+    Ok(Json(app.import_state(&principal, id, options, body).await?))
 }

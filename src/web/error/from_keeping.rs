@@ -6,6 +6,7 @@ use super::ApiError;
 use crate::app::attachments::AttachmentError;
 use crate::app::downloads::DownloadError;
 use crate::app::removal::RemovalError;
+use crate::app::state::{ImportError, LineProblem};
 
 impl From<DownloadError> for ApiError {
     fn from(error: DownloadError) -> Self {
@@ -71,5 +72,34 @@ impl From<RemovalError> for ApiError {
             RemovalError::Denied(denied) => denied.into(),
             RemovalError::Registry(cause) => cause.into(),
         }
+    }
+}
+
+impl From<ImportError> for ApiError {
+    fn from(error: ImportError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ImportError::Line { problem, .. } => of_line(&problem, detail),
+            ImportError::Broken { .. } => {
+                Self::malformed(detail).hint("send it again: what is there already is no conflict")
+            }
+            ImportError::Keeping(error) => error.into(),
+            ImportError::State(cause) => cause.into(),
+            ImportError::Registry(cause) => cause.into(),
+        }
+    }
+}
+
+fn of_line(problem: &LineProblem, detail: String) -> ApiError {
+    match problem {
+        LineProblem::Line(_) => {
+            ApiError::client(StatusCode::UNPROCESSABLE_ENTITY, "import_refused", detail)
+                .hint("correct the line and send all of it again; `dry_run=true` writes nothing")
+        }
+        LineProblem::Taken => ApiError::client(StatusCode::CONFLICT, "already_kept", detail)
+            .hint("send it with `replace=true` to put it over what is there"),
+        LineProblem::Full => ApiError::client(StatusCode::CONFLICT, "state_full", detail)
+            .hint("remove something, or raise `state.max_keys`, `max_namespaces` or `max_bytes`"),
+        LineProblem::Gone => ApiError::client(StatusCode::NOT_FOUND, "not_installed", detail),
     }
 }

@@ -79,3 +79,32 @@ fn what_is_kept_outlives_a_kill_and_an_uninstall_and_no_purge() {
     let left = server.desk.ok("state list --json").json();
     assert_eq!(left["state"].as_array().unwrap().len(), 1, "{left}");
 }
+
+#[test]
+fn what_was_exported_is_imported_into_another_install_or_not_at_all() {
+    let server = server_with_values();
+    let desk = &server.desk;
+    let exported = desk.ok(&format!("state export {NAME}")).stdout;
+    fs::write(desk.path("kept.jsonl"), &exported).unwrap();
+    desk.ok(&format!("state purge {NAME} --yes"));
+
+    let tried = desk.ok(&format!("state import {NAME} kept.jsonl --dry-run --json")).json();
+    let imported = desk.ok(&format!("state import {NAME} kept.jsonl --json")).json();
+    let again = desk.run_with_input(&format!("state import {NAME}"), &exported);
+    let mut other = exported.replace("dmFsdWU=", "b3RoZXI=");
+    other.push_str("nonsense\n");
+    fs::write(desk.path("other.jsonl"), &other).unwrap();
+    let refused = desk.run(&format!("state import {NAME} other.jsonl --replace"));
+    let missing = desk.run(&format!("state import {NAME} none.jsonl"));
+    let unknown = desk.run("state import com.example.none kept.jsonl");
+
+    assert_eq!((&tried["outcome"], &tried["created"]), (&json!("tried"), &json!(2)));
+    assert_eq!((&imported["outcome"], &imported["created"]), (&json!("imported"), &json!(2)));
+    assert!(
+        again.stdout.contains("Imported 0 new values") && again.stdout.contains("2 were there")
+    );
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("line 3 is refused"), "{refused:?}");
+    assert_eq!(desk.ok(&format!("state export {NAME}")).stdout, exported, "all or nothing");
+    assert_eq!((missing.code, unknown.code), (Some(2), Some(1)));
+}

@@ -27,7 +27,7 @@ fn lines(answer: &Answer) -> Vec<Value> {
     answer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-async fn count(app: &TestApp, action: AuditAction) -> usize {
+pub(super) async fn count(app: &TestApp, action: AuditAction) -> usize {
     let events = app.app.registry.read(|txn| audit::list(txn, None, 1_000)).await.unwrap();
     events.iter().filter(|(_, event)| event.action == action).count()
 }
