@@ -2,7 +2,7 @@
 //!
 //! `PLUGBOARD_TEST_ROUNDS=25` makes 50,000 calls in memory and 2,000 on disk.
 
-mod checker;
+pub(crate) mod checker;
 mod client;
 mod faults;
 mod models;

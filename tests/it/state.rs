@@ -2,11 +2,15 @@
 
 mod crashes;
 mod guests;
+mod importing;
 mod keyvalue;
 #[cfg(feature = "fail-points")]
 mod kills;
+mod linear;
 mod model;
 mod operators;
+mod power_cuts;
+mod promises;
 mod races;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -10,7 +10,7 @@ use std::fmt::Debug;
 use std::hash::Hash;
 
 /// What a client learned from an answer: what the key went through at one moment.
-pub(super) trait Step: Debug {
+pub(crate) trait Step: Debug {
     type State: Clone + Debug + Default + Eq + Hash;
 
     /// The state after this step; none where the step cannot be.
@@ -19,10 +19,10 @@ pub(super) trait Step: Debug {
 
 /// A step, and between which two moments it was.
 #[derive(Debug)]
-pub(super) struct Event<S> {
-    pub(super) begin: u64,
-    pub(super) end: u64,
-    pub(super) step: S,
+pub(crate) struct Event<S> {
+    pub(crate) begin: u64,
+    pub(crate) end: u64,
+    pub(crate) step: S,
 }
 
 /// How far a search is: the events before `next` and those in `ahead` are taken.
@@ -34,7 +34,7 @@ struct Point<T> {
 }
 
 /// Finds an order that explains `events`, or says where every order fails.
-pub(super) fn check<S: Step>(mut events: Vec<Event<S>>) -> Result<(), String> {
+pub(crate) fn check<S: Step>(mut events: Vec<Event<S>>) -> Result<(), String> {
     events.sort_by_key(|event| event.begin);
     let start = Point { next: 0, ahead: Vec::new(), state: S::State::default() };
     let mut furthest = start.clone();

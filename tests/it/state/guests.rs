@@ -1,5 +1,8 @@
 //! Extensions that keep values, called through the gateway.
 
+use std::fs;
+use std::path::Path;
+
 use axum::http::{Method, StatusCode};
 use plugboard::config::Config;
 use serde_json::json;
@@ -145,4 +148,38 @@ async fn an_extension_that_is_installed_again_begins_with_nothing() {
     app.install_published(KEEPS, json!(["cap:storage.kv"])).await;
 
     assert_eq!(call(&app, Method::GET, "k", b"").await.status, MISSING);
+}
+
+#[tokio::test]
+async fn an_extension_that_asks_too_often_is_refused_for_a_moment_and_its_neighbor_is_not() {
+    let app = started(|config| config.state.max_operations_per_s = 1).await;
+    let neighbor = "com.example.neighbor";
+    app.install(&keeping(neighbor)).await;
+    let mut statuses = Vec::new();
+    for _ in 0..7 {
+        statuses.push(call(&app, Method::POST, "k", b"v").await.status.as_u16());
+    }
+
+    let of_neighbor =
+        app.call(Method::POST, &format!("/api/ext/{neighbor}/a?k")).body("v").send().await;
+    app.clock.advance(1);
+    let a_second_later = call(&app, Method::POST, "k", b"v").await;
+
+    assert_eq!(statuses, [200, 200, 200, 200, 200, DENIED, DENIED]);
+    assert_eq!(of_neighbor.text(), "1");
+    assert_eq!(a_second_later.text(), "6", "what was refused changed nothing");
+    assert_eq!(app.app.state.settle_operations().len(), 1);
+}
+
+#[test]
+fn the_guest_that_the_bench_calls_is_this_one() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/guests/keeps");
+    let kept = fs::read(folder.join("dist/main.wasm")).unwrap_or_default();
+    let made = guests::extension("keeps");
+
+    if kept != made {
+        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("keeps.wasm");
+        fs::write(&place, &made).unwrap();
+        panic!("its source was changed: put {} in its place", place.display());
+    }
 }

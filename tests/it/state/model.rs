@@ -10,7 +10,7 @@ use proptest::sample::select;
 use proptest::test_runner::{Config, TestCaseResult, TestRunner};
 
 use super::*;
-use crate::support::rounds;
+use crate::support::{note, rounds};
 
 /// Tenants and installs of which one is the beginning, or the successor, of another.
 const OWNERS: [(&str, &str); 6] = [
@@ -23,6 +23,8 @@ const OWNERS: [(&str, &str); 6] = [
 ];
 const TEXTS: [&str; 12] =
     ["a", "a\0", "a\0a", "a/", "a/a", "a:", "a:a", "..", "../a", "/", "ab", "\u{10ffff}"];
+/// Operations of one case.
+const EACH: usize = 200;
 /// What one owner may have: little, so that it is reached.
 const LIMITS: (u64, u64, u64) = (5, 24, 160);
 
@@ -53,7 +55,7 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
         1 => (1..90_i64).prop_map(Action::Wait),
         1 => prop_oneof![3 => Just(Action::Sweep), 1 => Just(Action::Purge)],
     ];
-    prop::collection::vec((0..OWNERS.len(), text(), text(), action), 200)
+    prop::collection::vec((0..OWNERS.len(), text(), text(), action), EACH)
 }
 
 struct Known {
@@ -196,7 +198,8 @@ fn compare(txn: &WriteTxn, model: &Model) -> TestCaseResult {
 fn no_choice_of_names_reaches_what_another_has() {
     let (max_namespaces, max_keys, max_bytes) = LIMITS;
     let limits = StateConfig { max_namespaces, max_keys, max_bytes, ..StateConfig::default() };
-    let config = Config { cases: 50 * rounds(), failure_persistence: None, ..Config::default() };
+    let cases = 50 * rounds();
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
 
     let run = TestRunner::new(config).run(&operations(), |operations| {
         let state = in_memory(&limits);
@@ -211,4 +214,9 @@ fn no_choice_of_names_reaches_what_another_has() {
     });
 
     run.unwrap();
+    note(&format!(
+        "{} operations of {} owners, each as in the model",
+        u64::from(cases) * EACH as u64,
+        OWNERS.len()
+    ));
 }
