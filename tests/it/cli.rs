@@ -1,6 +1,7 @@
 //! The program as a person or a pipeline uses it: arguments in, exit code out.
 
 mod audit;
+mod canaries;
 mod confiding;
 mod existing_client;
 mod failing;

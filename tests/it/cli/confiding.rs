@@ -9,10 +9,10 @@ use super::server::Server;
 use crate::support::bundle_builder::BundleBuilder;
 use crate::support::guests;
 
-const NAME: &str = "com.example.confides";
+pub(super) const NAME: &str = "com.example.confides";
 const PASSWORD: &str = "correct horse battery staple";
 
-fn confiding(variables: &[(&str, &str)]) -> Server {
+pub(super) fn confiding(variables: &[(&str, &str)]) -> Server {
     let server = Server::ready_with(variables);
     let bundle = BundleBuilder::new(NAME, "1.0.0").capabilities(&["cap:secrets.get"]);
     let bundle = ["a", "n", "l", "e", "h"]
@@ -22,7 +22,7 @@ fn confiding(variables: &[(&str, &str)]) -> Server {
     server
 }
 
-fn guest(server: &Server, does: &str) -> (u16, String) {
+pub(super) fn guest(server: &Server, does: &str) -> (u16, String) {
     server.get(&format!("/api/ext/{NAME}/{does}"))
 }
 
@@ -93,7 +93,7 @@ fn the_master_key_is_changed_on_the_host_and_holds_through_a_restart() {
 }
 
 /// Everything below a folder.
-fn all_files(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn all_files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -107,20 +107,20 @@ fn all_files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// A page as a signed-in browser sees it, and a form as it sends it.
-struct Browser<'a> {
+pub(super) struct Browser<'a> {
     server: &'a Server,
-    cookie: String,
+    pub(super) cookie: String,
 }
 
 impl<'a> Browser<'a> {
-    fn sign_in(server: &'a Server) -> Self {
+    pub(super) fn sign_in(server: &'a Server) -> Self {
         let form = format!("name=ada&password={}", PASSWORD.replace(' ', "+"));
         let answer = send(server, "POST", "/sign-in", "", &form);
         let cookie = answer.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
         Self { server, cookie: cookie.split(';').next().unwrap().to_owned() }
     }
 
-    fn submit(&self, path: &str, fields: &str) -> String {
+    pub(super) fn submit(&self, path: &str, fields: &str) -> String {
         let session = self.cookie.split_once('=').unwrap().1;
         let token = plugboard::app::sign_in::csrf_token(session);
         let form = format!("csrf_token={token}&{fields}");
@@ -132,22 +132,33 @@ impl<'a> Browser<'a> {
     }
 }
 
-/// One request on a connection of its own: the answer, head and body.
+/// One request of a form on a connection of its own: the answer, head and body.
 fn send(server: &Server, method: &str, path: &str, cookie: &str, form: &str) -> String {
+    let headers = format!(
+        "cookie: {cookie}\r\nsec-fetch-site: same-origin\r\norigin: {}\r\n\
+         content-type: application/x-www-form-urlencoded\r\n",
+        server.url,
+    );
+    ask(server, method, path, &headers, form)
+}
+
+/// One request on a connection of its own: the answer, head and body, or what came of it
+/// until nothing more did.
+pub(super) fn ask(server: &Server, method: &str, path: &str, headers: &str, body: &str) -> String {
     use std::io::{Read, Write};
     let host = server.url.strip_prefix("http://").unwrap();
     let mut connection = std::net::TcpStream::connect(host).unwrap();
+    connection.set_read_timeout(Some(std::time::Duration::from_secs(2))).unwrap();
     write!(
         connection,
-        "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncookie: {cookie}\r\n\
-         sec-fetch-site: same-origin\r\norigin: {}\r\n\
-         content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
-        server.url,
-        form.len(),
+        "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{headers}\
+         content-length: {}\r\n\r\n{body}",
+        body.len(),
     )
     .unwrap();
     let mut answer = Vec::new();
-    connection.read_to_end(&mut answer).unwrap();
+    // A stream of events does not end by itself.
+    connection.read_to_end(&mut answer).ok();
     String::from_utf8_lossy(&answer).into_owned()
 }
 

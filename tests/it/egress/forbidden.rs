@@ -4,6 +4,7 @@ use plugboard::egress::{Destination, EgressError};
 
 use super::Door;
 use crate::support::internet::{Script, Server};
+use crate::support::note;
 
 /// Addresses that are not public, as IPv4 and as IPv6.
 const V4: &[&str] = &[
@@ -99,6 +100,7 @@ async fn an_address_that_is_not_public_is_refused_however_it_is_written_and_gran
 
     assert!(tried >= 370, "{tried} addresses were tried");
     assert_eq!((here.connections(), door.internet.asked()), (0, Vec::new()));
+    note(&format!("{tried} addresses that are not public: 0 connections, 0 lookups"));
 }
 
 #[tokio::test]
@@ -148,6 +150,7 @@ async fn a_name_is_refused_if_any_of_its_addresses_is_not_public() {
     }
 
     assert_eq!((here.connections(), server.connections()), (0, 0));
+    note(&format!("{} names with such addresses: 0 connections", names.len()));
 }
 
 #[tokio::test]
@@ -216,6 +219,8 @@ async fn no_name_is_looked_up_that_a_list_does_not_have() {
     }
 
     assert_eq!((door.internet.asked(), server.connections()), (Vec::new(), 0));
+    let calls = asked.len() * 3;
+    note(&format!("{calls} calls of what is not listed: 0 connections, 0 lookups"));
 }
 
 #[tokio::test]
