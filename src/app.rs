@@ -18,6 +18,7 @@ pub mod extensions;
 pub mod idempotency;
 pub mod install;
 pub mod limits;
+pub mod logs;
 pub mod master_key;
 pub mod operators;
 pub mod origins;
@@ -47,6 +48,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use crate::bundle::BundleLimits;
 use crate::config::Config;
+use crate::guest_logs::GuestLogs;
 use crate::model::{
     Actor, AuditAction, AuditEvent, Clock, ExtensionName, Principal, ScopeKind, TenantId,
 };
@@ -68,6 +70,7 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     pub registry: Registry,
     pub state: State,
+    pub guest_logs: GuestLogs,
     pub secrets: Secrets,
     pub bundles: BundleStore,
     pub pages: assets::Pages,

@@ -27,6 +27,7 @@ mod interrupt;
 mod keygen;
 mod list;
 mod local;
+mod logs;
 mod operator;
 pub mod output;
 mod pack;
@@ -101,6 +102,7 @@ enum Command {
     Disable(disable::DisableArgs),
     Configure(configure::ConfigureArgs),
     Egress(egress::EgressArgs),
+    Logs(logs::LogsArgs),
     Upgrade(upgrade::UpgradeArgs),
     Uninstall(uninstall::UninstallArgs),
     Yank(yank::YankArgs),
@@ -179,6 +181,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Disable(args) => disable::run(&args, context).await,
         Command::Configure(args) => configure::run(args, context).await,
         Command::Egress(args) => egress::run(args, context).await,
+        Command::Logs(args) => logs::run(args, context).await,
         Command::Upgrade(args) => upgrade::run(args, context).await,
         Command::Uninstall(args) => uninstall::run(&args, context).await,
         Command::Yank(args) => yank::run(&args, context).await,

@@ -13,6 +13,7 @@ mod gateway;
 mod host_callbacks;
 mod layer;
 mod load;
+mod logs;
 mod network;
 mod origin;
 mod problems;
@@ -36,6 +37,7 @@ pub use ext_ui::ExtUiConfig;
 pub use gateway::GatewayConfig;
 pub use host_callbacks::{HostCallbacksConfig, TenantCallbacks};
 pub use load::{LoadRequest, Loaded};
+pub use logs::LogsConfig;
 pub use network::{InvalidNetwork, Network};
 pub use origin::{InvalidOrigin, Origin};
 pub use problems::{ConfigProblems, Problem};
@@ -65,6 +67,8 @@ pub struct Config {
     pub registry: RegistryConfig,
     /// What extensions keep, in a file of its own.
     pub state: StateConfig,
+    /// What extensions write to their logs, kept on disk.
+    pub logs: LogsConfig,
     /// The bundle store and what a bundle may be.
     pub store: StoreConfig,
     /// What one publisher may send, and how often.

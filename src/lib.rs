@@ -1,8 +1,8 @@
 //! Plugboard, the extension appliance: the map of its modules.
 //!
 //! `model` holds the nouns and `config` the settings. `bundle`, `trust`,
-//! `registry`, `state`, `store`, `egress`, `callbacks` and `runner` are machines that each do one
-//! thing. `app` says what the appliance can do; `web` and `cli` are the doors to it.
+//! `registry`, `state`, `guest_logs`, `store`, `egress`, `callbacks` and `runner` are machines that
+//! each do one thing. `app` says what the appliance can do; `web` and `cli` are the doors to it.
 //! `tls_client` says whom this program trusts, `memory_file` holds what was checked,
 //! `redb_file` is what the files of `registry` and `state` have in common, `gcra` counts rates,
 //! `allocator` gives memory back; `fail_point` is for tests and empty in a release.
@@ -17,6 +17,7 @@ pub mod config;
 pub mod egress;
 pub mod fail_point;
 pub mod gcra;
+pub mod guest_logs;
 pub mod memory_file;
 pub mod model;
 pub mod redb_file;

@@ -62,6 +62,7 @@ use self::worlds::Worlds;
 use crate::callbacks::Callbacks;
 use crate::config::RunnerConfig;
 use crate::egress::Egress;
+use crate::guest_logs::GuestLogs;
 use crate::state::State;
 
 /// What a runner has beside its settings.
@@ -74,6 +75,9 @@ pub struct RunnerParts {
     pub compiler: Option<PathBuf>,
     /// What extensions keep. Without it every call of `storage` is refused.
     pub state: Option<State>,
+    /// Where the lines of extensions are kept. Without it they go to the log of the
+    /// appliance only.
+    pub guest_logs: Option<GuestLogs>,
     /// The way out. Without it every call of a guest is refused.
     pub egress: Option<Egress>,
     /// The way to the operator's own application. Without it there is none to ask.
@@ -94,6 +98,7 @@ pub struct Runner {
     executors: Executors,
     cpu_limit: Duration,
     state: Option<State>,
+    guest_logs: Option<GuestLogs>,
     egress: Option<Egress>,
     callbacks: Option<Callbacks>,
     ticker: Arc<Ticker>,
@@ -106,7 +111,7 @@ impl Runner {
         if !limits::ENFORCED {
             tracing::warn!("This program was built without limits, to measure what they cost");
         }
-        let RunnerParts { folder, compiler, state, egress, callbacks } = parts;
+        let RunnerParts { folder, compiler, state, guest_logs, egress, callbacks } = parts;
         let engine = engine::build(config)?;
         let worlds = Arc::new(Worlds::new(&engine).map_err(RunnerError::Link)?);
         let precompiled = folder.map(|folder| Precompiled::open(folder, &engine)).transpose();
@@ -123,6 +128,7 @@ impl Runner {
             executors,
             cpu_limit: Duration::from_millis(config.cpu_ms),
             state,
+            guest_logs,
             egress,
             callbacks,
             engine,
@@ -149,6 +155,7 @@ impl Runner {
         let charge = slot.charge(&time);
         let host = Host::new(context, invocation.grants, invocation.user, self.limits.per_call());
         let host = host.observed(observer).timed(&time).at_rate(slot.lines());
+        let host = host.logged_in(self.guest_logs.clone(), content_hash);
         let host = host.keeping_in(self.state.clone()).confiding(invocation.secrets);
         let host = host.calling(self.egress.as_ref(), invocation.allowance);
         let host = host.configured(invocation.settings).asking(self.callbacks.clone());

@@ -46,7 +46,7 @@ const relative = (seconds) => {
 };
 
 const tellTimes = (root) => {
-  for (const time of root.querySelectorAll("time[datetime]")) {
+  for (const time of root.querySelectorAll("time[datetime]:not([data-exact])")) {
     const seconds = Math.trunc((Date.parse(time.dateTime) - Date.now()) / 1000);
     if (!Number.isNaN(seconds)) time.textContent = relative(seconds);
   }

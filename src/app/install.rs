@@ -215,7 +215,7 @@ impl App {
         Ok(install)
     }
 
-    /// Removes an install with its grants, settings and secrets. The bundle stays; so does
+    /// Removes an install with its grants, settings, secrets and log. The bundle stays; so does
     /// what it keeps, for `state.kept_days`, unless `purge` has that removed, too.
     pub async fn uninstall(
         &self,
@@ -236,6 +236,7 @@ impl App {
         };
         let found = self.registry.write(write).await?;
         self.forget_secrets(owner).await;
+        self.forget_lines(id).await;
         if !found {
             return Err(InstallError::UnknownInstall(id.to_string()));
         }

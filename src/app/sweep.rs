@@ -36,6 +36,8 @@ pub enum SweepError {
     Keeping(#[from] KeepingError),
     #[error(transparent)]
     State(#[from] StateError),
+    #[error("the lines of extensions that are gone cannot be removed: {0}")]
+    Lines(io::Error),
     #[error("the folder of compiled components cannot be swept: {0}")]
     Compiled(io::Error),
 }
@@ -58,6 +60,7 @@ impl App {
         self.registry.write(expire).await?;
         let state = self.sweep_state(now).await?;
         let secrets = self.sweep_secrets().await?;
+        let logs = self.sweep_lines().await?;
         // What an earlier process left may be more than this one is to keep. Before all that
         // needs the server of the bundles.
         self.bundles.trim_cache().await?;
@@ -81,6 +84,7 @@ impl App {
             ("compiled", compiled),
             ("unfinished", unfinished),
             ("secret", secrets),
+            ("log", logs),
         ];
         self.metrics.observe_sweep(&removed, left);
         for (kind, count) in removed.into_iter().filter(|(_, count)| *count > 0) {

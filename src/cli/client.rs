@@ -162,10 +162,23 @@ impl Client {
         Ok(out.flush()?)
     }
 
+    /// Opens a body that comes piece by piece and may have no end; for a running server.
+    pub async fn open(&self, path: &str, accept: &str) -> Result<Pieces<'_>, Failure> {
+        let http = self.server()?;
+        let broken = |error: reqwest::Error| http.unreachable(&error);
+        let request = http.request(Method::GET, path).header("accept", accept);
+        let response = request.send().await.map_err(broken)?;
+        let status = response.status().as_u16();
+        if status != 200 {
+            return Err(refused(status, &response.bytes().await.map_err(broken)?));
+        }
+        Ok(Pieces { response, http })
+    }
+
     fn server(&self) -> Result<&Http, Failure> {
         match &self.transport {
             Transport::Http(http) => Ok(http),
-            Transport::Local(_) => Err(Failure::usage("publishing needs a running server")
+            Transport::Local(_) => Err(Failure::usage("this needs a running server")
                 .hint("start one with `plugboard serve`")),
         }
     }
@@ -188,6 +201,19 @@ impl Client {
         }
         let (status, bytes) = http.send(request.body(body)).await?;
         read(status, &bytes)
+    }
+}
+
+/// A body that comes piece by piece.
+pub struct Pieces<'a> {
+    response: reqwest::Response,
+    http: &'a Http,
+}
+
+impl Pieces<'_> {
+    /// The next piece, if there is one.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        self.response.chunk().await.map_err(|error| self.http.unreachable(&error))
     }
 }
 
@@ -244,6 +270,10 @@ fn read<T: DeserializeOwned>(status: u16, bytes: &[u8]) -> Result<T, Failure> {
         let hint = "is this the address of a Plugboard appliance, of the same version?";
         return answer.map_err(|error| Failure::unfinished(error).hint(hint));
     }
+    Err(refused(status, bytes))
+}
+
+fn refused(status: u16, bytes: &[u8]) -> Failure {
     let problem: Value = serde_json::from_slice(bytes).unwrap_or_default();
     let text = |name: &str| problem[name].as_str().map(str::to_owned);
     let hint = text("hint");
@@ -253,7 +283,7 @@ fn read<T: DeserializeOwned>(status: u16, bytes: &[u8]) -> Result<T, Failure> {
         detail: text("detail").unwrap_or_else(|| format!("the server answered {status}")),
         problem,
     };
-    Err(Failure { exit: exit_of(status), error: refusal.into(), hint })
+    Failure { exit: exit_of(status), error: refusal.into(), hint }
 }
 
 /// What a repeat may mend ends with [`Exit::Unfinished`].

@@ -29,6 +29,7 @@ use crate::app::uploads::{InFlight, UploadAddresses};
 use crate::app::usage::Usages;
 use crate::callbacks::Callbacks;
 use crate::config::Config;
+use crate::guest_logs::GuestLogs;
 use crate::model::{Clock, SystemClock};
 use crate::registry::{Registry, uploads};
 use crate::runner::{Runner, RunnerParts};
@@ -191,8 +192,12 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
     let callbacks = Callbacks::new(&config.host_callbacks)
         .context("cannot call the host application")
         .map_err(unfinished)?;
+    let guest_logs = GuestLogs::open(&data_dir.join("logs"), &config.logs, Arc::clone(&clock))
+        .context("cannot keep the lines of extensions")
+        .map_err(unfinished)?;
     let (kept, egress, callbacks) = (Some(state.clone()), Some(egress), Some(callbacks));
-    let parts = RunnerParts { state: kept, egress, callbacks, ..parts };
+    let lines = guest_logs.is_on().then(|| guest_logs.clone());
+    let parts = RunnerParts { state: kept, guest_logs: lines, egress, callbacks, ..parts };
     let runner = Runner::new(&config.runner, parts)
         .context("cannot start the runner")
         .map_err(unfinished)?;
@@ -206,6 +211,7 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         clock,
         registry,
         state,
+        guest_logs,
         secrets,
         bundles,
         pages: Pages::new(&config.ext_ui),
@@ -257,11 +263,13 @@ pub(super) async fn serve_until_told(
         ext_ui: web::ext_ui_router(Arc::clone(&app)),
     };
     notifier.ready();
-    let stop = CancellationToken::new();
+    let (stop, ending) = (CancellationToken::new(), Arc::clone(&app));
     let serving = server::serve(bound, routes, &app.config.server, stop.clone().cancelled_owned());
     let stopping = async {
         signals.next().await;
         notifier.stopping();
+        // They have no end of their own, and would be waited for.
+        ending.guest_logs.end_followers();
         stop.cancel();
         signals.next().await;
     };

@@ -31,6 +31,7 @@ const DEPLOYMENT_NAMES: &[(&str, &str)] = &[
     (EGRESS_ALLOWLIST, "egress.allowlist"),
     ("UI_PROXY_BASE_URL", "host_callbacks.ui_proxy_base_url"),
     ("UI_PROXY_TIMEOUT_MS", "host_callbacks.ui_proxy_timeout_ms"),
+    ("EXT_DEBUG_SSE_TAIL_COUNT", "logs.debug_stream_lines"),
 ];
 
 /// What the environment of a machine says to everybody: it counts where nobody says more.

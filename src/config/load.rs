@@ -74,6 +74,7 @@ impl Config {
         ranges::check(self, findings);
         self.server.check(findings);
         self.auth.check(findings);
+        self.logs.check(findings);
         self.store.check(findings);
         self.uploads.check(&self.store, findings);
         self.runner.check(findings);

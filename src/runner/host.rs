@@ -46,7 +46,8 @@ use super::response::Usage;
 use super::timekeeper::Timekeeper;
 use crate::callbacks::Callbacks;
 use crate::egress::Egress;
-use crate::model::{Allowance, Capability, SettingTexts};
+use crate::guest_logs::GuestLogs;
+use crate::model::{Allowance, Capability, ContentHash, SettingTexts};
 use crate::state::{State, secrets::InstallSecrets};
 
 /// The state of one execution.
@@ -113,6 +114,14 @@ impl Host {
     /// Writes no more lines than its install may.
     pub(super) fn at_rate(self, rate: Arc<LineRate>) -> Self {
         self.log.hold_to(rate);
+        self
+    }
+
+    /// Has its lines kept in `logs`, if they are.
+    pub(super) fn logged_in(self, logs: Option<GuestLogs>, content_hash: ContentHash) -> Self {
+        if let Some(logs) = logs {
+            self.log.keep_in(logs, content_hash);
+        }
         self
     }
 

@@ -33,6 +33,8 @@ pub struct Metrics {
     components: Family<Prepared, Counter>,
     egress_calls: Family<Called, Counter>,
     egress_bytes: Family<Carried, Counter>,
+    guest_lines: Family<Written, Counter>,
+    followers: Gauge,
     process: Process,
     started: Timestamp,
 }
@@ -66,6 +68,11 @@ struct Called {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Carried {
     direction: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Written {
+    outcome: &'static str,
 }
 
 /// The numbers of one route, looked up once and not per request.
@@ -129,6 +136,11 @@ impl Metrics {
             Unit::Bytes,
             Family::clone(&egress_bytes),
         );
+        let (guest_lines, followers) = (Family::default(), Gauge::default());
+        let help = "Lines of extensions: kept, over_limit, queue_full, not_written";
+        registry.register("plugboard_extension_log_lines", help, Family::clone(&guest_lines));
+        let help = "Callers that follow lines of extensions";
+        registry.register("plugboard_extension_log_followers", help, followers.clone());
         let executions = Executions::new(&mut registry);
         Self {
             registry,
@@ -140,6 +152,8 @@ impl Metrics {
             components,
             egress_calls,
             egress_bytes,
+            guest_lines,
+            followers,
             process,
             started,
         }
@@ -180,6 +194,15 @@ impl Metrics {
             let counter = self.components.get_or_create(&Prepared { outcome });
             counter.inner().store(*count, Ordering::Relaxed);
         }
+    }
+
+    /// Takes over what became of the lines of extensions, and how many follow them.
+    pub fn observe_guest_lines(&self, counts: &[(&'static str, u64)], followers: usize) {
+        for (outcome, count) in counts {
+            let counter = self.guest_lines.get_or_create(&Written { outcome });
+            counter.inner().store(*count, Ordering::Relaxed);
+        }
+        self.followers.set(i64::try_from(followers).unwrap_or(i64::MAX));
     }
 
     /// Counts one call of an extension to a server.

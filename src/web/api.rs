@@ -8,6 +8,7 @@ pub(super) mod egress;
 pub(super) mod extensions;
 pub(super) mod installs;
 pub(super) mod limits;
+pub(super) mod logs;
 pub(super) mod operators;
 pub(super) mod quarantine;
 pub(super) mod removal;

@@ -36,6 +36,7 @@ pub(super) async fn show_metrics(State(app): State<Arc<App>>) -> impl IntoRespon
     let components = [("compiled", compiled), ("loaded", loaded), ("refused", refused)];
     app.metrics.observe_components(&components);
     app.settle_usages();
+    app.count_lines();
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], app.metrics.encode(app.clock.now()))
 }

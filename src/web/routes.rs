@@ -10,7 +10,7 @@ use super::access::Access::{
     SignedAddress,
 };
 use super::api::{
-    attachments, audit, bundles, downloads, egress, extensions, installs, limits, operators,
+    attachments, audit, bundles, downloads, egress, extensions, installs, limits, logs, operators,
     quarantine, removal, schema, secrets, setup, state, tenants, tokens, trust_keys, uploads,
     usage,
 };
@@ -107,6 +107,7 @@ fn publishing() -> Vec<Route> {
         route("GET", "/api/v1/installs/{id}/state", Scope(InstallWrite), state::export_state),
         route("POST", "/api/v1/installs/{id}/state", Scope(InstallWrite), state::import_state),
         route("DELETE", "/api/v1/installs/{id}/state", Scope(InstallWrite), state::purge_state),
+        route("GET", "/api/v1/installs/{id}/logs", Scope(InstallRead), logs::list_lines),
         route("GET", "/api/v1/installs/{id}/usage", Scope(InstallRead), usage::get_install_usage),
         route(
             "POST",
@@ -273,7 +274,10 @@ fn administration() -> Vec<Route> {
 
 /// What existing clients call (docs/API.md, "Existing clients").
 fn compatibility() -> Vec<Route> {
+    const DEBUG: &str = "/api/ext-debug/stream";
     vec![
+        route("GET", DEBUG, Scope(InstallRead), compat::stream_debug_events),
+        route("POST", DEBUG, Scope(InstallRead), compat::poll_debug_events),
         route("POST", "/api/ext-bundles/upload-proxy", ApiKey(BundlePublish), compat::proxy_bundle),
         route("POST", "/api/ext-bundles/finalize", ApiKey(BundlePublish), compat::finalize_bundle),
         route("POST", "/api/ext-bundles/abort", ApiKey(BundlePublish), compat::abort_bundle),
@@ -325,6 +329,7 @@ fn pages() -> Vec<Route> {
         route("GET", "/admin/extensions/{name}/versions", Page, extension::show_extension_versions),
         route("GET", "/admin/extensions/{name}/settings", Page, extension::show_extension_settings),
         route("GET", "/admin/extensions/{name}/secrets", Page, secrets::show_extension_secrets),
+        route("GET", "/admin/extensions/{name}/logs", Page, pages::logs::show_extension_logs),
         route("GET", "/admin/extensions/{name}/files", Page, extension::show_extension_files),
         route("GET", ATTACHMENTS, Page, attachments::show_attachments),
         route("GET", YANK, Page, removal::confirm_yank),

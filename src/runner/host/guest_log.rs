@@ -8,6 +8,10 @@ use secrecy::SecretString;
 
 use super::known_secrets::KnownSecrets;
 use crate::config::EXTENSION_TARGET;
+pub(in crate::runner) use crate::guest_logs::escape;
+use crate::guest_logs::{GuestLogs, NewLine};
+pub(super) use crate::guest_logs::{Level, Source};
+use crate::model::ContentHash;
 use crate::runner::invocation::ExecutionContext;
 use crate::runner::line_rate::LineRate;
 use crate::runner::response::Usage;
@@ -25,6 +29,15 @@ pub(super) struct GuestLog {
     rate: OnceLock<Arc<LineRate>>,
     secrets: KnownSecrets,
     written: Mutex<Written>,
+    /// Where lines are kept, and which component writes them.
+    kept: OnceLock<(GuestLogs, ContentHash)>,
+}
+
+/// A line that may be written.
+struct Taken<'a> {
+    text: Cow<'a, str>,
+    /// Whether its end is missing.
+    truncated: bool,
 }
 
 #[derive(Default)]
@@ -34,42 +47,27 @@ struct Written {
     dropped: u32,
 }
 
-/// How grave a line is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Level {
-    Info,
-    Warn,
-    Error,
-}
-
-/// How a line came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
-    Log,
-    Stdout,
-    Stderr,
-}
-
-impl Source {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Log => "log",
-            Self::Stdout => "stdout",
-            Self::Stderr => "stderr",
-        }
-    }
-}
-
 impl GuestLog {
     pub(super) fn new(context: ExecutionContext) -> Self {
-        let secrets = KnownSecrets::default();
-        Self { context, rate: OnceLock::new(), secrets, written: Mutex::default() }
+        Self {
+            context,
+            rate: OnceLock::new(),
+            secrets: KnownSecrets::default(),
+            written: Mutex::default(),
+            kept: OnceLock::new(),
+        }
     }
 
     /// Shares what it may write in a second with the other executions of its install.
     pub(super) fn hold_to(&self, rate: Arc<LineRate>) {
         // There is one for each install, so a second time would be the same again.
         let _ = self.rate.set(rate);
+    }
+
+    /// Has its lines kept in `logs`, as those of the component of this hash.
+    pub(super) fn keep_in(&self, logs: GuestLogs, content_hash: ContentHash) {
+        // An execution is of one component, so a second time would be the same again.
+        let _ = self.kept.set((logs, content_hash));
     }
 
     /// Keeps a value that the guest has read out of what is said of it.
@@ -87,9 +85,30 @@ impl GuestLog {
 
     /// Writes a line, or counts it if the execution has written enough.
     pub(super) fn line(&self, level: Level, source: Source, message: &str) {
-        if let Some(line) = self.take(message) {
-            self.emit(level, source, &line);
+        if let Some(Taken { text, truncated }) = self.take(message) {
+            self.emit(level, source, &text);
+            self.keep(|logs, line| {
+                let message = text.into_owned();
+                logs.keep(NewLine { level, source, message, truncated, ..line });
+            });
         }
+    }
+
+    /// Has a line kept, if lines are.
+    fn keep(&self, keep: impl FnOnce(&GuestLogs, NewLine)) {
+        let Some((logs, content_hash)) = self.kept.get() else { return };
+        let line = NewLine {
+            install: Arc::clone(&self.context.install),
+            content_hash: *content_hash,
+            request_id: Arc::clone(&self.context.request_id),
+            time_ms: logs.now_ms(),
+            level: Level::Warn,
+            source: Source::Log,
+            message: String::new(),
+            truncated: false,
+            dropped: 0,
+        };
+        keep(logs, line);
     }
 
     /// What the execution wrote. Lines that were dropped get one line together.
@@ -101,26 +120,41 @@ impl GuestLog {
         if dropped_log_lines > 0 {
             let message = format!("{dropped_log_lines} more lines of this execution were dropped");
             self.emit(Level::Warn, Source::Log, &message);
+            self.keep(|logs, line| {
+                let dropped = dropped_log_lines.into();
+                // One that has written nothing is of a flood of them: those are counted
+                // together, so that their counts are no flood.
+                if log_lines > 0 {
+                    logs.keep(NewLine { message, dropped, ..line });
+                } else {
+                    logs.drop_lines(&line.install, line.content_hash, dropped);
+                }
+            });
         }
         Usage { log_lines, dropped_log_lines, ..Usage::default() }
     }
 
-    fn take<'a>(&self, message: &'a str) -> Option<Cow<'a, str>> {
+    fn take<'a>(&self, message: &'a str) -> Option<Taken<'a>> {
+        let message = trimmed(message);
         // Before it is escaped and cut, when a value would no longer be itself.
-        let hidden = self.secrets.hide(trimmed(message), MAX_LINE_BYTES);
-        let line = match hidden {
+        let hidden = self.secrets.hide(message, MAX_LINE_BYTES);
+        let mut line = match hidden {
             Cow::Borrowed(plain) => cut(plain),
-            Cow::Owned(hidden) => Cow::Owned(cut(&hidden).into_owned()),
+            Cow::Owned(hidden) => {
+                let Taken { text, truncated } = cut(&hidden);
+                Taken { text: Cow::Owned(text.into_owned()), truncated }
+            }
         };
+        line.truncated |= message.len() > MAX_LINE_BYTES;
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = written.lines < MAX_LINES && written.bytes + line.len() <= MAX_BYTES;
+        let fits = written.lines < MAX_LINES && written.bytes + line.text.len() <= MAX_BYTES;
         let may = || self.rate.get().is_none_or(|rate| rate.take(Instant::now()));
         if !fits || !may() {
             written.dropped = written.dropped.saturating_add(1);
             return None;
         }
         written.lines += 1;
-        written.bytes += line.len();
+        written.bytes += line.text.len();
         Some(line)
     }
 
@@ -155,40 +189,17 @@ fn trimmed(message: &str) -> &str {
 }
 
 /// One escaped line of at most [`MAX_LINE_BYTES`].
-fn cut(message: &str) -> Cow<'_, str> {
+fn cut(message: &str) -> Taken<'_> {
     let head = &message[..message.floor_char_boundary(MAX_LINE_BYTES)];
+    let is_cut = head.len() < message.len();
     match escape(head) {
         Cow::Owned(mut line) => {
+            let truncated = is_cut || line.len() > MAX_LINE_BYTES;
             line.truncate(line.floor_char_boundary(MAX_LINE_BYTES));
-            Cow::Owned(line)
+            Taken { text: Cow::Owned(line), truncated }
         }
-        borrowed @ Cow::Borrowed(_) => borrowed,
+        text @ Cow::Borrowed(_) => Taken { text, truncated: is_cut },
     }
-}
-
-/// Writes out the characters that would forge a line, drive a terminal or turn
-/// the direction of text.
-pub(in crate::runner) fn escape(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_dangerous) {
-        return Cow::Borrowed(text);
-    }
-    let mut escaped = String::with_capacity(text.len() + 32);
-    for c in text.chars() {
-        match c {
-            '\n' => escaped.push_str("\\n"),
-            '\r' => escaped.push_str("\\r"),
-            '\t' => escaped.push_str("\\t"),
-            c if is_dangerous(c) => escaped.extend(c.escape_unicode()),
-            c => escaped.push(c),
-        }
-    }
-    Cow::Owned(escaped)
-}
-
-fn is_dangerous(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}')
-        || matches!(c, '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -200,21 +211,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_cannot_forge_another_or_drive_a_terminal() {
-        let forged = "a\n{\"level\":\"audit\"}\u{1b}]0;x\u{7}\u{9b}31m\u{202e}b";
-
-        assert_eq!(
-            escape(forged),
-            "a\\n{\"level\":\"audit\"}\\u{1b}]0;x\\u{7}\\u{9b}31m\\u{202e}b"
-        );
-        assert!(matches!(escape("Gr\u{fc}\u{df}e \u{20ac}"), Cow::Borrowed(_)));
-    }
-
-    #[test]
     fn a_line_is_cut_at_its_limit() {
-        assert_eq!(cut(&"a".repeat(2 * MAX_LINE_BYTES)).len(), MAX_LINE_BYTES);
-        assert!(cut(&"\u{1b}".repeat(MAX_LINE_BYTES)).len() <= MAX_LINE_BYTES);
-        assert!(cut(&"\u{20ac}".repeat(MAX_LINE_BYTES)).len() <= MAX_LINE_BYTES);
+        assert_eq!(cut(&"a".repeat(2 * MAX_LINE_BYTES)).text.len(), MAX_LINE_BYTES);
+        for letter in ["\u{1b}", "\u{20ac}"] {
+            let line = letter.repeat(MAX_LINE_BYTES);
+            let Taken { text, truncated } = cut(&line);
+            assert!(text.len() <= MAX_LINE_BYTES && truncated);
+        }
+        assert!(!cut(&"a".repeat(MAX_LINE_BYTES)).truncated);
         assert_eq!(trimmed("line\r\n"), "line");
     }
 
@@ -222,7 +226,7 @@ mod tests {
     fn a_value_that_was_read_is_in_no_line_however_it_is_written() {
         let log = log();
         log.keep_out(&SecretString::from("hunter2\u{1b}hunter2"));
-        let take = |message: &str| log.take(message).unwrap().into_owned();
+        let take = |message: &str| log.take(message).unwrap().text.into_owned();
 
         assert_eq!(take("x hunter2\u{1b}hunter2 y\n"), "x [secret] y");
         let cut_off = "a".repeat(MAX_LINE_BYTES - 4) + "hunter2\u{1b}hunter2";

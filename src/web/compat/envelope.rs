@@ -7,6 +7,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+use super::debug_stream;
 use crate::web::error::ApiError;
 
 /// The one code whose envelope is another on the bundle routes.
@@ -22,6 +23,8 @@ pub(in crate::web) enum Family {
     Bundles,
     /// `/api/v1/extensions/{install,uninstall,update}`.
     Installs,
+    /// `/api/ext-debug/stream`.
+    DebugStream,
 }
 
 /// The family that an address belongs to, if it is one of existing clients.
@@ -31,6 +34,7 @@ pub(in crate::web) fn family_of(path: &str) -> Option<Family> {
         "/api/v1/extensions/install"
         | "/api/v1/extensions/uninstall"
         | "/api/v1/extensions/update" => Some(Family::Installs),
+        "/api/ext-debug/stream" => Some(Family::DebugStream),
         _ => path.starts_with("/api/ext-bundles/").then_some(Family::Bundles),
     }
 }
@@ -62,6 +66,9 @@ fn details_of(error: &ApiError) -> Option<Value> {
 impl Family {
     /// Writes an error, without its status and its headers.
     pub(in crate::web) fn write(self, error: &ApiError) -> Response {
+        if self == Self::DebugStream {
+            return Json(json!({ "error": debug_stream::sentence(error) })).into_response();
+        }
         let code = self.code_of(error.code);
         let text = match &error.hint {
             Some(hint) => format!("{}: {hint}", error.detail),
@@ -105,7 +112,7 @@ impl Family {
             "storage_unavailable" | "integrity" => match self {
                 Self::UploadProxy => "S3_PUT_FAILED".into(),
                 // `finalize` says itself which step failed.
-                Self::Bundles | Self::Installs => "INTERNAL_ERROR".into(),
+                Self::Bundles | Self::Installs | Self::DebugStream => "INTERNAL_ERROR".into(),
             },
             other => other.to_ascii_uppercase().into(),
         }
@@ -131,6 +138,7 @@ mod tests {
         assert_eq!(family_of("/api/ext-bundles/upload-proxy"), Some(Family::UploadProxy));
         assert_eq!(family_of("/api/ext-bundles/finalize"), Some(Family::Bundles));
         assert_eq!(family_of("/api/v1/extensions/install"), Some(Family::Installs));
+        assert_eq!(family_of("/api/ext-debug/stream"), Some(Family::DebugStream));
         for ours in ["/api/v1/extensions/com.acme.a", "/api/v1/extensions", "/api/ext/a", "/"] {
             assert_eq!(family_of(ours), None, "{ours}");
         }

@@ -38,7 +38,7 @@ pub struct ExtensionHead {
     pub install: Option<InstallId>,
     /// Whether it has a page to open.
     pub has_page: bool,
-    /// `overview`, `versions`, `settings`, `egress` or `files`.
+    /// `overview`, `versions`, `settings`, `secrets`, `egress`, `logs` or `files`.
     pub tab: &'static str,
 }
 

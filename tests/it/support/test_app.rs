@@ -29,6 +29,7 @@ use plugboard::bundle::{self, BundleLimits};
 use plugboard::callbacks::Callbacks;
 use plugboard::config::{Config, SigningPolicy, StoreConfig};
 use plugboard::egress::{Egress, EgressParts};
+use plugboard::guest_logs::GuestLogs;
 use plugboard::model::{
     Clock, ContentHash, Manifest, NameGlob, Operator, OperatorName, Principal, ReadManifest, Scope,
     Stars, TenantId,
@@ -233,14 +234,18 @@ impl TestApp {
         };
         let egress = Egress::new(&config.egress, egress).unwrap();
         let callbacks = Some(Callbacks::new(&config.host_callbacks).unwrap());
+        let guest_logs = folder.path().join("logs");
+        let guest_logs = GuestLogs::open(&guest_logs, &config.logs, clock.clone()).unwrap();
         let (kept, egress) = (Some(state.clone()), Some(egress));
-        let parts = RunnerParts { state: kept, egress, callbacks, ..parts };
+        let lines = guest_logs.is_on().then(|| guest_logs.clone());
+        let parts = RunnerParts { state: kept, guest_logs: lines, egress, callbacks, ..parts };
         let app = App {
             usages: Usages::new(&config.runner, clock.clone(), Arc::clone(&metrics)),
             data_dir: folder.path().to_owned(),
             clock: clock.clone(),
             registry,
             state,
+            guest_logs,
             secrets,
             bundles: open_store(&config.store, folder.path()).unwrap(),
             pages: Pages::new(&config.ext_ui),
