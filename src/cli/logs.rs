@@ -289,7 +289,7 @@ mod tests {
 
         assert_eq!(
             write(&hostile, Paint::PLAIN),
-            "2026-09-21 13:33:20.123  warn   stderr  01234567  a\\r\\n2026-01-01 00:00:00.000  \
+            "2026-09-21 14:13:20.123  warn   stderr  01234567  a\\r\\n2026-01-01 00:00:00.000  \
              error  forged\\u{1b}[31m\\u{202e}"
         );
     }

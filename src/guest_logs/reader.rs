@@ -66,14 +66,6 @@ impl LineQuery {
             && record.request_id.starts_with(&self.request)
             && (self.text.is_empty() || contains(&record.message, &self.text))
     }
-
-    fn reaches(&self, seq: u64) -> bool {
-        match self.place {
-            Place::Last => true,
-            Place::Before(before) => seq < before,
-            Place::After(after) => seq > after,
-        }
-    }
 }
 
 fn contains(message: &str, text: &str) -> bool {
@@ -82,80 +74,93 @@ fn contains(message: &str, text: &str) -> bool {
 
 /// Reads the ring in `folder`, as far as it is the install's.
 pub(super) fn read(folder: &Path, install: &InstallLabels, query: &LineQuery) -> io::Result<Lines> {
-    let segments = ring::segments(folder)?;
-    let own = |segment: &Segment| {
-        let bytes = ring::load(folder, segment)?;
-        let own = ring::records(&bytes).filter(|record| record.head.is_of(install));
-        Ok(own.collect::<Vec<_>>())
-    };
-    let last = last(&segments, own)?;
+    let mut own = Own::open(folder, install)?;
     match query.place {
         // A record that never was: its number is of a ring that is gone, or lost in a power
         // cut. What is there is all new to who asks.
-        Place::After(after) if after > last => {
-            let query = LineQuery { place: Place::After(0), ..query.clone() };
-            forwards(&segments, own, &query, last)
-        }
-        Place::After(_) => forwards(&segments, own, query, last),
-        Place::Last | Place::Before(_) => backwards(&segments, own, query, last),
+        Place::After(after) if after > own.last => own.after(0, query),
+        Place::After(after) => own.after(after, query),
+        Place::Before(before) => own.before(before, query),
+        Place::Last => own.before(u64::MAX, query),
     }
 }
 
-fn last(
-    segments: &[Segment],
-    own: impl Fn(&Segment) -> io::Result<Vec<Record>>,
-) -> io::Result<u64> {
-    for segment in segments.iter().rev() {
-        if let Some(last) = own(segment)?.last() {
-            return Ok(last.seq);
-        }
-    }
-    Ok(0)
-}
-
-fn backwards(
-    segments: &[Segment],
-    own: impl Fn(&Segment) -> io::Result<Vec<Record>>,
-    query: &LineQuery,
+/// The records of an install, segment by segment.
+struct Own<'a> {
+    folder: &'a Path,
+    install: &'a InstallLabels,
+    segments: Vec<Segment>,
+    /// The number of the last record; 0: there is none.
     last: u64,
-) -> io::Result<Lines> {
-    let mut found = Vec::new();
-    for segment in segments.iter().rev().filter(|segment| query.reaches(segment.first)) {
-        let fitting = own(segment)?.into_iter().rev();
-        let fitting = fitting.filter(|record| query.reaches(record.seq) && query.fits(record));
-        // One more, to know whether there is one.
-        found.extend(fitting.take(query.limit.saturating_add(1) - found.len()));
-        if found.len() > query.limit {
-            break;
-        }
-    }
-    let has_more = found.len() > query.limit;
-    found.truncate(query.limit);
-    found.reverse();
-    Ok(Lines { records: found, has_more, last, missing: 0 })
+    /// The segment that the last record is in, which was read to know it.
+    newest: Option<(usize, Vec<Record>)>,
 }
 
-fn forwards(
-    segments: &[Segment],
-    own: impl Fn(&Segment) -> io::Result<Vec<Record>>,
-    query: &LineQuery,
-    last: u64,
-) -> io::Result<Lines> {
-    let Place::After(after) = query.place else { return Ok(Lines::default()) };
-    // Those that end before it have nothing for us.
-    let skipped = segments.partition_point(|segment| segment.first <= after).saturating_sub(1);
-    let mut found = Vec::new();
-    for segment in &segments[skipped..] {
-        let fitting = own(segment)?.into_iter();
-        let fitting = fitting.filter(|record| query.reaches(record.seq) && query.fits(record));
-        found.extend(fitting.take(query.limit.saturating_add(1) - found.len()));
-        if found.len() > query.limit {
-            break;
+impl<'a> Own<'a> {
+    fn open(folder: &'a Path, install: &'a InstallLabels) -> io::Result<Self> {
+        let segments = ring::segments(folder)?;
+        let mut own = Self { folder, install, segments, last: 0, newest: None };
+        for index in (0..own.segments.len()).rev() {
+            let records = own.segment(index)?;
+            if let Some(last) = records.last() {
+                own.last = last.seq;
+                own.newest = Some((index, records));
+                break;
+            }
         }
+        Ok(own)
     }
-    let has_more = found.len() > query.limit;
-    found.truncate(query.limit);
-    let oldest = segments.first().map_or(0, |segment| segment.first);
-    let missing = if after == 0 { 0 } else { oldest.saturating_sub(after + 1) };
-    Ok(Lines { records: found, has_more, last, missing })
+
+    fn segment(&mut self, index: usize) -> io::Result<Vec<Record>> {
+        if let Some((_, records)) = self.newest.take_if(|(newest, _)| *newest == index) {
+            return Ok(records);
+        }
+        let bytes = ring::load(self.folder, &self.segments[index])?;
+        // A file in the wrong place is not shown.
+        Ok(ring::records(&bytes).filter(|record| record.head.is_of(self.install)).collect())
+    }
+
+    /// The last before a record that fit.
+    fn before(mut self, before: u64, query: &LineQuery) -> io::Result<Lines> {
+        let mut found = Vec::new();
+        let begun = self.segments.partition_point(|segment| segment.first < before);
+        for index in (0..begun).rev() {
+            let fitting = self.segment(index)?.into_iter().rev();
+            let fitting = fitting.filter(|record| record.seq < before && query.fits(record));
+            if take(fitting, &mut found, query.limit) {
+                break;
+            }
+        }
+        let has_more = found.len() > query.limit;
+        found.truncate(query.limit);
+        found.reverse();
+        Ok(Lines { records: found, has_more, last: self.last, missing: 0 })
+    }
+
+    /// The first after a record that fit.
+    fn after(mut self, after: u64, query: &LineQuery) -> io::Result<Lines> {
+        let mut found = Vec::new();
+        // Those that end before it have nothing for us.
+        let begun = self.segments.partition_point(|segment| segment.first <= after);
+        for index in begun.saturating_sub(1)..self.segments.len() {
+            let fitting = self.segment(index)?.into_iter();
+            let fitting = fitting.filter(|record| record.seq > after && query.fits(record));
+            if take(fitting, &mut found, query.limit) {
+                break;
+            }
+        }
+        let has_more = found.len() > query.limit;
+        found.truncate(query.limit);
+        let oldest = self.segments.first().map_or(0, |segment| segment.first);
+        let missing = if after == 0 { 0 } else { oldest.saturating_sub(after + 1) };
+        Ok(Lines { records: found, has_more, last: self.last, missing })
+    }
+}
+
+/// Takes as many as are wanted, and one more to know whether there is one; says whether these
+/// are enough.
+fn take(records: impl Iterator<Item = Record>, found: &mut Vec<Record>, limit: usize) -> bool {
+    let wanted = limit.saturating_add(1) - found.len();
+    found.extend(records.take(wanted));
+    found.len() > limit
 }

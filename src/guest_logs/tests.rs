@@ -367,6 +367,7 @@ async fn seats_of_followers_are_counted_and_come_back() {
 async fn lines_go_with_their_install_and_so_does_who_follows() {
     let (stage, install) = (Stage::new(), install("default"));
     stage.logs.keep(line(&install, "one"));
+    stage.logs.settle().await;
     let mut follower = stage.logs.follow(&install).unwrap();
 
     stage.logs.remove(install.install).await.unwrap();

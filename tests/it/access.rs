@@ -299,6 +299,7 @@ fn the_route_table_is_this() {
     GET    /api/v1/state                                 Scope(InstallRead)
     GET    /api/v1/installs/{id}/state                   Scope(InstallWrite)
     DELETE /api/v1/installs/{id}/state                   Scope(InstallWrite)
+    GET    /api/v1/installs/{id}/logs                    Scope(InstallRead)
     GET    /api/v1/installs/{id}/usage                   Scope(InstallRead)
     POST   /api/v1/installs/{id}/enable                  Scope(InstallWrite)
     POST   /api/v1/installs/{id}/disable                 Scope(InstallWrite)
@@ -350,6 +351,8 @@ fn the_route_table_is_this() {
     PUT    /api/v1/operators/{name}/password             OperatorStepUp
     GET    /api/v1/tenants                               OperatorStepUp
     POST   /api/v1/tenants                               OperatorStepUp
+    GET    /api/ext-debug/stream                         Scope(InstallRead)
+    POST   /api/ext-debug/stream                         Scope(InstallRead)
     POST   /api/ext-bundles/upload-proxy                 ApiKey(BundlePublish)
     POST   /api/ext-bundles/finalize                     ApiKey(BundlePublish)
     POST   /api/ext-bundles/abort                        ApiKey(BundlePublish)
@@ -372,6 +375,7 @@ fn the_route_table_is_this() {
     GET    /admin/extensions/{name}/versions             Page
     GET    /admin/extensions/{name}/settings             Page
     GET    /admin/extensions/{name}/secrets              Page
+    GET    /admin/extensions/{name}/logs                 Page
     GET    /admin/extensions/{name}/files                Page
     GET    /admin/extensions/{name}/versions/{version}/attachments Page
     GET    /admin/extensions/{name}/versions/{version}/yank Page

@@ -2,6 +2,7 @@
 //! frame of an extension cannot do.
 
 mod accessibility;
+mod logs;
 mod uploading;
 
 use std::io::{BufRead, BufReader};

@@ -9,6 +9,7 @@ mod host;
 mod hostile;
 mod json;
 mod keeping;
+mod logging;
 mod offline;
 mod program;
 mod publishing;

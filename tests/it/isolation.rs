@@ -28,6 +28,8 @@ async fn an_install_of_another_tenant_is_unknown_by_every_route() {
         (Method::POST, format!("{path}/disable"), json!({})),
         (Method::PUT, format!("{path}/version"), json!({"back": true})),
         (Method::PUT, format!("{path}/settings"), json!({})),
+        (Method::GET, format!("{path}/logs"), json!({})),
+        (Method::GET, format!("{path}/logs?follow=true"), json!({})),
         (Method::GET, format!("{path}/secrets"), json!({})),
         (Method::PUT, format!("{path}/secrets/api_key"), json!({"value": "x"})),
         (Method::DELETE, format!("{path}/secrets/api_key"), json!({})),

@@ -25,6 +25,7 @@ mod histories;
 mod hostile_archives;
 mod installs;
 mod isolation;
+mod logs;
 mod pages;
 mod publish;
 mod readme;

@@ -2,19 +2,21 @@
 
 use askama::Template;
 use jiff::SignedDuration;
+use plugboard::guest_logs::{Head, Level, Record, Source};
 use plugboard::model::{
     Actor, AttachmentKind, AuditAction, AuditEvent, ExtensionVersion, Install, PreviousVersion,
     SecretFacts, TenantId, Tombstone, UploadId, Yank,
 };
 use plugboard::web::audit_query::AuditParameters;
+use plugboard::web::log_query::LogParameters;
 use plugboard::web::pages::{
     AttachedText, AttachmentsPage, AuditPage, AuditRow, ByteSize, CheckMark, CheckRow, Chrome,
     ConfirmPage, EgressPage, ExtensionHead, ExtensionPage, ExtensionRow, ExtensionsPage,
-    FailurePage, FilesPage, FormErrors, FrameAddress, InstallForm, KeptUpload, Moment, NextStep,
-    Notice, OpenPage, Outcome, OutcomePage, QuarantinedRow, RefusedRow, Remedy, RemovedRow,
-    SecretRow, SecretsPage, SettingChanges, SettingsForm, SettingsPage, SetupPage, SignInPage,
-    SignatureLine, Status, StepUpPage, StoragePage, Tone, UpgradePage, UploadLimits, UploadPage,
-    VersionRow, VersionsPage,
+    FailurePage, FilesPage, FormErrors, FrameAddress, InstallForm, KeptUpload, LogRow, LogsPage,
+    Moment, NextStep, Notice, OpenPage, Outcome, OutcomePage, QuarantinedRow, RefusedRow, Remedy,
+    RemovedRow, SecretRow, SecretsPage, SettingChanges, SettingsForm, SettingsPage, SetupPage,
+    SignInPage, SignatureLine, Status, StepUpPage, StoragePage, Tone, UpgradePage, UploadLimits,
+    UploadPage, VersionRow, VersionsPage,
 };
 use serde_json::json;
 
@@ -37,6 +39,7 @@ pub(super) fn samples() -> Vec<Sample> {
     all.extend(settings());
     all.extend(hosts());
     all.extend(secrets());
+    all.extend(logs());
     all.extend(questions());
     all.extend(storage());
     all.extend(audit());
@@ -665,4 +668,73 @@ fn attachments(some: bool) -> AttachmentsPage {
         signatures,
         files,
     }
+}
+
+fn record(seq: u64, level: Level, source: Source, message: &str) -> Record {
+    let installed = install(true);
+    let head = Head {
+        install: installed.id,
+        tenant: installed.tenant,
+        extension: installed.name,
+        version: "1.4.0".to_owned(),
+        content_hash: hash(7),
+    };
+    Record {
+        seq,
+        time_ms: now().as_millisecond() + 250 * i64::try_from(seq).unwrap(),
+        level,
+        source,
+        request_id: "6f1e4a3c0d554c399d0e2f4b8a1c7e90".into(),
+        message: message.into(),
+        truncated: seq == 2,
+        dropped: 0,
+        head: head.into(),
+    }
+}
+
+fn logs() -> Vec<Sample> {
+    let version = version("1.4.0", ASKED);
+    let installed = install(true);
+    let long = format!("{HOSTILE} {}", "a long line of one word and many ".repeat(12));
+    let count = Record {
+        dropped: 4_900,
+        ..record(4, Level::Warn, Source::Log, "4900 more lines of this execution were dropped")
+    };
+    let many = Record {
+        request_id: "".into(),
+        ..Record { dropped: 12, ..record(5, Level::Warn, Source::Log, "12 lines were not kept") }
+    };
+    let rows = [
+        many,
+        count,
+        record(3, Level::Error, Source::Log, HOSTILE),
+        record(2, Level::Warn, Source::Stderr, &long),
+        record(1, Level::Info, Source::Stdout, "Read 12 orders in 31 ms"),
+    ];
+    let page = |install: Option<&Install>, rows: &[Record], errors| LogsPage {
+        chrome: chrome("extensions"),
+        head: ExtensionHead::new(&version, install, Status::Enabled, "logs"),
+        rows: rows.iter().map(|record| LogRow::new(record, &version.name)).collect(),
+        older: (!rows.is_empty()).then(|| "?before=1".to_owned()),
+        newest: None,
+        live: Some("/api/v1/installs/x/logs?follow=true&after=5".to_owned()),
+        kept: Some(ByteSize::new(4 * 1024 * 1024)),
+        sent: LogParameters { text: HOSTILE.to_owned(), ..LogParameters::default() },
+        errors,
+    };
+    let everything = LogsPage {
+        sent: LogParameters::default(),
+        ..page(Some(&installed), &[], FormErrors::none())
+    };
+    let off =
+        LogsPage { kept: None, live: None, ..page(Some(&installed), &[], FormErrors::none()) };
+    let wrong = FormErrors::one("level", "Level: it is one of info, warn, error.");
+    vec![
+        sample("logs", "some", &page(Some(&installed), &rows, FormErrors::none())),
+        sample("logs", "none", &everything),
+        sample("logs", "nothing-found", &page(Some(&installed), &[], FormErrors::none())),
+        sample("logs", "errors", &page(Some(&installed), &[], wrong)),
+        sample("logs", "off", &off),
+        sample("logs", "free", &page(None, &[], FormErrors::none())),
+    ]
 }

@@ -1,0 +1,22 @@
+;; Writes the body of its request where the last letter of the path says: `i`, `w` and `e` log
+;; it as info, warning and error, `o` and `r` write it to standard output and error.
+(import "alga:extension/logging" "log-info" (func $info (param i32 i32)))
+(import "alga:extension/logging" "log-warn" (func $warn (param i32 i32)))
+(import "alga:extension/logging" "log-error" (func $error (param i32 i32)))
+(import "wasi:cli/stdout@0.2.3" "get-stdout" (func $stdout (result i32)))
+(import "wasi:cli/stderr@0.2.3" "get-stderr" (func $stderr (result i32)))
+(import "wasi:io/streams@0.2.3" "[method]output-stream.blocking-write-and-flush" (func $write (param i32 i32 i32 i32)))
+(func (export "handler") (param $request i32) (result i32)
+  (local $does i32) (local $at i32) (local $length i32)
+  (local.set $does
+    (i32.load8_u (i32.sub (i32.add (i32.load offset=60 (local.get $request)) (i32.load offset=64 (local.get $request))) (i32.const 1))))
+  (local.set $at (i32.load offset=80 (local.get $request)))
+  (local.set $length (i32.load offset=84 (local.get $request)))
+  (if (i32.eq (local.get $does) (i32.const 105)) (then (call $info (local.get $at) (local.get $length))))
+  (if (i32.eq (local.get $does) (i32.const 119)) (then (call $warn (local.get $at) (local.get $length))))
+  (if (i32.eq (local.get $does) (i32.const 101)) (then (call $error (local.get $at) (local.get $length))))
+  (if (i32.eq (local.get $does) (i32.const 111))
+    (then (call $write (call $stdout) (local.get $at) (local.get $length) (i32.const 512))))
+  (if (i32.eq (local.get $does) (i32.const 114))
+    (then (call $write (call $stderr) (local.get $at) (local.get $length) (i32.const 512))))
+  (call $respond (i32.const 200) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)))

@@ -1,0 +1,171 @@
+//! Lines as they come.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use http_body_util::BodyExt;
+
+use super::*;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A stream of events that is read.
+pub(super) struct Listening {
+    body: Body,
+    text: String,
+}
+
+impl Listening {
+    pub(super) async fn to(app: &TestApp, path: &str) -> Self {
+        let answer = app.call(Method::GET, path).header("accept", "text/event-stream").open().await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+        assert_eq!(header("content-type"), "text/event-stream");
+        assert_eq!(header("cache-control"), "no-cache, no-transform");
+        Self { body: answer.into_body(), text: String::new() }
+    }
+
+    /// The next event that is no comment; `None` at the end.
+    pub(super) async fn next(&mut self) -> Option<String> {
+        loop {
+            while let Some((event, rest)) = self.text.split_once("\n\n") {
+                let (event, rest) = (event.to_owned(), rest.to_owned());
+                self.text = rest;
+                if !event.starts_with(':') {
+                    return Some(event);
+                }
+            }
+            let frame = tokio::time::timeout(PATIENCE, self.body.frame()).await;
+            let frame = frame.expect("something comes")?.unwrap();
+            self.text.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
+        }
+    }
+
+    /// The message of the next event, which is a line.
+    async fn message(&mut self) -> String {
+        let event = self.next().await.unwrap();
+        let data = event.split_once("data: ").expect("it is a line").1;
+        serde_json::from_str::<Value>(data).unwrap()["message"].as_str().unwrap().to_owned()
+    }
+}
+
+#[tokio::test]
+async fn the_last_lines_come_and_then_those_that_are_written() {
+    let stage = Stage::new().await;
+    for text in ["one", "two", "three"] {
+        stage.say("i", text).await;
+    }
+
+    let mut listening = Listening::to(&stage.app, &format!("{}?limit=2", stage.path)).await;
+    let first = listening.next().await.unwrap();
+    assert!(first.starts_with("id: 2\ndata: {\"seq\":2,") || first.starts_with("id: 2\ndata: {"));
+    assert_eq!(listening.message().await, "three");
+    stage.say("i", "four").await;
+
+    assert_eq!(listening.message().await, "four");
+}
+
+#[tokio::test]
+async fn who_connects_again_goes_on_where_it_was() {
+    let stage = Stage::new().await;
+    for number in 1..=5 {
+        stage.say("i", &number.to_string()).await;
+    }
+
+    let mut by_query = Listening::to(&stage.app, &format!("{}?after=3", stage.path)).await;
+    let again = stage.app.call(Method::GET, &format!("{}?follow=true&after=1", stage.path));
+    let again = again.header("last-event-id", "4").open().await;
+    let mut by_header = Listening { body: again.into_body(), text: String::new() };
+
+    assert_eq!(by_query.message().await, "4");
+    assert_eq!(by_query.message().await, "5");
+    assert_eq!(by_header.message().await, "5");
+}
+
+#[tokio::test]
+async fn a_follower_hears_only_what_it_asked_for() {
+    let stage = Stage::new().await;
+    stage.say("i", "quiet").await;
+    let mut listening =
+        Listening::to(&stage.app, &format!("{}?level=error&stream=log", stage.path)).await;
+    // What is read from the disk is read by the first event.
+    stage.say("e", "loud").await;
+    assert_eq!(listening.message().await, "loud");
+
+    stage.say("i", "quiet").await;
+    stage.say("r", "quiet").await;
+    stage.say("e", "louder").await;
+
+    assert_eq!(listening.message().await, "louder");
+}
+
+#[tokio::test]
+async fn a_slow_follower_is_told_how_many_lines_it_missed() {
+    let stage = Stage::new().await;
+    let mut listening = Listening::to(&stage.app, &stage.path).await;
+    stage.say("i", "first").await;
+    assert_eq!(listening.message().await, "first");
+    let id = stage.id.parse().unwrap();
+    let live = stage.app.app.get_install(&stage.app.principal(), id).unwrap();
+    for number in 0..1_000 {
+        stage.app.app.guest_logs.keep(plugboard::guest_logs::NewLine {
+            install: std::sync::Arc::clone(&live.labels),
+            content_hash: live.install.content_hash,
+            request_id: "r".into(),
+            time_ms: number,
+            level: plugboard::guest_logs::Level::Info,
+            source: plugboard::guest_logs::Source::Log,
+            message: number.to_string(),
+            truncated: false,
+            dropped: 0,
+        });
+    }
+    stage.app.app.guest_logs.settle().await;
+
+    let missed = listening.next().await.unwrap();
+
+    let lines = missed.strip_prefix("event: missed\ndata: {\"lines\":").unwrap();
+    let lines: usize = lines.trim_end_matches('}').parse().unwrap();
+    let mut heard = 0;
+    while listening.message().await != "999" {
+        heard += 1;
+    }
+    assert_eq!(lines + heard + 1, 1_000);
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_the_install_and_with_the_appliance() {
+    let stage = Stage::new().await;
+    let mut uninstalled = Listening::to(&stage.app, &stage.path).await;
+    stage.say("i", "heard").await;
+    assert_eq!(uninstalled.message().await, "heard");
+    let other = BundleBuilder::new("com.example.other", "1.0.0")
+        .component(guests::extension("answers"))
+        .endpoint("GET", "/a");
+    let other = stage.app.install(&other).await;
+    let mut stopped = Listening::to(&stage.app, &format!("/api/v1/installs/{other}/logs")).await;
+
+    stage.app.call(Method::DELETE, &format!("/api/v1/installs/{}", stage.id)).send().await;
+    let end = uninstalled.next().await.unwrap();
+    stage.app.app.guest_logs.end_followers();
+
+    assert_eq!(end, "event: end\ndata: {\"reason\":\"uninstalled\"}");
+    assert_eq!(uninstalled.next().await, None);
+    assert_eq!(stopped.next().await.unwrap(), "event: end\ndata: {\"reason\":\"stopping\"}");
+    assert_eq!(stopped.next().await, None);
+}
+
+#[tokio::test]
+async fn only_so_many_follow_and_a_seat_comes_back() {
+    let stage = Stage::with(|config| config.logs.followers_per_tenant = 1).await;
+    let path = format!("{}?follow=true", stage.path);
+    let first = Listening::to(&stage.app, &path).await;
+
+    let second = stage.app.get(&path).await;
+    drop(first);
+    let third = stage.app.call(Method::GET, &path).open().await;
+
+    assert_eq!(second.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!((second.code(), second.header("retry-after")), ("too_many_followers".into(), "10"));
+    assert_eq!(third.status(), StatusCode::OK);
+}
