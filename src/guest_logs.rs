@@ -16,13 +16,15 @@ mod queue;
 mod reader;
 mod record;
 mod ring;
+mod words;
 mod writer;
 
 pub use counts::LineCounts;
 pub use followers::{EndOfLines, Follower, TooManyFollowers};
 pub use harmless::escape;
 pub use reader::{LineQuery, Lines, Place};
-pub use record::{Head, Level, NewLine, Record, Source, UnknownWord};
+pub use record::{Head, NewLine, Record};
+pub use words::{Level, Source, UnknownWord};
 
 use std::fs;
 use std::io;

@@ -1,26 +1,19 @@
 //! The lines that extensions write: read again, and followed.
 
-use std::collections::VecDeque;
+mod following;
+
+pub use following::{EndOfFollowing, Following, Told};
+
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
-
-use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::App;
 use super::install::InstallError;
 use super::sign_in::seconds;
 use super::sweep::SweepError;
-use crate::guest_logs::{
-    EndOfLines, Follower, LineCounts, LineQuery, Lines, Place, Record, TooManyFollowers,
-};
+use crate::guest_logs::{LineCounts, LineQuery, Lines, TooManyFollowers};
 use crate::model::{InstallId, InstallLabels, Principal, ScopeKind};
 use crate::registry::LiveInstall;
-
-/// How often a follower hears something, and is asked whether it may still.
-const QUIET: Duration = Duration::from_secs(15);
-/// Lines that are read from the disk at once for a follower.
-const PAGE: usize = 200;
 
 /// Why lines cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -40,46 +33,6 @@ pub struct LogLines {
     pub lines: Lines,
     /// Whether lines are kept at all.
     pub is_on: bool,
-}
-
-/// What a follower is told next.
-#[derive(Clone, Debug)]
-pub enum Told {
-    Line(Arc<Record>),
-    /// Records that it was too slow for, or that were gone when it asked.
-    Missed(u64),
-    /// Nothing, to say that it is still there.
-    Quiet,
-    /// Nothing comes after this.
-    End(EndOfFollowing),
-}
-
-/// Why nothing more comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndOfFollowing {
-    Uninstalled,
-    Stopping,
-    /// The token or the session of the follower is no longer good.
-    NotAllowed,
-    /// The disk cannot be read.
-    Failed,
-}
-
-/// Somebody who follows the lines of an install.
-pub struct Following {
-    app: Arc<App>,
-    principal: Principal,
-    install: Arc<InstallLabels>,
-    query: LineQuery,
-    follower: Follower,
-    /// Read from the disk and not told yet.
-    backlog: VecDeque<Record>,
-    /// The last record that was told or passed over; `None`: nothing was read yet.
-    last: Option<u64>,
-    /// Whether the disk has all that there is up to what comes live.
-    is_live: bool,
-    quiet: Interval,
-    is_over: bool,
 }
 
 impl App {
@@ -108,21 +61,8 @@ impl App {
         let follower = self.guest_logs.follow(&live.labels)?;
         // Again: an install that went in between ends nobody who comes after it.
         self.own_install(principal, ScopeKind::InstallRead, id)?;
-        let mut quiet = interval(QUIET);
-        quiet.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        quiet.reset();
-        Ok(Following {
-            app: Arc::clone(self),
-            principal: principal.clone(),
-            install: Arc::clone(&live.labels),
-            query,
-            follower,
-            backlog: VecDeque::new(),
-            last: None,
-            is_live: false,
-            quiet,
-            is_over: false,
-        })
+        let install = Arc::clone(&live.labels);
+        Ok(Following::new(self, principal, install, query, follower))
     }
 
     /// The install of the caller's tenant that `id` names: an extension, by one of its names,
@@ -190,83 +130,5 @@ impl App {
             removed += 1;
         }
         Ok(removed)
-    }
-}
-
-impl Following {
-    /// Whose lines these are.
-    pub fn install(&self) -> &Arc<InstallLabels> {
-        &self.install
-    }
-
-    /// What comes next; `None` after the end.
-    pub async fn next(&mut self) -> Option<Told> {
-        while !self.is_over {
-            if let Some(record) = self.backlog.pop_front() {
-                return Some(Told::Line(Arc::new(record)));
-            }
-            let told = if self.is_live { self.wait().await } else { self.read_on().await };
-            self.is_over = matches!(told, Some(Told::End(_)));
-            if told.is_some() {
-                return told;
-            }
-        }
-        None
-    }
-
-    /// Reads what is on disk, a page at a time, until there is no more.
-    async fn read_on(&mut self) -> Option<Told> {
-        let (place, limit) = match self.last {
-            None => (self.query.place, self.query.limit),
-            Some(last) => (Place::After(last), PAGE),
-        };
-        // Forwards all of it is told, a page after the other.
-        let limit = if matches!(place, Place::After(_)) { PAGE } else { limit };
-        let query = LineQuery { place, limit, ..self.query.clone() };
-        let read = self.app.guest_logs.read(Arc::clone(&self.install), query).await;
-        let Lines { records, has_more, last, missing } = match read {
-            Ok(lines) => lines,
-            Err(error) => {
-                tracing::warn!("Lines of an extension cannot be read: {error}");
-                return Some(Told::End(EndOfFollowing::Failed));
-            }
-        };
-        let goes_on = has_more && matches!(place, Place::After(_));
-        let newest = records.last().map(|record| record.seq).filter(|_| goes_on);
-        self.last = Some(newest.unwrap_or(last));
-        self.is_live = !goes_on;
-        self.backlog = records.into();
-        (missing > 0).then_some(Told::Missed(missing))
-    }
-
-    /// Waits for a line, or for the time to say that there is none.
-    async fn wait(&mut self) -> Option<Told> {
-        let next = tokio::select! {
-            next = self.follower.next() => next,
-            _ = self.quiet.tick() => {
-                let goes_on = self.app.still_knows(&self.principal);
-                return Some(if goes_on { Told::Quiet } else { Told::End(EndOfFollowing::NotAllowed) });
-            }
-        };
-        let record = match next {
-            Ok(record) => record,
-            Err(EndOfLines::Uninstalled) => return Some(Told::End(EndOfFollowing::Uninstalled)),
-            Err(EndOfLines::Stopping) => return Some(Told::End(EndOfFollowing::Stopping)),
-        };
-        let last = self.last.unwrap_or_default();
-        // It was read from the disk.
-        if record.seq <= last {
-            return None;
-        }
-        let missed = record.seq - last - 1;
-        self.last = Some(record.seq);
-        let fits = self.query.fits(&record);
-        if missed == 0 {
-            return fits.then_some(Told::Line(record));
-        }
-        if fits {
-            self.backlog.push_back(Record::clone(&record));
-        }
-        Some(Told::Missed(missed))
     }
 }

@@ -3,8 +3,9 @@
 use std::io;
 use std::path::Path;
 
-use super::record::{Level, Record, Source};
+use super::record::Record;
 use super::ring::{self, Segment};
+use super::words::{Level, Source};
 use crate::model::InstallLabels;
 
 /// Which lines are asked for.

@@ -1,3 +1,5 @@
+//! Lines as they are kept, found again, torn, lost and followed.
+
 use std::os::unix::fs::PermissionsExt;
 
 use proptest::prelude::*;

@@ -100,7 +100,8 @@ fn class_of_session(access: Access, is_safe: bool, session: Credential) -> Class
 
 /// Whether errors are problems there: existing clients know other shapes.
 fn path_is_for_machines(path: &str, access: Access) -> bool {
-    let is_compatible = matches!(access, Access::ApiKey(_) | Access::SignedAddress);
+    let is_compatible = matches!(access, Access::ApiKey(_) | Access::SignedAddress)
+        || path.starts_with("/api/ext-debug/");
     !is_compatible && (path.starts_with("/api/") || path.starts_with("/ext-ui/"))
 }
 

@@ -6,13 +6,12 @@ const NAME: &str = "com.example.says";
 const PAGE: &str = "/admin/extensions/com.example.says/logs";
 
 /// An operator before the logs of an extension that says what it is told.
-async fn stage() -> Stage {
-    let stage = Stage::set().await;
+async fn prepared(stage: Stage) -> Stage {
     stage.sign_in().await;
     let bundle = BundleBuilder::new(NAME, "1.0.0")
         .component(crate::support::guests::wasi_extension("says"))
-        .public_endpoint("POST", "/i")
-        .public_endpoint("POST", "/e");
+        .endpoint_with("POST", "/i", &json!({"auth": "public"}))
+        .endpoint_with("POST", "/e", &json!({"auth": "public"}));
     let archive = bundle.build();
     stage.upload(&archive, &crate::support::test_app::sign_with(key(), &archive)).await;
     stage.press("Install and enable").await;
@@ -47,7 +46,7 @@ async fn until(stage: &Stage, expected: &[&str]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_come_to_the_page_and_wait_while_it_is_paused() {
-    let stage = stage().await;
+    let stage = prepared(Stage::set().await).await;
     stage.go(PAGE).await;
     assert_eq!(text_of(&stage, "[data-state]").await, "Live: new lines appear at the top.");
 
@@ -78,12 +77,14 @@ async fn lines_come_to_the_page_and_wait_while_it_is_paused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_script_lines_are_filtered_by_a_form() {
-    let stage = stage().await;
+    let stage = prepared(Stage::set_without_scripts().await).await;
     say(&stage, "i", "quiet").await;
     say(&stage, "e", "loud").await;
 
-    // What the form sends, on a page of old lines, which no script touches.
-    stage.go(&format!("{PAGE}?before=99")).await;
+    stage.go(PAGE).await;
+    assert_eq!(messages(&stage).await, ["loud", "quiet"]);
+    let bar = stage.find("[data-live]").await;
+    assert!(!bar.is_displayed().await.unwrap(), "what only a script can do is not offered");
     let level = stage.find("select[name=level]").await;
     level.select_by_value("error").await.unwrap();
     stage.press("Filter").await;
