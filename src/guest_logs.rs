@@ -31,7 +31,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::spawn_blocking;
 
 use self::counts::Counts;
@@ -45,6 +45,9 @@ use crate::model::{Clock, ContentHash, InstallId, InstallLabels};
 /// may.
 const QUEUE_BYTES: usize = 4 * 1024 * 1024;
 
+/// Rings that are read at the same time: each takes the memory of a segment.
+const READERS: usize = 4;
+
 /// A cheap handle to the logs of all installs.
 #[derive(Clone)]
 pub struct GuestLogs(Arc<Inner>);
@@ -54,6 +57,7 @@ struct Inner {
     writer: Option<Writer>,
     shared: Arc<Shared>,
     clock: Arc<dyn Clock>,
+    readers: Semaphore,
 }
 
 /// What the writer and everybody else have in common.
@@ -91,7 +95,8 @@ impl GuestLogs {
         } else {
             None
         };
-        Ok(Self(Arc::new(Inner { writer, shared, clock })))
+        let readers = Semaphore::new(READERS);
+        Ok(Self(Arc::new(Inner { writer, shared, clock, readers })))
     }
 
     /// Whether lines are kept at all.
@@ -138,6 +143,7 @@ impl GuestLogs {
     /// Lines of an install that were written before this was called.
     pub async fn read(&self, install: Arc<InstallLabels>, query: LineQuery) -> io::Result<Lines> {
         self.settle().await;
+        let _turn = self.0.readers.acquire().await.map_err(io::Error::other)?;
         let folder = self.ring_folder(&install.install);
         let read = spawn_blocking(move || reader::read(&folder, &install, &query));
         read.await.map_err(io::Error::other)?

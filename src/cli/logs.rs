@@ -136,9 +136,6 @@ async fn follow(
             Ended::Over | Ended::Unread => return Ok(Exit::Done),
             Ended::Broken(failure) => failure,
         };
-        if last.is_none() && failure.exit != Exit::Unfinished {
-            return Err(failure);
-        }
         // Whatever came makes it the first failure again.
         pause = if last == before { pause } else { FIRST_PAUSE };
         let wait_ms = pause.as_millis();
