@@ -123,12 +123,14 @@ impl Following {
     /// Waits for a line, or for the time to say that there is none.
     async fn wait(&mut self) -> Option<Told> {
         let next = tokio::select! {
-            next = self.follower.next() => next,
-            _ = self.quiet.tick() => {
-                let goes_on = self.app.still_knows(&self.principal);
-                return Some(if goes_on { Told::Quiet } else { Told::End(EndOfFollowing::NotAllowed) });
-            }
+            next = self.follower.next() => Some(next),
+            _ = self.quiet.tick() => None,
         };
+        // Whoever was let in once stays connected, and may have been shut out since.
+        if !self.app.still_knows(&self.principal) {
+            return Some(Told::End(EndOfFollowing::NotAllowed));
+        }
+        let Some(next) = next else { return Some(Told::Quiet) };
         let record = match next {
             Ok(record) => record,
             Err(EndOfLines::Uninstalled) => return Some(Told::End(EndOfFollowing::Uninstalled)),

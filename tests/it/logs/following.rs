@@ -6,6 +6,7 @@ use axum::body::Body;
 use http_body_util::BodyExt;
 
 use super::*;
+use crate::support::test_app::local;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -153,6 +154,37 @@ async fn a_stream_ends_with_the_install_and_with_the_appliance() {
     assert_eq!(uninstalled.next().await, None);
     assert_eq!(stopped.next().await.unwrap(), "event: end\ndata: {\"reason\":\"stopping\"}");
     assert_eq!(stopped.next().await, None);
+}
+
+#[tokio::test]
+async fn a_follower_hears_nothing_more_once_its_token_is_revoked_or_its_session_is_over() {
+    let stage = Stage::new().await;
+    stage.app.add_operator("ada").await;
+    let (token, cookie) =
+        (stage.app.make_token("default", &["install:read"]).await, stage.app.session().await);
+    let path = format!("{}?follow=true", stage.path);
+    let call = || stage.app.call(Method::GET, &path);
+    let by_token = call().token(&token).open().await;
+    let by_session = call().session(&cookie).open().await;
+    let mut streams = [by_token, by_session].map(|answer| {
+        assert_eq!(answer.status(), StatusCode::OK);
+        Listening { body: answer.into_body(), text: String::new() }
+    });
+    stage.say("i", "for both").await;
+    for stream in &mut streams {
+        assert_eq!(stream.message().await, "for both");
+    }
+
+    let id = stage.app.app.authenticate_token(&token).unwrap().id.to_string();
+    stage.app.app.revoke_token(&local(), &id).await.unwrap();
+    stage.app.clock.advance(31 * 60);
+    stage.say("i", "for nobody").await;
+
+    for stream in &mut streams {
+        let end = "event: end\ndata: {\"reason\":\"not_allowed\"}";
+        assert_eq!(stream.next().await.as_deref(), Some(end));
+        assert_eq!(stream.next().await, None);
+    }
 }
 
 #[tokio::test]
