@@ -122,6 +122,13 @@ impl Queue {
         self.some.notify_one();
     }
 
+    /// Lets go whoever waits for the writer, who is gone.
+    pub(super) fn close(&self) {
+        let mut waiting = self.lock();
+        waiting.batch.is_last = true;
+        waiting.batch.asks.clear();
+    }
+
     /// Takes all that waits, once there is something, or after `patience`.
     pub(super) fn take(&self, patience: Option<Duration>) -> Batch {
         let mut waiting = self.lock();

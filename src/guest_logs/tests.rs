@@ -301,6 +301,19 @@ fn what_finds_the_queue_full_is_counted_to_the_line() {
 }
 
 #[tokio::test]
+async fn nobody_waits_for_a_writer_that_is_gone() {
+    let queue = Queue::new(1024);
+    let (before, answered) = oneshot::channel();
+    queue.ask(Ask::Settle(before));
+
+    queue.close();
+    let (after, unanswered) = oneshot::channel();
+    queue.ask(Ask::Settle(after));
+
+    assert!(answered.await.is_err() && unanswered.await.is_err());
+}
+
+#[tokio::test]
 async fn what_is_not_kept_is_a_number_in_a_line() {
     let (stage, install) = (Stage::new(), install("default"));
 

@@ -34,7 +34,10 @@ impl Writer {
             uncounted: HashMap::new(),
             complained: None,
         };
-        let run = move || writing.run();
+        let run = move || {
+            let _end = End(Arc::clone(&writing.shared));
+            writing.run();
+        };
         let thread = thread::Builder::new().name("guest-logs".to_owned()).spawn(run)?;
         Ok(Self { shared, thread: Some(thread) })
     }
@@ -47,6 +50,15 @@ impl Drop for Writer {
             // It says itself what it could not write; a panic of it has said more.
             thread.join().ok();
         }
+    }
+}
+
+/// The end of the thread, also by a panic: nobody is to wait for it any more.
+struct End(Arc<Shared>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.queue.close();
     }
 }
 
