@@ -6,6 +6,8 @@
 
 mod kept;
 
+use std::panic;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
@@ -17,7 +19,7 @@ use super::dispatch::{Caller, DispatchError, FoundEndpoint, GatewayRequest};
 use super::sign_in::seconds;
 use crate::config::GatewayConfig;
 use crate::model::{Clock, IdempotencyKey, InstallId, Principal};
-use crate::runner::{GuestBody, GuestResponse, RequestBody, Usage};
+use crate::runner::{ExecuteError, GuestBody, GuestResponse, RequestBody, Usage};
 use kept::{Bounds, Kept, KeptAnswer, Seen};
 
 /// The calls that were made under a key.
@@ -114,7 +116,7 @@ impl App {
     /// A key counts for a method that changes something, a caller who is known
     /// and a body that is all there; otherwise it is only handed to the guest.
     pub async fn dispatch_once(
-        &self,
+        self: &Arc<Self>,
         found: FoundEndpoint,
         caller: &Caller,
         key: Option<&IdempotencyKey>,
@@ -125,6 +127,22 @@ impl App {
             let response = self.dispatch(found, request).await?;
             return Ok(Answered { response, is_replayed: false });
         };
+        let app = Arc::clone(self);
+        // In a task of its own: a client that goes away has made its call all the same, and
+        // when it comes again it is told what came of it.
+        let call = tokio::spawn(async move { app.fly(keyed, found, request).await });
+        call.await.unwrap_or_else(|ended| match ended.try_into_panic() {
+            Ok(panic) => panic::resume_unwind(panic),
+            Err(_cancelled) => Err(ExecuteError::Stopped.into()),
+        })
+    }
+
+    async fn fly(
+        &self,
+        keyed: Keyed,
+        found: FoundEndpoint,
+        request: GatewayRequest,
+    ) -> Result<Answered, DispatchError> {
         let joined = self.idempotency.join(keyed, &*self.clock).await;
         let flight = match joined.map_err(DispatchError::Key)? {
             Joined::First(flight) => flight,

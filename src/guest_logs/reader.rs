@@ -75,7 +75,7 @@ fn contains(message: &str, text: &str) -> bool {
 
 /// Reads the ring in `folder`, as far as it is the install's.
 pub(super) fn read(folder: &Path, install: &InstallLabels, query: &LineQuery) -> io::Result<Lines> {
-    let mut own = Own::open(folder, install)?;
+    let own = Own::open(folder, install)?;
     match query.place {
         // A record that never was: its number is of a ring that is gone, or lost in a power
         // cut. What is there is all new to who asks.

@@ -118,7 +118,7 @@ async fn run(
 }
 
 async fn execute(
-    app: &App,
+    app: &Arc<App>,
     found: FoundEndpoint,
     caller: &Caller,
     path: String,

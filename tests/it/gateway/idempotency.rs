@@ -2,6 +2,10 @@
 
 use axum::http::{Method, StatusCode};
 use plugboard::config::Config;
+use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
 
 use super::{A, extension};
 use crate::support::bundle_builder::BundleBuilder;
@@ -48,6 +52,45 @@ async fn calls_at_the_same_time_run_once() {
 
     assert_eq!(one.body, other.body);
     assert!(is_replayed(&one) != is_replayed(&other));
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_has_made_its_call_and_finds_the_answer() {
+    // A server that answers once it is told to, and counts.
+    let listener = TcpListener::bind("127.77.0.1:0").await.unwrap();
+    let entry = format!("http://api.example.com:{}", listener.local_addr().unwrap().port());
+    let (asked, mut is_asked) = mpsc::channel(8);
+    let (answer, may_answer) = watch::channel(false);
+    let server = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            asked.send(()).await.unwrap();
+            may_answer.clone().wait_for(|may| *may).await.unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone").await.unwrap();
+        }
+    });
+    let listed = entry.parse().unwrap();
+    let app = TestApp::start_with(|config| config.egress.allowlist = vec![listed]).await;
+    app.internet.name("api.example.com", &["127.77.0.1"]);
+    let bundle = extension("calls")
+        .capabilities(&["cap:http.fetch"])
+        .manifest("egress", json!([entry]))
+        .endpoint("POST", "/a");
+    assert!(app.publish(&bundle).await.status.is_success());
+    app.install_published("com.example.hello", json!(["cap:http.fetch"])).await;
+
+    let mut first = Box::pin(post(&app, "once").body(entry.clone()).send());
+    tokio::select! {
+        _ = &mut first => panic!("nobody has answered"),
+        _ = is_asked.recv() => {}
+    }
+    drop(first);
+    answer.send(true).unwrap();
+    let again = post(&app, "once").body(entry).send().await;
+
+    assert!(is_replayed(&again));
+    assert_eq!(again.text(), "done");
+    assert!(is_asked.try_recv().is_err(), "the call was made twice");
+    server.abort();
 }
 
 #[tokio::test]
