@@ -4,6 +4,7 @@
 //! looked for among those that are there, and then in the state, under the caller's
 //! tenant: that of another is as unknown as one that never was.
 
+mod import_report;
 mod importing;
 mod lines;
 mod sweeping;
@@ -22,7 +23,7 @@ use crate::state::kept::{self, Kept};
 use crate::state::values::{self, After, Entry, Page, Usage};
 use crate::state::{Owner, State, StateError};
 
-pub use importing::{ImportError, ImportOptions, Imported, LineProblem};
+pub use import_report::{ImportError, ImportOptions, Imported, LineProblem};
 pub use lines::{LineError, write as write_line};
 
 /// What of an export is in memory at once; a single value may be larger.

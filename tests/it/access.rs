@@ -299,6 +299,7 @@ fn the_route_table_is_this() {
     DELETE /api/v1/installs/{id}                         Scope(InstallWrite)
     GET    /api/v1/state                                 Scope(InstallRead)
     GET    /api/v1/installs/{id}/state                   Scope(InstallWrite)
+    POST   /api/v1/installs/{id}/state                   Scope(InstallWrite)
     DELETE /api/v1/installs/{id}/state                   Scope(InstallWrite)
     GET    /api/v1/installs/{id}/logs                    Scope(InstallRead)
     GET    /api/v1/installs/{id}/usage                   Scope(InstallRead)

@@ -138,9 +138,8 @@ pub(super) fn work(state: &State, owner: &Arc<InstallLabels>, tell: &(impl Fn(To
         }
         for writer in 0..PUTTING {
             scope.spawn(move || {
-                let entries = look(state, owner).0;
-                let last = entries.iter().filter_map(|entry| entry.key.parse::<u64>().ok()).max();
-                let first = (last.unwrap_or(0) / PUTTING + 1) * PUTTING;
+                let Ok(last) = last_put(state, owner) else { return };
+                let first = (last / PUTTING + 1) * PUTTING;
                 for number in (first..).step_by(2).map(|even| even + writer) {
                     let value = vec![7; usize::try_from(number % 7).unwrap() * 900];
                     match put(state, owner, &number.to_string(), &value) {
@@ -153,6 +152,13 @@ pub(super) fn work(state: &State, owner: &Arc<InstallLabels>, tell: &(impl Fn(To
         }
         scope.spawn(|| runtime().block_on(set_over_and_over(state, owner, tell)));
     });
+}
+
+/// The highest number of a value that is there.
+fn last_put(state: &State, owner: &InstallLabels) -> Result<u64, StateError> {
+    let owner = Owner::of(owner);
+    let entries = state.read_blocking(|txn| values::list(txn, &owner, "n", None, WHOLE, NOW))?;
+    Ok(entries.iter().map(|entry| entry.key.parse().unwrap()).max().unwrap_or(0))
 }
 
 /// One compare-and-set.
