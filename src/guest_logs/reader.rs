@@ -116,9 +116,12 @@ impl<'a> Own<'a> {
         if let Some((_, records)) = self.newest.take_if(|(newest, _)| *newest == index) {
             return Ok(records);
         }
-        let bytes = ring::load(self.folder, &self.segments[index])?;
+        let segment = &self.segments[index];
+        let bytes = ring::load(self.folder, segment)?;
         // A file in the wrong place is not shown.
-        Ok(ring::records(&bytes).filter(|record| record.head.is_of(self.install)).collect())
+        Ok(ring::records(segment, &bytes)
+            .filter(|record| record.head.is_of(self.install))
+            .collect())
     }
 
     /// The last before a record that fit.

@@ -4,7 +4,6 @@
 //! another where what the head says changes.
 
 use std::collections::VecDeque;
-use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -54,9 +53,10 @@ impl Segment {
     }
 
     fn of(path: &Path, bytes: u64) -> Option<Self> {
-        let is_ours = path.extension() == Some(OsStr::new(SUFFIX));
-        let first = path.file_stem().filter(|_| is_ours)?.to_str()?.parse().ok()?;
-        Some(Self { first, bytes })
+        let first = path.file_stem()?.to_str()?.parse().ok()?;
+        let segment = Self { first, bytes };
+        // One spelling for each number: what is called otherwise is not ours.
+        (segment.path(path.parent()?) == path).then_some(segment)
     }
 }
 
@@ -91,16 +91,25 @@ pub(super) fn load(folder: &Path, segment: &Segment) -> io::Result<Vec<u8>> {
 
 /// The records of a segment, as far as they can be read. What comes after the last line feed
 /// is torn, or not written yet.
-pub(super) fn records(bytes: &[u8]) -> impl Iterator<Item = Record> {
+///
+/// Numbers only grow, and there are no more of them than bytes: a damaged one must not make
+/// those after it come out wrong.
+pub(super) fn records(segment: &Segment, bytes: &[u8]) -> impl Iterator<Item = Record> {
     let whole = &bytes[..whole_lines(bytes)];
     let mut head: Option<Arc<Head>> = None;
+    let mut next = segment.first;
+    let end = segment.first.saturating_add(bytes.len() as u64);
     whole.split(|&byte| byte == b'\n').filter_map(move |line| {
         match record::read(line, head.as_ref())? {
             Written::Head(found) => {
                 head = Some(Arc::new(found));
                 None
             }
-            Written::Record(record) => Some(record),
+            Written::Record(record) => {
+                let is_next = (next..end).contains(&record.seq);
+                next = if is_next { record.seq + 1 } else { next };
+                is_next.then_some(record)
+            }
         }
     })
 }
@@ -132,8 +141,8 @@ impl Ring {
                 OpenOptions::new().write(true).open(newest.path(&folder))?.set_len(whole)?;
                 newest.bytes = whole;
             }
-            let last = records(&bytes).map(|record| record.seq).max();
-            next = last.map_or(newest.first, |last| last.saturating_add(1)).max(newest.first);
+            let last = records(newest, &bytes).last();
+            next = last.map_or(newest.first, |last| last.seq.saturating_add(1));
         }
         let mut ring = Self { folder, max_bytes, segments, next, head: None };
         // The setting may have been another.
@@ -168,7 +177,7 @@ impl Ring {
             let record = line.into_record(self.next, &head);
             record.write(&mut out);
             self.head = Some(head);
-            self.next += 1;
+            self.next = self.next.saturating_add(1);
             records.push(record);
         }
         self.write_out(&mut out)?;
@@ -200,7 +209,10 @@ impl Ring {
     fn trim(&mut self, bytes: u64) -> io::Result<()> {
         while self.segments.iter().map(|segment| segment.bytes).sum::<u64>() > bytes {
             let Some(oldest) = self.segments.pop_front() else { break };
-            fs::remove_file(oldest.path(&self.folder))?;
+            match fs::remove_file(oldest.path(&self.folder)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
         Ok(())
     }

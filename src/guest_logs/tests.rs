@@ -213,6 +213,23 @@ proptest! {
 }
 
 #[tokio::test]
+async fn a_damaged_number_and_files_of_others_change_no_number() {
+    let (stage, install) = (Stage::new(), install("default"));
+    let (file, bytes, _) = three(&stage, &install).await;
+    let damaged = String::from_utf8(bytes).unwrap();
+    let damaged = damaged.replacen("{\"seq\":2,", &format!("{{\"seq\":{},", u64::MAX), 1);
+    fs::write(&file, damaged).unwrap();
+    for name in ["5.jsonl", "notes.txt", "99999999999999999999.jsonl"] {
+        fs::write(file.with_file_name(name), "not ours").unwrap();
+    }
+
+    let stage = stage.again();
+    stage.logs.keep(line(&install, "new"));
+
+    assert_eq!(seqs(&stage.all(&install).await), [1, 3, 4]);
+}
+
+#[tokio::test]
 async fn a_file_of_another_install_is_not_shown() {
     let stage = Stage::new();
     let (ours, theirs) = (install("acme"), install("globex"));
