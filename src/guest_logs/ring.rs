@@ -209,9 +209,10 @@ impl Ring {
     fn trim(&mut self, bytes: u64) -> io::Result<()> {
         while self.segments.iter().map(|segment| segment.bytes).sum::<u64>() > bytes {
             let Some(oldest) = self.segments.pop_front() else { break };
-            match fs::remove_file(oldest.path(&self.folder)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+            if let Err(error) = fs::remove_file(oldest.path(&self.folder))
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                return Err(error);
             }
         }
         Ok(())
