@@ -16,6 +16,7 @@ let held = [];
 let missedWhilePaused = 0;
 let unsaid = 0;
 let problem = "";
+let isOver = false;
 
 const lines = (count) => `${count.toLocaleString("en")} ${count === 1 ? "line" : "lines"}`;
 
@@ -24,10 +25,11 @@ const say = (text) => {
 };
 
 const tell = () => {
-  const waiting = held.length + missedWhilePaused;
-  if (problem) say(problem);
-  else if (paused) say(waiting ? `Paused. ${lines(waiting)} came since.` : "Paused.");
-  else say("Live: new lines appear at the top.");
+  const waiting = missedWhilePaused + held.reduce((sum, [, count]) => sum + count, 0);
+  const now = problem || (paused ? "Paused." : "Live: new lines appear at the top.");
+  say(waiting ? `${now} ${lines(waiting)} came since.` : now);
+  // What is held can be shown also when nothing more comes.
+  button.hidden = isOver && !paused;
 };
 
 const cell = (tag, ...content) => {
@@ -133,7 +135,7 @@ const source = new EventSource(bar.dataset.live);
 const finish = (text) => {
   source.close();
   problem = text;
-  button.hidden = true;
+  isOver = true;
   tell();
 };
 
