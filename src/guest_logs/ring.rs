@@ -166,14 +166,12 @@ impl Ring {
                 written.append(&mut records);
                 self.begin_segment()?;
             }
-            let head = match self.head.take().filter(|head| head.fits(&line)) {
-                Some(head) => head,
-                None => {
-                    let head = Head::of(&line);
-                    head.write(&mut out);
-                    Arc::new(head)
-                }
-            };
+            let begun = self.head.take().filter(|head| head.fits(&line));
+            let head = begun.unwrap_or_else(|| {
+                let head = Head::of(&line);
+                head.write(&mut out);
+                Arc::new(head)
+            });
             let record = line.into_record(self.next, &head);
             record.write(&mut out);
             self.head = Some(head);

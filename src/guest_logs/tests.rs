@@ -267,7 +267,7 @@ async fn lines_are_found_by_what_they_are_and_where() {
         let request_id = format!("r{}", number % 2).into();
         let source = if number > 6 { Source::Stdout } else { Source::Log };
         let message = format!("Line {number}");
-        stage.logs.keep(NewLine { level, source, request_id, ..line(&install, &message) });
+        stage.logs.keep(NewLine { request_id, level, source, ..line(&install, &message) });
     }
     let found = async |query: LineQuery| {
         let lines = stage.logs.read(Arc::clone(&install), query).await.unwrap();

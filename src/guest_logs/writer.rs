@@ -98,7 +98,9 @@ impl Writing {
         for (install, lines) in by_install {
             self.write(install, lines);
         }
-        lost.into_values().for_each(|lost| self.lose(lost));
+        for lost in lost.into_values() {
+            self.lose(lost);
+        }
         self.count_lost(is_last || !asks.is_empty());
         for ask in asks {
             // Whoever asked may have gone.

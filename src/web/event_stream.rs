@@ -33,7 +33,7 @@ where
         loop {
             let text = match following.next().await? {
                 Told::Quiet => QUIET.to_owned(),
-                told => write(&told),
+                told @ (Told::Line(_) | Told::Missed(_) | Told::End(_)) => write(&told),
             };
             if !text.is_empty() {
                 return Some((Ok(Bytes::from(text)), (following, write, false)));

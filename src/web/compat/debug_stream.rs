@@ -23,12 +23,16 @@ const POLLED: usize = 100;
 
 /// Whose lines are asked for.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default)]
 pub(in crate::web) struct DebugQuery {
-    extension_id: String,
-    tenant_id: String,
-    install_id: String,
-    request_id: String,
+    #[serde(rename = "extensionId")]
+    extension: String,
+    #[serde(rename = "tenantId")]
+    tenant: String,
+    #[serde(rename = "installId")]
+    install: String,
+    #[serde(rename = "requestId")]
+    request: String,
 }
 
 /// What a poll sends; nothing is as an empty object.
@@ -80,18 +84,18 @@ pub(in crate::web) async fn poll_debug_events(
 impl DebugQuery {
     /// The install whose lines are asked for. A tenant is only ever the caller's own.
     fn find(&self, app: &App, principal: &Principal) -> Result<Arc<LiveInstall>, ApiError> {
-        if self.extension_id.is_empty() {
+        if self.extension.is_empty() {
             return Err(ApiError::malformed("extensionId is required"));
         }
-        if !self.tenant_id.is_empty() && self.tenant_id != principal.tenant().as_str() {
+        if !self.tenant.is_empty() && self.tenant != principal.tenant().as_str() {
             return Err(ApiError::forbidden("tenantId names another tenant than the caller's"));
         }
-        Ok(app.find_own_install(principal, &self.extension_id)?)
+        Ok(app.find_own_install(principal, &self.extension)?)
     }
 
     fn fits(&self, record: &Record) -> bool {
-        let install = self.install_id.trim();
-        let request = self.request_id.trim();
+        let install = self.install.trim();
+        let request = self.request.trim();
         (install.is_empty() || record.head.install.to_string().eq_ignore_ascii_case(install))
             && (request.is_empty() || record.request_id.eq_ignore_ascii_case(request))
     }
