@@ -8,6 +8,7 @@
 mod addresses;
 mod allowance;
 mod body;
+mod credential;
 mod destination;
 mod dial;
 mod error;
@@ -20,8 +21,9 @@ mod shares;
 
 pub use allowance::{Denial, List};
 pub use body::{OutgoingBody, ReceivedBody};
+pub use credential::{Credential, SecretRefusal};
 pub use destination::{Destination, InvalidDestination};
-pub use error::EgressError;
+pub use error::{EgressError, Refusal};
 pub use fields::MAX_FIELDS;
 pub use resolver::{Resolve, SystemResolver};
 
@@ -42,7 +44,7 @@ use self::exchange::Exchange;
 use self::held::Memory;
 use self::shares::Shares;
 use crate::config::{EgressConfig, Network};
-use crate::model::{Allowance, Clock, InstallLabels};
+use crate::model::{Allowance, Clock, InstallLabels, Scheme};
 use crate::tls_client::CaFileError;
 
 /// Calls servers for guests. One per process; cloning it is cheap.
@@ -51,6 +53,7 @@ pub struct Egress(Arc<Inner>);
 
 struct Inner {
     calls_per_execution: u32,
+    secrets_in_clear: bool,
     ceiling: Ceiling,
     dialer: Dialer,
     shares: Shares,
@@ -115,6 +118,8 @@ pub struct Call {
     pub body: OutgoingBody,
     /// Wall time until the response begins, if the guest wants it to be less than the host does.
     pub patience: Option<Duration>,
+    /// What the host writes into it, or why something that was asked for is not to be.
+    pub credentials: Result<Vec<Credential>, SecretRefusal>,
 }
 
 /// The way out cannot be used as it is set.
@@ -136,6 +141,7 @@ impl Egress {
         };
         Ok(Self(Arc::new(Inner {
             calls_per_execution: config.calls_per_execution,
+            secrets_in_clear: config.secrets_in_clear,
             ceiling,
             shares: Shares::new(config),
             memory: Memory::new(config.max_held_bytes),
@@ -196,12 +202,14 @@ impl Inner {
         call: Call,
         until: Instant,
     ) -> Result<Response<ReceivedBody>, EgressError> {
-        let Call { to, method, mut headers, body, .. } = call;
+        let Call { to, method, mut headers, body, patience: _, credentials } = call;
         if !fields::is_sent(&method) {
             return Err(EgressError::Method(method.to_string()));
         }
         let allowance = &exchange.caller().allowance;
         self.ceiling.check(allowance, &to).map_err(EgressError::Denied)?;
+        let credentials = credentials.map_err(EgressError::Secret)?;
+        self.check_encryption(&to, &credentials)?;
         if !fields::clean_request(&mut headers, &to.authority()) {
             return Err(EgressError::Fields);
         }
@@ -214,6 +222,29 @@ impl Inner {
         let place = Arc::new(place);
         let (connection, address) = self.dialer.dial(&to, &place).await?;
         exchange.note_address(address);
-        exchange::send(exchange, (connection, place), (method, &to, headers), body, until).await
+        // Last of all, so that nothing of the guest's is written over it or takes it away.
+        for credential in &credentials {
+            credential.put_into(&mut headers).map_err(EgressError::Secret)?;
+        }
+        let head = (method, &to, headers);
+        let mut response = exchange::send(exchange, (connection, place), head, body, until).await?;
+        for credential in &credentials {
+            credential.hide_in(response.headers_mut());
+        }
+        Ok(response)
+    }
+
+    /// In clear, whoever is on the way would have the secret.
+    fn check_encryption(
+        &self,
+        to: &Destination,
+        credentials: &[Credential],
+    ) -> Result<(), EgressError> {
+        match credentials.first().filter(|_| to.scheme() == Scheme::Http) {
+            Some(Credential { name, .. }) if !self.secrets_in_clear => {
+                Err(EgressError::Secret(SecretRefusal::InClear(name.clone())))
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -213,9 +213,9 @@ impl App {
 
 impl App {
     /// Without a grant that needs them there is nothing to hand on. `ui-proxy` sends one, and
-    /// gives it to no guest.
+    /// calls those that are bound to their host: both give none to a guest.
     fn readable_secrets(&self, install: &LiveInstall) -> Option<InstallSecrets> {
-        let needing = [Capability::SecretsGet, Capability::UiProxy];
+        let needing = [Capability::SecretsGet, Capability::UiProxy, Capability::HttpFetch];
         let granted = needing.iter().any(|needs| install.grants.contains(needs));
         granted.then(|| self.secrets.of(Owner::of(&install.labels)))
     }

@@ -1,13 +1,17 @@
 //! The secrets of an install: set, listed and removed from outside, and never shown.
 
+mod binding;
+
+pub use binding::{BindingError, BindingRequest, MAX_SECRET_HOSTS};
+
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::App;
 use super::install::InstallError;
 use crate::model::{
-    AuditAction, ExtensionName, Install, InstallId, InvalidSecretName, Principal, ScopeKind,
-    SecretFacts, SecretName,
+    AuditAction, AuditEvent, BindingChange, ExtensionName, Install, InstallId, InvalidSecretName,
+    Principal, ScopeKind, SecretFacts, SecretName,
 };
 use crate::registry::{RegistryError, WriteTxn, audit};
 use crate::state::secrets::{MAX_SECRET_BYTES, MAX_SECRETS, NewSecret, SecretsError, Set};
@@ -19,6 +23,7 @@ pub struct SecretRequest {
     pub name: String,
     pub value: SecretString,
     pub expires_at: Option<Timestamp>,
+    pub binding: BindingRequest,
 }
 
 /// What setting a secret did.
@@ -40,6 +45,8 @@ pub enum SecretError {
     TooLarge(usize),
     #[error("a secret cannot expire at {at}: it is {now} now")]
     Past { at: Timestamp, now: Timestamp },
+    #[error("{0}")]
+    Binding(BindingError),
     #[error("{extension} has {count} secrets; {MAX_SECRETS} are allowed")]
     TooMany { extension: ExtensionName, count: usize },
     #[error("{extension} has no secret {name}")]
@@ -78,15 +85,27 @@ impl App {
         let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
         let (install, owner) = (&live.install, Owner::of(&live.labels));
         let name = self.check_secret(&request)?;
+        let SecretRequest { value, expires_at, binding, .. } = request;
+        let binding = binding.check(self.config.egress.secrets_in_clear)?;
         let too_many = |count| SecretError::TooMany { extension: install.name.clone(), count };
         let known = self.secrets.list(owner).await?;
         if known.len() >= MAX_SECRETS && known.iter().all(|facts| facts.name != name) {
             return Err(too_many(known.len()));
         }
-        self.record_secret(principal, AuditAction::SecretSet, install, &name).await?;
-        let SecretRequest { value, expires_at, .. } = request;
+        let before = known.iter().find(|facts| facts.name == name);
+        let stays = before.is_some_and(|facts| facts.binding.is_some());
+        let is_bound = match &binding {
+            BindingChange::Keep => stays,
+            BindingChange::Unbind => false,
+            BindingChange::Bind(_) => true,
+        };
+        if is_bound && !binding::fits_header(value.expose_secret()) {
+            return Err(BindingError::NotForHeaders.into());
+        }
+        let detail = describe(&binding);
+        self.record_secret(principal, AuditAction::SecretSet, (install, &name), detail).await?;
         let (set_at, set_by) = (self.clock.now(), principal.actor().to_string());
-        let new = NewSecret { name, value, set_at, set_by, expires_at };
+        let new = NewSecret { name, value, set_at, set_by, expires_at, binding };
         let set = self.secrets.set(owner, new).await?;
         if self.registry.live().install_by_id(&id).is_none() {
             // Uninstalled meanwhile, perhaps before there was this one to delete.
@@ -114,7 +133,8 @@ impl App {
         let known = self.secrets.list(owner).await?;
         let found = known.into_iter().find(|facts| facts.name.as_str() == name);
         let name = found.ok_or_else(unknown)?.name;
-        self.record_secret(principal, AuditAction::SecretRemoved, install, &name).await?;
+        let removed = AuditAction::SecretRemoved;
+        self.record_secret(principal, removed, (install, &name), None).await?;
         if self.secrets.remove(owner, name).await? { Ok(()) } else { Err(unknown()) }
     }
 
@@ -158,12 +178,22 @@ impl App {
         &self,
         principal: &Principal,
         action: AuditAction,
-        install: &Install,
-        name: &SecretName,
+        (install, name): (&Install, &SecretName),
+        detail: Option<String>,
     ) -> Result<(), RegistryError> {
         let (tenant, subject) = (install.tenant.clone(), format!("{} {name}", install.name));
         let event = self.event(principal.actor(), action, Some(tenant), subject);
+        let event = AuditEvent { detail, ..event };
         let write = move |txn: &WriteTxn| audit::append(txn, &event);
         self.registry.write(write).await.map(|_number| ())
+    }
+}
+
+/// What is on record of the hosts of a secret.
+fn describe(change: &BindingChange) -> Option<String> {
+    match change {
+        BindingChange::Keep => None,
+        BindingChange::Unbind => Some("is for the extension to read".to_owned()),
+        BindingChange::Bind(binding) => Some(binding.to_string()),
     }
 }

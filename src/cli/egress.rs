@@ -103,6 +103,8 @@ struct Granted {
 struct Refused {
     entry: String,
     missing_on: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
     count: u64,
     last_at: String,
 }
@@ -157,15 +159,15 @@ fn text(install: &Install, report: &Report) -> String {
     }];
     if !report.refused.is_empty() {
         let row = |refused: &Refused| {
-            let missing = if refused.missing_on.is_empty() {
-                "address not public".to_owned()
-            } else {
-                refused.missing_on.join(", ")
+            let why = match &refused.secret {
+                Some(secret) => secret.clone(),
+                None if refused.missing_on.is_empty() => "its address is not public".to_owned(),
+                None => format!("not on the list of: {}", refused.missing_on.join(", ")),
             };
-            vec![refused.entry.clone(), refused.count.to_string(), missing]
+            vec![refused.entry.clone(), refused.count.to_string(), why]
         };
         let rows: Vec<_> = report.refused.iter().map(row).collect();
-        parts.push(table(&["REFUSED", "TIMES", "MISSING ON"], &rows));
+        parts.push(table(&["REFUSED", "TIMES", "WHY"], &rows));
     }
     parts.join("\n\n")
 }

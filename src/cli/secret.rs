@@ -44,9 +44,15 @@ enum SecretCommand {
 read from standard input. It is never an argument, which others on this machine could see. It \
 is text of at most 16 KiB; a line end at its end is left out.
 
+With --host the extension never reads it: the appliance writes it into a header of calls to \
+that host, where the extension asks for it. A secret keeps its hosts when only its value is \
+replaced.
+
 Examples:
   plugboard secret set com.example.hello api_key
   pass show example/api | plugboard secret set com.example.hello api_key
+  plugboard secret set com.example.hello api_key --host api.example.com
+  plugboard secret set com.example.hello api_key --host api.example.com --header X-Api-Key
   plugboard secret set com.example.hello tls.key --file client.key --expires 2027-01-31"
     )]
     Set(SetArgs),
@@ -91,6 +97,16 @@ struct SetArgs {
     /// A file with the value; - is standard input
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
+    /// A host that it goes to with calls, as api.example.com; the extension does not read it.
+    /// Repeatable
+    #[arg(long = "host", value_name = "HOST")]
+    hosts: Vec<String>,
+    /// In which header, with `{secret}` in it [default: authorization: Bearer {secret}]
+    #[arg(long, value_name = "HEADER", requires = "hosts")]
+    header: Option<String>,
+    /// Let the extension read it, though the value before was bound to hosts
+    #[arg(long, conflicts_with = "hosts")]
+    readable: bool,
     /// A date, from which on (UTC) the extension is told that it is expired; or a time
     #[arg(long, value_name = "DATE")]
     expires: Option<String>,
@@ -161,15 +177,23 @@ async fn set(
     expires_at: Option<Timestamp>,
     output: Output,
 ) -> Result<(), Failure> {
-    let SetArgs { extension, key, file, .. } = args;
+    let SetArgs { extension, key, file, hosts, header, readable, expires: _ } = args;
     let install = installs::require(client, &extension).await?;
     let value: SecretString = secret_value(output, file).await?;
     let path = format!("{}/{key}", path_of(&install));
-    let body = json!({ "value": value.expose_secret(), "expires_at": expires_at });
+    let hosts = (readable || !hosts.is_empty()).then_some(hosts);
+    let body = json!({
+        "value": value.expose_secret(),
+        "expires_at": expires_at,
+        "hosts": hosts,
+        "header": header,
+    });
     let row: SecretRow = client.call(Method::PUT, &path, Some(body)).await?;
     let until = row.facts.expires_at;
     let until = until.map(|at| format!(", until {} UTC", time(at))).unwrap_or_default();
-    output.result(&row, &format!("Set the secret {key} of {}{until}", install.name))?;
+    let goes = row.facts.binding.as_ref();
+    let goes = goes.map(|binding| format!("\nIt {binding}")).unwrap_or_default();
+    output.result(&row, &format!("Set the secret {key} of {}{until}{goes}", install.name))?;
     Ok(())
 }
 
@@ -183,11 +207,16 @@ fn show(install: &Install, secrets: &[SecretRow]) -> String {
         return format!("{name} has no secret.\nSet one:  plugboard secret set {name} KEY");
     }
     let cells = |row: &SecretRow| {
-        let SecretFacts { name, version, set_at, set_by, expires_at } = &row.facts;
+        let SecretFacts { name, version, set_at, set_by, expires_at, binding, .. } = &row.facts;
         let expires = expires_at.map_or_else(|| "never".to_owned(), time);
         let expires = if row.expired { format!("{expires}, expired") } else { expires };
-        vec![name.to_string(), version.to_string(), time(*set_at), expires, set_by.clone()]
+        let hosts = binding.as_ref().map_or_else(
+            || "the extension reads it".to_owned(),
+            |binding| binding.hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+        );
+        let name = name.to_string();
+        vec![name, version.to_string(), time(*set_at), expires, set_by.clone(), hosts]
     };
     let rows: Vec<_> = secrets.iter().map(cells).collect();
-    table(&["NAME", "VERSION", "SET (UTC)", "EXPIRES (UTC)", "SET BY"], &rows)
+    table(&["NAME", "VERSION", "SET (UTC)", "EXPIRES (UTC)", "SET BY", "GOES TO"], &rows)
 }

@@ -23,6 +23,8 @@ pub struct EgressConfig {
     pub allow_private: Vec<PrivateNetwork>,
     /// Let installs call every public host that they ask for and were granted.
     pub dangerous_allow_all: bool,
+    /// Let secrets be bound to `http://` hosts, where everybody on the way reads them.
+    pub secrets_in_clear: bool,
     /// A file of PEM certificates, trusted beside those of the system.
     pub ca_file: PathBuf,
     /// Milliseconds to find the addresses of a name.
@@ -71,6 +73,7 @@ impl Default for EgressConfig {
             allowlist: Vec::new(),
             allow_private: Vec::new(),
             dangerous_allow_all: false,
+            secrets_in_clear: false,
             ca_file: PathBuf::new(),
             resolve_timeout_ms: 2_000,
             connect_timeout_ms: 3_000,

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::allowance::{Denial, List};
+use super::credential::SecretRefusal;
 use super::destination::InvalidDestination;
 
 /// Why a call did not come to an answer, or the answer not to its end.
@@ -16,6 +17,9 @@ pub enum EgressError {
     Method(String),
     #[error("{0}")]
     Denied(Denial),
+    /// The guest asked for a secret that does not go with this call.
+    #[error(transparent)]
+    Secret(SecretRefusal),
     #[error("the request has more than 100 header fields, or more than 64 KiB of them")]
     Fields,
     #[error("{host} has the address {address}, which is not public")]
@@ -65,14 +69,28 @@ pub enum EgressError {
     Stopped,
 }
 
+/// Why a call may not be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Its destination is not on these lists, at least one.
+    Missing(Vec<List>),
+    /// One of its addresses is not public, or its server is the appliance's own.
+    Address,
+    /// The secret that it asks for does not go there.
+    Secret(SecretRefusal),
+}
+
 impl EgressError {
-    /// Of a call that may not be made, as opposed to one that failed: the lists on which its
-    /// destination is missing; none if it has an address that is not public, or is the appliance's own.
-    pub fn refusal(&self) -> Option<&[List]> {
+    /// Of a call that may not be made, as opposed to one that failed: why not.
+    pub fn refusal(&self) -> Option<Refusal> {
         if let Self::Denied(denial) = self {
-            Some(&denial.missing)
+            Some(Refusal::Missing(denial.missing.clone()))
+        } else if let Self::Secret(refusal) = self {
+            // Of one that could not be read nobody knows whether it may.
+            let is_known = !matches!(refusal, SecretRefusal::Unreadable(_));
+            is_known.then(|| Refusal::Secret(refusal.clone()))
         } else {
-            matches!(self, Self::Address { .. } | Self::OwnHost(_)).then_some(&[])
+            matches!(self, Self::Address { .. } | Self::OwnHost(_)).then_some(Refusal::Address)
         }
     }
 

@@ -7,6 +7,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use super::SecretBinding;
+
 /// The longest name, in bytes.
 const MAX_NAME_BYTES: usize = 128;
 
@@ -27,13 +29,20 @@ pub struct InvalidSecretName;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretFacts {
     pub name: SecretName,
-    /// Grows with each value that an install is given, whichever secret it is for.
+    /// How many values the secret has had since it was last removed.
     pub version: u64,
+    /// Which of all values that the install was given this one is: no two have the same.
+    /// It is for the seal and shown to nobody.
+    #[serde(skip)]
+    pub sequence: u64,
     pub set_at: Timestamp,
     /// Who gave the value, in words.
     pub set_by: String,
     /// From then on the extension is told that it is expired.
     pub expires_at: Option<Timestamp>,
+    /// Where it goes without the extension reading it; `None`: the extension reads it.
+    #[serde(flatten)]
+    pub binding: Option<SecretBinding>,
 }
 
 /// The text is neither a date nor a time.

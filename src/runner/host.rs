@@ -7,6 +7,7 @@
 mod application;
 mod clients;
 mod context;
+mod credentials;
 mod guest_log;
 mod http;
 mod invoicing;
@@ -34,6 +35,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi_http::WasiHttpCtx;
 
+use self::credentials::Credentials;
 use self::guest_log::GuestLog;
 use self::outgoing::Outgoing;
 use super::bindings;
@@ -131,12 +133,18 @@ impl Host {
         self
     }
 
-    /// Lets the guest call what the lists allow, if its install may call anything.
+    /// Lets the guest call what the lists allow, if its install may call anything; with the
+    /// secrets that it was given before this.
     pub(super) fn calling(mut self, egress: Option<&Egress>, allowance: Arc<Allowance>) -> Self {
         if let Some(egress) = egress
             && self.grants.contains(&Capability::HttpFetch)
         {
-            self.outgoing = Outgoing::new(egress.clone(), &self.context, allowance);
+            let credentials = Credentials {
+                secrets: self.secrets.clone(),
+                log: Arc::clone(&self.log),
+                context: self.context.clone(),
+            };
+            self.outgoing = Outgoing::new(egress.clone(), credentials, allowance);
         }
         self
     }

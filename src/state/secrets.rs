@@ -21,7 +21,9 @@ use tokio::sync::RwLock;
 
 pub use self::seal::{Broken, WrappingKey, WrappingKeyId};
 use super::{Owner, State, StateError};
-use crate::model::{SecretFacts, SecretName};
+use crate::model::{
+    BindingChange, EgressHost, EgressRule, Scheme, SecretFacts, SecretHeader, SecretName,
+};
 
 pub(super) use self::rows::create_tables;
 
@@ -58,6 +60,7 @@ pub struct NewSecret {
     /// In words.
     pub set_by: String,
     pub expires_at: Option<Timestamp>,
+    pub binding: BindingChange,
 }
 
 /// What setting a secret found.
@@ -73,8 +76,29 @@ pub enum Set {
 #[derive(Debug)]
 pub enum Lookup {
     Found(SecretString),
+    /// It goes to its hosts, and the extension does not read it.
+    Bound,
     Expired,
     Missing,
+}
+
+/// What asking for a secret found that is to go with a call.
+#[derive(Debug)]
+pub enum CallLookup {
+    /// The call is to one of its hosts: it goes in this header.
+    Found(SecretHeader, SecretString),
+    OtherHost,
+    /// It is bound to no hosts: the extension reads it itself.
+    Unbound,
+    Expired,
+    Missing,
+}
+
+/// A secret that was found, and has opened: what its facts say is true.
+struct Opened {
+    facts: SecretFacts,
+    value: SecretString,
+    is_expired: bool,
 }
 
 /// Why a secret could not be sealed or opened.
@@ -172,21 +196,17 @@ impl Secrets {
         InstallSecrets { secrets: self.clone(), owner, runtime: Handle::current() }
     }
 
-    fn look_up(&self, owner: Owner, name: &SecretName) -> Result<Lookup, SecretsError> {
+    fn open(&self, owner: Owner, name: &SecretName) -> Result<Option<Opened>, SecretsError> {
         // The keys before the row: a row that is older than its keys would not open with them.
         let keys = self.0.keys.load_full();
         let state = &self.0.state;
         let Some(sealed) = state.read_blocking(|txn| rows::get(txn, owner, name))? else {
-            return Ok(Lookup::Missing);
+            return Ok(None);
         };
         let data_key = keys.unwrap(&sealed.data_key, owner)?;
         let value = data_key.open(&sealed.value, owner, &sealed.facts)?;
-        // Only now: that it is expired, too, is true only of a row that nobody has changed.
-        Ok(if sealed.facts.is_expired(state.now()) {
-            Lookup::Expired
-        } else {
-            Lookup::Found(value)
-        })
+        let is_expired = sealed.facts.is_expired(state.now());
+        Ok(Some(Opened { facts: sealed.facts, value, is_expired }))
     }
 }
 
@@ -216,13 +236,41 @@ pub struct InstallSecrets {
 impl InstallSecrets {
     /// The value of a secret.
     pub async fn get(&self, name: SecretName) -> Result<Lookup, SecretsError> {
+        Ok(match self.open(name).await? {
+            None => Lookup::Missing,
+            Some(Opened { facts, .. }) if facts.binding.is_some() => Lookup::Bound,
+            Some(Opened { is_expired: true, .. }) => Lookup::Expired,
+            Some(Opened { value, .. }) => Lookup::Found(value),
+        })
+    }
+
+    /// The value of a secret that is to go with a call, if the call is to one of its hosts.
+    pub async fn for_call(
+        &self,
+        name: SecretName,
+        (scheme, host, port): (Scheme, &EgressHost, u16),
+    ) -> Result<CallLookup, SecretsError> {
+        let Some(Opened { facts, value, is_expired }) = self.open(name).await? else {
+            return Ok(CallLookup::Missing);
+        };
+        Ok(match facts.binding {
+            None => CallLookup::Unbound,
+            Some(binding) if !EgressRule::any_allows(&binding.hosts, scheme, host, port) => {
+                CallLookup::OtherHost
+            }
+            Some(_) if is_expired => CallLookup::Expired,
+            Some(binding) => CallLookup::Found(binding.header, value),
+        })
+    }
+
+    async fn open(&self, name: SecretName) -> Result<Option<Opened>, SecretsError> {
         let Self { secrets, owner, runtime } = self.clone();
-        let look_up = move || match secrets.look_up(owner, &name) {
+        let open = move || match secrets.open(owner, &name) {
             // The wrapping key may have changed between the two looks.
-            Err(SecretsError::OtherKey { .. }) => secrets.look_up(owner, &name),
+            Err(SecretsError::OtherKey { .. }) => secrets.open(owner, &name),
             found => found,
         };
-        runtime.spawn_blocking(look_up).await.unwrap_or(Err(StateError::Stopped.into()))
+        runtime.spawn_blocking(open).await.unwrap_or(Err(StateError::Stopped.into()))
     }
 
     /// The names of the secrets, sorted; expired ones, too.

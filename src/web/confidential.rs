@@ -42,7 +42,8 @@ where
             let (line, column) = (error.line(), error.column());
             let detail = format!("the body does not fit at line {line}, column {column}");
             ApiError::malformed(detail)
-                .hint("send {\"value\": \"…\"}, and \"expires_at\" if it expires")
+                .hint("send {\"value\": \"…\"}, \"expires_at\" if it expires, and \"hosts\" and \"header\" if it \
+                       goes with calls")
         })
     }
 }

@@ -106,7 +106,7 @@ impl Door {
 
 fn get(to: Destination) -> Call {
     let (method, headers) = (Method::GET, HeaderMap::new());
-    Call { to, method, headers, body: body(""), patience: None }
+    Call { to, method, headers, body: body(""), patience: None, credentials: Ok(Vec::new()) }
 }
 
 fn body(text: &'static str) -> OutgoingBody {

@@ -1,5 +1,6 @@
 //! What an extension is told in confidence: set, read by it alone, and taken away.
 
+mod bound;
 mod page;
 mod rotating;
 
@@ -240,6 +241,7 @@ async fn the_sweep_deletes_secrets_whose_install_is_gone_and_no_others() {
         set_at: app.app.clock.now(),
         set_by: "a crash".to_owned(),
         expires_at: None,
+        binding: plugboard::model::BindingChange::Keep,
     };
     app.app.secrets.set(gone, left).await.unwrap();
     assert_eq!(app.app.secrets.owners().await.unwrap().len(), 2);

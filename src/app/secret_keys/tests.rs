@@ -31,6 +31,7 @@ impl Folder {
             set_at: jiff::Timestamp::UNIX_EPOCH,
             set_by: "operator ada".to_owned(),
             expires_at: None,
+            binding: crate::model::BindingChange::Keep,
         };
         made.start(config).await.1.set(owner, new).await.unwrap();
         made

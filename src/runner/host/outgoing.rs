@@ -9,9 +9,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use wasmtime_wasi_http::{Error as WasiError, RequestOptions, WasiBody, WasiHttpHooks};
 
-use super::super::invocation::ExecutionContext;
+use super::credentials::Credentials;
 use crate::egress::{Call, Caller, Destination, Egress, EgressError, InvalidDestination};
-use crate::egress::{MAX_FIELDS, OutgoingBody, ReceivedBody};
+use crate::egress::{MAX_FIELDS, OutgoingBody, ReceivedBody, SecretRefusal};
 use crate::model::Allowance;
 use crate::runner::bindings::types::{
     HttpError, HttpHeaderResult, HttpRequestResult, HttpResponse,
@@ -23,8 +23,16 @@ const BODY_CHUNK_BYTES: usize = 64 * 1024;
 /// What one execution may call, and how often it still may.
 pub(super) struct Outgoing {
     /// `None`: nothing is called, because the install may not, or the appliance has no way out.
-    door: Option<(Egress, Caller)>,
+    door: Option<Door>,
     made: u32,
+}
+
+/// The way out, who goes through it, and what goes with it.
+#[derive(Clone)]
+struct Door {
+    egress: Egress,
+    caller: Caller,
+    credentials: Credentials,
 }
 
 impl Outgoing {
@@ -34,26 +42,23 @@ impl Outgoing {
     }
 
     /// To what the lists allow.
-    pub(super) fn new(
-        egress: Egress,
-        context: &ExecutionContext,
-        allowance: Arc<Allowance>,
-    ) -> Self {
-        let request_id = Arc::clone(&context.request_id);
-        let install = Arc::clone(&context.install);
-        Self { door: Some((egress, Caller { request_id, install, allowance })), made: 0 }
+    pub(super) fn new(egress: Egress, credentials: Credentials, allowance: Arc<Allowance>) -> Self {
+        let request_id = Arc::clone(&credentials.context.request_id);
+        let install = Arc::clone(&credentials.context.install);
+        let caller = Caller { request_id, install, allowance };
+        Self { door: Some(Door { egress, caller, credentials }), made: 0 }
     }
 
     /// The door, if the execution may make one more call.
-    fn open(&mut self) -> Result<Option<(Egress, Caller)>, EgressError> {
-        let Some((egress, caller)) = &self.door else { return Ok(None) };
-        let most = egress.calls_per_execution();
+    fn open(&mut self) -> Result<Option<Door>, EgressError> {
+        let Some(door) = &self.door else { return Ok(None) };
+        let most = door.egress.calls_per_execution();
         // Each try counts, also of what is refused: it is work for the host.
         if self.made >= most {
             return Err(EgressError::Spent(most));
         }
         self.made += 1;
-        Ok(Some((egress.clone(), caller.clone())))
+        Ok(Some(door.clone()))
     }
 
     /// `http.fetch`: the whole request, then the whole response.
@@ -62,10 +67,10 @@ impl Outgoing {
         request: HttpRequestResult,
     ) -> Result<HttpResponse, HttpError> {
         let call = read(request)?;
-        let Some((egress, caller)) = self.open().map_err(|error| of_fetch(&error))? else {
+        let Some(door) = self.open().map_err(|error| of_fetch(&error))? else {
             return Err(HttpError::NotAllowed);
         };
-        let response = egress.call(caller, call).await.map_err(|error| of_fetch(&error))?;
+        let response = door.call(call).await.map_err(|error| of_fetch(&error))?;
         let (head, body) = response.into_parts();
         // Here the contract has another word for the same faults.
         let body = body.whole().await.map_err(|_| HttpError::Internal)?;
@@ -74,6 +79,14 @@ impl Outgoing {
             headers: head.headers.iter().map(|(name, value)| shown(name, value)).collect(),
             body: Some(body),
         })
+    }
+}
+
+impl Door {
+    async fn call(self, mut call: Call) -> Result<Response<ReceivedBody>, EgressError> {
+        let Self { egress, caller, credentials } = self;
+        call.credentials = credentials.take(&mut call.headers, &call.to).await;
+        egress.call(caller, call).await
     }
 }
 
@@ -95,7 +108,7 @@ fn read(request: HttpRequestResult) -> Result<Call, HttpError> {
     }
     let body = Full::new(Bytes::from(request.body.unwrap_or_default()));
     let body = body.map_err(|never| match never {}).boxed_unsync();
-    Ok(Call { to, method, headers, body, patience: None })
+    Ok(Call { to, method, headers, body, patience: None, credentials: Ok(Vec::new()) })
 }
 
 /// A field of a response. WIT strings are text: other values become empty, which is
@@ -112,6 +125,8 @@ fn of_fetch(error: &EgressError) -> HttpError {
         EgressError::Denied(_) | EgressError::Address { .. } | EgressError::OwnHost(_) => {
             HttpError::NotAllowed
         }
+        EgressError::Secret(SecretRefusal::Unreadable(_)) => HttpError::Internal,
+        EgressError::Secret(_) => HttpError::NotAllowed,
         EgressError::Fields
         | EgressError::NoAddress(_)
         | EgressError::Resolve { .. }
@@ -144,7 +159,10 @@ fn of_wasi(error: &EgressError) -> WasiError {
         }
         EgressError::Destination(_) => WasiError::HttpRequestUriInvalid,
         EgressError::Method(_) => WasiError::HttpRequestMethodInvalid,
-        EgressError::Denied(_) | EgressError::Quota(_) => WasiError::HttpRequestDenied,
+        EgressError::Secret(SecretRefusal::Unreadable(_)) => WasiError::InternalError(None),
+        EgressError::Denied(_) | EgressError::Secret(_) | EgressError::Quota(_) => {
+            WasiError::HttpRequestDenied
+        }
         EgressError::Fields => WasiError::HttpRequestHeaderSectionSize(None),
         EgressError::Address { .. } | EgressError::OwnHost(_) => WasiError::DestinationIpProhibited,
         EgressError::NoAddress(_) => WasiError::DestinationNotFound,
@@ -181,11 +199,11 @@ impl WasiHttpHooks for Outgoing {
     ) -> Box<dyn Future<Output = Answered> + Send> {
         let opened = self.open();
         Box::new(async move {
-            let Some((egress, caller)) = opened.map_err(|error| of_wasi(&error))? else {
+            let Some(door) = opened.map_err(|error| of_wasi(&error))? else {
                 return Err(WasiError::HttpRequestDenied);
             };
             let call = translate(request, options)?;
-            let response = egress.call(caller, call).await.map_err(|error| of_wasi(&error))?;
+            let response = door.call(call).await.map_err(|error| of_wasi(&error))?;
             let response = response
                 .map(|body: ReceivedBody| body.map_err(|error| of_wasi(&error)).boxed_unsync());
             let nothing_more: Sending = Box::new(async { Ok(()) });
@@ -207,7 +225,8 @@ fn translate(
     let to = Destination::of_parts(&head.uri).map_err(invalid)?;
     let body: OutgoingBody = body.map_err(Into::into).boxed_unsync();
     let patience: Option<Duration> = options.and_then(|options| options.first_byte_timeout);
-    Ok(Call { to, method: head.method, headers: head.headers, body, patience })
+    let (method, headers) = (head.method, head.headers);
+    Ok(Call { to, method, headers, body, patience, credentials: Ok(Vec::new()) })
 }
 
 #[cfg(test)]

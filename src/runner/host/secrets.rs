@@ -5,6 +5,7 @@ use secrecy::ExposeSecret;
 use super::Host;
 use crate::model::{Capability, SecretName};
 use crate::runner::bindings::{secrets, types::SecretError};
+use crate::runner::invocation::ExecutionContext;
 use crate::state::secrets::{Lookup, SecretsError};
 
 impl secrets::Host for Host {
@@ -21,6 +22,7 @@ impl secrets::Host for Host {
                 self.log.keep_out(&value);
                 Ok(value.expose_secret().to_owned())
             }
+            Ok(Lookup::Bound) => Err(SecretError::Denied),
             Ok(Lookup::Expired) => Err(SecretError::Expired),
             Ok(Lookup::Missing) => Err(SecretError::Missing),
             Err(error) => Err(self.no_secret(&error)),
@@ -44,14 +46,19 @@ impl secrets::Host for Host {
 impl Host {
     /// The guest learns that it failed, the operator why.
     pub(super) fn no_secret(&self, error: &SecretsError) -> SecretError {
-        let install = &*self.context.install;
-        tracing::error!(
-            request.id = &*self.context.request_id,
-            tenant.id = install.tenant.as_str(),
-            extension.name = install.extension.as_str(),
-            install.id = install.install_text(),
-            "A secret could not be read: {error}"
-        );
+        unreadable(&self.context, error);
         SecretError::Internal
     }
+}
+
+/// Tells the operator why a secret was not read.
+pub(super) fn unreadable(context: &ExecutionContext, error: &SecretsError) {
+    let install = &*context.install;
+    tracing::error!(
+        request.id = &*context.request_id,
+        tenant.id = install.tenant.as_str(),
+        extension.name = install.extension.as_str(),
+        install.id = install.install_text(),
+        "A secret could not be read: {error}"
+    );
 }

@@ -61,7 +61,8 @@ impl Host {
                 key.set_sensitive(true);
                 Ok(Some(key))
             }
-            Ok(Lookup::Expired | Lookup::Missing) => Ok(None),
+            // One that is bound to hosts goes to them, and to nobody else.
+            Ok(Lookup::Bound | Lookup::Expired | Lookup::Missing) => Ok(None),
             Err(error) => {
                 self.no_secret(&error);
                 Err(ProxyError::Internal)

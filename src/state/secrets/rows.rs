@@ -6,10 +6,11 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
+use serde::{Deserialize, Serialize};
 
 use super::seal::{DataKey, WrappingKey, WrappingKeyId};
 use super::{Keys, NewSecret, SecretsError, Set};
-use crate::model::{SecretFacts, SecretName};
+use crate::model::{BindingChange, SecretFacts, SecretName};
 use crate::state::owner::OWNER_BYTES;
 use crate::state::{Owner, ReadTables, StateError, WriteTxn};
 
@@ -17,7 +18,7 @@ use crate::state::{Owner, ReadTables, StateError, WriteTxn};
 const DATA_KEYS: TableDefinition<&[u8; OWNER_BYTES], (u64, &[u8])> =
     TableDefinition::new("secret_data_keys");
 
-/// `(owner, name)` to a JSON [`SecretFacts`].
+/// `(owner, name)` to a JSON [`Row`].
 const FACTS: TableDefinition<(&[u8; OWNER_BYTES], &str), &[u8]> =
     TableDefinition::new("secret_facts");
 
@@ -84,8 +85,8 @@ pub(super) fn put(
     most: usize,
 ) -> Result<Result<Set, SecretsError>, StateError> {
     let others = list(txn, owner)?;
-    let replaces = others.iter().any(|facts| facts.name == new.name);
-    if !replaces && others.len() >= most {
+    let before = others.iter().find(|facts| facts.name == new.name);
+    if before.is_none() && others.len() >= most {
         return Ok(Ok(Set::Full(others.len())));
     }
     let (count, wrapped) = match data_key(txn, owner)? {
@@ -96,20 +97,28 @@ pub(super) fn put(
         Ok(key) => key,
         Err(error) => return Ok(Err(error)),
     };
-    let version = count + 1;
+    let sequence = count + 1;
+    let binding = match &new.binding {
+        // Read in this transaction: a binding that another has just made stays, too.
+        BindingChange::Keep => before.and_then(|facts| facts.binding.clone()),
+        BindingChange::Unbind => None,
+        BindingChange::Bind(binding) => Some(binding.clone()),
+    };
     let facts = SecretFacts {
         name: new.name.clone(),
-        version,
+        version: before.map_or(0, |facts| facts.version) + 1,
+        sequence,
         set_at: new.set_at,
         set_by: new.set_by.clone(),
         expires_at: new.expires_at,
+        binding,
     };
     let key = (owner.as_bytes(), facts.name.as_str());
     let sealed = data_key.seal(&new.value, owner, &facts);
-    txn.table(DATA_KEYS)?.insert(owner.as_bytes(), (version, wrapped.as_slice()))?;
+    txn.table(DATA_KEYS)?.insert(owner.as_bytes(), (sequence, wrapped.as_slice()))?;
     txn.table(FACTS)?.insert(key, encode(&facts)?.as_slice())?;
     txn.table(VALUES)?.insert(key, sealed.as_slice())?;
-    Ok(Ok(if replaces { Set::Replaced(facts) } else { Set::Created(facts) }))
+    Ok(Ok(if before.is_some() { Set::Replaced(facts) } else { Set::Created(facts) }))
 }
 
 /// Removes a secret; false when there is none. With the last one goes the data key, and with
@@ -193,12 +202,22 @@ fn of(owner: &Owner) -> RangeInclusive<(&[u8; OWNER_BYTES], &'static str)> {
     (owner.as_bytes(), "")..=(owner.as_bytes(), AFTER_NAMES)
 }
 
+/// What is on disk of what may be shown.
+#[derive(Serialize, Deserialize)]
+struct Row<F> {
+    #[serde(flatten)]
+    facts: F,
+    /// Where it is absent, `version` was this one.
+    sequence: Option<u64>,
+}
+
 fn encode(facts: &SecretFacts) -> Result<Vec<u8>, StateError> {
-    serde_json::to_vec(facts).map_err(row)
+    serde_json::to_vec(&Row { facts, sequence: Some(facts.sequence) }).map_err(row)
 }
 
 fn decode(json: &[u8]) -> Result<SecretFacts, StateError> {
-    serde_json::from_slice(json).map_err(row)
+    let Row { facts, sequence }: Row<SecretFacts> = serde_json::from_slice(json).map_err(row)?;
+    Ok(SecretFacts { sequence: sequence.unwrap_or(facts.version), ..facts })
 }
 
 fn row(source: serde_json::Error) -> StateError {
@@ -211,6 +230,7 @@ pub(super) mod tampering {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::model::SecretBinding;
 
     pub(in super::super) fn swap_values(
         txn: &WriteTxn,
@@ -236,6 +256,32 @@ pub(super) mod tampering {
         let mut rows = txn.table(DATA_KEYS)?;
         rows.insert(one.as_bytes(), (count, second.as_slice()))?;
         rows.insert(two.as_bytes(), (count, first.as_slice()))?;
+        Ok(())
+    }
+
+    /// Has a secret sent elsewhere.
+    pub(in super::super) fn bind(
+        txn: &WriteTxn,
+        owner: Owner,
+        name: &str,
+        binding: Option<SecretBinding>,
+    ) -> Result<(), StateError> {
+        let mut facts = facts(txn, owner, &name.parse().unwrap())?.unwrap();
+        facts.binding = binding;
+        txn.table(FACTS)?.insert((owner.as_bytes(), name), encode(&facts)?.as_slice())?;
+        Ok(())
+    }
+
+    /// A row as it was when values were counted for the whole install.
+    pub(in super::super) fn without_sequence(
+        txn: &WriteTxn,
+        owner: Owner,
+        name: &str,
+    ) -> Result<(), StateError> {
+        let mut facts = facts(txn, owner, &name.parse().unwrap())?.unwrap();
+        facts.version = facts.sequence;
+        let json = serde_json::to_vec(&facts).unwrap();
+        txn.table(FACTS)?.insert((owner.as_bytes(), name), json.as_slice())?;
         Ok(())
     }
 

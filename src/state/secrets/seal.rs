@@ -6,8 +6,8 @@
 //! random: no counter has to survive a restored backup.
 //!
 //! What a ciphertext belongs to is authenticated with it, so that who writes the file cannot
-//! give one install the value of another, a secret the value of its neighbour, or put off the
-//! day on which one expires. Rows that are put back as they once were do open, as those of an
+//! give one install the value of another, a secret the value of its neighbour, put off the
+//! day on which one expires, or have one sent to another host. Rows that are put back as they once were do open, as those of an
 //! old backup do: nothing in a file says that it is the newest.
 
 use std::fmt;
@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::model::SecretFacts;
+use crate::model::{SecretBinding, SecretFacts};
 use crate::state::Owner;
 
 const KEY_BYTES: usize = 32;
@@ -26,10 +26,12 @@ const NONCE_BYTES: usize = 24;
 const TAG_BYTES: usize = 16;
 const ID_BYTES: usize = 8;
 
-/// What the two kinds of ciphertext begin their associated data with, so that neither can
-/// stand for the other.
+/// What the kinds of ciphertext begin their associated data with, so that none can stand
+/// for another.
 const OF_KEYS: &[u8; 22] = b"plugboard data key v1\0";
 const OF_VALUES: &[u8; 20] = b"plugboard secret v1\0";
+/// Of values that are bound to hosts.
+const OF_BOUND_VALUES: &[u8; 20] = b"plugboard secret v2\0";
 
 /// Which wrapping key a data key is sealed with. It says nothing about the key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -121,18 +123,29 @@ fn of_key(owner: Owner) -> Vec<u8> {
     [&OF_KEYS[..], owner.as_bytes()].concat()
 }
 
-/// The parts are of fixed width but for the name, which has its length before it: no two
+/// The parts are of fixed width but for texts, which have their length before them: no two
 /// secrets have the same.
 fn of_value(owner: Owner, facts: &SecretFacts) -> Vec<u8> {
-    let SecretFacts { name, version, expires_at, set_at: _, set_by: _ } = facts;
-    let name = name.as_str().as_bytes();
-    let mut data = [&OF_VALUES[..], owner.as_bytes()].concat();
-    data.extend((name.len() as u64).to_be_bytes());
-    data.extend(name);
-    data.extend(version.to_be_bytes());
+    let SecretFacts { name, sequence, expires_at, binding, version: _, set_at: _, set_by: _ } =
+        facts;
+    let kind = if binding.is_some() { OF_BOUND_VALUES } else { OF_VALUES };
+    let mut data = [&kind[..], owner.as_bytes()].concat();
+    push_text(&mut data, name.as_str());
+    data.extend(sequence.to_be_bytes());
     data.push(u8::from(expires_at.is_some()));
     data.extend(expires_at.map_or(0, Timestamp::as_nanosecond).to_be_bytes());
+    if let Some(SecretBinding { hosts, header }) = binding {
+        push_text(&mut data, &header.to_string());
+        for host in hosts {
+            push_text(&mut data, &host.to_string());
+        }
+    }
     data
+}
+
+fn push_text(data: &mut Vec<u8>, text: &str) {
+    data.extend((text.len() as u64).to_be_bytes());
+    data.extend(text.as_bytes());
 }
 
 /// The nonce, the ciphertext, the tag.

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
-use super::rows::tampering::{put_off, swap_data_keys, swap_values};
+use super::rows::tampering::{bind, put_off, swap_data_keys, swap_values, without_sequence};
 use super::*;
 use crate::config::StateConfig;
-use crate::model::{Clock, InstallId, TenantId};
+use crate::model::{Clock, InstallId, SecretBinding, TenantId};
 
 /// A clock that moves when told to.
 struct Moved(AtomicI64);
@@ -43,7 +43,8 @@ fn name(text: &str) -> SecretName {
 
 fn new(text: &str, value: &str) -> NewSecret {
     let (name, value) = (name(text), SecretString::from(value));
-    NewSecret { name, value, set_at: at(1_000), set_by: "operator ada".into(), expires_at: None }
+    let (set_by, binding) = ("operator ada".into(), BindingChange::Keep);
+    NewSecret { name, value, set_at: at(1_000), set_by, expires_at: None, binding }
 }
 
 async fn read(secrets: &Secrets, owner: Owner, text: &str) -> String {
@@ -72,7 +73,7 @@ async fn a_value_is_read_by_its_install_and_by_no_other() {
 }
 
 #[tokio::test]
-async fn a_new_value_takes_the_place_of_the_old_and_counts_on() {
+async fn a_new_value_takes_the_place_of_the_old_and_counts_by_name() {
     let (secrets, _, _) = opened();
     let owner = owner("acme");
     let version = |set| match set {
@@ -87,13 +88,13 @@ async fn a_new_value_takes_the_place_of_the_old_and_counts_on() {
 
     assert_eq!(
         [first, second, third].map(version),
-        [("created", 1), ("created", 2), ("replaced", 3)]
+        [("created", 1), ("created", 1), ("replaced", 2)]
     );
     assert_eq!(read(&secrets, owner, "b").await, "three");
     let listed = secrets.list(owner).await.unwrap();
     assert_eq!(
         listed.iter().map(|f| (f.name.as_str(), f.version)).collect::<Vec<_>>(),
-        [("a", 2), ("b", 3)]
+        [("a", 1), ("b", 2)]
     );
     assert_eq!(secrets.of(owner).names().await.unwrap(), [name("a"), name("b")]);
 }
@@ -181,6 +182,85 @@ async fn data_keys_that_change_places_and_dates_that_are_put_off_do_not_open() {
     state.write(move |txn| swap_data_keys(txn, ours, theirs)).await.unwrap();
     assert_eq!(read(&secrets, ours, "a").await, "broken");
     assert_eq!(read(&secrets, theirs, "a").await, "broken");
+}
+
+fn bound(host: &str) -> SecretBinding {
+    SecretBinding { hosts: vec![host.parse().unwrap()], header: SecretHeader::default() }
+}
+
+/// What a call to this host is given of the secret `a`.
+async fn for_call(secrets: &Secrets, owner: Owner, host: &str) -> String {
+    let host = EgressHost::Exact(host.to_owned());
+    match secrets.of(owner).for_call(name("a"), (Scheme::Https, &host, 443)).await {
+        Ok(CallLookup::Found(header, value)) => format!("{header} {}", value.expose_secret()),
+        Ok(other) => format!("{other:?}"),
+        Err(SecretsError::Broken(_)) => "broken".to_owned(),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[tokio::test]
+async fn a_bound_secret_is_for_calls_to_its_hosts_and_read_by_nobody() {
+    let (secrets, _, clock) = opened();
+    let owner = owner("acme");
+    assert_eq!(for_call(&secrets, owner, "a.test").await, "Missing");
+    secrets.set(owner, new("a", "hunter2")).await.unwrap();
+    assert_eq!(for_call(&secrets, owner, "a.test").await, "Unbound");
+    let binding = BindingChange::Bind(bound("a.test"));
+    let until = Some(at(2_000));
+    let bound = NewSecret { binding, expires_at: until, ..new("a", "hunter2") };
+    secrets.set(owner, bound).await.unwrap();
+
+    assert_eq!(read(&secrets, owner, "a").await, "Bound");
+    assert_eq!(for_call(&secrets, owner, "a.test").await, "authorization: Bearer {secret} hunter2");
+    assert_eq!(for_call(&secrets, owner, "b.test").await, "OtherHost");
+    let theirs = self::owner("other");
+    assert_eq!(for_call(&secrets, theirs, "a.test").await, "Missing");
+    clock.0.store(2_000, Ordering::SeqCst);
+    assert_eq!(for_call(&secrets, owner, "a.test").await, "Expired");
+    assert_eq!(for_call(&secrets, owner, "b.test").await, "OtherHost");
+}
+
+#[tokio::test]
+async fn hosts_stay_with_a_new_value_until_they_are_taken_away() {
+    let (secrets, _, _) = opened();
+    let owner = owner("acme");
+    let binding = BindingChange::Bind(bound("a.test"));
+    secrets.set(owner, NewSecret { binding, ..new("a", "one") }).await.unwrap();
+
+    secrets.set(owner, new("a", "two")).await.unwrap();
+    assert_eq!(for_call(&secrets, owner, "a.test").await, "authorization: Bearer {secret} two");
+    let free = NewSecret { binding: BindingChange::Unbind, ..new("a", "three") };
+    secrets.set(owner, free).await.unwrap();
+    assert_eq!(read(&secrets, owner, "a").await, "three");
+}
+
+#[tokio::test]
+async fn who_can_write_the_file_neither_redirects_a_secret_nor_lets_the_guest_read_it() {
+    let (secrets, state, _) = opened();
+    let owner = owner("acme");
+    let binding = BindingChange::Bind(bound("a.test"));
+    secrets.set(owner, NewSecret { binding, ..new("a", "hunter2") }).await.unwrap();
+
+    state.write(move |txn| bind(txn, owner, "a", Some(bound("evil.test")))).await.unwrap();
+    assert_eq!(for_call(&secrets, owner, "evil.test").await, "broken");
+    state.write(move |txn| bind(txn, owner, "a", None)).await.unwrap();
+    assert_eq!(read(&secrets, owner, "a").await, "broken");
+}
+
+#[tokio::test]
+async fn rows_that_were_counted_for_the_whole_install_open_and_count_on() {
+    let (secrets, state, _) = opened();
+    let owner = owner("acme");
+    for name in ["b", "c", "a"] {
+        secrets.set(owner, new(name, "hunter2")).await.unwrap();
+    }
+    state.write(move |txn| without_sequence(txn, owner, "a")).await.unwrap();
+
+    assert_eq!(read(&secrets, owner, "a").await, "hunter2");
+    let Set::Replaced(facts) = secrets.set(owner, new("a", "two")).await.unwrap() else { panic!() };
+    assert_eq!((facts.version, facts.sequence), (4, 4));
+    assert_eq!(read(&secrets, owner, "a").await, "two");
 }
 
 #[tokio::test]

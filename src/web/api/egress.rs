@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::app::egress::{EgressReport, RefusedDestination};
+use crate::egress::{List, Refusal};
 use crate::model::{EgressRule, Install, InstallId, Principal};
 use crate::web::error::ApiError;
 use crate::web::extract::{JsonBody, Path};
@@ -40,8 +41,11 @@ struct RefusedHost {
     /// The entry that allows exactly this.
     entry: String,
     /// The lists that do not have it: `appliance`, `manifest`, `grant`. None: it has an
-    /// address that is not public.
+    /// address that is not public, or `secret` says why.
     missing_on: Vec<&'static str>,
+    /// Why a secret that was asked for does not go there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
     count: u64,
     last_at: Timestamp,
 }
@@ -69,9 +73,15 @@ impl From<EgressReport> for EgressResponse {
 
 impl From<RefusedDestination> for RefusedHost {
     fn from(refused: RefusedDestination) -> Self {
+        let (missing_on, secret) = match refused.refusal {
+            Refusal::Missing(lists) => (lists.into_iter().map(List::as_str).collect(), None),
+            Refusal::Address => (Vec::new(), None),
+            Refusal::Secret(refusal) => (Vec::new(), Some(refusal.to_string())),
+        };
         Self {
             entry: refused.entry,
-            missing_on: refused.missing.iter().map(|list| list.as_str()).collect(),
+            missing_on,
+            secret,
             count: refused.count,
             last_at: refused.last_at,
         }

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
-use crate::app::secrets::SecretRequest;
+use crate::app::secrets::{BindingRequest, SecretRequest};
 use crate::model::{InstallId, Principal, SecretFacts};
 use crate::web::confidential::ConfidentialJson;
 use crate::web::error::ApiError;
@@ -22,6 +22,11 @@ use crate::web::extract::Path;
 pub(crate) struct SetSecretRequest {
     value: SecretString,
     expires_at: Option<Timestamp>,
+    /// Where it goes without the extension reading it. Absent: those of the value before stay;
+    /// empty: the extension reads it.
+    hosts: Option<Vec<String>>,
+    /// In which header, as `authorization: Bearer {secret}`.
+    header: Option<String>,
 }
 
 /// The secrets of an install.
@@ -69,8 +74,10 @@ pub(crate) async fn set_secret(
     Path((id, name)): Path<(InstallId, String)>,
     ConfidentialJson(body): ConfidentialJson<SetSecretRequest>,
 ) -> Result<(StatusCode, Json<SecretResponse>), ApiError> {
-    let SetSecretRequest { value, expires_at } = body;
-    let kept = app.set_secret(&principal, id, SecretRequest { name, value, expires_at }).await?;
+    let SetSecretRequest { value, expires_at, hosts, header } = body;
+    let binding = BindingRequest { hosts, header };
+    let request = SecretRequest { name, value, expires_at, binding };
+    let kept = app.set_secret(&principal, id, request).await?;
     let status = if kept.created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(SecretResponse::new(kept.facts, app.clock.now()))))
 }

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 
 use super::ApiError;
 use crate::app::secret_keys::RotateError;
-use crate::app::secrets::SecretError;
+use crate::app::secrets::{BindingError, SecretError};
 use crate::state::secrets::{MAX_SECRET_BYTES, SecretsError};
 
 const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
@@ -38,6 +38,9 @@ impl From<SecretError> for ApiError {
             }
             SecretError::Past { .. } => Self::client(UNPROCESSABLE, "invalid_secret", detail)
                 .hint("name a later day, or none"),
+            SecretError::Binding(error) => {
+                Self::client(UNPROCESSABLE, "invalid_secret_hosts", detail).hint(binding(&error))
+            }
             SecretError::TooMany { .. } => {
                 Self::client(StatusCode::CONFLICT, "too_many_secrets", detail)
                     .hint("remove one that the extension no longer reads")
@@ -50,6 +53,20 @@ impl From<SecretError> for ApiError {
             SecretError::State(cause) => cause.into(),
             SecretError::Registry(cause) => cause.into(),
         }
+    }
+}
+
+fn binding(error: &BindingError) -> &'static str {
+    match error {
+        BindingError::Host { .. } => "name hosts as api.example.com or *.example.com:8443",
+        BindingError::TooManyHosts(_) => "name them with `*.`, or set a second secret",
+        BindingError::InClear(_) => {
+            "name the host with https, or ask who runs the appliance for \
+             `egress.secrets_in_clear`"
+        }
+        BindingError::Header(_) => "write `authorization: Bearer {secret}`, or only a name",
+        BindingError::HeaderWithoutHosts => "name the hosts that it goes to, too",
+        BindingError::NotForHeaders => "set it without hosts for the extension to read it",
     }
 }
 

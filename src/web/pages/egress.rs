@@ -14,7 +14,7 @@ use super::{Chrome, ExtensionHead, FormErrors, Moment, Status};
 use crate::app::App;
 use crate::app::egress::{EgressReport, RefusedDestination};
 use crate::app::install::InstallError;
-use crate::egress::List;
+use crate::egress::{List, Refusal};
 use crate::model::{EgressRule, InstallId};
 use crate::registry::LiveInstall;
 use crate::web::error::ApiError;
@@ -45,8 +45,8 @@ pub struct RefusedRow {
     pub entry: String,
     pub count: u64,
     pub last: Moment,
-    /// Who has to allow it, in words.
-    pub missing: String,
+    /// Why, in words.
+    pub why: String,
     /// Whether granting it is all that is needed.
     pub can_be_granted: bool,
 }
@@ -91,19 +91,28 @@ impl EgressPage {
 
 impl RefusedRow {
     fn new(row: &RefusedDestination, now: Timestamp) -> Self {
-        let missing: Vec<_> = row.missing.iter().map(|list| list.describe()).collect();
+        let (why, can_be_granted) = match &row.refusal {
+            Refusal::Missing(lists) => {
+                let words: Vec<_> = lists.iter().map(|list| list.describe()).collect();
+                (format!("Not in {}", words.join(", nor in ")), lists[..] == [List::Grant])
+            }
+            Refusal::Address => ("Its address is not public".to_owned(), false),
+            Refusal::Secret(refusal) => (sentence(&refusal.to_string()), false),
+        };
         Self {
             entry: row.entry.clone(),
             count: row.count,
             last: Moment::new(row.last_at, now),
-            missing: if missing.is_empty() {
-                "an address that is public".to_owned()
-            } else {
-                missing.join(", ")
-            },
-            can_be_granted: row.missing == [List::Grant],
+            why,
+            can_be_granted,
         }
     }
+}
+
+/// With a capital letter.
+fn sentence(clause: &str) -> String {
+    let mut letters = clause.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// Shows the hosts.

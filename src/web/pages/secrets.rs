@@ -15,13 +15,16 @@ use super::show::{chrome, lead_to, page};
 use super::sign_in::EmptyForm;
 use super::{Chrome, ConfirmPage, ExtensionHead, FormErrors, Moment};
 use crate::app::App;
-use crate::app::secrets::{SecretError, SecretRequest};
-use crate::model::{Capability, ExtensionName, Install, InstallId, SecretFacts, SecretName};
+use crate::app::secrets::{BindingError, BindingRequest, SecretError, SecretRequest};
+use crate::model::{
+    Capability, ExtensionName, Install, InstallId, SecretBinding, SecretFacts, SecretName,
+};
 use crate::web::confidential::ConfidentialForm;
 use crate::web::error::ApiError;
 use crate::web::extract::{Answer, CsrfForm, Path, Query, SignedIn};
 
-/// The secrets tab. Posts `key`, `value` and `expires` to `/admin/installs/{id}/secrets`.
+/// The secrets tab. Posts `key`, `value`, `expires`, `hosts` and `header` to
+/// `/admin/installs/{id}/secrets`.
 #[derive(Debug, Template)]
 #[template(path = "pages/secrets.html")]
 pub struct SecretsPage {
@@ -34,6 +37,8 @@ pub struct SecretsPage {
     /// What was typed before, but for the value.
     pub key: String,
     pub expires: String,
+    pub hosts: String,
+    pub header: String,
 }
 
 /// What may be shown of one secret.
@@ -45,6 +50,8 @@ pub struct SecretRow {
     pub set_by: String,
     pub expires: Option<Moment>,
     pub is_expired: bool,
+    /// Where it goes; `None`: the extension reads it.
+    pub binding: Option<SecretBinding>,
 }
 
 impl SecretRow {
@@ -57,6 +64,7 @@ impl SecretRow {
             set_by: facts.set_by.clone(),
             expires: facts.expires_at.map(|at| Moment::new(at, now)),
             is_expired: facts.is_expired(now),
+            binding: facts.binding.clone(),
         }
     }
 }
@@ -86,6 +94,8 @@ impl ConfirmPage {
 struct Typed {
     key: String,
     expires: String,
+    hosts: String,
+    header: String,
 }
 
 /// Shows names and dates.
@@ -105,7 +115,12 @@ pub(in crate::web) async fn submit_secret(
     Path(id): Path<InstallId>,
     form: ConfidentialForm,
 ) -> Answer {
-    let typed = Typed { key: form.text("key")?, expires: form.text("expires")? };
+    let typed = Typed {
+        key: form.text("key")?,
+        expires: form.text("expires")?,
+        hosts: form.text("hosts")?,
+        header: form.text("header")?,
+    };
     let value = form.secret("value")?;
     let name = app.get_install(&who.principal, id)?.install.name.clone();
     match keep(&app, &who, id, &typed, value).await? {
@@ -132,7 +147,11 @@ async fn keep(
             Err(error) => return Ok(Some(FormErrors::one("expires", format!("{error}.")))),
         },
     };
-    let request = SecretRequest { name: typed.key.trim().to_owned(), value, expires_at };
+    let hosts = typed.hosts.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    // A form without hosts says nothing of them: so a new value cannot give one away by mistake.
+    let hosts = (!hosts.is_empty()).then_some(hosts);
+    let binding = BindingRequest { hosts, header: Some(typed.header.clone()) };
+    let request = SecretRequest { name: typed.key.trim().to_owned(), value, expires_at, binding };
     let error = match app.set_secret(&who.principal, id, request).await {
         Ok(_kept) => return Ok(None),
         Err(error) => error,
@@ -141,6 +160,14 @@ async fn keep(
         SecretError::Name(_) => "key",
         SecretError::Empty | SecretError::TooLarge(_) => "value",
         SecretError::Past { .. } => "expires",
+        SecretError::Binding(BindingError::Header(_)) => "header",
+        SecretError::Binding(BindingError::NotForHeaders) => "value",
+        SecretError::Binding(
+            BindingError::Host { .. }
+            | BindingError::TooManyHosts(_)
+            | BindingError::InClear(_)
+            | BindingError::HeaderWithoutHosts,
+        ) => "hosts",
         SecretError::TooMany { .. } => "",
         SecretError::Unknown { .. }
         | SecretError::Install(_)
@@ -201,5 +228,7 @@ async fn show(
         errors,
         key: typed.key,
         expires: typed.expires,
+        hosts: typed.hosts,
+        header: typed.header,
     })
 }

@@ -1,17 +1,10 @@
 //! What a server sees of a guest, and what a guest sees of a server.
 
-use std::sync::Arc;
-
 use http::{HeaderName, HeaderValue, Method};
 use plugboard::egress::{Destination, EgressError};
-use rcgen::CertifiedKey;
-use rustls::ServerConfig;
-use rustls::pki_types::PrivatePkcs8KeyDer;
-use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
 use super::{Door, body, get, text};
-use crate::support::internet::{Script, Server};
+use crate::support::internet::{Authority, Script, Server};
 
 async fn with_server(script: Script) -> (Door, Server, String) {
     let server = Server::start(script).await;
@@ -102,26 +95,9 @@ async fn the_first_address_that_answers_is_taken() {
 
 #[tokio::test]
 async fn an_encrypted_server_must_be_who_it_says() {
-    let folder = tempfile::tempdir().unwrap();
-    let CertifiedKey { cert, signing_key } =
-        rcgen::generate_simple_self_signed(["api.example.com".to_owned()]).unwrap();
-    let ca_file = folder.path().join("ca.pem");
-    std::fs::write(&ca_file, cert.pem()).unwrap();
-    let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
-    let tls =
-        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![cert.der().clone()], key.into())
-            .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(tls));
-    let listener = TcpListener::bind("127.77.0.1:0").await.unwrap();
-    let server = Server::serve(listener, Script::body("hello"), move |stream| {
-        let acceptor = acceptor.clone();
-        async move { acceptor.accept(stream).await.ok() }
-    });
-    let trusting = Door::new(|config| config.ca_file.clone_from(&ca_file));
+    let authority = Authority::new(&["api.example.com"]);
+    let server = authority.start(Script::body("hello")).await;
+    let trusting = Door::new(|config| config.ca_file.clone_from(&authority.ca_file));
     let doubting = Door::new(|_| ());
     let port = server.address.port();
 

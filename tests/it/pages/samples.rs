@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use plugboard::guest_logs::{Head, Level, Record, Source};
 use plugboard::model::{
     Actor, AttachmentKind, AuditAction, AuditEvent, ExtensionVersion, Install, PreviousVersion,
-    SecretFacts, TenantId, Tombstone, UploadId, Yank,
+    SecretBinding, SecretFacts, SecretHeader, TenantId, Tombstone, UploadId, Yank,
 };
 use plugboard::web::audit_query::AuditParameters;
 use plugboard::web::log_query::LogParameters;
@@ -531,16 +531,17 @@ fn hosts() -> Vec<Sample> {
         refused,
         errors,
     };
-    let row = |missing: &str, can_be_granted| RefusedRow {
+    let row = |why: &str, can_be_granted| RefusedRow {
         entry: "https://api.example.com:8443".to_owned(),
         count: 12,
         last: Moment::new(now(), now()),
-        missing: missing.to_owned(),
+        why: why.to_owned(),
         can_be_granted,
     };
     let refused = vec![
-        row("the hosts granted to the install", true),
-        row("the appliance's `egress.allowlist`, the manifest's `egress`", false),
+        row("Not in the hosts granted to the install", true),
+        row("Not in the appliance's `egress.allowlist`, nor in the manifest's `egress`", false),
+        row("The secret api_key is not bound to this host", false),
     ];
     let wrong = FormErrors::one("hosts", format!("“{HOSTILE}” is no host"));
     let asked: &[&str] = &["https://api.example.com", "https://*.example.net"];
@@ -558,6 +559,11 @@ fn secret(name: &str, days: Option<i64>) -> SecretFacts {
         set_at: now() - SignedDuration::from_hours(30),
         set_by: "operator robin".to_owned(),
         expires_at: days.map(|days| now() + SignedDuration::from_hours(24 * days)),
+        sequence: 12,
+        binding: days.is_none().then(|| SecretBinding {
+            hosts: vec!["api.example.com".parse().unwrap(), "*.example.net:8443".parse().unwrap()],
+            header: SecretHeader::default(),
+        }),
     }
 }
 
@@ -573,6 +579,8 @@ fn secrets() -> Vec<Sample> {
         errors,
         key: HOSTILE.to_owned(),
         expires: "2027-01-31".to_owned(),
+        hosts: format!("api.example.com\n{HOSTILE}"),
+        header: HOSTILE.to_owned(),
     };
     let mut wrong = FormErrors::one("key", "The name of a secret is 1 to 128 characters.");
     wrong.add("value", "A secret has 1 to 16384 bytes; this one has none.");

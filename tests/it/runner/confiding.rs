@@ -22,6 +22,7 @@ async fn stage() -> (Stage, InstallSecrets) {
         set_at: jiff::Timestamp::UNIX_EPOCH,
         set_by: "operator ada".to_owned(),
         expires_at: None,
+        binding: plugboard::model::BindingChange::Keep,
     };
     secrets.set(owner, new).await.unwrap();
     let handle = secrets.of(owner);

@@ -28,6 +28,26 @@ pub(crate) fn proxy(name: &str) -> Bytes {
     component(&read(name), "plugboard:guests/proxy")
 }
 
+/// The guest `relays`, which asks for the secret `api_key` with its calls.
+pub(crate) fn signing_relay() -> Bytes {
+    const FIELDS: &str = "(local.set $made (call $request (call $fields)))";
+    const APPEND: &str = r#"
+        (import "wasi:http/types@0.2.3" "[method]fields.append"
+          (func $append (param i32 i32 i32 i32 i32 i32)))"#;
+    const ASK: &str = "
+        (local.set $made (call $fields))
+        (call $append (local.get $made) (i32.const 1024) (i32.const 18) (i32.const 1056)
+          (i32.const 7) (i32.const 1072))
+        (local.set $made (call $request (local.get $made)))";
+    const DATA: &str = r#"
+        (data (i32.const 1024) "x-plugboard-secret") (data (i32.const 1056) "api_key")"#;
+    let text = read("relays");
+    assert!(text.contains(FIELDS), "{text}");
+    let text = text.replace(FIELDS, ASK).replacen("(module", &format!("(module{APPEND}"), 1);
+    let text = text.replacen("(global $heap", &format!("{DATA} (global $heap"), 1);
+    component(&text, "plugboard:guests/proxy")
+}
+
 /// The guest `probes`, with no more than these interfaces of the extension world; and, if it
 /// is made by a tool that leaves them in, with some of WASI.
 pub(crate) fn probing(interfaces: &[&str], with_wasi: bool) -> Bytes {

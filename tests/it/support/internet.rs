@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,9 +11,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use plugboard::config::Network;
 use plugboard::egress::Resolve;
+use rcgen::CertifiedKey;
+use rustls::ServerConfig;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
 /// Where the servers of these tests are: addresses of this machine that are taken for public.
 const PUBLIC: &str = "127.77.0.0/16";
@@ -83,6 +89,49 @@ pub(crate) struct Server {
     /// How many of them have ended.
     ended: Arc<AtomicUsize>,
     task: JoinHandle<()>,
+}
+
+/// Whoever says of servers that they are who they say: a file that is trusted, or not.
+pub(crate) struct Authority {
+    pub(crate) ca_file: PathBuf,
+    acceptor: TlsAcceptor,
+    _folder: TempDir,
+}
+
+impl Authority {
+    /// For servers of these names or addresses.
+    pub(crate) fn new(names: &[&str]) -> Self {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(names).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let ca_file = folder.path().join("ca.pem");
+        std::fs::write(&ca_file, cert.pem()).unwrap();
+        let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.der().clone()], key.into())
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(tls));
+        Self { ca_file, acceptor, _folder: folder }
+    }
+
+    /// A server that has its word, on an address that counts as public.
+    pub(crate) async fn start(&self, script: Script) -> Server {
+        self.start_at("127.77.0.1:0", script).await
+    }
+
+    /// The same on this address.
+    pub(crate) async fn start_at(&self, address: &str, script: Script) -> Server {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let acceptor = self.acceptor.clone();
+        Server::serve(listener, script, move |stream| {
+            let acceptor = acceptor.clone();
+            async move { acceptor.accept(stream).await.ok() }
+        })
+    }
 }
 
 /// What a server sends.

@@ -17,11 +17,18 @@ fn other_install(tenant: &str) -> Owner {
 fn facts() -> SecretFacts {
     SecretFacts {
         name: "api_key".parse().unwrap(),
-        version: 7,
+        version: 3,
+        sequence: 7,
         set_at: Timestamp::UNIX_EPOCH,
         set_by: "operator ada".to_owned(),
         expires_at: None,
+        binding: None,
     }
+}
+
+fn bound(hosts: &[&str], header: &str) -> SecretBinding {
+    let hosts = hosts.iter().map(|host| host.parse().unwrap()).collect();
+    SecretBinding { hosts, header: header.parse().unwrap() }
 }
 
 fn wrapping_key(byte: u8) -> WrappingKey {
@@ -75,8 +82,9 @@ fn a_value_opens_for_nothing_but_what_it_was_sealed_for() {
     let changed = [
         SecretFacts { name: "api_kez".parse().unwrap(), ..of.clone() },
         SecretFacts { name: "api_key7".parse().unwrap(), ..of.clone() },
-        SecretFacts { version: 8, ..of.clone() },
-        SecretFacts { version: 6, ..of.clone() },
+        SecretFacts { sequence: 8, ..of.clone() },
+        SecretFacts { sequence: 6, ..of.clone() },
+        SecretFacts { binding: Some(bound(&["a.test"], "x-a")), ..of.clone() },
         SecretFacts { expires_at: Some(end), ..of.clone() },
         SecretFacts { expires_at: Some(Timestamp::UNIX_EPOCH), ..of.clone() },
     ];
@@ -87,6 +95,28 @@ fn a_value_opens_for_nothing_but_what_it_was_sealed_for() {
     assert_eq!(plain(DataKey::random().open(&sealed, owner_of, &of)), Err(Broken));
     for facts in changed {
         assert_eq!(plain(key.open(&sealed, owner_of, &facts)), Err(Broken), "{facts:?}");
+    }
+}
+
+#[test]
+fn a_bound_value_opens_for_no_other_hosts_and_no_other_header() {
+    let (key, owner) = (DataKey::random(), owner("acme"));
+    let of = |binding| SecretFacts { binding, ..facts() };
+    let sealed_for = of(Some(bound(&["a.test", "b.test"], "x-a")));
+    let sealed = key.seal(&SecretString::from(VALUE), owner, &sealed_for);
+
+    assert_eq!(plain(key.open(&sealed, owner, &sealed_for)), Ok(VALUE.to_owned()));
+    for binding in [
+        None,
+        Some(bound(&["a.test", "evil.test"], "x-a")),
+        Some(bound(&["a.test", "b.test", "evil.test"], "x-a")),
+        Some(bound(&["a.test"], "x-a")),
+        Some(bound(&["a.test", "b.test:8443"], "x-a")),
+        Some(bound(&["a.test", "http://b.test"], "x-a")),
+        Some(bound(&["a.test", "b.test"], "x-b")),
+        Some(bound(&["a.test", "b.test"], "x-a: b{secret}")),
+    ] {
+        assert_eq!(plain(key.open(&sealed, owner, &of(binding))), Err(Broken));
     }
 }
 

@@ -56,6 +56,7 @@ async fn the_api_key_of_the_install_goes_to_its_application() {
             set_at: jiff::Timestamp::UNIX_EPOCH,
             set_by: "operator ada".to_owned(),
             expires_at: None,
+            binding: crate::model::BindingChange::Keep,
         };
         secrets.set(owner, new).await.unwrap();
         host = host.confiding(Some(secrets.of(owner)));
