@@ -8,6 +8,7 @@ pub mod attachments;
 pub mod audit;
 mod breaker;
 pub mod call_rates;
+pub mod callbacks;
 pub mod compile;
 pub mod configure;
 pub mod dispatch;
@@ -76,6 +77,7 @@ pub struct App {
     pub pages: assets::Pages,
     pub runner: Arc<Runner>,
     pub refused_calls: Arc<egress::RefusedCalls>,
+    pub learning: Arc<egress::Learning>,
     pub trust: Arc<TrustBundle>,
     pub metrics: Arc<Metrics>,
     pub passwords: sign_in::Passwords,

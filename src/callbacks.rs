@@ -7,9 +7,11 @@
 
 mod base;
 mod error;
+mod outcome;
 mod route;
 
 pub use error::{CallbackError, CallbacksUnusable, Cause};
+pub use outcome::{Observer, Outcome};
 pub use route::{InvalidRoute, Route};
 
 use std::collections::HashMap;
@@ -29,6 +31,7 @@ use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 use self::base::Base;
+use self::outcome::UnderWay;
 use crate::config::{HostCallbacksConfig, Secret, TenantCallbacks};
 use crate::model::TenantId;
 use crate::tls_client;
@@ -56,6 +59,7 @@ struct Inner {
     proxy_limit: Duration,
     limit: Duration,
     gate: Semaphore,
+    observer: Observer,
     /// Where calls run: not on the threads of guests, which are not for sockets.
     runtime: Handle,
 }
@@ -123,7 +127,10 @@ impl Interface {
 
 impl Callbacks {
     /// Must be called where a runtime is: calls run there.
-    pub fn new(config: &HostCallbacksConfig) -> Result<Self, CallbacksUnusable> {
+    pub fn new(
+        config: &HostCallbacksConfig,
+        observer: Observer,
+    ) -> Result<Self, CallbacksUnusable> {
         let general = Targets::new(&config.general())?;
         let tenants = config.tenants.iter();
         let tenants = tenants.map(|(tenant, own)| Ok((tenant.clone(), Targets::new(own)?)));
@@ -136,6 +143,7 @@ impl Callbacks {
             proxy_limit: Duration::from_millis(config.ui_proxy_timeout_ms),
             limit: Duration::from_millis(config.timeout_ms),
             gate: Semaphore::new(config.parallel),
+            observer,
             runtime: Handle::current(),
         })))
     }
@@ -163,6 +171,13 @@ impl Application {
     ///
     /// Dropping the future ends the call. What was sent may have been carried out all the same.
     pub async fn ask(&self, question: Question) -> Result<Answer, CallbackError> {
+        let under_way = UnderWay::new(&self.callbacks.0.observer, self.interface);
+        let answered = self.answer(question).await;
+        under_way.end(&answered);
+        answered
+    }
+
+    async fn answer(&self, question: Question) -> Result<Answer, CallbackError> {
         let request = self.request(question)?;
         let inner = Arc::clone(&self.callbacks.0);
         let (most, limit) = (self.interface.max_answer_bytes(), self.limit());

@@ -25,6 +25,7 @@ mod install;
 mod installs;
 mod interrupt;
 mod keygen;
+mod learning;
 mod list;
 mod local;
 mod logs;

@@ -37,6 +37,7 @@ mod tenant;
 mod token;
 mod trusted_key;
 mod upload;
+mod user_claims;
 
 pub use allowance::Allowance;
 pub use asset_path::{AssetPath, InvalidAssetPath};
@@ -77,3 +78,4 @@ pub use tenant::{InvalidTenantId, Tenant, TenantId};
 pub use token::{Token, TokenId};
 pub use trusted_key::{InvalidKeyId, KeyId, KeyStatus, NameGlob, TrustedKey};
 pub use upload::{InvalidUploadId, Presigned, PresignedParts, Upload, UploadId};
+pub use user_claims::{ClaimedUser, InvalidClaims, UserClaims};

@@ -17,8 +17,8 @@ use super::compile::CompileError;
 use super::idempotency::KeyError;
 use super::usage::LeftAlone;
 use crate::model::{
-    Capability, Endpoint, EndpointAuth, EndpointMethod, ExtensionName, InstallId, InstallLabels,
-    Principal, ScopeKind, TargetWorld, TenantId,
+    Capability, ClaimedUser, Endpoint, EndpointAuth, EndpointMethod, ExtensionName, InstallId,
+    InstallLabels, Principal, ScopeKind, TargetWorld, TenantId,
 };
 use crate::registry::{Live, LiveInstall};
 use crate::runner::{
@@ -338,17 +338,17 @@ fn check_caller(
 ) -> Result<Option<UserIdentity>, DispatchError> {
     match endpoint.auth {
         EndpointAuth::Public => match caller {
-            Caller::Known(principal) => Ok(identity(principal)),
+            Caller::Known(principal) => Ok(identity(principal, name)),
             Caller::Anonymous | Caller::CrossSite => Ok(None),
         },
         EndpointAuth::Token => {
             let principal = check_session(caller, name)?;
             match principal {
                 Principal::Operator(_) => Err(DispatchError::Forbidden(name.clone())),
-                Principal::Token(_) | Principal::Local { .. } => Ok(identity(principal)),
+                Principal::Token(_) | Principal::Local { .. } => Ok(identity(principal, name)),
             }
         }
-        EndpointAuth::Session => Ok(identity(check_session(caller, name)?)),
+        EndpointAuth::Session => Ok(identity(check_session(caller, name)?, name)),
     }
 }
 
@@ -366,8 +366,9 @@ fn check_session<'a>(
     }
 }
 
-/// A token is not a person: only an operator is shown to the guest as a user.
-fn identity(principal: &Principal) -> Option<UserIdentity> {
+/// A token is not a person, but it may have been made for one. Of that an extension learns
+/// that the token may call, and not every one that answers everybody.
+fn identity(principal: &Principal, name: &ExtensionName) -> Option<UserIdentity> {
     match principal {
         Principal::Operator(session) => Some(UserIdentity {
             id: session.operator.to_string(),
@@ -378,6 +379,14 @@ fn identity(principal: &Principal) -> Option<UserIdentity> {
             client_id: None,
             additional: BTreeMap::new(),
         }),
+        Principal::Token(token) if token.allows(ScopeKind::ExtInvoke, Some(name)) => {
+            token.user.as_ref().map(|claims| claimed(claims.user()))
+        }
         Principal::Token(_) | Principal::Local { .. } => None,
     }
+}
+
+fn claimed(user: &ClaimedUser) -> UserIdentity {
+    let ClaimedUser { id, name, email, kind, client_id, client_name, fields } = user.clone();
+    UserIdentity { id, email, name, kind, client_name, client_id, additional: fields }
 }

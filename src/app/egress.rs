@@ -1,7 +1,11 @@
 //! What installs may call, what they tried to, and who changed it.
 
+mod learning;
+mod lessons;
 mod refused;
 
+pub use learning::{LearnedHost, Learning, Lesson, learner};
+pub use lessons::LearnError;
 pub use refused::{RefusedCalls, RefusedDestination};
 
 use std::collections::BTreeSet;
@@ -12,7 +16,9 @@ use tokio::runtime::Handle;
 use super::App;
 use super::install::InstallError;
 use crate::config::{Config, EgressConfig};
-use crate::egress::{Egress, EgressParts, EgressUnusable, Ended, Observer, SystemResolver};
+use crate::egress::{
+    Egress, EgressParts, EgressUnusable, Ended, Learner, Observer, SystemResolver,
+};
 use crate::model::{
     Allowance, AuditAction, AuditEvent, Capability, Clock, EgressRule, Install, InstallId,
     Manifest, Principal, ScopeKind,
@@ -33,6 +39,8 @@ pub struct EgressReport {
     pub granted: Vec<(EgressRule, bool)>,
     /// Since the appliance started, the last first.
     pub refused: Vec<RefusedDestination>,
+    /// What it called while it learned.
+    pub lesson: Option<Lesson>,
 }
 
 /// The way out of an appliance.
@@ -40,6 +48,7 @@ pub fn open(
     config: &Config,
     clock: &Arc<dyn Clock>,
     observer: Observer,
+    learner: Learner,
 ) -> Result<Egress, EgressUnusable> {
     let parts = EgressParts {
         resolver: Arc::new(SystemResolver),
@@ -47,37 +56,41 @@ pub fn open(
         own_hosts: own_hosts(config),
         stand_ins: Vec::new(),
         observer,
+        learner,
     };
     Egress::new(&config.egress, parts)
 }
 
-/// The servers that the appliance uses itself: it has keys for them.
-fn own_hosts(config: &Config) -> Vec<String> {
+/// The servers that the appliance uses itself: it has keys for them, and extensions reach
+/// them as far as it lets them and no further.
+pub fn own_hosts(config: &Config) -> Vec<String> {
     let endpoint = config.store.s3_location().map(|location| location.endpoint);
     let host = endpoint.and_then(|endpoint| {
         let (_, authority) = endpoint.split_once("://")?;
         let rule: EgressRule = authority.trim_end_matches('/').parse().ok()?;
         Some(rule.host.to_string())
     });
-    host.into_iter().collect()
+    host.into_iter().chain(config.host_callbacks.hosts()).collect()
 }
 
 /// Writes down how calls end: each in the log, and what was refused where an operator looks.
 pub fn observer(
-    refused: &Arc<RefusedCalls>,
+    (refused, learning): (&Arc<RefusedCalls>, &Arc<Learning>),
     registry: &Registry,
     clock: &Arc<dyn Clock>,
     metrics: &Arc<Metrics>,
 ) -> Observer {
-    let (refused, registry, clock) = (Arc::clone(refused), registry.clone(), Arc::clone(clock));
-    let metrics = Arc::clone(metrics);
+    let (refused, learning) = (Arc::clone(refused), Arc::clone(learning));
+    let (registry, clock, metrics) = (registry.clone(), Arc::clone(clock), Arc::clone(metrics));
     // Calls end on threads of guests, too, whose runtime is only for their timers.
     let runtime = Handle::current();
     Arc::new(move |ended: &Ended<'_>| {
         let verdict = verdict(ended);
         metrics.observe_egress(verdict, ended.sent_bytes, ended.received_bytes);
         log(ended, verdict);
-        if let Some(event) = refused.note(ended, clock.now()) {
+        let now = clock.now();
+        learning.note(ended, now);
+        if let Some(event) = refused.note(ended, now) {
             runtime.spawn(record(registry.clone(), event));
         }
     })
@@ -106,6 +119,7 @@ fn log(ended: &Ended<'_>, verdict: &str) {
         egress.destination = entry,
         egress.address = address,
         egress.verdict = verdict,
+        egress.learned = ended.is_learned,
         http.status = status,
         request_bytes = ended.sent_bytes,
         response_bytes = ended.received_bytes,
@@ -175,6 +189,7 @@ impl App {
             allowance: Arc::clone(&live.allowance),
             granted: live.install.egress.iter().map(|rule| (rule.clone(), allowed(rule))).collect(),
             refused: self.refused_calls.of(id),
+            lesson: self.learning.of(id),
         })
     }
 
@@ -185,6 +200,16 @@ impl App {
         id: InstallId,
         hosts: Vec<EgressRule>,
     ) -> Result<Install, InstallError> {
+        self.change_hosts(principal, id, hosts, AuditAction::HostsGranted).await
+    }
+
+    async fn change_hosts(
+        &self,
+        principal: &Principal,
+        id: InstallId,
+        hosts: Vec<EgressRule>,
+        action: AuditAction,
+    ) -> Result<Install, InstallError> {
         let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
         let hosts = check_hosts(&live.version.manifest, hosts)?;
         let change = move |install: &mut Install| {
@@ -192,7 +217,7 @@ impl App {
             install.egress = hosts;
             differs
         };
-        let changed = self.change_install(principal, AuditAction::HostsGranted, id, change).await?;
+        let changed = self.change_install(principal, action, id, change).await?;
         // What was refused may be allowed now; what is not comes again.
         self.refused_calls.forget(id);
         Ok(changed)

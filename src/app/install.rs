@@ -237,6 +237,7 @@ impl App {
         let found = self.registry.write(write).await?;
         self.forget_secrets(owner).await;
         self.forget_lines(id).await;
+        self.learning.forget(id);
         if !found {
             return Err(InstallError::UnknownInstall(id.to_string()));
         }

@@ -123,6 +123,7 @@ impl App {
             tenant: TenantId::default_tenant(),
             scopes: ScopeKind::ALL.iter().map(|kind| Scope { kind: *kind, names: None }).collect(),
             days: None,
+            user: None,
         };
         let (token, secret) = self.make_token(&Actor::Operator(operator.name.clone()), request);
         CreatedToken { token, secret }

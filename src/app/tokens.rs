@@ -9,7 +9,10 @@ use subtle::ConstantTimeEq;
 
 use super::App;
 use super::tenants::TenantError;
-use crate::model::{Actor, AuditAction, Principal, Scope, StreamHasher, TenantId, Token, TokenId};
+use crate::model::{
+    Actor, AuditAction, ClaimedUser, InvalidClaims, Principal, Scope, ScopeKind, StreamHasher,
+    TenantId, Token, TokenId, UserClaims,
+};
 use crate::registry::{RegistryError, WriteTxn, audit, tenants, tokens};
 
 /// What to make.
@@ -20,6 +23,8 @@ pub struct TokenRequest {
     pub scopes: Vec<Scope>,
     /// `None`: the configured default.
     pub days: Option<u32>,
+    /// Whom it stands for when it calls extensions.
+    pub user: Option<ClaimedUser>,
 }
 
 /// A token and its secret, shown once.
@@ -39,6 +44,10 @@ pub enum TokenError {
     BadName,
     #[error("a token lives 1 to {max} days, not {asked}")]
     BadLifetime { asked: u32, max: u32 },
+    #[error(transparent)]
+    User(#[from] InvalidClaims),
+    #[error("a user is told to extensions, and the token may call none: give it ext:invoke")]
+    UserWithoutCalls,
     /// A token can give away only what it has.
     #[error("the scope {0} is more than the caller has")]
     Escalation(Scope),
@@ -58,12 +67,14 @@ impl App {
         request: TokenRequest,
     ) -> Result<CreatedToken, TokenError> {
         self.check_request(principal, &request)?;
+        let user = request.user.clone().map(UserClaims::try_from).transpose()?;
         let tenant = request.tenant.clone();
         let known = self.registry.read(move |txn| tenants::exists(txn, &tenant)).await?;
         if !known {
             return Err(TenantError::Unknown(request.tenant).into());
         }
-        let (token, secret) = self.make_token(&principal.actor(), request);
+        let (mut token, secret) = self.make_token(&principal.actor(), request);
+        token.user = user;
         let event = self.token_event(principal.actor(), AuditAction::TokenCreated, &token);
         let row = token.clone();
         let write = move |txn: &WriteTxn| {
@@ -74,7 +85,7 @@ impl App {
         Ok(CreatedToken { token, secret })
     }
 
-    /// Builds a token row; the caller writes it.
+    /// Builds a token row that stands for nobody; the caller writes it.
     pub(crate) fn make_token(
         &self,
         actor: &Actor,
@@ -92,6 +103,7 @@ impl App {
             created_at: now,
             created_by: actor.to_string(),
             expires_at: now + SignedDuration::from_hours(24 * i64::from(days)),
+            user: None,
             last_used_at: None,
         };
         (token, text.into())
@@ -108,6 +120,10 @@ impl App {
         let name_length = request.name.trim().chars().count();
         if name_length == 0 || name_length > 100 || request.name.chars().any(char::is_control) {
             return Err(TokenError::BadName);
+        }
+        let calls = request.scopes.iter().any(|scope| scope.kind == ScopeKind::ExtInvoke);
+        if request.user.is_some() && !calls {
+            return Err(TokenError::UserWithoutCalls);
         }
         let (asked, max) = (request.days.unwrap_or(1), self.config.auth.token_max_days);
         if asked == 0 || asked > max {

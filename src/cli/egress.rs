@@ -9,6 +9,7 @@ use super::Context;
 use super::client::Client;
 use super::failure::{Exit, Failure};
 use super::installs;
+use super::learning::{self, LearnArgs, Learning};
 use super::output::table;
 use super::remote::{Offline, RemoteArgs};
 use crate::model::{EgressRule, Install};
@@ -23,7 +24,8 @@ has it.
 Examples:
   plugboard egress show com.example.hello
   plugboard egress allow com.example.hello api.example.com
-  plugboard egress deny com.example.hello api.example.com"
+  plugboard egress deny com.example.hello api.example.com
+  plugboard egress learn com.example.hello --for 2h"
 )]
 pub(super) struct EgressArgs {
     #[command(subcommand)]
@@ -54,6 +56,7 @@ Examples:
   plugboard egress deny com.example.hello 'https://*.example.net'"
     )]
     Deny(ChangeArgs),
+    Learn(LearnArgs),
 }
 
 /// Shows the hosts that an install may call, and what it was refused
@@ -91,6 +94,8 @@ struct Report {
     requested: Option<Vec<EgressRule>>,
     granted: Vec<Granted>,
     refused: Vec<Refused>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    learning: Option<Learning>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -119,6 +124,7 @@ pub(super) async fn run(args: EgressArgs, context: &Context) -> Result<Exit, Fai
         }
         Action::Allow(args) => change(args, context, true).await,
         Action::Deny(args) => change(args, context, false).await,
+        Action::Learn(args) => learn(args, context).await,
     }
 }
 
@@ -130,14 +136,25 @@ async fn change(args: ChangeArgs, context: &Context, allow: bool) -> Result<Exit
     if allow {
         granted.extend(args.hosts);
     }
-    let path = format!("/api/v1/installs/{}/egress", install.id);
+    let path = path_of(&install);
     let body = json!({ "granted": granted });
     let install: Install = client.call(Method::PUT, &path, Some(body)).await?;
     show(&client, &install, context).await
 }
 
+async fn learn(args: LearnArgs, context: &Context) -> Result<Exit, Failure> {
+    let client = args.remote.client(context, Offline::Refuse)?;
+    let install = installs::require(&client, &args.name).await?;
+    learning::carry_out(&client, &path_of(&install), &args).await?;
+    show(&client, &install, context).await
+}
+
+fn path_of(install: &Install) -> String {
+    format!("/api/v1/installs/{}/egress", install.id)
+}
+
 async fn show(client: &Client, install: &Install, context: &Context) -> Result<Exit, Failure> {
-    let path = format!("/api/v1/installs/{}/egress", install.id);
+    let path = path_of(install);
     let report: Report = client.call(Method::GET, &path, None).await?;
     context.output.result(&report, &text(install, &report))?;
     Ok(Exit::Done)
@@ -169,5 +186,6 @@ fn text(install: &Install, report: &Report) -> String {
         let rows: Vec<_> = report.refused.iter().map(row).collect();
         parts.push(table(&["REFUSED", "TIMES", "WHY"], &rows));
     }
+    parts.extend(report.learning.as_ref().map(|learning| learning::text(name.as_str(), learning)));
     parts.join("\n\n")
 }

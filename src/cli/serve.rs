@@ -18,8 +18,9 @@ use super::settings_args::SettingsArgs;
 use crate::app::App;
 use crate::app::assets::Pages;
 use crate::app::call_rates::CallRates;
+use crate::app::callbacks;
 use crate::app::compile::{Waiting, note_confinement, runner_parts};
-use crate::app::egress::{self, RefusedCalls};
+use crate::app::egress::{self, Learning, RefusedCalls};
 use crate::app::idempotency::Idempotency;
 use crate::app::origins::Origins;
 use crate::app::rate_limits::RateLimits;
@@ -184,12 +185,15 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         .map_err(unfinished)?;
     let refused_calls = Arc::<RefusedCalls>::default();
     let metrics = Arc::new(Metrics::new(now));
-    let observer = egress::observer(&refused_calls, &registry, &clock, &metrics);
-    let egress = egress::open(&config, &clock, observer)
+    let learning = Arc::<Learning>::default();
+    let noted = (&refused_calls, &learning);
+    let observer = egress::observer(noted, &registry, &clock, &metrics);
+    let learner = egress::learner(&learning, &clock);
+    let egress = egress::open(&config, &clock, observer, learner)
         .context("cannot make calls for extensions")
         .map_err(unfinished)?;
     let parts = runner_parts(&config.runner, &data_dir, &master_key, THIS_PROGRAM.into());
-    let callbacks = Callbacks::new(&config.host_callbacks)
+    let callbacks = Callbacks::new(&config.host_callbacks, callbacks::observer(&metrics))
         .context("cannot call the host application")
         .map_err(unfinished)?;
     let guest_logs = GuestLogs::open(&data_dir.join("logs"), &config.logs, Arc::clone(&clock))
@@ -217,6 +221,7 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         pages: Pages::new(&config.ext_ui),
         runner: Arc::new(runner),
         refused_calls,
+        learning,
         trust: Arc::new(trust),
         metrics,
         passwords: Passwords::new(),

@@ -15,7 +15,7 @@ use super::files::write_new;
 use super::installs::outcome;
 use super::output::{Output, table, time};
 use super::remote::{Offline, RemoteArgs};
-use crate::model::{Scope, TenantId, TokenId};
+use crate::model::{ClaimedUser, Scope, TenantId, TokenId};
 
 /// Creates, lists and revokes API tokens
 #[derive(Debug, clap::Args)]
@@ -44,9 +44,10 @@ audit:read and metrics:read, each for every extension or, as install:write:com.e
 
 Examples:
   plugboard token create --name ci --scope bundle:publish --scope install:write --out ci.token
-  plugboard token create --name site --scope ext:invoke:com.example.hello --days 30"
+  plugboard token create --name site --scope ext:invoke:com.example.hello --days 30
+  plugboard token create --name ada --scope ext:invoke --user-id u-17 --user-name 'Ada Lovelace'"
     )]
-    Create(CreateArgs),
+    Create(Box<CreateArgs>),
     /// Lists tokens; their secrets are not kept
     #[command(long_about = "Lists tokens. Their secrets are not kept.
 
@@ -78,9 +79,75 @@ struct CreateArgs {
     /// Days until it expires [default: `auth.token_default_days`]
     #[arg(long)]
     days: Option<u32>,
+    #[command(flatten)]
+    user: UserArgs,
     /// Write it to a new file that only you can read, instead of printing it
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
+}
+
+/// Whom the token stands for when it calls extensions
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Whom extensions are told that it stands for")]
+struct UserArgs {
+    /// The id of the user
+    #[arg(long = "user-id", value_name = "ID")]
+    id: Option<String>,
+    /// The user's name
+    #[arg(
+        long = "user-name",
+        value_name = "NAME",
+        requires = "id",
+        default_value = "",
+        hide_default_value = true
+    )]
+    name: String,
+    /// The user's e-mail address
+    #[arg(
+        long = "user-email",
+        value_name = "ADDRESS",
+        requires = "id",
+        default_value = "",
+        hide_default_value = true
+    )]
+    email: String,
+    /// What kind of user it is, as internal or client
+    #[arg(
+        long = "user-type",
+        value_name = "TYPE",
+        requires = "id",
+        default_value = "",
+        hide_default_value = true
+    )]
+    kind: String,
+    /// The id of the client that the user belongs to
+    #[arg(long, value_name = "ID", requires = "id")]
+    client_id: Option<String>,
+    /// The name of that client
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "id",
+        default_value = "",
+        hide_default_value = true
+    )]
+    client_name: String,
+    /// A further field, as role=admin; repeatable
+    #[arg(long = "field", value_name = "KEY=VALUE", requires = "id", value_parser = field)]
+    fields: Vec<(String, String)>,
+}
+
+impl UserArgs {
+    fn claimed(self) -> Option<ClaimedUser> {
+        let Self { id, name, email, kind, client_id, client_name, fields } = self;
+        let fields = fields.into_iter().collect();
+        Some(ClaimedUser { id: id?, name, email, kind, client_id, client_name, fields })
+    }
+}
+
+fn field(text: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = text.split_once('=').ok_or("a field is written KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 /// What `GET /api/v1/tokens` answers.
@@ -99,6 +166,8 @@ struct TokenRow {
     created_by: String,
     expires_at: Timestamp,
     last_used_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user: Option<ClaimedUser>,
 }
 
 /// A new token; its secret is in no list.
@@ -114,7 +183,7 @@ pub(super) async fn run(args: TokenArgs, context: &Context) -> Result<Exit, Fail
     let output = context.output;
     let client = args.remote.client(context, Offline::OpenRegistry)?;
     match args.command {
-        TokenCommand::Create(args) => create(&client, args, output).await?,
+        TokenCommand::Create(args) => create(&client, *args, output).await?,
         TokenCommand::List => {
             let found: Tokens = client.get("/api/v1/tokens").await?;
             output.result(&found, &show(&found.tokens))?;
@@ -128,12 +197,14 @@ pub(super) async fn run(args: TokenArgs, context: &Context) -> Result<Exit, Fail
 }
 
 async fn create(client: &Client, args: CreateArgs, output: Output) -> Result<(), Failure> {
-    let CreateArgs { name, scopes, tenant, days, out } = args;
+    let CreateArgs { name, scopes, tenant, days, user, out } = args;
     if let Some(file) = out.as_ref().filter(|file| std::fs::symlink_metadata(file).is_ok()) {
         return Err(Failure::refused(anyhow::anyhow!("{} exists already", file.display()))
             .hint("name another file; no token was made"));
     }
-    let body = json!({ "name": name, "scopes": scopes, "tenant": tenant, "days": days });
+    let user = user.claimed();
+    let body =
+        json!({ "name": name, "scopes": scopes, "tenant": tenant, "days": days, "user": user });
     let made: CreatedToken = client.call(Method::POST, "/api/v1/tokens", Some(body)).await?;
     let mut object = serde_json::to_value(&made).expect("an answer is plain data");
     let TokenRow { id, expires_at, .. } = &made.row;
@@ -165,9 +236,10 @@ fn show(tokens: &[TokenRow]) -> String {
             row.tenant.to_string(),
             time(row.expires_at),
             row.last_used_at.map_or_else(|| "never".to_owned(), time),
+            row.user.as_ref().map(|user| user.id.clone()).unwrap_or_default(),
             scopes.join(" "),
         ]
     };
     let rows: Vec<_> = tokens.iter().map(cells).collect();
-    table(&["ID", "NAME", "TENANT", "EXPIRES (UTC)", "LAST USED", "SCOPES"], &rows)
+    table(&["ID", "NAME", "TENANT", "EXPIRES (UTC)", "LAST USED", "USER", "SCOPES"], &rows)
 }

@@ -126,6 +126,17 @@ impl HostCallbacksConfig {
         }
     }
 
+    /// Names and addresses of the servers that are asked, for whichever tenant.
+    pub fn hosts(&self) -> Vec<String> {
+        let general = self.general();
+        let urls = self.tenants.values().chain([&general]).flat_map(TenantCallbacks::urls);
+        let mut hosts: Vec<_> =
+            urls.filter_map(|(_, url)| Some(web_url(url)?.host_str()?.to_owned())).collect();
+        hosts.sort();
+        hosts.dedup();
+        hosts
+    }
+
     /// The servers that get a token in clear, over a network.
     pub(super) fn exposed_origins(&self) -> Vec<String> {
         let general = self.general();

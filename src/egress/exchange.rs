@@ -40,6 +40,8 @@ pub(super) struct Exchange {
     fault: OnceLock<EgressError>,
     /// Whether its time was over before the connection was.
     expired: AtomicBool,
+    /// Whether it goes out though the grant does not have it.
+    learned: AtomicBool,
     ended: AtomicBool,
 }
 
@@ -65,6 +67,7 @@ impl Exchange {
             received: AtomicU64::new(0),
             fault: OnceLock::new(),
             expired: AtomicBool::new(false),
+            learned: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         })
     }
@@ -92,6 +95,10 @@ impl Exchange {
 
     pub(super) fn note_address(&self, address: SocketAddr) {
         self.address.set(address).ok();
+    }
+
+    pub(super) fn note_learned(&self) {
+        self.learned.store(true, Relaxed);
     }
 
     /// Counts bytes of the body of the request.
@@ -136,6 +143,7 @@ impl Exchange {
             received_bytes: self.received.load(Relaxed),
             duration: self.began.elapsed(),
             error,
+            is_learned: self.learned.load(Relaxed),
         });
     }
 

@@ -88,6 +88,7 @@ fn bytes(fields: &HeaderMap) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::SecretHeader;
 
     #[test]
     fn a_guest_says_nothing_about_the_connection_the_length_or_who_is_asking() {
@@ -132,6 +133,15 @@ mod tests {
         let kept =
             [("accept", "text/plain"), ("authorization", "Bearer x"), ("host", "example.com:8080")];
         assert_eq!(left, kept);
+    }
+
+    #[test]
+    fn no_secret_goes_into_a_field_that_the_host_writes() {
+        let below = DROPPED_PREFIXES.iter().map(|prefix| format!("{prefix}a"));
+        for name in DROPPED.iter().map(ToString::to_string).chain(below) {
+            assert!(name.parse::<SecretHeader>().is_err(), "{name}");
+        }
+        assert!("authorization".parse::<SecretHeader>().is_ok());
     }
 
     #[test]

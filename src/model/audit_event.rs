@@ -60,6 +60,11 @@ pub enum AuditAction {
     SettingsChanged,
     /// The hosts that an install may call were changed.
     HostsGranted,
+    /// For a while an install calls what only its grant refuses.
+    LearningStarted,
+    LearningEnded,
+    /// What an install called while it learned was granted.
+    LearnedHostsGranted,
     /// An install tried to call what it may not; at most once an hour for each destination.
     EgressDenied,
     Uninstalled,

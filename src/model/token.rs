@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ExtensionName, Scope, ScopeKind, TenantId};
+use super::{ExtensionName, Scope, ScopeKind, TenantId, UserClaims};
 
 /// The public part of a token: 8 characters of `a-z0-9`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -28,6 +28,9 @@ pub struct Token {
     /// Who made it, in words.
     pub created_by: String,
     pub expires_at: Timestamp,
+    /// Whom guests are told that it stands for; `None`: nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<UserClaims>,
     /// Written at most once a minute.
     pub last_used_at: Option<Timestamp>,
 }

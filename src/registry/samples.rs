@@ -79,6 +79,7 @@ pub(super) fn token(tenant: &str, id: &str) -> Token {
         created_at: at(0),
         created_by: "operator ada".to_owned(),
         expires_at: at(1000),
+        user: None,
         last_used_at: None,
     }
 }

@@ -86,6 +86,7 @@ fn write(txn: &WriteTxn, token: &Token) -> Result<(), RegistryError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ClaimedUser;
     use crate::registry::samples::{at, registry, tenant, token};
 
     #[test]
@@ -103,6 +104,21 @@ mod tests {
             .unwrap();
         assert_eq!(lists, (vec![ours.clone()], vec![]));
         assert_eq!(registry.live().token(&ours.id).map(|token| (**token).clone()), Some(ours));
+    }
+
+    #[test]
+    fn a_row_without_claims_stands_for_nobody_and_claims_stay_with_their_token() {
+        let registry = registry();
+        let (mut ada, nobody) = (token("acme", "aaaaaaaa"), token("acme", "bbbbbbbb"));
+        let claimed = ClaimedUser { id: "u-1".to_owned(), ..ClaimedUser::default() };
+        ada.user = Some(claimed.try_into().unwrap());
+        assert!(!serde_json::to_string(&nobody).unwrap().contains("user"));
+
+        registry.write_blocking(|txn| Ok([insert(txn, &ada)?, insert(txn, &nobody)?])).unwrap();
+        registry.write_blocking(|txn| set_last_used(txn, &ada.id, at(1))).unwrap();
+
+        let rows = registry.read_blocking(list_all).unwrap();
+        assert_eq!(rows.iter().map(|row| row.user.clone()).collect::<Vec<_>>(), [ada.user, None]);
     }
 
     #[test]

@@ -72,7 +72,7 @@ pub struct UserIdentity {
     pub id: String,
     pub email: String,
     pub name: String,
-    /// `internal` for operators; the host application has others.
+    /// `internal` for operators; who makes a token can say another.
     pub kind: String,
     pub client_name: String,
     pub client_id: Option<String>,

@@ -35,6 +35,7 @@ pub struct Metrics {
     egress_bytes: Family<Carried, Counter>,
     guest_lines: Family<Written, Counter>,
     followers: Gauge,
+    callbacks: Family<Asked, Counter>,
     process: Process,
     started: Timestamp,
 }
@@ -53,6 +54,12 @@ struct Route {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Leftovers {
     kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Asked {
+    interface: &'static str,
+    outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -141,6 +148,9 @@ impl Metrics {
         registry.register("plugboard_extension_log_lines", help, Family::clone(&guest_lines));
         let help = "Callers that follow lines of extensions";
         registry.register("plugboard_extension_log_followers", help, followers.clone());
+        let callbacks = Family::default();
+        let help = "Questions to the operator's own application, by interface and how they ended";
+        registry.register("plugboard_callbacks", help, Family::clone(&callbacks));
         let executions = Executions::new(&mut registry);
         Self {
             registry,
@@ -154,6 +164,7 @@ impl Metrics {
             egress_bytes,
             guest_lines,
             followers,
+            callbacks,
             process,
             started,
         }
@@ -211,6 +222,11 @@ impl Metrics {
         for (direction, bytes) in [("sent", sent), ("received", received)] {
             self.egress_bytes.get_or_create(&Carried { direction }).inc_by(bytes);
         }
+    }
+
+    /// Counts one question to the operator's own application.
+    pub fn observe_callback(&self, interface: &'static str, outcome: &'static str) {
+        self.callbacks.get_or_create(&Asked { interface, outcome }).inc();
     }
 
     /// Counts one request of a route.

@@ -7,6 +7,7 @@ pub(super) mod downloads;
 pub(super) mod egress;
 pub(super) mod extensions;
 pub(super) mod installs;
+pub(super) mod learning;
 pub(super) mod limits;
 pub(super) mod logs;
 pub(super) mod operators;

@@ -2,6 +2,7 @@
 
 mod from_app;
 mod from_keeping;
+mod from_learning;
 mod from_logs;
 mod from_people;
 mod from_running;

@@ -10,9 +10,9 @@ use super::access::Access::{
     SignedAddress,
 };
 use super::api::{
-    attachments, audit, bundles, downloads, egress, extensions, installs, limits, logs, operators,
-    quarantine, removal, schema, secrets, setup, state, tenants, tokens, trust_keys, uploads,
-    usage,
+    attachments, audit, bundles, downloads, egress, extensions, installs, learning, limits, logs,
+    operators, quarantine, removal, schema, secrets, setup, state, tenants, tokens, trust_keys,
+    uploads, usage,
 };
 use super::ext_ui::show_asset;
 use super::pages;
@@ -57,6 +57,7 @@ pub fn table() -> Vec<Route> {
     table.extend(ext_ui());
     table.extend(publishing());
     table.extend(uploading());
+    table.extend(calling());
     table.extend(confidences());
     table.extend(versions());
     table.extend(administration());
@@ -128,18 +129,38 @@ fn publishing() -> Vec<Route> {
             installs::change_version,
         ),
         route(
-            "GET",
-            "/api/v1/installs/{id}/egress",
-            Scope(InstallRead),
-            egress::get_install_egress,
-        ),
-        route("PUT", "/api/v1/installs/{id}/egress", Scope(InstallWrite), egress::grant_hosts),
-        route(
             "PUT",
             "/api/v1/installs/{id}/settings",
             Scope(InstallWrite),
             installs::change_settings,
         ),
+    ]
+}
+
+/// What installs may call.
+fn calling() -> Vec<Route> {
+    use pages::{egress as page, learning as lesson};
+    const HOSTS: &str = "/api/v1/installs/{id}/egress";
+    const LEARNING: &str = "/api/v1/installs/{id}/egress/learning";
+    const STOP: &str = "/api/v1/installs/{id}/egress/learning/stop";
+    const ACCEPT: &str = "/api/v1/installs/{id}/egress/learning/accept";
+    const PAGE: &str = "/admin/installs/{id}/egress";
+    vec![
+        route("GET", HOSTS, Scope(InstallRead), egress::get_install_egress),
+        route("PUT", HOSTS, Scope(InstallWrite), egress::grant_hosts),
+        route("POST", LEARNING, Scope(InstallWrite), learning::start_learning),
+        route("POST", STOP, Scope(InstallWrite), learning::stop_learning),
+        route("POST", ACCEPT, Scope(InstallWrite), learning::accept_learned),
+        route("GET", PAGE, Page, page::show_egress),
+        route("POST", PAGE, Page, page::submit_egress),
+        route("POST", "/admin/installs/{id}/egress/learning", Page, lesson::submit_learning),
+        route(
+            "POST",
+            "/admin/installs/{id}/egress/learning/stop",
+            Page,
+            lesson::submit_learning_stop,
+        ),
+        route("POST", "/admin/installs/{id}/egress/learning/accept", Page, lesson::submit_learned),
     ]
 }
 
@@ -346,8 +367,6 @@ fn pages() -> Vec<Route> {
         route("GET", "/admin/installs/{id}/upgrade", Page, installs::show_upgrade),
         route("POST", "/admin/installs/{id}/upgrade", Page, installs::submit_upgrade),
         route("POST", "/admin/installs/{id}/settings", Page, installs::submit_settings),
-        route("GET", "/admin/installs/{id}/egress", Page, pages::egress::show_egress),
-        route("POST", "/admin/installs/{id}/egress", Page, pages::egress::submit_egress),
         route("POST", "/admin/installs/{id}/secrets", Page, secrets::submit_secret),
         route("GET", REMOVE_SECRET, Page, secrets::confirm_remove_secret),
         route("POST", REMOVE_SECRET, Page, secrets::submit_remove_secret),

@@ -306,8 +306,6 @@ fn the_route_table_is_this() {
     POST   /api/v1/installs/{id}/enable                  Scope(InstallWrite)
     POST   /api/v1/installs/{id}/disable                 Scope(InstallWrite)
     PUT    /api/v1/installs/{id}/version                 Scope(InstallWrite)
-    GET    /api/v1/installs/{id}/egress                  Scope(InstallRead)
-    PUT    /api/v1/installs/{id}/egress                  Scope(InstallWrite)
     PUT    /api/v1/installs/{id}/settings                Scope(InstallWrite)
     GET    /api/v1/limits                                Scope(BundlePublish)
     OPTIONS /api/v1/uploads                               Scope(BundlePublish)
@@ -320,6 +318,16 @@ fn the_route_table_is_this() {
     GET    /api/v1/uploads/{id}/parts                    Scope(BundlePublish)
     POST   /api/v1/uploads/{id}/parts                    Scope(BundlePublish)
     POST   /api/v1/uploads/{id}/publish                  Scope(BundlePublish)
+    GET    /api/v1/installs/{id}/egress                  Scope(InstallRead)
+    PUT    /api/v1/installs/{id}/egress                  Scope(InstallWrite)
+    POST   /api/v1/installs/{id}/egress/learning         Scope(InstallWrite)
+    POST   /api/v1/installs/{id}/egress/learning/stop    Scope(InstallWrite)
+    POST   /api/v1/installs/{id}/egress/learning/accept  Scope(InstallWrite)
+    GET    /admin/installs/{id}/egress                   Page
+    POST   /admin/installs/{id}/egress                   Page
+    POST   /admin/installs/{id}/egress/learning          Page
+    POST   /admin/installs/{id}/egress/learning/stop     Page
+    POST   /admin/installs/{id}/egress/learning/accept   Page
     GET    /api/v1/installs/{id}/secrets                 Scope(InstallRead)
     PUT    /api/v1/installs/{id}/secrets/{key}           Scope(InstallWrite)
     DELETE /api/v1/installs/{id}/secrets/{key}           Scope(InstallWrite)
@@ -394,8 +402,6 @@ fn the_route_table_is_this() {
     GET    /admin/installs/{id}/upgrade                  Page
     POST   /admin/installs/{id}/upgrade                  Page
     POST   /admin/installs/{id}/settings                 Page
-    GET    /admin/installs/{id}/egress                   Page
-    POST   /admin/installs/{id}/egress                   Page
     POST   /admin/installs/{id}/secrets                  Page
     GET    /admin/installs/{id}/secrets/{key}/remove     Page
     POST   /admin/installs/{id}/secrets/{key}/remove     Page

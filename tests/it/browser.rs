@@ -299,6 +299,35 @@ async fn an_operator_sets_a_secret_that_no_page_shows_again() {
     let page = stage.browser.source().await.unwrap();
     assert!(!page.contains("CANARY"), "{page}");
     assert!(page.contains("operator ada") && page.contains("never"), "{page}");
+
+    stage.fill("key", "other_key").await;
+    stage.find("textarea[name=value]").await.send_keys("CANARY-two").await.unwrap();
+    stage.find("textarea[name=hosts]").await.send_keys("api.example.com").await.unwrap();
+    stage.fill("header", "X-Api-Key").await;
+    stage.press("Set secret").await;
+    stage.find("main tbody tr:nth-child(2)").await;
+    let page = stage.browser.source().await.unwrap();
+    assert!(!page.contains("CANARY"), "{page}");
+    assert!(page.contains("https://api.example.com") && page.contains("x-api-key: {secret}"));
+    stage.browser.clone().close().await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_lets_an_install_learn_and_stops_it() {
+    let stage = Stage::set().await;
+    stage.sign_in().await;
+    let archive = probe().capabilities(&["cap:http.fetch"]).build();
+    stage.upload(&archive, &crate::support::test_app::sign_with(key(), &archive)).await;
+    stage.press("Install only").await;
+    stage.find("nav.tabs a[href$='/egress']").await.click().await.unwrap();
+
+    stage.press("Start learning").await;
+    assert!(text_of(&stage, ".notice.attention").await.contains("Learn mode is on until"));
+    stage.press("Stop learning").await;
+
+    stage.find("select[name=seconds]").await;
+    let page = stage.browser.source().await.unwrap();
+    assert!(!page.contains("Learn mode is on"), "{page}");
     stage.browser.clone().close().await.ok();
 }
 

@@ -3,6 +3,7 @@
 mod forbidden;
 mod granting;
 mod guests;
+mod learning;
 mod limits;
 mod wire;
 
@@ -47,6 +48,7 @@ impl Door {
             clock: Arc::new(SystemClock),
             own_hosts: own.iter().map(ToString::to_string).collect(),
             stand_ins: Internet::stand_ins(),
+            learner: Arc::new(|_, _| false),
             observer: Arc::new(move |ended| {
                 let error = ended.error.map_or("answered".to_owned(), ToString::to_string);
                 lines.lock().unwrap().push(format!("{}: {error}", ended.destination.entry()));

@@ -9,6 +9,7 @@ mod paths;
 mod rates;
 mod settings;
 mod streaming;
+mod users;
 
 use axum::http::{Method, StatusCode};
 use plugboard::registry::WriteTxn;

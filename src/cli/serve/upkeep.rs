@@ -32,6 +32,9 @@ pub(super) async fn keep_up(app: Arc<App>) {
                     tracing::warn!("Could not remove values whose time is over: {error}");
                 }
                 app.tell_refused_operations();
+                if let Err(error) = app.settle_learning().await {
+                    tracing::warn!("Could not put on record that installs have learned: {error}");
+                }
                 app.settle_usages();
                 if app.bundles.facts().is_some() && !app.has_probed_store() {
                     app.probe_store().await;

@@ -122,11 +122,13 @@ fn shown(name: &HeaderName, value: &HeaderValue) -> HttpHeaderResult {
 fn of_fetch(error: &EgressError) -> HttpError {
     match error {
         EgressError::Destination(_) | EgressError::Method(_) => HttpError::InvalidUrl,
-        EgressError::Denied(_) | EgressError::Address { .. } | EgressError::OwnHost(_) => {
-            HttpError::NotAllowed
+        EgressError::ResponseTooLarge(_) | EgressError::Secret(SecretRefusal::Unreadable(_)) => {
+            HttpError::Internal
         }
-        EgressError::Secret(SecretRefusal::Unreadable(_)) => HttpError::Internal,
-        EgressError::Secret(_) => HttpError::NotAllowed,
+        EgressError::Denied(_)
+        | EgressError::Address { .. }
+        | EgressError::OwnHost(_)
+        | EgressError::Secret(_) => HttpError::NotAllowed,
         EgressError::Fields
         | EgressError::NoAddress(_)
         | EgressError::Resolve { .. }
@@ -147,7 +149,6 @@ fn of_fetch(error: &EgressError) -> HttpError {
         | EgressError::Crowded(_)
         | EgressError::Abandoned
         | EgressError::Stopped => HttpError::Transport,
-        EgressError::ResponseTooLarge(_) => HttpError::Internal,
     }
 }
 

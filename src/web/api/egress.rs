@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
-use crate::app::egress::{EgressReport, RefusedDestination};
+use crate::app::egress::{EgressReport, LearnedHost, Lesson, RefusedDestination};
 use crate::egress::{List, Refusal};
 use crate::model::{EgressRule, Install, InstallId, Principal};
 use crate::web::error::ApiError;
@@ -25,6 +25,30 @@ pub(crate) struct EgressResponse {
     granted: Vec<GrantedHost>,
     /// Since the appliance started, the last first.
     refused: Vec<RefusedHost>,
+    /// What it called while it learned; absent if it did not since the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    learning: Option<LearningResponse>,
+}
+
+/// Learn mode of an install.
+#[derive(Debug, Serialize)]
+struct LearningResponse {
+    on: bool,
+    began_at: Timestamp,
+    ends_at: Timestamp,
+    calls: Vec<CalledHost>,
+    /// The smallest list that allows all of them.
+    proposal: Vec<EgressRule>,
+}
+
+/// A destination that was called.
+#[derive(Debug, Serialize)]
+struct CalledHost {
+    entry: EgressRule,
+    count: u64,
+    last_at: Timestamp,
+    /// Whether it was granted before.
+    granted: bool,
 }
 
 /// A host that the install was granted.
@@ -57,8 +81,8 @@ pub(crate) struct GrantHostsRequest {
     granted: Vec<EgressRule>,
 }
 
-impl From<EgressReport> for EgressResponse {
-    fn from(report: EgressReport) -> Self {
+impl EgressResponse {
+    pub(super) fn new(report: EgressReport, now: Timestamp) -> Self {
         let granted = report.granted.into_iter();
         Self {
             capability_granted: report.is_granted,
@@ -67,6 +91,23 @@ impl From<EgressReport> for EgressResponse {
                 .map(|(entry, on_allowlist)| GrantedHost { entry, on_allowlist })
                 .collect(),
             refused: report.refused.into_iter().map(RefusedHost::from).collect(),
+            learning: report.lesson.map(|lesson| LearningResponse::new(lesson, now)),
+        }
+    }
+}
+
+impl LearningResponse {
+    fn new(lesson: Lesson, now: Timestamp) -> Self {
+        let call = |call: LearnedHost| {
+            let LearnedHost { entry, count, last_at, was_granted: granted } = call;
+            CalledHost { entry, count, last_at, granted }
+        };
+        Self {
+            on: lesson.is_on(now),
+            began_at: lesson.began_at,
+            ends_at: lesson.ends_at,
+            proposal: lesson.proposal(),
+            calls: lesson.calls.into_iter().map(call).collect(),
         }
     }
 }
@@ -94,7 +135,7 @@ pub(crate) async fn get_install_egress(
     principal: Principal,
     Path(id): Path<InstallId>,
 ) -> Result<Json<EgressResponse>, ApiError> {
-    Ok(Json(app.egress_of(&principal, id)?.into()))
+    Ok(Json(EgressResponse::new(app.egress_of(&principal, id)?, app.clock.now())))
 }
 
 /// Grants an install these hosts, and no others.

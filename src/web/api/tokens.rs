@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::app::tokens::TokenRequest;
-use crate::model::{Principal, Scope, TenantId, Token, TokenId};
+use crate::model::{ClaimedUser, Principal, Scope, TenantId, Token, TokenId, UserClaims};
 use crate::web::error::ApiError;
 use crate::web::extract::{JsonBody, Path};
 
@@ -25,6 +25,8 @@ pub(crate) struct CreateTokenRequest {
     tenant: Option<TenantId>,
     /// Days until it expires; absent: `auth.token_default_days`.
     days: Option<u32>,
+    /// Whom it stands for when it calls extensions; absent: nobody.
+    user: Option<ClaimedUser>,
 }
 
 /// A token without anything secret.
@@ -38,6 +40,8 @@ pub(crate) struct TokenResponse {
     created_by: String,
     expires_at: Timestamp,
     last_used_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<UserClaims>,
 }
 
 /// A new token; `token` is shown this once.
@@ -65,9 +69,10 @@ impl From<Token> for TokenResponse {
             created_by,
             expires_at,
             last_used_at,
+            user,
             ..
         } = token;
-        Self { id, name, tenant, scopes, created_at, created_by, expires_at, last_used_at }
+        Self { id, name, tenant, scopes, created_at, created_by, expires_at, last_used_at, user }
     }
 }
 
@@ -86,9 +91,9 @@ pub(crate) async fn create_token(
     principal: Principal,
     JsonBody(body): JsonBody<CreateTokenRequest>,
 ) -> Result<(StatusCode, Json<CreatedTokenResponse>), ApiError> {
-    let CreateTokenRequest { name, scopes, tenant, days } = body;
+    let CreateTokenRequest { name, scopes, tenant, days, user } = body;
     let tenant = tenant.unwrap_or_else(|| principal.tenant());
-    let request = TokenRequest { name, tenant, scopes, days };
+    let request = TokenRequest { name, tenant, scopes, days, user };
     let created = app.create_token(&principal, request).await?;
     let token = created.secret.expose_secret().to_owned();
     Ok((StatusCode::CREATED, Json(CreatedTokenResponse { token, row: created.token.into() })))

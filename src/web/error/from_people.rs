@@ -89,7 +89,11 @@ impl From<TokenError> for ApiError {
     fn from(error: TokenError) -> Self {
         let detail = error.to_string();
         match error {
-            TokenError::NoScope | TokenError::BadName | TokenError::BadLifetime { .. } => {
+            TokenError::NoScope
+            | TokenError::BadName
+            | TokenError::BadLifetime { .. }
+            | TokenError::User(_)
+            | TokenError::UserWithoutCalls => {
                 Self::client(UNPROCESSABLE, "invalid_token_request", detail)
             }
             TokenError::Escalation(_) => Self::forbidden(detail),

@@ -9,6 +9,7 @@ use axum::response::IntoResponse;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::learning::LessonView;
 use super::show::{Done, chrome_after, lead_to, page};
 use super::{Chrome, ExtensionHead, FormErrors, Moment, Status};
 use crate::app::App;
@@ -36,6 +37,8 @@ pub struct EgressPage {
     /// What the text area shows: a host on each line.
     pub hosts: String,
     pub refused: Vec<RefusedRow>,
+    /// What it called while it learned.
+    pub lesson: Option<LessonView>,
     pub errors: FormErrors,
 }
 
@@ -65,6 +68,10 @@ pub(in crate::web) struct EgressQuery {
 }
 
 impl EgressPage {
+    fn is_learning(&self) -> bool {
+        self.lesson.as_ref().is_some_and(|lesson| lesson.is_on)
+    }
+
     fn new(app: &App, chrome: Chrome, live: &LiveInstall, report: &EgressReport) -> Self {
         let install = &live.install;
         let status = Status::of(Some(install)).or_failing(app.failing(install).is_some());
@@ -83,6 +90,10 @@ impl EgressPage {
                 .map(|rules| rules.iter().map(ToString::to_string).collect()),
             unlisted: unlisted.map(|(rule, _)| rule.to_string()).collect(),
             hosts: lines.join("\n"),
+            lesson: report
+                .lesson
+                .as_ref()
+                .map(|lesson| LessonView::new(lesson, &install.egress, now)),
             refused: report.refused.iter().map(|row| RefusedRow::new(row, now)).collect(),
             errors: FormErrors::none(),
         }

@@ -158,10 +158,11 @@ async fn keep(
     };
     let field = match &error {
         SecretError::Name(_) => "key",
-        SecretError::Empty | SecretError::TooLarge(_) => "value",
+        SecretError::Empty
+        | SecretError::TooLarge(_)
+        | SecretError::Binding(BindingError::NotForHeaders) => "value",
         SecretError::Past { .. } => "expires",
         SecretError::Binding(BindingError::Header(_)) => "header",
-        SecretError::Binding(BindingError::NotForHeaders) => "value",
         SecretError::Binding(
             BindingError::Host { .. }
             | BindingError::TooManyHosts(_)

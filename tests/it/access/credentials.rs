@@ -103,7 +103,8 @@ impl Credentials {
 async fn token(app: &TestApp, scopes: &[ScopeKind], days: u32) -> String {
     let scopes = scopes.iter().map(|kind| Scope { kind: *kind, names: None }).collect();
     let tenant = TenantId::default_tenant();
-    let request = TokenRequest { name: "walk".to_owned(), tenant, scopes, days: Some(days) };
+    let request =
+        TokenRequest { name: "walk".to_owned(), tenant, scopes, days: Some(days), user: None };
     let created = app.app.create_token(&local(), request).await.unwrap();
     created.secret.expose_secret().to_owned()
 }

@@ -230,6 +230,7 @@ async fn token_of_a_day(app: &TestApp, scope: &str) -> CreatedToken {
         tenant: TenantId::default_tenant(),
         scopes: vec![scope.parse().unwrap()],
         days: Some(1),
+        user: None,
     };
     app.app.create_token(&local(), request).await.unwrap()
 }

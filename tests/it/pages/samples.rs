@@ -12,11 +12,11 @@ use plugboard::web::log_query::LogParameters;
 use plugboard::web::pages::{
     AttachedText, AttachmentsPage, AuditPage, AuditRow, ByteSize, CheckMark, CheckRow, Chrome,
     ConfirmPage, EgressPage, ExtensionHead, ExtensionPage, ExtensionRow, ExtensionsPage,
-    FailurePage, FilesPage, FormErrors, FrameAddress, InstallForm, KeptUpload, LogRow, LogsPage,
-    Moment, NextStep, Notice, OpenPage, Outcome, OutcomePage, QuarantinedRow, RefusedRow, Remedy,
-    RemovedRow, SecretRow, SecretsPage, SettingChanges, SettingsForm, SettingsPage, SetupPage,
-    SignInPage, SignatureLine, Status, StepUpPage, StoragePage, Tone, UpgradePage, UploadLimits,
-    UploadPage, VersionRow, VersionsPage,
+    FailurePage, FilesPage, FormErrors, FrameAddress, InstallForm, KeptUpload, LearnedRow,
+    LessonView, LogRow, LogsPage, Moment, NextStep, Notice, OpenPage, Outcome, OutcomePage,
+    QuarantinedRow, RefusedRow, Remedy, RemovedRow, SecretRow, SecretsPage, SettingChanges,
+    SettingsForm, SettingsPage, SetupPage, SignInPage, SignatureLine, Status, StepUpPage,
+    StoragePage, Tone, UpgradePage, UploadLimits, UploadPage, VersionRow, VersionsPage,
 };
 use serde_json::json;
 
@@ -518,6 +518,22 @@ fn settings() -> Vec<Sample> {
     ]
 }
 
+fn lesson() -> LessonView {
+    let row = |entry: &str, was_granted| LearnedRow {
+        entry: entry.to_owned(),
+        count: 12,
+        last: Moment::new(now(), now()),
+        was_granted,
+    };
+    LessonView {
+        is_on: true,
+        began: Moment::new(now(), now()),
+        ends: Moment::new(now() + SignedDuration::from_hours(1), now()),
+        calls: vec![row("https://api.example.com", true), row("https://b.example.net:8443", false)],
+        unused: vec!["https://*.example.net".to_owned()],
+    }
+}
+
 fn hosts() -> Vec<Sample> {
     let (version, installed) = (version("1.4.0", ASKED), install(true));
     let page = |requested: Option<&[&str]>, refused, errors| EgressPage {
@@ -529,6 +545,7 @@ fn hosts() -> Vec<Sample> {
         unlisted: vec!["https://*.example.net".to_owned()],
         hosts: format!("https://api.example.com\n{HOSTILE}"),
         refused,
+        lesson: requested.map(|_| lesson()),
         errors,
     };
     let row = |why: &str, can_be_granted| RefusedRow {

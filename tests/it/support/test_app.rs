@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use plugboard::app::App;
 use plugboard::app::assets::Pages;
 use plugboard::app::call_rates::CallRates;
+use plugboard::app::callbacks;
 use plugboard::app::compile::{Waiting, runner_parts};
 use plugboard::app::egress;
 use plugboard::app::idempotency::Idempotency;
@@ -225,15 +226,19 @@ impl TestApp {
         let metrics = Arc::new(Metrics::new(now));
         let clock_of_app: Arc<dyn Clock> = clock.clone();
         let (internet, refused_calls) = (Arc::<Internet>::default(), Arc::default());
+        let learning = Arc::default();
+        let noted = (&refused_calls, &learning);
         let egress = EgressParts {
             resolver: internet.clone(),
             clock: clock.clone(),
-            own_hosts: Vec::new(),
+            own_hosts: egress::own_hosts(&config),
             stand_ins: Internet::stand_ins(),
-            observer: egress::observer(&refused_calls, &registry, &clock_of_app, &metrics),
+            observer: egress::observer(noted, &registry, &clock_of_app, &metrics),
+            learner: egress::learner(&learning, &clock_of_app),
         };
         let egress = Egress::new(&config.egress, egress).unwrap();
-        let callbacks = Some(Callbacks::new(&config.host_callbacks).unwrap());
+        let callbacks = callbacks::observer(&metrics);
+        let callbacks = Some(Callbacks::new(&config.host_callbacks, callbacks).unwrap());
         let guest_logs = folder.path().join("logs");
         let guest_logs = GuestLogs::open(&guest_logs, &config.logs, clock.clone()).unwrap();
         let (kept, egress) = (Some(state.clone()), Some(egress));
@@ -251,6 +256,7 @@ impl TestApp {
             pages: Pages::new(&config.ext_ui),
             runner: Arc::new(Runner::new(&config.runner, parts).unwrap()),
             refused_calls,
+            learning,
             trust: Arc::new(match config.signing.trust_bundle.as_str() {
                 "" => TrustBundle::none(),
                 setting => TrustBundle::load(setting, now),
@@ -314,7 +320,8 @@ impl TestApp {
         let tenant: TenantId = tenant.parse().unwrap();
         self.app.create_tenant(&local(), tenant.clone()).await.ok();
         let scopes = scopes.iter().map(|scope| scope.parse::<Scope>().unwrap()).collect();
-        let request = TokenRequest { name: "tests".to_owned(), tenant, scopes, days: None };
+        let request =
+            TokenRequest { name: "tests".to_owned(), tenant, scopes, days: None, user: None };
         let created = self.app.create_token(&local(), request).await.unwrap();
         created.secret.expose_secret().to_owned()
     }

@@ -159,3 +159,12 @@ async fn an_answer_that_is_not_as_agreed_is_internal() {
         assert_eq!(got.err(), Some(ClientReadError::Internal), "{body}");
     }
 }
+
+#[tokio::test]
+async fn what_is_not_there_is_none_and_an_answer_without_the_key_is_no_answer() {
+    for (body, got) in [(r#"{"item":null}"#, Ok(true)), ("{}", Err(ClientReadError::Internal))] {
+        let server = Recorder::answering(200, body).await;
+        let client = clients::Host::get_client(&mut host(&server), "c".to_owned()).await.unwrap();
+        assert_eq!(client.map(|client| client.is_none()), got, "{body}");
+    }
+}

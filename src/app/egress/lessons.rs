@@ -1,0 +1,128 @@
+//! What an operator does about learn mode: start, stop, grant what was called.
+
+use jiff::SignedDuration;
+
+use super::EgressReport;
+use super::learning::{Lesson, MAX_INSTALLS};
+use crate::app::App;
+use crate::app::install::InstallError;
+use crate::model::{
+    Actor, AuditAction, AuditEvent, Capability, ExtensionName, Install, InstallId, Principal,
+    ScopeKind,
+};
+use crate::registry::{RegistryError, WriteTxn, audit};
+
+/// How long an install learns at the most, and if nobody says.
+const MAX_LEARNING: SignedDuration = SignedDuration::from_hours(24);
+const LEARNING: SignedDuration = SignedDuration::from_hours(1);
+
+/// Why an install does not learn, or what it learned is not granted.
+#[derive(Debug, thiserror::Error)]
+pub enum LearnError {
+    #[error("an install learns for 1 second to 24 hours, not for {0} seconds")]
+    Length(u64),
+    #[error("{0} is not granted cap:http.fetch, and calls nothing that could be learned")]
+    CallsNothing(ExtensionName),
+    #[error("{0} installs learn, or have learned, and no more are remembered")]
+    TooMany(usize),
+    #[error("{0} is not learning")]
+    NotLearning(ExtensionName),
+    #[error("{0} has called nothing while it learned")]
+    NothingLearned(ExtensionName),
+    #[error(transparent)]
+    Install(#[from] InstallError),
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
+impl App {
+    /// Lets an install call for a while what only its grant refuses, and remembers it.
+    pub async fn start_learning(
+        &self,
+        principal: &Principal,
+        id: InstallId,
+        seconds: Option<u64>,
+    ) -> Result<EgressReport, LearnError> {
+        let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
+        let name = &live.install.name;
+        if !live.grants.contains(&Capability::HttpFetch) {
+            return Err(LearnError::CallsNothing(name.clone()));
+        }
+        let length = match seconds {
+            None => LEARNING,
+            Some(asked) => i64::try_from(asked)
+                .ok()
+                .map(SignedDuration::from_secs)
+                .filter(|length| (SignedDuration::from_secs(1)..=MAX_LEARNING).contains(length))
+                .ok_or(LearnError::Length(asked))?,
+        };
+        let now = self.clock.now();
+        let ends_at = now + length;
+        let tenant = live.install.tenant.clone();
+        let action = AuditAction::LearningStarted;
+        let event = self.event(principal.actor(), action, Some(tenant), name.to_string());
+        let event = AuditEvent { detail: Some(format!("until {ends_at}")), ..event };
+        // On record before it begins.
+        self.registry.write(move |txn: &WriteTxn| audit::append(txn, &event)).await?;
+        let lesson = Lesson::new(&live.labels, now, ends_at);
+        if !self.learning.begin(id, lesson) {
+            return Err(LearnError::TooMany(MAX_INSTALLS));
+        }
+        Ok(self.egress_of(principal, id)?)
+    }
+
+    /// Ends it before its time; what was called stays until it is granted.
+    pub async fn stop_learning(
+        &self,
+        principal: &Principal,
+        id: InstallId,
+    ) -> Result<EgressReport, LearnError> {
+        let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
+        let now = self.clock.now();
+        let lesson = self.learning.stop(id, now);
+        let lesson = lesson.ok_or_else(|| LearnError::NotLearning(live.install.name.clone()))?;
+        let event = lesson.event(now, principal.actor());
+        self.registry.write(move |txn: &WriteTxn| audit::append(txn, &event)).await?;
+        Ok(self.egress_of(principal, id)?)
+    }
+
+    /// Grants what was called: in place of what was granted before, or beside it. It ends the
+    /// learning.
+    pub async fn accept_learned(
+        &self,
+        principal: &Principal,
+        id: InstallId,
+        only: bool,
+    ) -> Result<Install, LearnError> {
+        let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
+        let lesson = self.learning.of(id).filter(|lesson| !lesson.calls.is_empty());
+        let lesson = lesson.ok_or_else(|| LearnError::NothingLearned(live.install.name.clone()))?;
+        let mut hosts = if only { Vec::new() } else { live.install.egress.clone() };
+        for entry in lesson.proposal() {
+            if !hosts.iter().any(|host| host.covers(&entry)) {
+                hosts.push(entry);
+            }
+        }
+        if lesson.is_on(self.clock.now()) {
+            self.stop_learning(principal, id).await?;
+        }
+        let action = AuditAction::LearnedHostsGranted;
+        let install = self.change_hosts(principal, id, hosts, action).await?;
+        self.learning.forget(id);
+        Ok(install)
+    }
+
+    /// Puts on record what has ended by itself. Called once a minute.
+    pub async fn settle_learning(&self) -> Result<(), RegistryError> {
+        let ended = self.learning.unsettled(self.clock.now());
+        if ended.is_empty() {
+            return Ok(());
+        }
+        let events: Vec<_> =
+            ended.iter().map(|lesson| lesson.event(lesson.ends_at, Actor::System)).collect();
+        let write = move |txn: &WriteTxn| {
+            events.iter().try_for_each(|event| audit::append(txn, event).map(|_number| ()))
+        };
+        self.registry.write(write).await
+    }
+}
