@@ -166,7 +166,7 @@ fn text(install: &Install, report: &Report) -> String {
         return format!("{name} is not granted cap:http.fetch: it calls nothing");
     }
     let mut parts = vec![if report.granted.is_empty() {
-        format!("{name} is granted no hosts: it calls nothing")
+        format!("{name} is granted no hosts")
     } else {
         let row = |host: &Granted| {
             let standing = if host.on_allowlist { "allowed" } else { "not on egress.allowlist" };

@@ -2,11 +2,12 @@
 
 use clap::ValueEnum;
 use http::Method;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::client::Client;
-use super::output::table;
+use super::output::{table, time};
 use crate::model::EgressRule;
 
 /// Lets an install call for a while what only its grant refuses, and grants it that
@@ -54,8 +55,8 @@ pub(super) enum LearnAction {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Learning {
     on: bool,
-    began_at: String,
-    ends_at: String,
+    began_at: Timestamp,
+    ends_at: Timestamp,
     calls: Vec<Called>,
     proposal: Vec<EgressRule>,
 }
@@ -64,7 +65,7 @@ pub(super) struct Learning {
 struct Called {
     entry: EgressRule,
     count: u64,
-    last_at: String,
+    last_at: Timestamp,
     granted: bool,
 }
 
@@ -87,12 +88,11 @@ pub(super) async fn carry_out(
 
 /// What is shown of it.
 pub(super) fn text(name: &str, learning: &Learning) -> String {
-    let is_on = learning.on;
-    let until = &learning.ends_at;
-    let head = if is_on {
-        format!("{name} learns until {until}: it may call hosts that are not granted")
+    let until = time(learning.ends_at);
+    let head = if learning.on {
+        format!("{name} learns until {until} UTC: it may call hosts that are not granted")
     } else {
-        format!("{name} learned until {until}")
+        format!("{name} learned until {until} UTC")
     };
     if learning.calls.is_empty() {
         return format!("{head}\nIt called nothing");

@@ -91,57 +91,40 @@ struct CreateArgs {
 #[command(next_help_heading = "Whom extensions are told that it stands for")]
 struct UserArgs {
     /// The id of the user
-    #[arg(long = "user-id", value_name = "ID")]
-    id: Option<String>,
+    #[arg(long, value_name = "ID")]
+    user_id: Option<String>,
     /// The user's name
-    #[arg(
-        long = "user-name",
-        value_name = "NAME",
-        requires = "id",
-        default_value = "",
-        hide_default_value = true
-    )]
-    name: String,
+    #[arg(long, value_name = "NAME", requires = "user_id")]
+    user_name: Option<String>,
     /// The user's e-mail address
-    #[arg(
-        long = "user-email",
-        value_name = "ADDRESS",
-        requires = "id",
-        default_value = "",
-        hide_default_value = true
-    )]
-    email: String,
+    #[arg(long, value_name = "ADDRESS", requires = "user_id")]
+    user_email: Option<String>,
     /// What kind of user it is, as internal or client
-    #[arg(
-        long = "user-type",
-        value_name = "TYPE",
-        requires = "id",
-        default_value = "",
-        hide_default_value = true
-    )]
-    kind: String,
+    #[arg(long, value_name = "TYPE", requires = "user_id")]
+    user_type: Option<String>,
     /// The id of the client that the user belongs to
-    #[arg(long, value_name = "ID", requires = "id")]
+    #[arg(long, value_name = "ID", requires = "user_id")]
     client_id: Option<String>,
     /// The name of that client
-    #[arg(
-        long,
-        value_name = "NAME",
-        requires = "id",
-        default_value = "",
-        hide_default_value = true
-    )]
-    client_name: String,
+    #[arg(long, value_name = "NAME", requires = "user_id")]
+    client_name: Option<String>,
     /// A further field, as role=admin; repeatable
-    #[arg(long = "field", value_name = "KEY=VALUE", requires = "id", value_parser = field)]
+    #[arg(long = "field", value_name = "KEY=VALUE", requires = "user_id", value_parser = field)]
     fields: Vec<(String, String)>,
 }
 
 impl UserArgs {
     fn claimed(self) -> Option<ClaimedUser> {
-        let Self { id, name, email, kind, client_id, client_name, fields } = self;
-        let fields = fields.into_iter().collect();
-        Some(ClaimedUser { id: id?, name, email, kind, client_id, client_name, fields })
+        let text = Option::unwrap_or_default;
+        Some(ClaimedUser {
+            id: self.user_id?,
+            name: text(self.user_name),
+            email: text(self.user_email),
+            kind: text(self.user_type),
+            client_id: self.client_id,
+            client_name: text(self.client_name),
+            fields: self.fields.into_iter().collect(),
+        })
     }
 }
 

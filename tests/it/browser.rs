@@ -322,7 +322,7 @@ async fn an_operator_lets_an_install_learn_and_stops_it() {
     stage.find("nav.tabs a[href$='/egress']").await.click().await.unwrap();
 
     stage.press("Start learning").await;
-    assert!(text_of(&stage, ".notice.attention").await.contains("Learn mode is on until"));
+    assert!(text_of(&stage, ".notice.attention").await.contains("Learn mode is on and ends"));
     stage.press("Stop learning").await;
 
     stage.find("select[name=seconds]").await;

@@ -270,10 +270,10 @@ async fn the_page_starts_shows_and_grants_without_a_script() {
     assert_eq!(started, format!("{page}?done=learning_started"));
     assert_eq!(world.call("two.api").await, HELLO);
     let shown = open().await;
-    assert!(shown.contains("Learn mode is on until"), "{shown}");
+    assert!(shown.contains("Learn mode is on and ends"), "{shown}");
     assert!(shown.contains("two.api.example.com") && shown.contains("not granted"), "{shown}");
     assert_eq!(submit("/stop", None).await, format!("{page}?done=learning_stopped"));
-    assert!(!open().await.contains("Learn mode is on until"));
+    assert!(!open().await.contains("Learn mode is on and ends"));
     let accepted = submit("/accept", Some(("keep", "nothing"))).await;
 
     assert_eq!(accepted, format!("{page}?done=hosts_saved"));
