@@ -47,8 +47,9 @@ impl App {
         }
         manifest.check_settings(&settings).map_err(ConfigureError::Invalid)?;
         let change = move |install: &mut Install| {
+            let differs = install.settings != settings;
             install.settings = settings;
-            true
+            differs
         };
         Ok(self.change_install(principal, AuditAction::SettingsChanged, id, change).await?)
     }

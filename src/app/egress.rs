@@ -8,7 +8,7 @@ pub use learning::{LearnedHost, Learning, Lesson, learner};
 pub use lessons::LearnError;
 pub use refused::{RefusedCalls, RefusedDestination};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -157,12 +157,8 @@ fn check_hosts(
     manifest: &Manifest,
     mut hosts: Vec<EgressRule>,
 ) -> Result<Vec<EgressRule>, InstallError> {
-    let mut seen = Vec::new();
-    hosts.retain(|host| {
-        let is_new = !seen.contains(host);
-        seen.push(host.clone());
-        is_new
-    });
+    let mut seen = HashSet::new();
+    hosts.retain(|host| seen.insert(host.clone()));
     if hosts.len() > MAX_HOSTS {
         return Err(InstallError::TooManyHosts { found: hosts.len() });
     }
@@ -219,7 +215,7 @@ impl App {
         };
         let changed = self.change_install(principal, action, id, change).await?;
         // What was refused may be allowed now; what is not comes again.
-        self.refused_calls.forget(id);
+        self.refused_calls.begin_anew(id);
         Ok(changed)
     }
 }

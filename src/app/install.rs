@@ -6,7 +6,7 @@ use semver::Version;
 
 use super::compile::CompileError;
 use super::egress::{MAX_HOSTS, granted_hosts};
-use super::{App, Denied, check_allowed};
+use super::{App, Denied, changes, check_allowed};
 use crate::fail_point;
 use crate::model::{
     AuditAction, AuditEvent, Capability, EgressRule, ExtensionName, ExtensionVersion, Install,
@@ -135,12 +135,13 @@ impl App {
             updated_at: now,
         };
         let subject = format!("{} {}", install.name, install.version);
-        let event = self.event(
+        let mut event = self.event(
             principal.actor(),
             AuditAction::Installed,
             Some(install.tenant.clone()),
             subject,
         );
+        event.detail = changes::between(None, &install);
         fail_point!("install.begin");
         let found = self.registry.write(move |txn| insert_if_free(txn, install, &event)).await?;
         fail_point!("install.committed");
@@ -238,6 +239,7 @@ impl App {
         self.forget_secrets(owner).await;
         self.forget_lines(id).await;
         self.learning.forget(id);
+        self.refused_calls.forget(id);
         if !found {
             return Err(InstallError::UnknownInstall(id.to_string()));
         }
@@ -258,9 +260,11 @@ impl App {
         let now = event.at;
         let write = move |txn: &WriteTxn| {
             let Some(mut install) = installs::get(txn, &id)? else { return Ok(None) };
+            let before = install.clone();
             if !change(&mut install) {
                 return Ok(Some(install));
             }
+            event.detail = changes::between(Some(&before), &install);
             install.updated_at = now;
             event.tenant = Some(install.tenant.clone());
             event.subject = format!("{} {}", install.name, install.version);

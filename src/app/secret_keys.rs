@@ -12,8 +12,8 @@ use std::sync::Arc;
 use super::App;
 use super::master_key::{MasterKey, MasterKeyError};
 use crate::config::ServerConfig;
-use crate::model::{AuditAction, Principal};
-use crate::registry::{Registry, RegistryError, WriteTxn, audit};
+use crate::model::{AuditAction, AuditEvent, Principal};
+use crate::registry::{Registry, RegistryError, audit};
 use crate::state::secrets::{
     Secrets, SecretsError, WrappingKeyId, rewrap_at_start, wrapping_keys_in,
 };
@@ -117,14 +117,13 @@ impl App {
         if let Some(file) = given(&self.config.server) {
             return Err(RotateError::Given(file.to_owned()));
         }
-        let subject = self.secrets.key_id().to_string();
-        let event = self.event(principal.actor(), AuditAction::MasterKeyRotated, None, subject);
-        let record = move |txn: &WriteTxn| audit::append(txn, &event);
+        let mut event = self.event(principal.actor(), AuditAction::MasterKeyRotated, None, "");
+        event.detail = Some(format!("in place of {}", self.secrets.key_id()));
         let (data_dir, secrets, registry) =
             (self.data_dir.clone(), self.secrets.clone(), self.registry.clone());
         // To its end, also when whoever asked does not wait for it.
         let change =
-            tokio::spawn(async move { change(&data_dir, &secrets, &registry, record).await });
+            tokio::spawn(async move { change(&data_dir, &secrets, &registry, event).await });
         change.await.unwrap_or(Err(RotateError::Stopped))
     }
 }
@@ -133,10 +132,12 @@ async fn change(
     data_dir: &Path,
     secrets: &Secrets,
     registry: &Registry,
-    record: impl FnOnce(&WriteTxn) -> Result<u64, RegistryError> + Send + 'static,
+    mut event: AuditEvent,
 ) -> Result<Rotated, RotateError> {
     let next = MasterKey::make_next(data_dir)?.ok_or(RotateError::Unfinished)?;
-    let recorded = registry.write(record).await.map_err(RotateError::Registry);
+    event.subject = next.wrapping_key().id().to_string();
+    let recorded = registry.write(move |txn| audit::append(txn, &event)).await;
+    let recorded = recorded.map_err(RotateError::Registry);
     let rewrapped = match recorded {
         Ok(_number) => secrets.rewrap(next.wrapping_key()).await.map_err(RotateError::Secrets),
         Err(error) => Err(error),

@@ -188,8 +188,7 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
     let learning = Arc::<Learning>::default();
     let noted = (&refused_calls, &learning);
     let observer = egress::observer(noted, &registry, &clock, &metrics);
-    let learner = egress::learner(&learning, &clock);
-    let egress = egress::open(&config, &clock, observer, learner)
+    let egress = egress::open(&config, &clock, observer, egress::learner(&learning, &clock))
         .context("cannot make calls for extensions")
         .map_err(unfinished)?;
     let parts = runner_parts(&config.runner, &data_dir, &master_key, THIS_PROGRAM.into());

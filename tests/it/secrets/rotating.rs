@@ -45,6 +45,8 @@ async fn a_new_master_key_leaves_every_secret_readable_and_the_old_key_nowhere()
     assert_eq!(guest(&app, "a").await, "hunter3");
     let events = app.app.registry.read(|txn| audit::list(txn, None, 2)).await.unwrap();
     assert_eq!(events[1].1.action, AuditAction::MasterKeyRotated);
+    assert_eq!(events[1].1.subject, now.to_string());
+    assert_eq!(events[1].1.detail, Some(format!("in place of {id}")));
 
     // As after a start.
     let (server, state) = (app.app.config.server.clone(), app.app.state.clone());

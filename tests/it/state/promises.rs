@@ -125,7 +125,7 @@ fn secret(state: &State, owner: &InstallLabels) -> Option<u64> {
         match secrets(state).of(Owner::of(owner)).get(name).await.unwrap() {
             Lookup::Found(value) => Some(value.expose_secret().parse().unwrap()),
             Lookup::Missing => None,
-            Lookup::Expired => unreachable!("it has no end"),
+            Lookup::Expired | Lookup::Bound => unreachable!("it has no end and no hosts"),
         }
     })
 }
@@ -208,6 +208,7 @@ async fn set_over_and_over(state: &State, owner: &InstallLabels, tell: &(impl Fn
             set_at: NOW,
             set_by: "operator ada".to_owned(),
             expires_at: None,
+            binding: None,
         };
         if secrets.set(whose, new).await.is_err() {
             return;
