@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::thread;
 
+use plugboard::model::BindingChange;
 use plugboard::state::secrets::{Lookup, NewSecret, Secrets, WrappingKey};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
@@ -208,7 +209,7 @@ async fn set_over_and_over(state: &State, owner: &InstallLabels, tell: &(impl Fn
             set_at: NOW,
             set_by: "operator ada".to_owned(),
             expires_at: None,
-            binding: None,
+            binding: BindingChange::Keep,
         };
         if secrets.set(whose, new).await.is_err() {
             return;
