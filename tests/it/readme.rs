@@ -1,6 +1,7 @@
 //! What the documents promise: the README's lines are run as a new user would
 //! type them, and the pages name what is there.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -133,5 +134,35 @@ fn the_api_page_names_every_code_of_an_archive_and_a_component() {
         for code in codes {
             assert!(page.contains(&format!("`{code}`")), "docs/API.md does not name {code}");
         }
+    }
+}
+
+#[test]
+fn the_api_page_names_every_code_of_an_error_and_every_action_of_the_record() {
+    let page = fs::read_to_string(root().join("docs/API.md")).unwrap();
+    let errors = page.split("## Errors").nth(1).unwrap();
+    let errors = errors.split("## Codes of a report").next().unwrap();
+    let folder = fs::read_dir(root().join("src/web/error")).unwrap();
+    let files = folder.map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+
+    let mut codes = BTreeSet::new();
+    for file in files.chain([root().join("src/web/error.rs")]) {
+        let source = fs::read_to_string(file).unwrap();
+        let statuses = source.split("StatusCode::").skip(1);
+        // `CONFLICT, "the_code"`, over one line or two.
+        let code = |rest: &str| {
+            let (_, rest) = rest.split_once(',')?;
+            let (code, _) = rest.trim_start().strip_prefix('"')?.split_once('"')?;
+            Some(code.to_owned())
+        };
+        codes.extend(statuses.filter_map(code));
+    }
+
+    assert!(codes.len() > 40, "{codes:?}");
+    for code in codes {
+        assert!(errors.contains(&format!("`{code}`")), "the errors of docs/API.md lack {code}");
+    }
+    for action in plugboard::model::AuditAction::ALL {
+        assert!(page.contains(&format!("`{action}`")), "docs/API.md does not name {action}");
     }
 }
