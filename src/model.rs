@@ -35,6 +35,7 @@ mod store_facts;
 mod stream_hasher;
 mod tenant;
 mod token;
+mod trace_context;
 mod trusted_key;
 mod upload;
 mod user_claims;
@@ -76,6 +77,10 @@ pub use store_facts::{FactState, StoreCapability, StoreFact, StoreFacts};
 pub use stream_hasher::StreamHasher;
 pub use tenant::{InvalidTenantId, Tenant, TenantId};
 pub use token::{Token, TokenId};
+pub use trace_context::{
+    IncomingTrace, InvalidTraceContext, InvalidTraceState, SpanId, TraceContext, TraceId,
+    TraceState,
+};
 pub use trusted_key::{InvalidKeyId, KeyId, KeyStatus, NameGlob, TrustedKey};
 pub use upload::{InvalidUploadId, Presigned, PresignedParts, Upload, UploadId};
 pub use user_claims::{ClaimedUser, InvalidClaims, UserClaims};
