@@ -22,6 +22,7 @@ pub mod install;
 pub mod limits;
 pub mod logs;
 pub mod master_key;
+mod metrics;
 pub mod operators;
 pub mod origins;
 mod own_installs;
@@ -39,6 +40,7 @@ pub mod storage;
 pub mod sweep;
 pub mod tenants;
 pub mod tokens;
+mod traces;
 pub mod trust;
 pub mod upgrade;
 pub mod upload;
@@ -59,6 +61,7 @@ use crate::runner::Runner;
 use crate::state::{State, secrets::Secrets};
 use crate::store::{BundleStore, bundle_limits};
 use crate::telemetry::Metrics;
+use crate::traces::Traces;
 use crate::trust::TrustBundle;
 
 /// The appliance: its machines, and the use cases on them.
@@ -81,6 +84,7 @@ pub struct App {
     pub learning: Arc<egress::Learning>,
     pub trust: Arc<TrustBundle>,
     pub metrics: Arc<Metrics>,
+    pub traces: Traces,
     pub passwords: sign_in::Passwords,
     pub sign_in_limits: sign_in::SignInLimits,
     pub sign_in_links: sign_in::SignInLinks,

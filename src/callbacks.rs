@@ -108,6 +108,9 @@ pub struct Answer {
 }
 
 impl Interface {
+    /// Every interface, in the order of their indices.
+    pub const ALL: [Self; 4] = [Self::UiProxy, Self::Invoicing, Self::Clients, Self::Services];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::UiProxy => "ui-proxy",
@@ -163,6 +166,11 @@ impl Callbacks {
 }
 
 impl Application {
+    /// The host and the port that are asked.
+    pub fn server(&self) -> (&str, u16) {
+        self.base.server()
+    }
+
     pub const fn interface(&self) -> Interface {
         self.interface
     }
@@ -185,7 +193,7 @@ impl Application {
             let answered = timeout(limit, inner.exchange(request, most)).await;
             answered.unwrap_or(Err(CallbackError::Timeout(limit)))
         });
-        AbortOnDropHandle::new(asking).await.map_err(|_| CallbackError::Stopped)?
+        AbortOnDropHandle::new(asking).await.unwrap_or(Err(CallbackError::Stopped))
     }
 
     fn limit(&self) -> Duration {

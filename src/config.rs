@@ -16,6 +16,7 @@ mod load;
 mod logs;
 mod network;
 mod origin;
+mod otlp;
 mod problems;
 mod ranges;
 mod registry;
@@ -40,6 +41,7 @@ pub use load::{LoadRequest, Loaded};
 pub use logs::LogsConfig;
 pub use network::{InvalidNetwork, Network};
 pub use origin::{InvalidOrigin, Origin};
+pub use otlp::OtlpConfig;
 pub use problems::{ConfigProblems, Problem};
 pub use registry::RegistryConfig;
 pub use runner::RunnerConfig;
@@ -85,6 +87,6 @@ pub struct Config {
     pub gateway: GatewayConfig,
     /// Extension pages.
     pub ext_ui: ExtUiConfig,
-    /// Logs.
+    /// Logs and traces.
     pub telemetry: TelemetryConfig,
 }

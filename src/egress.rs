@@ -45,7 +45,7 @@ use self::exchange::Exchange;
 use self::held::Memory;
 use self::shares::Shares;
 use crate::config::{EgressConfig, Network};
-use crate::model::{Allowance, Clock, InstallLabels, Scheme};
+use crate::model::{Allowance, Clock, InstallLabels, Scheme, TraceContext};
 use crate::tls_client::CaFileError;
 
 /// Calls servers for guests. One per process; cloning it is cheap.
@@ -60,6 +60,7 @@ struct Inner {
     shares: Shares,
     memory: Memory,
     limits: Limits,
+    tells_parents: bool,
     clock: Arc<dyn Clock>,
     observer: Observer,
     learner: Learner,
@@ -106,6 +107,8 @@ pub struct Call {
     pub patience: Option<Duration>,
     /// What the host writes into it, or why something that was asked for is not to be.
     pub credentials: Result<Vec<Credential>, SecretRefusal>,
+    /// The span that the call is made in: the server may be told.
+    pub parent: Option<TraceContext>,
 }
 
 /// The way out cannot be used as it is set.
@@ -136,6 +139,7 @@ impl Egress {
                 request_bytes: config.max_request_bytes,
                 response_bytes: config.max_response_bytes,
             },
+            tells_parents: config.send_traceparent,
             clock: Arc::clone(&parts.clock),
             observer: Arc::clone(&parts.observer),
             learner: Arc::clone(&parts.learner),
@@ -156,6 +160,11 @@ impl Egress {
         let inner = Arc::clone(&self.0);
         let calling = self.0.runtime.spawn(async move { inner.run(caller, call).await });
         AbortOnDropHandle::new(calling).await.map_err(|_| EgressError::Stopped)?
+    }
+
+    /// Calls that go on.
+    pub fn in_flight(&self) -> usize {
+        self.0.shares.in_flight()
     }
 
     /// Calls that one execution may make.
@@ -189,7 +198,7 @@ impl Inner {
         call: Call,
         until: Instant,
     ) -> Result<Response<ReceivedBody>, EgressError> {
-        let Call { to, method, mut headers, body, patience: _, credentials } = call;
+        let Call { to, method, mut headers, body, patience: _, credentials, parent } = call;
         if !fields::is_sent(&method) {
             return Err(EgressError::Method(method.to_string()));
         }
@@ -199,6 +208,8 @@ impl Inner {
         if !fields::clean_request(&mut headers, &to.authority()) {
             return Err(EgressError::Fields);
         }
+        let parent = parent.filter(|_| self.tells_parents);
+        headers.extend(parent.map(|parent| (fields::TRACEPARENT, fields::of_parent(parent))));
         // A server may refuse a request whose method has a body and which does not say how long.
         if fields::has_body(&method) && body.size_hint().exact() == Some(0) {
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));

@@ -3,6 +3,7 @@
 //! `model` holds the nouns and `config` the settings. `bundle`, `trust`,
 //! `registry`, `state`, `guest_logs`, `store`, `egress`, `callbacks` and `runner` are machines that
 //! each do one thing. `app` says what the appliance can do; `web` and `cli` are the doors to it.
+//! `traces` tells a collector what took how long.
 //! `tls_client` says whom this program trusts, `memory_file` holds what was checked,
 //! `redb_file` is what the files of `registry` and `state` have in common, `gcra` counts rates,
 //! `allocator` gives memory back; `fail_point` is for tests and empty in a release.
@@ -27,5 +28,6 @@ pub mod state;
 pub mod store;
 pub mod telemetry;
 pub mod tls_client;
+pub mod traces;
 pub mod trust;
 pub mod web;

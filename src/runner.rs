@@ -26,6 +26,7 @@ mod reply;
 mod request_body;
 mod response;
 mod slots;
+mod standing;
 mod timekeeper;
 mod worlds;
 
@@ -39,6 +40,7 @@ pub use limits::Refused;
 pub use precompiled::{CompiledFolder, ComponentCounts};
 pub use request_body::{RequestBody, Upload};
 pub use response::{GuestBody, GuestResponse, Usage};
+pub use standing::SlotCounts;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -64,6 +66,7 @@ use crate::config::RunnerConfig;
 use crate::egress::Egress;
 use crate::guest_logs::GuestLogs;
 use crate::state::State;
+use crate::traces::{Kind, Span};
 
 /// What a runner has beside its settings.
 #[derive(Default)]
@@ -141,8 +144,13 @@ impl Runner {
         let Invocation { content_hash, world, context, request, mut observer, .. } = invocation;
         let component = self.components.get(&content_hash).filter(|found| found.world() == world);
         let component = component.ok_or(ExecuteError::NotPrepared)?;
+        let waiting = context.trace.part(|| Span::new(Kind::Internal, "queue"));
         let slot = self.slots.acquire(&context.install).await;
-        let slot = slot.map_err(|error| observer.refuse(error))?;
+        let slot = slot.map_err(|error| {
+            context.trace.note(|span| ending::note_refusal(span, &error));
+            observer.refuse(error)
+        })?;
+        waiting.end_unless_shorter(UNMENTIONED_WAIT);
 
         let limits = AnswerLimits {
             started: Instant::now(),
@@ -188,6 +196,9 @@ impl Runner {
         store
     }
 }
+
+/// Who waits for a slot as long as this had to wait: less is the work of asking for it.
+const UNMENTIONED_WAIT: Duration = Duration::from_millis(1);
 
 /// How long one tick of the epoch clock takes.
 const TICK: Duration = Duration::from_millis(10);

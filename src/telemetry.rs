@@ -9,7 +9,7 @@ mod line_writer;
 mod metrics;
 
 pub use line_writer::LogFlush;
-pub use metrics::{ExecutionMetrics, Metrics, RouteMetrics};
+pub use metrics::{ExecutionMetrics, Metrics, RouteMetrics, Standing};
 
 use std::io::{self, IsTerminal};
 

@@ -95,6 +95,11 @@ impl Waiting {
         Waiter(self)
     }
 
+    /// How many wait.
+    pub(super) fn count(&self) -> usize {
+        *self.0.borrow()
+    }
+
     async fn until_none(&self) {
         // The sender is ours, so it is there.
         self.0.subscribe().wait_for(|waiting| *waiting == 0).await.ok();

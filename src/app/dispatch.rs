@@ -26,6 +26,7 @@ use crate::runner::{
     RequestBody, StreamLimits, UserIdentity,
 };
 use crate::state::{Owner, secrets::InstallSecrets};
+use crate::traces::{Kind, Span, Trace};
 
 /// Who calls, as far as the door could tell.
 #[derive(Clone, Debug)]
@@ -46,6 +47,8 @@ pub struct FoundEndpoint {
     pub max_body_bytes: u64,
     /// What is left to call after this one, once it is little.
     pub standings: Option<Box<Standings>>,
+    /// What the call is part of. Nothing, until its trace is begun.
+    pub trace: Trace,
 }
 
 /// What finding an endpoint came to.
@@ -139,6 +142,7 @@ impl App {
             index,
             user,
             standings,
+            trace: Trace::default(),
             max_body_bytes: lower(max_body_bytes, endpoint.max_body_bytes),
             install,
         }))
@@ -164,6 +168,7 @@ impl App {
                 return Err(DispatchError::Compile(CompileError::Prepare(refusal)));
             }
             // Loaded from disk, before what a start loads; compiled only if it never was.
+            let _part = found.trace.part(|| Span::new(Kind::Internal, "prepare"));
             match tokio::time::timeout(deadline, self.prepare(version)).await {
                 Err(_elapsed) => return Err(DispatchError::Preparing(version.name.clone())),
                 Ok(prepared) => prepared.map_err(DispatchError::Compile)?,
@@ -178,6 +183,7 @@ impl App {
             context: ExecutionContext {
                 request_id: request.request_id,
                 install: Arc::clone(&found.install.labels),
+                trace: found.trace,
             },
             request: GuestRequest {
                 method: request.method,

@@ -86,7 +86,8 @@ pub fn observer(
     let runtime = Handle::current();
     Arc::new(move |ended: &Ended<'_>| {
         let verdict = verdict(ended);
-        metrics.observe_egress(verdict, ended.sent_bytes, ended.received_bytes);
+        let bytes = [ended.sent_bytes, ended.received_bytes];
+        metrics.observe_egress(verdict, ended.duration, bytes);
         log(ended, verdict);
         let now = clock.now();
         learning.note(ended, now);

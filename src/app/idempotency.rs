@@ -84,6 +84,11 @@ impl Idempotency {
         }
     }
 
+    /// Bytes of all answers that are kept.
+    pub(super) fn kept_bytes(&self) -> u64 {
+        self.kept.bytes()
+    }
+
     /// Waits until the call is made by somebody else, or is ours to make.
     async fn join(&self, keyed: Keyed, clock: &dyn Clock) -> Result<Joined<'_>, KeyError> {
         let joining = async {
@@ -146,7 +151,10 @@ impl App {
         let joined = self.idempotency.join(keyed, &*self.clock).await;
         let flight = match joined.map_err(DispatchError::Key)? {
             Joined::First(flight) => flight,
-            Joined::Kept(response) => return Ok(Answered { response, is_replayed: true }),
+            Joined::Kept(response) => {
+                self.metrics.observe_replay();
+                return Ok(Answered { response, is_replayed: true });
+            }
         };
         let response = self.dispatch(found, request).await?;
         flight.land(&response, self.clock.now());

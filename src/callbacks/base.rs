@@ -26,6 +26,11 @@ impl Base {
         self.scheme == Scheme::HTTPS
     }
 
+    pub(super) fn server(&self) -> (&str, u16) {
+        let usual = if self.is_encrypted() { 443 } else { 80 };
+        (self.authority.host(), self.authority.port_u16().unwrap_or(usual))
+    }
+
     /// The server comes from the base and from nowhere else; a route is only a path.
     pub(super) fn uri(&self, route: &Route) -> Option<Uri> {
         Uri::builder()

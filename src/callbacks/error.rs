@@ -25,6 +25,21 @@ pub enum CallbackError {
     Stopped,
 }
 
+impl CallbackError {
+    /// The error in one word, for metrics and traces.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Route => "route",
+            Self::QuestionTooLarge(_) => "request_too_large",
+            Self::AnswerTooLarge(_) => "response_too_large",
+            Self::Timeout(_) => "timeout",
+            Self::Connect(_) => "connect",
+            Self::Broken(_) => "broken",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
 /// The application cannot be called as it is set.
 #[derive(Debug, thiserror::Error)]
 pub enum CallbacksUnusable {

@@ -1,11 +1,12 @@
 //! How calls end, for whoever counts them.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::{Answer, CallbackError, Interface};
 
-/// Is told of every call once it has ended, whichever way.
-pub type Observer = Arc<dyn Fn(Interface, Outcome) + Send + Sync>;
+/// Is told of every call once it has ended, whichever way, and how long it took.
+pub type Observer = Arc<dyn Fn(Interface, Outcome, Duration) + Send + Sync>;
 
 /// How a call ended, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,11 +75,13 @@ pub(super) struct UnderWay {
     observer: Observer,
     interface: Interface,
     outcome: Outcome,
+    began: Instant,
 }
 
 impl UnderWay {
     pub(super) fn new(observer: &Observer, interface: Interface) -> Self {
-        Self { observer: Arc::clone(observer), interface, outcome: Outcome::Abandoned }
+        let (outcome, began) = (Outcome::Abandoned, Instant::now());
+        Self { observer: Arc::clone(observer), interface, outcome, began }
     }
 
     pub(super) fn end(mut self, answered: &Result<Answer, CallbackError>) {
@@ -88,6 +91,6 @@ impl UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        (self.observer)(self.interface, self.outcome);
+        (self.observer)(self.interface, self.outcome, self.began.elapsed());
     }
 }

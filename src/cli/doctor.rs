@@ -9,16 +9,17 @@ use super::Context;
 use super::failure::{Exit, Failure};
 use super::output::{Paint, Tone, size};
 use super::settings_args::SettingsArgs;
-use crate::config::{Config, ConfigProblems};
+use crate::config::{Config, ConfigProblems, OtlpConfig};
 use crate::model::{Clock, FactState, StoreCapability, StoreFact, SystemClock};
 use crate::runner::{Confinement, confinement};
 use crate::store::{Examination, StoreError, examine};
+use crate::traces::{self, CollectorFault};
 
 /// Looks for what keeps an appliance from working
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "Looks for what keeps an appliance from working: its configuration, its bundle \
-store and what that can do, what the kernel keeps a compiler from, the disk. It can run beside a server, and changes nothing: a bucket is \
+store and what that can do, what the kernel keeps a compiler from, the disk, the collector of traces. It can run beside a server, and changes nothing: a bucket is \
 tried out with objects below _probe/, which are removed.
 
 Ends with 0 when nothing is wrong, 1 when a check failed, 2 when the configuration cannot be used, \
@@ -76,6 +77,7 @@ pub(super) async fn run(args: DoctorArgs, context: &Context) -> Result<Exit, Fai
                 ..Finding::ok("config", notice)
             }));
             findings.push(of_compiler(confinement()));
+            findings.extend(check_collector(&loaded.config.telemetry.otlp).await);
             let place = check_store(&loaded.config, &mut findings).await;
             (findings, place)
         }
@@ -102,6 +104,23 @@ async fn check_store(config: &Config, findings: &mut Vec<Finding>) -> Option<Str
             Some(examination.place)
         }
     }
+}
+
+/// Whether the collector of traces takes spans, if one is set. An appliance works without.
+async fn check_collector(config: &OtlpConfig) -> Option<Finding> {
+    if !config.is_set() {
+        return None;
+    }
+    Some(match traces::probe(config).await {
+        Ok(()) => Finding::ok("traces", format!("{} takes spans.", config.endpoint)),
+        Err(fault @ CollectorFault::Unusable(_)) => {
+            Finding::failed("traces", fault.to_string(), Exit::Usage)
+        }
+        Err(fault) => {
+            let sentence = format!("{} takes no spans: {fault}.", config.endpoint);
+            Finding { status: Status::Attention, ..Finding::ok("traces", sentence) }
+        }
+    })
 }
 
 fn of_compiler(confinement: Confinement) -> Finding {

@@ -14,7 +14,7 @@ use super::failure::{Exit, Failure};
 use super::files::read_text;
 use super::serve::open_app;
 use super::settings_args::SettingsArgs;
-use crate::config::{Config, LogFormat, Origin, TelemetryConfig};
+use crate::config::{Config, Origin, TelemetryConfig};
 use crate::telemetry;
 use crate::web::server::admin_socket_path;
 
@@ -107,7 +107,7 @@ impl RemoteArgs {
         let message = format!("No server is running: opening {}", data_dir.display());
         context.output.note(&message);
         // Only what fails: a person is here, and gets the answers.
-        let log = TelemetryConfig { log_format: LogFormat::Human, log_level: "error".to_owned() };
+        let log = TelemetryConfig { log_level: "error".to_owned(), ..TelemetryConfig::default() };
         telemetry::init(&log, &context.environment).context("cannot write logs")?;
         Ok(Client::local(open_app(config)?))
     }

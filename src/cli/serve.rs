@@ -37,12 +37,16 @@ use crate::runner::{Runner, RunnerParts};
 use crate::state::State;
 use crate::store::BundleStore;
 use crate::telemetry::{self, Metrics};
+use crate::traces::Traces;
 use crate::trust::TrustBundle;
 use crate::web;
 use crate::web::server::{self, Bound, Notifier, Routes};
 
 /// How long a start waits to know what the bundle store can do.
 const PROBE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a stop waits for a collector to take the last spans.
+const TRACES_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The program that runs, also once its file was replaced by a newer one.
 const THIS_PROGRAM: &str = "/proc/self/exe";
@@ -204,6 +208,9 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
     let runner = Runner::new(&config.runner, parts)
         .context("cannot start the runner")
         .map_err(unfinished)?;
+    let traces = Traces::start(&config.telemetry.otlp, Arc::clone(&clock))
+        .context("cannot send traces")
+        .map_err(unfinished)?;
     let trust = match config.signing.trust_bundle.as_str() {
         "" => TrustBundle::none(),
         setting => TrustBundle::load(setting, now),
@@ -223,6 +230,7 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         learning,
         trust: Arc::new(trust),
         metrics,
+        traces,
         passwords: Passwords::new(),
         sign_in_limits: SignInLimits::default(),
         sign_in_links: SignInLinks::default(),
@@ -284,6 +292,7 @@ pub(super) async fn serve_until_told(
     if stopped.cut > 0 {
         tracing::warn!("Stopped with {} connections unfinished", stopped.cut);
     }
+    app.traces.finish(TRACES_PATIENCE).await;
     let flushed = app.flush_touches().await;
     // With the task goes its hold on the registry, which is then closed in order.
     upkeep.abort();

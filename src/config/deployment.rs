@@ -32,6 +32,10 @@ const DEPLOYMENT_NAMES: &[(&str, &str)] = &[
     ("UI_PROXY_BASE_URL", "host_callbacks.ui_proxy_base_url"),
     ("UI_PROXY_TIMEOUT_MS", "host_callbacks.ui_proxy_timeout_ms"),
     ("EXT_DEBUG_SSE_TAIL_COUNT", "logs.debug_stream_lines"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry.otlp.endpoint"),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "telemetry.otlp.headers"),
+    ("OTEL_SERVICE_NAME", "telemetry.otlp.service_name"),
+    ("OTEL_TRACES_SAMPLER_ARG", "telemetry.otlp.sample_ratio"),
 ];
 
 /// What the environment of a machine says to everybody: it counts where nobody says more.
@@ -46,11 +50,12 @@ pub(super) const EGRESS_ALLOWLIST: &str = "EXT_EGRESS_ALLOWLIST";
 const CLIENT_NAMES: &[&str] = &["PLUGBOARD_URL", "PLUGBOARD_TOKEN", "PLUGBOARD_TOKEN_FILE"];
 
 /// Keys that `$CREDENTIALS_DIRECTORY/<key>` can give. The content is the value
-/// of the first three; the others are files anyway, and get the path.
+/// of the first four; the others are files anyway, and get the path.
 const CREDENTIALS: &[(&str, Credential)] = &[
     ("store.s3.access_key", Credential::Content),
     ("store.s3.secret_key", Credential::Content),
     ("host_callbacks.token", Credential::Content),
+    ("telemetry.otlp.headers", Credential::Content),
     ("server.tls.cert_file", Credential::Path),
     ("server.tls.key_file", Credential::Path),
     ("server.master_key_file", Credential::Path),

@@ -47,6 +47,8 @@ pub struct EgressConfig {
     pub parallel_per_install: usize,
     /// Calls of one execution.
     pub calls_per_execution: u32,
+    /// Tell the servers which trace a call belongs to, by `traceparent`.
+    pub send_traceparent: bool,
     /// Bytes that the calls of one install may send and receive in a day (UTC); 0: no limit.
     pub bytes_per_install_per_day: u64,
 }
@@ -85,6 +87,7 @@ impl Default for EgressConfig {
             parallel_per_tenant: 32,
             parallel_per_install: 8,
             calls_per_execution: 32,
+            send_traceparent: true,
             bytes_per_install_per_day: 1024 * 1024 * 1024,
         }
     }

@@ -48,6 +48,10 @@ pub(super) fn value_of_text(default: &Value, text: &str) -> Result<Value, String
             "false" | "0" => Ok(Value::from(false)),
             _ => Err(format!("must be true or false, not `{text}`")),
         },
+        Value::Num(_, Num::F64(_)) => text
+            .parse::<f64>()
+            .map(Value::from)
+            .map_err(|_| format!("must be a number, not `{text}`")),
         Value::Num(..) => text
             .replace('_', "")
             .parse::<u64>()

@@ -7,7 +7,7 @@ use std::{fs, path::PathBuf};
 use figment::{
     Figment,
     error::{Error, Kind},
-    value::{Dict, Value},
+    value::{Dict, Num, Value},
 };
 
 use super::{
@@ -56,6 +56,7 @@ impl Config {
         let mut findings = Findings::default();
         config.store.s3.read_secret_files(&mut findings);
         config.host_callbacks.read_secret_files(&mut findings);
+        config.telemetry.otlp.read_secret_files(&mut findings);
         config.check(&mut findings);
         problems.extend(findings.0.into_iter().map(|finding| {
             let source = merged.find_metadata(finding.key).map_or("default", |found| &*found.name);
@@ -179,6 +180,7 @@ fn mistake(default: &Value, error: Error) -> String {
                 format!("must be {}, not `{found}`", names.join(" or "))
             }
             (Value::Bool(..), _) => "must be true or false".to_owned(),
+            (Value::Num(_, Num::F64(_)), _) => "must be a number".to_owned(),
             (Value::Num(..), _) => "must be a whole number, zero or above".to_owned(),
             (Value::Array(..), _) => "must be a list of texts: [\"…\", \"…\"]".to_owned(),
             (_, _) => "must be a text in quotes".to_owned(),
@@ -235,6 +237,7 @@ fn notices(config: &Config, merged: &Figment) -> Vec<String> {
                 .to_owned(),
         );
     }
+    notices.extend(config.telemetry.otlp.notices());
     notices.extend(exposure_notice(config));
     notices
 }

@@ -116,6 +116,7 @@ const RANGES: &[(&str, u64, u64)] = &[
     ("ext_ui.memory_cache_bytes", 0, 64 * GIB),
     ("ext_ui.memory_cache_file_bytes", 0, 16 * MIB),
     ("ext_ui.compress_max_file_bytes", 0, 64 * MIB),
+    ("telemetry.otlp.timeout_ms", 1, 60_000),
 ];
 
 pub(super) fn check(config: &Config, findings: &mut Findings) {

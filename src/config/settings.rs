@@ -3,7 +3,10 @@
 
 use std::path::Path;
 
-use figment::{Figment, value::Value};
+use figment::{
+    Figment,
+    value::{Num, Value},
+};
 use schemars::generate::SchemaSettings;
 use serde_json::Value as Json;
 
@@ -112,10 +115,12 @@ pub(super) fn list(config: &Config, merged: &Figment) -> Vec<Setting> {
 /// The value that is not to be seen behind a key, and the file it can come from.
 fn secret<'a>(config: &'a Config, key: &str) -> Option<(&'a Secret, &'a Path)> {
     let (s3, callbacks) = (&config.store.s3, &config.host_callbacks);
+    let otlp = &config.telemetry.otlp;
     match key {
         "store.s3.access_key" => Some((&s3.access_key, &s3.access_key_file)),
         "store.s3.secret_key" => Some((&s3.secret_key, &s3.secret_key_file)),
         "host_callbacks.token" => Some((&callbacks.token, &callbacks.token_file)),
+        "telemetry.otlp.headers" => Some((&otlp.headers, &otlp.headers_file)),
         _ => None,
     }
 }
@@ -126,6 +131,7 @@ fn written(value: &Value) -> String {
         Value::String(_, text) => toml::Value::from(text.as_str()).to_string(),
         Value::Char(_, letter) => toml::Value::from(letter.to_string()).to_string(),
         Value::Bool(_, truth) => truth.to_string(),
+        Value::Num(_, Num::F64(number)) => format!("{number:?}"),
         Value::Num(_, number) => {
             number.to_u128().map_or_else(|| format!("{number:?}"), with_separators)
         }

@@ -1,10 +1,10 @@
-//! Logs.
+//! Logs and traces.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
-use super::problems::Findings;
+use super::{OtlpConfig, problems::Findings};
 
 /// The target of what extensions log, in a filter: `info,extension=off`.
 pub const EXTENSION_TARGET: &str = "extension";
@@ -17,11 +17,14 @@ pub struct TelemetryConfig {
     pub log_format: LogFormat,
     /// `error`, `warn`, `info`, `debug`, `trace`, or a tracing filter.
     pub log_level: String,
+    /// Spans of calls, sent to a collector by OTLP over HTTP.
+    pub otlp: OtlpConfig,
 }
 
 impl Default for TelemetryConfig {
     fn default() -> Self {
-        Self { log_format: LogFormat::Human, log_level: "info".to_owned() }
+        let otlp = OtlpConfig::default();
+        Self { log_format: LogFormat::Human, log_level: "info".to_owned(), otlp }
     }
 }
 
@@ -39,5 +42,6 @@ impl TelemetryConfig {
         if let Err(error) = EnvFilter::try_new(&self.log_level) {
             findings.add("telemetry.log_level", format!("is not a tracing filter: {error}"));
         }
+        self.otlp.check(findings);
     }
 }

@@ -94,6 +94,29 @@ impl EgressError {
         }
     }
 
+    /// The error in one word, for metrics and traces.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Destination(_) => "destination",
+            Self::Method(_) => "method",
+            Self::Denied(_) => "denied",
+            Self::Secret(_) => "secret",
+            Self::Fields | Self::ResponseFields => "fields",
+            Self::Address { .. } | Self::OwnHost(_) => "address",
+            Self::NoAddress(_) | Self::Resolve { .. } | Self::ResolveTimeout { .. } => "resolve",
+            Self::Connect { .. } | Self::ConnectTimeout { .. } => "connect",
+            Self::Tls { .. } => "tls",
+            Self::Timeout(_) => "timeout",
+            Self::RequestTooLarge(_) => "request_too_large",
+            Self::ResponseTooLarge(_) => "response_too_large",
+            Self::Broken(_) | Self::RequestBody => "broken",
+            Self::Busy(_) | Self::TenantBusy(_) | Self::InstallBusy(_) | Self::Crowded(_) => "busy",
+            Self::Spent(_) | Self::Quota(_) => "limit",
+            Self::Abandoned => "abandoned",
+            Self::Stopped => "stopped",
+        }
+    }
+
     pub(super) fn broken(error: hyper::Error) -> Self {
         if error.is_parse_too_large() { Self::ResponseFields } else { Self::Broken(error) }
     }

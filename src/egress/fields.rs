@@ -1,7 +1,9 @@
 //! Which header fields go out, and which come in.
 
 use http::header::{CONNECTION, HOST};
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
+use crate::model::TraceContext;
 
 /// Fields of one request.
 pub const MAX_FIELDS: usize = 100;
@@ -9,7 +11,7 @@ pub const MAX_FIELDS: usize = 100;
 const MAX_FIELD_BYTES: usize = 64 * 1024;
 
 /// What a guest may not say: it is about the connection, which is the host's, about the length,
-/// which the host counts, or about who is asking, which a server may believe.
+/// which the host counts, or about who is asking and in which trace, which a server may believe.
 const DROPPED: &[&str] = &[
     "connection",
     "content-length",
@@ -19,6 +21,8 @@ const DROPPED: &[&str] = &[
     "http2-settings",
     "keep-alive",
     "te",
+    "traceparent",
+    "tracestate",
     "trailer",
     "transfer-encoding",
     "upgrade",
@@ -26,6 +30,9 @@ const DROPPED: &[&str] = &[
     "x-real-ip",
 ];
 const DROPPED_PREFIXES: &[&str] = &["proxy-", "x-forwarded-"];
+
+/// The span that a request was made in (W3C Trace Context).
+pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The methods that are sent: those whose meaning everybody on the way agrees about.
 const METHODS: &[Method] = &[
@@ -46,6 +53,11 @@ pub(super) fn is_sent(method: &Method) -> bool {
 /// Whether requests with this method usually have a body (RFC 9110, section 8.6).
 pub(super) fn has_body(method: &Method) -> bool {
     matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+}
+
+/// The value that names a span.
+pub(super) fn of_parent(parent: TraceContext) -> HeaderValue {
+    HeaderValue::try_from(parent.to_string()).expect("it is hex digits and dashes")
 }
 
 /// Takes away what a guest may not say; false if too much is left.
@@ -117,6 +129,8 @@ mod tests {
             ("x-forwarded-host", "evil.test"),
             ("x-real-ip", "1.1.1.1"),
             ("via", "1.1 evil"),
+            ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+            ("tracestate", "a=1"),
         ] {
             fields.append(
                 name.to_ascii_lowercase().parse::<HeaderName>().unwrap(),

@@ -60,6 +60,11 @@ impl Shares {
         }
     }
 
+    /// The calls of all installs that go on.
+    pub(super) fn in_flight(&self) -> usize {
+        self.all.load(Relaxed)
+    }
+
     /// A place for one more call, if there is one. Who gets none is told at once: a call that
     /// waits for a place keeps an execution and its memory.
     pub(super) fn enter(

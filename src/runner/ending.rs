@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::error::ExecuteError;
 use super::response::Usage;
+use crate::traces::{Span, Trace};
 
 /// How an execution ended, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,6 +103,32 @@ impl Outcome {
             | ExecuteError::Stopped => Self::Refused,
         }
     }
+}
+
+/// Tells the trace of an execution how it ended and what it took.
+pub(super) fn note_end(trace: &Trace, ended: &Ended<'_>) {
+    trace.note(|span| {
+        let Ended { usage, outcome, .. } = *ended;
+        span.set("plugboard.outcome", outcome.as_str());
+        span.set("plugboard.cpu_us", micros(usage.cpu));
+        span.set("plugboard.memory_bytes", usage.peak_memory_bytes);
+        span.set("plugboard.host_calls", usage.host_calls);
+        span.set("plugboard.response_bytes", usage.response_bytes);
+        if outcome.is_failure() {
+            span.fail(outcome.as_str());
+        }
+    });
+}
+
+/// Tells the span of a call that found no slot.
+pub(super) fn note_refusal(span: &mut Span, error: &ExecuteError) {
+    let outcome = Outcome::of(error, false).as_str();
+    span.set("plugboard.outcome", outcome);
+    span.fail(outcome);
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 impl Observer {

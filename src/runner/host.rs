@@ -39,7 +39,7 @@ use self::credentials::Credentials;
 use self::guest_log::GuestLog;
 use self::outgoing::Outgoing;
 use super::bindings;
-use super::ending::{Ended, Observer, Outcome};
+use super::ending::{self, Ended, Observer, Outcome};
 use super::error::ExecuteError;
 use super::invocation::{ExecutionContext, UserIdentity};
 use super::limits::{self, CallLimits};
@@ -51,6 +51,7 @@ use crate::egress::Egress;
 use crate::guest_logs::GuestLogs;
 use crate::model::{Allowance, Capability, ContentHash, SettingTexts};
 use crate::state::{State, secrets::InstallSecrets};
+use crate::traces::{Kind, Part, Span};
 
 /// The state of one execution.
 pub(super) struct Host {
@@ -182,6 +183,11 @@ impl Host {
         self.log.discreet(text)
     }
 
+    /// A part of the call that this host function is, in the words of its interface.
+    fn part(&self, name: &'static str) -> Part {
+        self.context.trace.part(|| Span::new(Kind::Internal, name))
+    }
+
     /// Counts a host call and says whether the install grants `capability`.
     fn admit(&mut self, capability: Capability) -> wasmtime::Result<bool> {
         self.admit_all(1, capability)
@@ -229,7 +235,9 @@ impl Host {
     /// Says how it ended and what it took, once.
     pub(super) fn tell(&mut self, usage: &Usage, error: Option<&ExecuteError>, begun: bool) {
         let outcome = error.map_or(Outcome::Answered, |error| Outcome::of(error, begun));
-        self.observer.tell(&Ended { usage, outcome, error });
+        let ended = Ended { usage, outcome, error };
+        ending::note_end(&self.context.trace, &ended);
+        self.observer.tell(&ended);
     }
 }
 
@@ -241,7 +249,9 @@ impl Drop for Host {
             let late = self.time.as_ref().and_then(|time| time.expired());
             let late = late.map(ExecuteError::Deadline);
             let outcome = late.as_ref().map_or(Outcome::Caller, |late| Outcome::of(late, false));
-            self.observer.tell(&Ended { usage: &usage, outcome, error: late.as_ref() });
+            let ended = Ended { usage: &usage, outcome, error: late.as_ref() };
+            ending::note_end(&self.context.trace, &ended);
+            self.observer.tell(&ended);
         }
     }
 }

@@ -10,6 +10,7 @@ use super::ending::Observer;
 use super::request_body::RequestBody;
 use crate::model::{Allowance, Capability, ContentHash, InstallLabels, SettingTexts, TargetWorld};
 use crate::state::secrets::InstallSecrets;
+use crate::traces::Trace;
 
 /// One execution: which component, for whom, on what, within which limits.
 #[derive(Debug)]
@@ -52,6 +53,7 @@ pub struct StreamLimits {
 pub struct ExecutionContext {
     pub request_id: Arc<str>,
     pub install: Arc<InstallLabels>,
+    pub trace: Trace,
 }
 
 /// The request as the guest sees it: filtered by the caller, passed on as it is.
@@ -87,6 +89,6 @@ impl ExecutionContext {
         let extension = "com.example.a".parse().unwrap();
         let (tenant, id) = (TenantId::default_tenant(), InstallId::random());
         let install = InstallLabels::of(tenant, extension, id, &semver::Version::new(1, 0, 0));
-        Self { request_id: "r".into(), install: Arc::new(install) }
+        Self { request_id: "r".into(), install: Arc::new(install), trace: Trace::default() }
     }
 }

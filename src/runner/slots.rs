@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use self::fair_queue::{FairQueue, Permit};
+use self::fair_queue::{FairQueue, Permit, Waits};
 
 use super::cpu_account::{CpuAccount, CpuAllowance};
 use super::error::ExecuteError;
 use super::limits;
 use super::line_rate::LineRate;
+use super::standing::SlotCounts;
 use super::timekeeper::Timekeeper;
 use crate::config::RunnerConfig;
 use crate::model::{InstallId, InstallLabels, TenantId};
@@ -27,6 +28,7 @@ pub(super) struct Slots {
     /// Tenants take turns.
     appliance: Arc<FairQueue<TenantId>>,
     queue: Duration,
+    waits: Arc<Waits>,
 }
 
 /// The right to execute, until dropped.
@@ -48,6 +50,7 @@ struct Lanes {
     slots_per_install: usize,
     slots_per_tenant: usize,
     allowance: CpuAllowance,
+    waits: Arc<Waits>,
 }
 
 /// The lane of an install, with that of its tenant, so that one look-up finds both.
@@ -62,6 +65,7 @@ struct InstallLane {
 
 impl Slots {
     pub(super) fn new(config: &RunnerConfig) -> Self {
+        let waits = Arc::<Waits>::default();
         Self {
             lanes: Mutex::new(Lanes {
                 installs: HashMap::new(),
@@ -69,10 +73,19 @@ impl Slots {
                 slots_per_install: config.slots_per_install,
                 slots_per_tenant: config.slots_per_tenant,
                 allowance: CpuAllowance::new(config),
+                waits: Arc::clone(&waits),
             }),
-            appliance: Arc::new(FairQueue::new(config.slots)),
+            appliance: Arc::new(FairQueue::new(config.slots, &waits)),
             queue: Duration::from_millis(config.queue_ms),
+            waits,
         }
+    }
+
+    /// How many there are, and who waits and waited.
+    pub(super) fn counts(&self) -> SlotCounts {
+        let (all, in_use, waiting) = self.appliance.counts();
+        let (waits, waited) = self.waits.read();
+        SlotCounts { all, in_use, waiting, waits, waited }
     }
 
     /// Takes a slot, waiting a little if all are taken.
@@ -129,9 +142,9 @@ impl Lanes {
             self.tenants.retain(|_, tenant| !is_idle(tenant));
         }
         let tenant = self.tenants.entry(install.tenant.clone());
-        let per_tenant = self.slots_per_tenant;
-        let tenant = tenant.or_insert_with(|| Arc::new(FairQueue::new(per_tenant))).clone();
-        let own = Arc::new(FairQueue::new(self.slots_per_install));
+        let (per_tenant, waits) = (self.slots_per_tenant, &self.waits);
+        let tenant = tenant.or_insert_with(|| Arc::new(FairQueue::new(per_tenant, waits))).clone();
+        let own = Arc::new(FairQueue::new(self.slots_per_install, &self.waits));
         let account = Arc::new(self.allowance.open(now));
         let lines = Arc::new(LineRate::new(now));
         let lane = InstallLane { own, tenant, account, lines };

@@ -1,10 +1,12 @@
 //! The numbers at `/metrics`, as OpenMetrics text.
 
 mod executions;
+mod process;
+mod standing;
 
 use std::sync::OnceLock;
-use std::sync::atomic::Ordering;
-use std::{fs, time::Duration};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use prometheus_client::{
@@ -14,8 +16,11 @@ use prometheus_client::{
 };
 
 use self::executions::Executions;
+use self::process::Process;
+use self::standing::Standings;
 
 pub use self::executions::ExecutionMetrics;
+pub use self::standing::Standing;
 
 /// Seconds at which a request stops counting as that fast.
 const LATENCY_STEPS: [f64; 12] =
@@ -30,14 +35,17 @@ pub struct Metrics {
     swept: Family<Leftovers, Counter>,
     orphans: Gauge,
     executions: Executions,
-    components: Family<Prepared, Counter>,
     egress_calls: Family<Called, Counter>,
+    egress_duration: Family<Called, Histogram, fn() -> Histogram>,
     egress_bytes: Family<Carried, Counter>,
     guest_lines: Family<Written, Counter>,
     followers: Gauge,
     callbacks: Family<Asked, Counter>,
+    callback_time: Family<Interface, Counter<f64, AtomicU64>>,
+    refusals: Family<Refused, Counter>,
+    replays: Counter,
+    standings: Standings,
     process: Process,
-    started: Timestamp,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -63,8 +71,13 @@ struct Asked {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Prepared {
-    outcome: &'static str,
+struct Interface {
+    interface: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Refused {
+    reason: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -91,34 +104,14 @@ pub struct RouteMetrics {
     latency: OnceLock<Histogram>,
 }
 
-/// The names every Prometheus dashboard knows.
-#[derive(Debug, Default)]
-struct Process {
-    start_time: Gauge,
-    uptime: Gauge,
-    resident_memory: Gauge,
-    open_files: Gauge,
-}
-
 impl Metrics {
     /// Starts counting.
     pub fn new(started: Timestamp) -> Self {
         let requests = Family::default();
         let latency: Family<_, _, fn() -> Histogram> = Family::new_with_constructor(histogram);
-        let process = Process::default();
-        process.start_time.set(started.as_second());
-
         let mut registry = Registry::default();
-        let mut gauge = |name, help, unit, gauge: &Gauge| match unit {
-            Some(unit) => registry.register_with_unit(name, help, unit, gauge.clone()),
-            None => registry.register(name, help, gauge.clone()),
-        };
-        let (seconds, bytes) = (Some(Unit::Seconds), Some(Unit::Bytes));
-        let Process { start_time, uptime, resident_memory, open_files } = &process;
-        gauge("process_start_time", "Start of the process since 1970", seconds.clone(), start_time);
-        gauge("process_uptime", "Time since the start of the process", seconds, uptime);
-        gauge("process_resident_memory", "Memory in use", bytes, resident_memory);
-        gauge("process_open_fds", "Open file descriptors", None, open_files);
+        let process = Process::new(&mut registry, started);
+        let standings = Standings::new(&mut registry);
         registry.register("http_requests", "Requests answered", Family::clone(&requests));
         registry.register_with_unit(
             "http_request_duration",
@@ -130,19 +123,6 @@ impl Metrics {
         registry.register("store_swept", "Leftovers removed by the sweep", Family::clone(&swept));
         let help = "Bundles in the bucket that no version here refers to";
         registry.register("store_orphans", help, orphans.clone());
-        let components = Family::default();
-        let help = "Components made ready: compiled, loaded from disk, refused from disk";
-        registry.register("components_prepared", help, Family::clone(&components));
-        let (egress_calls, egress_bytes) = (Family::default(), Family::default());
-        let help = "Calls of extensions to servers: answered, failed, refused";
-        registry.register("plugboard_egress_calls", help, Family::clone(&egress_calls));
-        let help = "Bytes of the bodies of these calls: sent, received";
-        registry.register_with_unit(
-            "plugboard_egress",
-            help,
-            Unit::Bytes,
-            Family::clone(&egress_bytes),
-        );
         let (guest_lines, followers) = (Family::default(), Gauge::default());
         let help = "Lines of extensions: kept, over_limit, queue_full, not_written";
         registry.register("plugboard_extension_log_lines", help, Family::clone(&guest_lines));
@@ -151,6 +131,15 @@ impl Metrics {
         let callbacks = Family::default();
         let help = "Questions to the operator's own application, by interface and how they ended";
         registry.register("plugboard_callbacks", help, Family::clone(&callbacks));
+        let callback_time = Family::default();
+        let (name, help) = ("plugboard_callback_time", "Time that these questions took together");
+        registry.register_with_unit(name, help, Unit::Seconds, Family::clone(&callback_time));
+        let (egress_calls, egress_duration, egress_bytes) = register_egress(&mut registry);
+        let (refusals, replays) = (Family::default(), Counter::default());
+        let help = "Calls to extensions that the appliance did not let through";
+        registry.register("plugboard_calls_refused", help, Family::clone(&refusals));
+        let help = "Calls that got the answer which was kept under their idempotency key";
+        registry.register("plugboard_idempotency_replays", help, replays.clone());
         let executions = Executions::new(&mut registry);
         Self {
             registry,
@@ -159,14 +148,17 @@ impl Metrics {
             swept,
             orphans,
             executions,
-            components,
             egress_calls,
+            egress_duration,
             egress_bytes,
             guest_lines,
             followers,
             callbacks,
+            callback_time,
+            refusals,
+            replays,
+            standings,
             process,
-            started,
         }
     }
 
@@ -199,12 +191,19 @@ impl Metrics {
         self.executions.set_failing(installs);
     }
 
-    /// Takes over how often components were made ready since the start, by outcome.
-    pub fn observe_components(&self, counts: &[(&'static str, u64)]) {
-        for (outcome, count) in counts {
-            let counter = self.components.get_or_create(&Prepared { outcome });
-            counter.inner().store(*count, Ordering::Relaxed);
-        }
+    /// Takes over how things stand.
+    pub fn observe_standing(&self, now: &Standing) {
+        self.standings.observe(now);
+    }
+
+    /// Counts a call that was not let through.
+    pub fn observe_refusal(&self, reason: &'static str) {
+        self.refusals.get_or_create(&Refused { reason }).inc();
+    }
+
+    /// Counts a call that got an answer which was kept.
+    pub fn observe_replay(&self) {
+        self.replays.inc();
     }
 
     /// Takes over what became of the lines of extensions, and how many follow them.
@@ -217,16 +216,24 @@ impl Metrics {
     }
 
     /// Counts one call of an extension to a server.
-    pub fn observe_egress(&self, verdict: &'static str, sent: u64, received: u64) {
+    pub fn observe_egress(
+        &self,
+        verdict: &'static str,
+        duration: Duration,
+        [sent, received]: [u64; 2],
+    ) {
         self.egress_calls.get_or_create(&Called { verdict }).inc();
+        let histogram = self.egress_duration.get_or_create(&Called { verdict });
+        histogram.observe(duration.as_secs_f64());
         for (direction, bytes) in [("sent", sent), ("received", received)] {
             self.egress_bytes.get_or_create(&Carried { direction }).inc_by(bytes);
         }
     }
 
     /// Counts one question to the operator's own application.
-    pub fn observe_callback(&self, interface: &'static str, outcome: &'static str) {
+    pub fn observe_callback(&self, interface: &'static str, outcome: &'static str, took: Duration) {
         self.callbacks.get_or_create(&Asked { interface, outcome }).inc();
+        self.callback_time.get_or_create(&Interface { interface }).inc_by(took.as_secs_f64());
     }
 
     /// Counts one request of a route.
@@ -245,15 +252,29 @@ impl Metrics {
 
     /// Everything, as text of the media type `application/openmetrics-text`.
     pub fn encode(&self, now: Timestamp) -> String {
-        let Process { uptime, resident_memory, open_files, .. } = &self.process;
-        uptime.set((now.as_second() - self.started.as_second()).max(0));
-        resident_memory.set(resident_memory_bytes().unwrap_or(0));
-        open_files.set(open_file_count().unwrap_or(0));
+        self.process.observe(now);
         let mut text = String::new();
         let written = encode(&mut text, &self.registry);
         debug_assert!(written.is_ok(), "writing to a string does not fail");
         text
     }
+}
+
+type Calls = Family<Called, Counter>;
+type CallDurations = Family<Called, Histogram, fn() -> Histogram>;
+
+/// What is counted of calls to servers.
+fn register_egress(registry: &mut Registry) -> (Calls, CallDurations, Family<Carried, Counter>) {
+    let (calls, bytes) = (Calls::default(), Family::default());
+    let durations: CallDurations = Family::new_with_constructor(histogram);
+    let help = "Calls of extensions to servers: answered, failed, refused";
+    registry.register("plugboard_egress_calls", help, Family::clone(&calls));
+    let (name, help) =
+        ("plugboard_egress_duration", "Time of these calls, to the end of the answer");
+    registry.register_with_unit(name, help, Unit::Seconds, Family::clone(&durations));
+    let help = "Bytes of the bodies of these calls: sent, received";
+    registry.register_with_unit("plugboard_egress", help, Unit::Bytes, Family::clone(&bytes));
+    (calls, durations, bytes)
 }
 
 fn histogram() -> Histogram {
@@ -278,20 +299,6 @@ fn status_class(status: u16) -> usize {
         400..=499 => 3,
         _ => 4,
     }
-}
-
-/// From `/proc/self`, which is there even when the rest of `/proc` is hidden.
-fn resident_memory_bytes() -> Option<i64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kilobytes: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kilobytes * 1024)
-}
-
-fn open_file_count() -> Option<i64> {
-    // One of them is the folder being read.
-    let count = fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1);
-    i64::try_from(count).ok()
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use super::request_id::{RequestId, X_REQUEST_ID};
 use crate::app::App;
 use crate::app::dispatch::{Caller, DispatchError, FoundEndpoint, GatewayRequest, Route};
 use crate::app::idempotency::is_safe;
-use crate::model::{EndpointMethod, IdempotencyKey, InvalidIdempotencyKey};
+use crate::model::{EndpointMethod, IdempotencyKey, IncomingTrace, InvalidIdempotencyKey};
 use crate::runner::{GuestBody, GuestResponse, RequestBody};
 
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -96,11 +96,15 @@ async fn run(
     call: Call,
 ) -> Result<Response, ApiError> {
     let path = guest_path(request.uri().path())?;
-    let found = match app.find_endpoint(&caller, extension, &call.method, &path)? {
+    let found = app.find_endpoint(&caller, extension, &call.method, &path);
+    let mut found = match found.inspect_err(|error| app.count_refusal(error))? {
         Route::Found(found) => found,
         Route::Options(methods) => return Ok(answer_options(&methods)),
     };
-    let logged = LoggedExtension(Arc::clone(found.labels()));
+    let incoming = request.extensions().get::<IncomingTrace>().cloned();
+    let trace = app.begin_trace(incoming, &caller, &found, &call.method);
+    found.trace = trace.clone();
+    let logged = LoggedExtension { labels: Arc::clone(found.labels()), trace: trace.id() };
     let left = found.standings.as_deref().and_then(rate_fields::state);
     let left = left.map(|left| (rate_fields::RATELIMIT, left));
     let mut response = match execute(&app, found, &caller, path, id, request, call).await {
@@ -113,6 +117,7 @@ async fn run(
             error.into_response()
         }
     };
+    trace.note(|span| span.served(response.status().as_u16()));
     response.extensions_mut().insert(logged);
     Ok(response)
 }
@@ -157,7 +162,8 @@ async fn execute(
         headers,
         body,
     };
-    let answered = app.dispatch_once(found, caller, key.as_ref(), request).await?;
+    let answered = app.dispatch_once(found, caller, key.as_ref(), request).await;
+    let answered = answered.inspect_err(|error| app.count_refusal(error))?;
     let mut response = respond(answered.response, is_head);
     if answered.is_replayed {
         response.headers_mut().insert(X_IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));

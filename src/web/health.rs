@@ -10,7 +10,6 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::app::readiness::ReadinessStatus;
-use crate::runner::ComponentCounts;
 
 /// The process runs.
 pub(super) async fn show_health() -> impl IntoResponse {
@@ -32,11 +31,6 @@ pub(super) async fn show_readiness(State(app): State<Arc<App>>) -> impl IntoResp
 
 /// Process and request counters, as OpenMetrics text.
 pub(super) async fn show_metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
-    let ComponentCounts { compiled, loaded, refused } = app.runner.component_counts();
-    let components = [("compiled", compiled), ("loaded", loaded), ("refused", refused)];
-    app.metrics.observe_components(&components);
-    app.settle_usages();
-    app.count_lines();
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, content_type)], app.metrics.encode(app.clock.now()))
+    ([(header::CONTENT_TYPE, content_type)], app.read_metrics())
 }

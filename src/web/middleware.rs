@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::{Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use tower::{Layer, Service};
@@ -27,7 +27,12 @@ use super::headers::FixedHeaders;
 use super::request_id::{RequestIds, X_REQUEST_ID};
 use super::routes::Route;
 use crate::app::App;
+use crate::model::IncomingTrace;
 use crate::telemetry::RouteMetrics;
+
+/// The trace that a request belongs to (W3C Trace Context).
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// What passing needs, made once: one layer and not one per purpose, because
 /// each costs every request some allocations.
@@ -139,6 +144,11 @@ where
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let (metrics, access) = passage.find(&request);
     request.extensions_mut().insert(id.clone());
+    let incoming = incoming_trace(request.headers());
+    let trace = incoming.as_ref().map(|incoming| incoming.context.trace);
+    if let Some(incoming) = incoming {
+        request.extensions_mut().insert(incoming);
+    }
 
     let answer = answer(&passage.app, access, inner, request);
     let answer = AssertUnwindSafe(answer).catch_unwind().await;
@@ -150,7 +160,21 @@ where
 
     let status = response.status();
     passage.app.metrics.observe_request(metrics, status.as_u16(), started.elapsed());
-    AccessLine { id, method, uri, status, started }.write(response)
+    AccessLine { id, method, uri, status, started, trace }.write(response)
+}
+
+/// What a request says of its trace; most say nothing, and cost a look at their headers.
+fn incoming_trace(headers: &HeaderMap) -> Option<IncomingTrace> {
+    if !headers.contains_key(TRACEPARENT) {
+        return None;
+    }
+    // What is no text is no id, and spoils what stands beside it.
+    let texts = |name: &HeaderName| {
+        let values = headers.get_all(name).iter();
+        values.map(|value| value.to_str().unwrap_or("\u{fffd}")).collect::<Vec<_>>()
+    };
+    let (parents, states) = (texts(&TRACEPARENT), texts(&TRACESTATE));
+    IncomingTrace::of(parents.into_iter(), states.into_iter())
 }
 
 async fn answer<S>(

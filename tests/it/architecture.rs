@@ -25,6 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("store", &["fail_point", "tls_client", "model", "config", "bundle", "trust"]),
     ("egress", &["tls_client", "model", "config"]),
     ("callbacks", &["tls_client", "model", "config"]),
+    ("traces", &["tls_client", "model", "config"]),
     (
         "runner",
         &[
@@ -36,6 +37,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "guest_logs",
             "egress",
             "callbacks",
+            "traces",
         ],
     ),
     (
@@ -55,6 +57,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "store",
             "egress",
             "callbacks",
+            "traces",
             "runner",
         ],
     ),
@@ -72,6 +75,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "guest_logs",
             "store",
             "egress",
+            "traces",
             "runner",
             "app",
         ],
@@ -91,6 +95,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "store",
             "egress",
             "callbacks",
+            "traces",
             "runner",
             "app",
             "web",

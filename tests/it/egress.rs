@@ -108,7 +108,15 @@ impl Door {
 
 fn get(to: Destination) -> Call {
     let (method, headers) = (Method::GET, HeaderMap::new());
-    Call { to, method, headers, body: body(""), patience: None, credentials: Ok(Vec::new()) }
+    Call {
+        to,
+        method,
+        headers,
+        body: body(""),
+        patience: None,
+        credentials: Ok(Vec::new()),
+        parent: None,
+    }
 }
 
 fn body(text: &'static str) -> OutgoingBody {

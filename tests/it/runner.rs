@@ -31,6 +31,7 @@ use plugboard::runner::{
     ExecuteError, ExecutionContext, GuestBody, GuestRequest, Invocation, Observer, PrepareError,
     RequestBody, Runner, RunnerParts, StreamLimits, Usage, UserIdentity,
 };
+use plugboard::traces::Trace;
 
 use crate::support::{guests, note};
 
@@ -77,7 +78,8 @@ impl Stage {
 
     fn get(&self, path: &str) -> Invocation {
         let install = Arc::clone(&self.install);
-        let context = ExecutionContext { request_id: "request-1".into(), install };
+        let context =
+            ExecutionContext { request_id: "request-1".into(), install, trace: Trace::default() };
         Invocation { context, ..get(self.world, path) }
     }
 
@@ -112,7 +114,11 @@ fn get(world: TargetWorld, path: &str) -> Invocation {
     Invocation {
         content_hash: hash(),
         world,
-        context: ExecutionContext { request_id: "request-1".into(), install },
+        context: ExecutionContext {
+            request_id: "request-1".into(),
+            install,
+            trace: Trace::default(),
+        },
         request: GuestRequest {
             method: Method::GET,
             path_and_query: path.to_owned(),

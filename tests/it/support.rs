@@ -3,6 +3,7 @@
 pub(crate) mod announced_body;
 pub(crate) mod attachments;
 pub(crate) mod bundle_builder;
+pub(crate) mod collector;
 pub(crate) mod disk;
 pub(crate) mod fault_proxy;
 pub(crate) mod garage;

@@ -123,6 +123,11 @@ impl Kept {
         state.make_room(self.bounds, keyed.install);
     }
 
+    /// Bytes of everything that is kept.
+    pub(super) fn bytes(&self) -> u64 {
+        self.state().bytes
+    }
+
     /// As if the call had not been made.
     pub(super) fn forget(&self, keyed: &Keyed) {
         self.state().remove(&keyed.scope);

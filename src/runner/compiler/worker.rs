@@ -18,6 +18,7 @@ use super::super::{ExecutionContext, engine};
 use super::confine::{Confinement, give_up_rights, limit};
 use crate::config::RunnerConfig;
 use crate::model::{InstallId, InstallLabels, TargetWorld, TenantId};
+use crate::traces::Trace;
 
 /// How long a component may take to be instantiated before that counts as tried.
 const TRIAL: Duration = Duration::from_secs(1);
@@ -116,7 +117,8 @@ fn host() -> Host {
     let name = "plugboard.compile-worker".parse().expect("it is a name");
     let version = semver::Version::new(0, 0, 0);
     let labels = InstallLabels::of(TenantId::default_tenant(), name, InstallId::random(), &version);
-    let context = ExecutionContext { request_id: "trial".into(), install: Arc::new(labels) };
+    let (install, trace) = (Arc::new(labels), Trace::default());
+    let context = ExecutionContext { request_id: "trial".into(), install, trace };
     let limits = StoreLimits::new(&RunnerConfig::default()).per_call();
     Host::new(context, Arc::new(BTreeSet::new()), None, limits)
 }

@@ -9,6 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::Host;
 use crate::callbacks::{Answer, Application, CallbackError, Interface, Question, Route};
 use crate::model::Capability;
+use crate::traces::{Kind, Part, Span};
+
+/// The trace that a question belongs to (W3C Trace Context).
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// What one page of a list has at the most, and if the guest does not say.
 const MAX_PAGE_SIZE: u32 = 100;
@@ -113,13 +118,44 @@ impl Host {
     pub(super) async fn ask(
         &mut self,
         application: &Application,
-        question: Question,
+        mut question: Question,
     ) -> Result<Answer, CallbackError> {
+        let part = self.asked_part(application, &question);
+        self.add_trace(&part, &mut question.headers);
         let answer = application.ask(question).await;
+        if let Ok(Answer { status, .. }) = &answer {
+            part.note(|span| span.answered(status.as_u16()));
+        }
+        let answer = part.end(answer, CallbackError::word);
         if let Err(error) = &answer {
             self.tell_operator(application.interface(), &error.to_string());
         }
         answer
+    }
+
+    /// A question as a part of the call. The route is the guest's text, and not told.
+    fn asked_part(&self, application: &Application, question: &Question) -> Part {
+        self.context.trace.part(|| {
+            let interface = application.interface().as_str();
+            let method = if question.body.is_some() { "POST" } else { "GET" };
+            let (host, port) = application.server();
+            Span::new(Kind::Client, interface)
+                .with("http.request.method", method)
+                .with("server.address", host.to_owned())
+                .with("server.port", port)
+                .with("plugboard.host_call", interface)
+        })
+    }
+
+    /// Tells the application which trace the question belongs to. It is the operator's own,
+    /// so it also gets what others on the way have to say to it.
+    fn add_trace(&self, part: &Part, headers: &mut HeaderMap) {
+        let Some(context) = part.context() else { return };
+        let state = self.context.trace.state().map(|state| state.as_str().to_owned());
+        for (name, text) in [(TRACEPARENT, Some(context.to_string())), (TRACESTATE, state)] {
+            let value = text.and_then(|text| HeaderValue::try_from(text).ok());
+            headers.extend(value.map(|value| (name, value)));
+        }
     }
 
     /// The guest learns that it failed, the operator why.

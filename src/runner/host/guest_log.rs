@@ -171,6 +171,7 @@ impl GuestLog {
                     extension.version = install.version_text(),
                     install.id = install.install_text(),
                     request.id = &*self.context.request_id,
+                    trace.id = self.context.trace.id().map(tracing::field::display),
                     source = source.as_str(),
                     "{line}"
                 )

@@ -55,7 +55,9 @@ impl store::HostBucket for Host {
             Ok(opened) => opened,
             Err(refused) => return Ok(Err(refused.into())),
         };
-        Ok(keeper.read_values(namespace, vec![key]).await.map(|mut found| found.remove(0)))
+        let part = self.part("keyvalue.get");
+        let found = part.end(keeper.read_values(namespace, vec![key]).await, word);
+        Ok(found.map(|mut found| found.remove(0)))
     }
 
     async fn set(&mut self, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> Answer<()> {
@@ -63,7 +65,8 @@ impl store::HostBucket for Host {
             Ok(opened) => opened,
             Err(refused) => return Ok(Err(refused.into())),
         };
-        Ok(keeper.set_values(namespace, vec![(key, value)]).await)
+        let part = self.part("keyvalue.set");
+        Ok(part.end(keeper.set_values(namespace, vec![(key, value)]).await, word))
     }
 
     async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<()> {
@@ -71,7 +74,8 @@ impl store::HostBucket for Host {
             Ok(opened) => opened,
             Err(refused) => return Ok(Err(refused.into())),
         };
-        Ok(keeper.delete_values(namespace, vec![key]).await)
+        let part = self.part("keyvalue.delete");
+        Ok(part.end(keeper.delete_values(namespace, vec![key]).await, word))
     }
 
     async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<bool> {
@@ -79,7 +83,9 @@ impl store::HostBucket for Host {
             Ok(opened) => opened,
             Err(refused) => return Ok(Err(refused.into())),
         };
-        Ok(keeper.read_values(namespace, vec![key]).await.map(|found| found[0].is_some()))
+        let part = self.part("keyvalue.exists");
+        let found = part.end(keeper.read_values(namespace, vec![key]).await, word);
+        Ok(found.map(|found| found[0].is_some()))
     }
 
     async fn list_keys(
@@ -91,13 +97,14 @@ impl store::HostBucket for Host {
             Ok(opened) => opened,
             Err(refused) => return Ok(Err(refused.into())),
         };
+        let part = self.part("keyvalue.list-keys");
         let opened = self.table.get_mut(&shelf(&bucket))?;
         let after = match cursor.map(|cursor| opened.key_of(cursor)) {
             None => None,
             Some(Some(key)) => Some(key),
             Some(None) => return Ok(Err(other("this bucket has given no such cursor"))),
         };
-        let (keys, more) = match keeper.list_keys(namespace, after).await {
+        let (keys, more) = match part.end(keeper.list_keys(namespace, after).await, word) {
             Ok(found) => found,
             Err(error) => return Ok(Err(error)),
         };
@@ -123,7 +130,8 @@ impl atomics::Host for Host {
             Ok(opened) => opened,
             Err(refused) => return Ok(Err(refused.into())),
         };
-        Ok(keeper.count_up(namespace, key, delta).await)
+        let part = self.part("keyvalue.increment");
+        Ok(part.end(keeper.count_up(namespace, key, delta).await, word))
     }
 }
 
@@ -140,7 +148,8 @@ impl batch::Host for Host {
         if let Err(error) = check_batch(keys.len()) {
             return Ok(Err(error));
         }
-        let found = keeper.read_values(namespace, keys.clone()).await;
+        let part = self.part("keyvalue.get-many");
+        let found = part.end(keeper.read_values(namespace, keys.clone()).await, word);
         let pair = |(key, value): (String, Option<_>)| value.map(|value| (key, value));
         Ok(found.map(|found| keys.into_iter().zip(found).map(pair).collect()))
     }
@@ -157,7 +166,8 @@ impl batch::Host for Host {
         if let Err(error) = check_batch(pairs.len()) {
             return Ok(Err(error));
         }
-        Ok(keeper.set_values(namespace, pairs).await)
+        let part = self.part("keyvalue.set-many");
+        Ok(part.end(keeper.set_values(namespace, pairs).await, word))
     }
 
     async fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Answer<()> {
@@ -168,7 +178,8 @@ impl batch::Host for Host {
         if let Err(error) = check_batch(keys.len()) {
             return Ok(Err(error));
         }
-        Ok(keeper.delete_values(namespace, keys).await)
+        let part = self.part("keyvalue.delete-many");
+        Ok(part.end(keeper.delete_values(namespace, keys).await, word))
     }
 }
 
@@ -205,6 +216,15 @@ impl Shelf {
 
 fn shelf(bucket: &Resource<Bucket>) -> Resource<Shelf> {
     Resource::new_borrow(bucket.rep())
+}
+
+/// The case of an error, in a trace: never the sentence.
+const fn word(error: &Error) -> &'static str {
+    match error {
+        Error::NoSuchStore => "no-such-store",
+        Error::AccessDenied => "access-denied",
+        Error::Other(_) => "other",
+    }
 }
 
 fn check_batch(keys: usize) -> Result<(), Error> {

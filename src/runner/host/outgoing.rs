@@ -12,10 +12,11 @@ use wasmtime_wasi_http::{Error as WasiError, RequestOptions, WasiBody, WasiHttpH
 use super::credentials::Credentials;
 use crate::egress::{Call, Caller, Destination, Egress, EgressError, InvalidDestination};
 use crate::egress::{MAX_FIELDS, OutgoingBody, ReceivedBody, SecretRefusal};
-use crate::model::Allowance;
+use crate::model::{Allowance, EndpointMethod};
 use crate::runner::bindings::types::{
     HttpError, HttpHeaderResult, HttpRequestResult, HttpResponse,
 };
+use crate::traces::{Kind, Part, Span, Trace};
 
 /// Bytes of a body in one piece.
 const BODY_CHUNK_BYTES: usize = 64 * 1024;
@@ -25,6 +26,7 @@ pub(super) struct Outgoing {
     /// `None`: nothing is called, because the install may not, or the appliance has no way out.
     door: Option<Door>,
     made: u32,
+    trace: Trace,
 }
 
 /// The way out, who goes through it, and what goes with it.
@@ -37,8 +39,8 @@ struct Door {
 
 impl Outgoing {
     /// Without a way out.
-    pub(super) const fn none() -> Self {
-        Self { door: None, made: 0 }
+    pub(super) fn none() -> Self {
+        Self { door: None, made: 0, trace: Trace::default() }
     }
 
     /// To what the lists allow.
@@ -46,7 +48,8 @@ impl Outgoing {
         let request_id = Arc::clone(&credentials.context.request_id);
         let install = Arc::clone(&credentials.context.install);
         let caller = Caller { request_id, install, allowance };
-        Self { door: Some(Door { egress, caller, credentials }), made: 0 }
+        let trace = credentials.context.trace.clone();
+        Self { door: Some(Door { egress, caller, credentials }), made: 0, trace }
     }
 
     /// The door, if the execution may make one more call.
@@ -66,14 +69,16 @@ impl Outgoing {
         &mut self,
         request: HttpRequestResult,
     ) -> Result<HttpResponse, HttpError> {
-        let call = read(request)?;
+        let mut call = read(request)?;
         let Some(door) = self.open().map_err(|error| of_fetch(&error))? else {
             return Err(HttpError::NotAllowed);
         };
-        let response = door.call(call).await.map_err(|error| of_fetch(&error))?;
-        let (head, body) = response.into_parts();
+        let part = called(&self.trace, &mut call, "http.fetch");
+        let response = answered(&part, door.call(call).await);
+        let (head, body) = response.map_err(|error| of_fetch(&error))?.into_parts();
         // Here the contract has another word for the same faults.
-        let body = body.whole().await.map_err(|_| HttpError::Internal)?;
+        let body = part.end(body.whole().await, EgressError::word);
+        let body = body.map_err(|_| HttpError::Internal)?;
         Ok(HttpResponse {
             status: head.status.as_u16(),
             headers: head.headers.iter().map(|(name, value)| shown(name, value)).collect(),
@@ -88,6 +93,40 @@ impl Door {
         call.credentials = credentials.take(&mut call.headers, &call.to).await;
         egress.call(caller, call).await
     }
+}
+
+/// A call as a part of what the guest does, which the server may be told.
+///
+/// Of the URL only the server is told: a path and a query have what no trace is for.
+fn called(trace: &Trace, call: &mut Call, host_call: &'static str) -> Part {
+    let part = trace.part(|| {
+        let (method, to) = (named(&call.method), &call.to);
+        Span::new(Kind::Client, method)
+            .with("http.request.method", method)
+            .with("server.address", to.host().to_string())
+            .with("server.port", to.port())
+            .with("url.scheme", to.scheme().as_str())
+            .with("plugboard.host_call", host_call)
+    });
+    call.parent = part.context();
+    part
+}
+
+/// What a trace has for methods that are not sent.
+fn named(method: &Method) -> &'static str {
+    EndpointMethod::parse(method.as_str()).map_or("_OTHER", EndpointMethod::as_str)
+}
+
+/// Notes how a response began.
+fn answered(
+    part: &Part,
+    response: Result<Response<ReceivedBody>, EgressError>,
+) -> Result<Response<ReceivedBody>, EgressError> {
+    part.note(|span| match &response {
+        Ok(response) => span.answered(response.status().as_u16()),
+        Err(error) => span.fail(error.word()),
+    });
+    response
 }
 
 /// The request of a guest, as far as it can be sent.
@@ -108,7 +147,8 @@ fn read(request: HttpRequestResult) -> Result<Call, HttpError> {
     }
     let body = Full::new(Bytes::from(request.body.unwrap_or_default()));
     let body = body.map_err(|never| match never {}).boxed_unsync();
-    Ok(Call { to, method, headers, body, patience: None, credentials: Ok(Vec::new()) })
+    let credentials = Ok(Vec::new());
+    Ok(Call { to, method, headers, body, patience: None, credentials, parent: None })
 }
 
 /// A field of a response. WIT strings are text: other values become empty, which is
@@ -198,15 +238,21 @@ impl WasiHttpHooks for Outgoing {
         options: Option<RequestOptions>,
         _sent: Sending,
     ) -> Box<dyn Future<Output = Answered> + Send> {
-        let opened = self.open();
+        let (opened, trace) = (self.open(), self.trace.clone());
         Box::new(async move {
             let Some(door) = opened.map_err(|error| of_wasi(&error))? else {
                 return Err(WasiError::HttpRequestDenied);
             };
-            let call = translate(request, options)?;
-            let response = door.call(call).await.map_err(|error| of_wasi(&error))?;
-            let response = response
-                .map(|body: ReceivedBody| body.map_err(|error| of_wasi(&error)).boxed_unsync());
+            let mut call = translate(request, options)?;
+            let part = called(&trace, &mut call, "wasi:http/outgoing-handler");
+            let response = answered(&part, door.call(call).await);
+            let response = response.map_err(|error| of_wasi(&error))?;
+            // With the body goes the part: it ends when nobody reads any more.
+            let broke = move |error: EgressError| {
+                part.note(|span| span.fail(error.word()));
+                of_wasi(&error)
+            };
+            let response = response.map(|body: ReceivedBody| body.map_err(broke).boxed_unsync());
             let nothing_more: Sending = Box::new(async { Ok(()) });
             Ok((response, nothing_more))
         })
@@ -227,7 +273,8 @@ fn translate(
     let body: OutgoingBody = body.map_err(Into::into).boxed_unsync();
     let patience: Option<Duration> = options.and_then(|options| options.first_byte_timeout);
     let (method, headers) = (head.method, head.headers);
-    Ok(Call { to, method, headers, body, patience, credentials: Ok(Vec::new()) })
+    let credentials = Ok(Vec::new());
+    Ok(Call { to, method, headers, body, patience, credentials, parent: None })
 }
 
 #[cfg(test)]

@@ -17,7 +17,8 @@ impl secrets::Host for Host {
         let (Some(secrets), Ok(name)) = (&self.secrets, key.parse::<SecretName>()) else {
             return Ok(Err(SecretError::Missing));
         };
-        Ok(match secrets.get(name).await {
+        let part = self.part("secrets.get");
+        let found = match secrets.get(name).await {
             Ok(Lookup::Found(value)) => {
                 self.log.keep_out(&value);
                 Ok(value.expose_secret().to_owned())
@@ -26,7 +27,8 @@ impl secrets::Host for Host {
             Ok(Lookup::Expired) => Err(SecretError::Expired),
             Ok(Lookup::Missing) => Err(SecretError::Missing),
             Err(error) => Err(self.no_secret(&error)),
-        })
+        };
+        Ok(part.end(found, word))
     }
 
     async fn list_keys(&mut self) -> wasmtime::Result<Vec<String>> {
@@ -34,12 +36,22 @@ impl secrets::Host for Host {
         let Some(secrets) = self.secrets.as_ref().filter(|_| granted) else {
             return Ok(Vec::new());
         };
+        let _part = self.part("secrets.list-keys");
         // The contract has no error here.
         let names = secrets.names().await.unwrap_or_else(|error| {
             self.no_secret(&error.into());
             Vec::new()
         });
         Ok(names.into_iter().map(String::from).collect())
+    }
+}
+
+/// The case of an error, in a trace. What is not there is an answer.
+const fn word(error: &SecretError) -> Option<&'static str> {
+    match error {
+        SecretError::Missing | SecretError::Expired => None,
+        SecretError::Denied => Some("denied"),
+        SecretError::Internal => Some("internal"),
     }
 }
 

@@ -19,24 +19,30 @@ type Answer<T> = wasmtime::Result<Result<T, StorageError>>;
 
 impl storage::Host for Host {
     async fn get(&mut self, namespace: String, key: String) -> Answer<StorageEntry> {
-        Ok(match self.keeper(1)? {
-            Ok(keeper) => keeper.get(namespace, key).await,
-            Err(refused) => Err(refused.into()),
-        })
+        let keeper = match self.keeper(1)? {
+            Ok(keeper) => keeper,
+            Err(refused) => return Ok(Err(refused.into())),
+        };
+        let part = self.part("storage.get");
+        Ok(part.end(keeper.get(namespace, key).await, word))
     }
 
     async fn put(&mut self, entry: StorageEntry) -> Answer<StorageEntry> {
-        Ok(match self.keeper(1)? {
-            Ok(keeper) => keeper.put(entry).await,
-            Err(refused) => Err(refused.into()),
-        })
+        let keeper = match self.keeper(1)? {
+            Ok(keeper) => keeper,
+            Err(refused) => return Ok(Err(refused.into())),
+        };
+        let part = self.part("storage.put");
+        Ok(part.end(keeper.put(entry).await, word))
     }
 
     async fn delete(&mut self, namespace: String, key: String) -> Answer<()> {
-        Ok(match self.keeper(1)? {
-            Ok(keeper) => keeper.delete(namespace, key).await,
-            Err(refused) => Err(refused.into()),
-        })
+        let keeper = match self.keeper(1)? {
+            Ok(keeper) => keeper,
+            Err(refused) => return Ok(Err(refused.into())),
+        };
+        let part = self.part("storage.delete");
+        Ok(part.end(keeper.delete(namespace, key).await, word))
     }
 
     async fn list_entries(
@@ -44,10 +50,12 @@ impl storage::Host for Host {
         namespace: String,
         cursor: Option<String>,
     ) -> Answer<Vec<StorageEntry>> {
-        Ok(match self.keeper(1)? {
-            Ok(keeper) => keeper.list(namespace, cursor).await,
-            Err(refused) => Err(refused.into()),
-        })
+        let keeper = match self.keeper(1)? {
+            Ok(keeper) => keeper,
+            Err(refused) => return Ok(Err(refused.into())),
+        };
+        let part = self.part("storage.list-entries");
+        Ok(part.end(keeper.list(namespace, cursor).await, word))
     }
 }
 
@@ -151,6 +159,15 @@ impl From<NoKeeper> for StorageError {
         match refused {
             NoKeeper::NotGranted | NoKeeper::TooMany(_) => Self::Denied,
         }
+    }
+}
+
+/// The case of an error, in a trace. What is not there or was changed is an answer.
+const fn word(error: &StorageError) -> Option<&'static str> {
+    match error {
+        StorageError::Missing | StorageError::Conflict => None,
+        StorageError::Denied => Some("denied"),
+        StorageError::Internal => Some("internal"),
     }
 }
 

@@ -6,7 +6,9 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
@@ -18,6 +20,14 @@ const WAITING_PER_SLOT: usize = 2;
 pub(super) struct FairQueue<K: Key> {
     slots: usize,
     state: Mutex<State<K>>,
+    waits: Arc<Waits>,
+}
+
+/// How often somebody had to wait, and how long all of them together, with or without success.
+#[derive(Default)]
+pub(super) struct Waits {
+    count: AtomicU64,
+    waited_us: AtomicU64,
 }
 
 /// One slot, until dropped.
@@ -42,11 +52,11 @@ struct State<K: Key> {
 type Waiter<K> = oneshot::Sender<Permit<K>>;
 
 impl<K: Key> FairQueue<K> {
-    pub(super) fn new(slots: usize) -> Self {
+    pub(super) fn new(slots: usize, waits: &Arc<Waits>) -> Self {
         let slots = slots.max(1);
         let queues = HashMap::new();
         let state = State { free: slots, waiting: 0, queues, turns: VecDeque::new() };
-        Self { slots, state: Mutex::new(state) }
+        Self { slots, state: Mutex::new(state), waits: Arc::clone(waits) }
     }
 
     /// Takes a slot, waiting for its turn until `until`. `None` if none came, or if too many
@@ -63,13 +73,32 @@ impl<K: Key> FairQueue<K> {
             }
             state.join(key)
         };
-        let _place = Place { queue: self, key };
+        let _place = Place { queue: self, key, since: Instant::now() };
         timeout_at(until, turn).await.ok()?.ok()
+    }
+
+    /// How many slots there are, how many are taken, and how many wait for one.
+    pub(super) fn counts(&self) -> (usize, usize, usize) {
+        let state = self.lock();
+        (self.slots, self.slots - state.free, state.waiting)
     }
 
     fn lock(&self) -> MutexGuard<'_, State<K>> {
         // No code panics while it holds the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waits {
+    fn note(&self, waited: Duration) {
+        let waited_us = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
+        self.count.fetch_add(1, Relaxed);
+        self.waited_us.fetch_add(waited_us, Relaxed);
+    }
+
+    pub(super) fn read(&self) -> (u64, Duration) {
+        let waited = Duration::from_micros(self.waited_us.load(Relaxed));
+        (self.count.load(Relaxed), waited)
     }
 }
 
@@ -146,11 +175,13 @@ impl<K: Key> Drop for Permit<K> {
 struct Place<'a, K: Key> {
     queue: &'a FairQueue<K>,
     key: &'a K,
+    since: Instant,
 }
 
 impl<K: Key> Drop for Place<'_, K> {
     fn drop(&mut self) {
         self.queue.lock().tidy(self.key);
+        self.queue.waits.note(self.since.elapsed());
     }
 }
 

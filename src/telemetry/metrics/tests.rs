@@ -43,14 +43,16 @@ fn what_sweeps_removed_adds_up_and_orphans_are_those_of_the_last() {
 #[test]
 fn calls_to_servers_are_counted_by_how_they_ended() {
     let metrics = Metrics::new(Timestamp::UNIX_EPOCH);
-    metrics.observe_egress("answered", 3, 40);
-    metrics.observe_egress("answered", 0, 2);
-    metrics.observe_egress("refused", 0, 0);
+    metrics.observe_egress("answered", Duration::from_millis(3), [3, 40]);
+    metrics.observe_egress("answered", Duration::from_secs(2), [0, 2]);
+    metrics.observe_egress("refused", Duration::ZERO, [0, 0]);
 
     let text = metrics.encode(Timestamp::UNIX_EPOCH);
     for line in [
         "plugboard_egress_calls_total{verdict=\"answered\"} 2",
         "plugboard_egress_calls_total{verdict=\"refused\"} 1",
+        "plugboard_egress_duration_seconds_bucket{le=\"0.005\",verdict=\"answered\"} 1",
+        "plugboard_egress_duration_seconds_count{verdict=\"answered\"} 2",
         "plugboard_egress_bytes_total{direction=\"sent\"} 3",
         "plugboard_egress_bytes_total{direction=\"received\"} 42",
     ] {
@@ -70,4 +72,45 @@ fn the_process_is_measured() {
     assert_eq!(value("process_uptime_seconds "), 90);
     assert!(value("process_resident_memory_bytes ") > 1024 * 1024);
     assert!(value("process_open_fds ") > 2);
+    assert!(value("process_max_fds ") >= value("process_open_fds "));
+    let cpu = text.lines().find_map(|line| line.strip_prefix("process_cpu_seconds_total "));
+    assert!(cpu.unwrap().parse::<f64>().unwrap() > 0.0, "{text}");
+    assert!(text.contains("plugboard_build_info{version=\"0.1.0\"} 1\n"), "{text}");
+}
+
+#[test]
+fn how_things_stand_is_taken_over_and_not_added_up() {
+    let metrics = Metrics::new(Timestamp::UNIX_EPOCH);
+    let standing = Standing {
+        components: vec![("compiled", 4)],
+        slots: 8,
+        slot_waits: (3, Duration::from_millis(1_500)),
+        spans: vec![("exported", 7)],
+        installs_enabled: 5,
+        disk_free_bytes: 1_024,
+        ..Standing::default()
+    };
+    metrics.observe_standing(&standing);
+    metrics.observe_standing(&standing);
+    metrics.observe_refusal("busy");
+    metrics.observe_replay();
+    metrics.observe_callback("clients", "failed", Duration::from_millis(250));
+
+    let text = metrics.encode(Timestamp::UNIX_EPOCH);
+    for line in [
+        "components_prepared_total{outcome=\"compiled\"} 4",
+        "plugboard_slots 8",
+        "plugboard_slot_waits_total 3",
+        "plugboard_slot_wait_seconds_total 1.5",
+        "plugboard_callbacks_total{interface=\"clients\",outcome=\"failed\"} 1",
+        "plugboard_callback_time_seconds_total{interface=\"clients\"} 0.25",
+        "plugboard_spans_total{outcome=\"exported\"} 7",
+        "plugboard_installs{state=\"enabled\"} 5",
+        "plugboard_installs{state=\"disabled\"} 0",
+        "plugboard_disk_free_bytes 1024",
+        "plugboard_calls_refused_total{reason=\"busy\"} 1",
+        "plugboard_idempotency_replays_total 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
 }

@@ -11,12 +11,16 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::response::Response;
 use http_body::{Frame, SizeHint};
 
-use crate::model::InstallLabels;
+use crate::model::{InstallLabels, TraceId};
 use crate::web::request_id::RequestId;
 
 /// What a handler wants the access line to name, put on its response.
 #[derive(Clone, Debug)]
-pub(in crate::web) struct LoggedExtension(pub(in crate::web) Arc<InstallLabels>);
+pub(in crate::web) struct LoggedExtension {
+    pub(in crate::web) labels: Arc<InstallLabels>,
+    /// The trace that the call belongs to, if any.
+    pub(in crate::web) trace: Option<TraceId>,
+}
 
 /// On a response whose body is still being made: its line waits for the end of it.
 #[derive(Clone, Debug)]
@@ -29,6 +33,8 @@ pub(super) struct AccessLine {
     pub(super) uri: Uri,
     pub(super) status: StatusCode,
     pub(super) started: Instant,
+    /// As the request has it, unless it got one of its own.
+    pub(super) trace: Option<TraceId>,
 }
 
 /// How a body went that was made while it was sent.
@@ -40,13 +46,15 @@ struct Sent {
 
 impl AccessLine {
     /// Writes the line, now or when the body has ended.
-    pub(super) fn write(self, response: Response) -> Response {
-        let labels = response.extensions().get::<LoggedExtension>();
+    pub(super) fn write(mut self, response: Response) -> Response {
+        let logged = response.extensions().get::<LoggedExtension>();
+        self.trace = logged.and_then(|logged| logged.trace).or(self.trace);
+        let labels = logged.map(|logged| &logged.labels);
         if response.extensions().get::<Streamed>().is_none() {
-            self.log(labels.map(|LoggedExtension(labels)| &**labels), None);
+            self.log(labels.map(|labels| &**labels), None);
             return response;
         }
-        let labels = labels.map(|LoggedExtension(labels)| Arc::clone(labels));
+        let labels = labels.map(Arc::clone);
         let sent = Sent::default();
         response.map(|body| Body::new(LoggedBody { body, line: self, labels, sent }))
     }
@@ -62,7 +70,7 @@ impl AccessLine {
         let duration_ms = self.started.elapsed().as_secs_f64() * 1_000.0;
         tracing::info!(
             target: "access",
-            { request.id = id, http.method = method, http.path = &*path, http.status = status,
+            { request.id = id, trace.id = self.trace.map(display), http.method = method, http.path = &*path, http.status = status,
               http.sent_bytes = bytes, http.cut = cut,
               extension.name = name, tenant.id = tenant, duration_ms },
             "{method} {path} {status}",

@@ -32,7 +32,11 @@ async fn finds(
     install: &Arc<InstallLabels>,
     path: &str,
 ) -> u64 {
-    let context = ExecutionContext { request_id: "request-1".into(), install: Arc::clone(install) };
+    let context = ExecutionContext {
+        request_id: "request-1".into(),
+        install: Arc::clone(install),
+        trace: Trace::default(),
+    };
     let invocation = Invocation { content_hash, context, ..get(TargetWorld::Extension, path) };
     let response = runner.execute(invocation).await.unwrap();
     let GuestBody::Whole(body) = response.body else { panic!("a stream") };

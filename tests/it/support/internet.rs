@@ -219,6 +219,11 @@ impl Server {
         }
     }
 
+    /// What was received, each request as it came.
+    pub(crate) fn received(&self) -> Vec<Vec<u8>> {
+        self.requests.lock().unwrap().clone()
+    }
+
     /// What was received, each request as text.
     pub(crate) fn requests(&self) -> Vec<String> {
         let requests = self.requests.lock().unwrap();

@@ -40,6 +40,7 @@ use plugboard::runner::{Runner, RunnerParts};
 use plugboard::state::State;
 use plugboard::store::{BundleStore, StoreError};
 use plugboard::telemetry::Metrics;
+use plugboard::traces::Traces;
 use plugboard::trust::TrustBundle;
 use plugboard::trust::keys::{self, GeneratedKey};
 use plugboard::trust::statement::{self, Subject};
@@ -262,6 +263,7 @@ impl TestApp {
                 setting => TrustBundle::load(setting, now),
             }),
             metrics,
+            traces: Traces::start(&config.telemetry.otlp, clock.clone()).unwrap(),
             passwords: Passwords::new(),
             sign_in_limits: SignInLimits::default(),
             sign_in_links: SignInLinks::default(),

@@ -133,7 +133,7 @@ fn host_with(config: &HostCallbacksConfig, grants: &[Capability]) -> Host {
         Some(user),
         StoreLimits::new(&RunnerConfig::default()).per_call(),
     );
-    host.asking(Some(Callbacks::new(config, Arc::new(|_, _| ())).unwrap()))
+    host.asking(Some(Callbacks::new(config, Arc::new(|_, _, _| ())).unwrap()))
 }
 
 fn host(server: &Recorder) -> Host {

@@ -12,7 +12,7 @@ type Queue = Arc<FairQueue<&'static str>>;
 type Waiting = BoxFuture<'static, Option<Permit<&'static str>>>;
 
 fn queue(slots: usize) -> Queue {
-    Arc::new(FairQueue::new(slots))
+    Arc::new(FairQueue::new(slots, &Arc::default()))
 }
 
 /// Somebody who asks now, and has been told nothing yet unless a slot is free.
