@@ -150,7 +150,9 @@ impl Runner {
             context.trace.note(|span| ending::note_refusal(span, &error));
             observer.refuse(error)
         })?;
-        waiting.end_unless_shorter(UNMENTIONED_WAIT);
+        if !slot.was_waited_for() {
+            waiting.forget();
+        }
 
         let limits = AnswerLimits {
             started: Instant::now(),
@@ -196,9 +198,6 @@ impl Runner {
         store
     }
 }
-
-/// Who waits for a slot as long as this had to wait: less is the work of asking for it.
-const UNMENTIONED_WAIT: Duration = Duration::from_millis(1);
 
 /// How long one tick of the epoch clock takes.
 const TICK: Duration = Duration::from_millis(10);

@@ -265,10 +265,10 @@ impl Part {
         result
     }
 
-    /// Ends without a trace of it if it took less than `least`.
-    pub fn end_unless_shorter(mut self, least: Duration) {
+    /// Ends, and nothing is told of it.
+    pub fn forget(mut self) {
         if let Some(begun) = &mut self.0 {
-            begun.draft.take_if(|draft| draft.elapsed() < least);
+            begun.draft = None;
         }
     }
 }

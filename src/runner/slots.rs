@@ -33,7 +33,7 @@ pub(super) struct Slots {
 
 /// The right to execute, until dropped.
 pub(super) struct Slot {
-    _permits: Option<(Permit<()>, Permit<InstallId>, Permit<TenantId>)>,
+    permits: Option<(Permit<()>, Permit<InstallId>, Permit<TenantId>)>,
     account: Arc<CpuAccount>,
     lines: Arc<LineRate>,
 }
@@ -97,7 +97,7 @@ impl Slots {
         // No code panics while it holds the lock.
         let lane = self.lanes.lock().unwrap_or_else(PoisonError::into_inner).get(install);
         if !limits::ENFORCED {
-            return Ok(Slot { _permits: None, account: lane.account, lines: lane.lines });
+            return Ok(Slot { permits: None, account: lane.account, lines: lane.lines });
         }
         lane.account.check(Instant::now().into_std())?;
         let own = lane.own.acquire(&(), until).await.ok_or(ExecuteError::InstallBusy)?;
@@ -106,7 +106,7 @@ impl Slots {
         let appliance = self.appliance.acquire(&install.tenant, until).await;
         let appliance = appliance.ok_or(ExecuteError::Busy)?;
         Ok(Slot {
-            _permits: Some((own, tenant, appliance)),
+            permits: Some((own, tenant, appliance)),
             account: lane.account,
             lines: lane.lines,
         })
@@ -114,6 +114,13 @@ impl Slots {
 }
 
 impl Slot {
+    /// Whether one of the three queues had none free.
+    pub(super) fn was_waited_for(&self) -> bool {
+        self.permits.as_ref().is_some_and(|(own, tenant, appliance)| {
+            own.was_waited_for() || tenant.was_waited_for() || appliance.was_waited_for()
+        })
+    }
+
     /// What the install may write to the log.
     pub(super) fn lines(&self) -> Arc<LineRate> {
         Arc::clone(&self.lines)
@@ -202,9 +209,12 @@ mod tests {
         let install = install("default");
         let held = slots.acquire(&install).await;
 
+        assert!(!held.as_ref().unwrap().was_waited_for());
         let (next, ()) = tokio::join!(slots.acquire(&install), async { drop(held) });
 
-        assert!(next.is_ok());
+        assert!(next.unwrap().was_waited_for());
+        let SlotCounts { all, in_use, waiting, waits, .. } = slots.counts();
+        assert_eq!((all, in_use, waiting, waits), (1, 0, 0, 1));
     }
 
     #[tokio::test]

@@ -171,16 +171,12 @@ impl Draft {
         note(&mut self.span.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    pub(super) fn elapsed(&self) -> Duration {
-        self.began.elapsed()
-    }
-
     /// What is left behind is a span without a name.
     pub(super) fn end(&mut self) -> Ended {
         let span = self.span.get_mut().unwrap_or_else(PoisonError::into_inner);
         let span = std::mem::replace(span, Span::new(Kind::Internal, ""));
         let Self { context, parent, at: began, .. } = *self;
-        Ended { context, parent, span, began, took: self.elapsed() }
+        Ended { context, parent, span, began, took: self.began.elapsed() }
     }
 }
 

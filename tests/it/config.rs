@@ -604,3 +604,82 @@ fn an_application_that_cannot_be_called_is_refused_without_its_token() {
         )]
     );
 }
+
+#[test]
+fn a_collector_is_set_by_the_names_that_everybody_has_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("telemetry.otlp.headers"), "x-scope=hunter4\n").unwrap();
+    let base = || {
+        given()
+            .variable("OTEL_EXPORTER_OTLP_ENDPOINT", "http://10.0.0.1:4317")
+            .variable("OTEL_SERVICE_NAME", "mine")
+            .variable("OTEL_TRACES_SAMPLER_ARG", "0.25")
+    };
+
+    let loaded = base().variable("OTEL_EXPORTER_OTLP_HEADERS", "authorization=hunter3").load();
+
+    let loaded = loaded.unwrap();
+    let otlp = &loaded.config.telemetry.otlp;
+    assert!(
+        otlp.is_set() && otlp.endpoint == "http://10.0.0.1:4317" && otlp.service_name == "mine"
+    );
+    assert!((otlp.sample_ratio - 0.25).abs() < f64::EPSILON);
+    assert_eq!(otlp.header_pairs().unwrap().len(), 1);
+    let shown = format!("{:?} {:?}", loaded.config, loaded.settings);
+    assert!(!shown.contains("hunter"), "{shown}");
+    let [plain, grpc] = &loaded.notices[..] else { panic!("{:?}", loaded.notices) };
+    assert!(
+        plain.starts_with("telemetry.otlp: http://10.0.0.1:4317 is reached without"),
+        "{plain}"
+    );
+    assert!(grpc.contains("is the port for gRPC"), "{grpc}");
+
+    let credential =
+        base().variable("CREDENTIALS_DIRECTORY", folder.path().to_str().unwrap()).config();
+    assert_eq!(credential.telemetry.otlp.headers.expose(), "x-scope=hunter4");
+    assert!(!given().config().telemetry.otlp.is_set());
+}
+
+#[test]
+fn a_part_is_a_number_in_every_source() {
+    let ratio = |given: Given| given.config().telemetry.otlp.sample_ratio.to_string();
+
+    assert_eq!(ratio(given().file("[telemetry.otlp]\nsample_ratio = 0.125")), "0.125");
+    assert_eq!(ratio(given().file("[telemetry.otlp]\nsample_ratio = 0")), "0");
+    assert_eq!(ratio(given().flag("telemetry.otlp.sample_ratio", "1e-3")), "0.001");
+    let at = |message: &str| [format!("telemetry.otlp.sample_ratio (plugboard.toml): {message}")];
+    let file = |value: &str| given().file(&format!("[telemetry.otlp]\nsample_ratio = {value}"));
+    assert_eq!(file("\"all\"").problems(), at("must be a number"));
+    for wrong in ["1.1", "-0.1", "nan", "inf", "7"] {
+        assert_eq!(file(wrong).problems(), at("must be 0 to 1"), "{wrong}");
+    }
+    let settings = file("0.5").load().unwrap().settings;
+    let shown = settings.iter().find(|setting| setting.key.ends_with("sample_ratio")).unwrap();
+    assert_eq!((shown.value.as_str(), shown.default.as_str()), ("0.5", "1.0"));
+}
+
+#[test]
+fn a_collector_that_cannot_be_reached_is_refused_without_what_may_be_secret() {
+    let file = "[telemetry.otlp]\nendpoint = \"https://u:hunter2@otel.example.net\"\n\
+                headers = \"hunter3\"\nservice_name = \"\"\nheaders_file = \"/nowhere\"";
+
+    let problems = given().file(file).problems();
+
+    let at = |key: &str, message: &str| format!("telemetry.otlp.{key} (plugboard.toml): {message}");
+    assert_eq!(
+        problems,
+        [
+            at("headers_file", "telemetry.otlp.headers is set too: keep one of them"),
+            at(
+                "endpoint",
+                "must be a URL without user, query and fragment, as `http://127.0.0.1:4318`"
+            ),
+            at(
+                "headers",
+                "must be `name=value`, several with commas between them, as \
+                 `authorization=Bearer%20…`"
+            ),
+            at("service_name", "must not be empty: traces are found by it"),
+        ]
+    );
+}

@@ -1,6 +1,7 @@
 //! Traces, from the header of a caller to what a collector gets.
 
 mod collectors;
+mod lines;
 mod propagation;
 
 use axum::http::Method;
@@ -185,7 +186,8 @@ async fn nothing_confidential_is_in_a_span() {
     app.call(Method::PUT, &secret).json(json!({"value": "canary-of-the-vault"})).send().await;
 
     for does in ["a", "n", "l", "e", "h"] {
-        let path = format!("/api/ext/{NAME}/{does}?x=canary-of-the-query");
+        // The guest goes by the last letter.
+        let path = format!("/api/ext/{NAME}/{does}?x=canary-of-the-query-{does}");
         let call = app.call(Method::POST, &path).header("x-ext-a", "canary-of-a-header");
         let call = call.header("x-request-id", "canary-of-an-id");
         let call = call.header("traceparent", &parent("01")).header("tracestate", "a=canary-state");

@@ -206,9 +206,48 @@ fn cut(message: &str) -> Taken<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::IncomingTrace;
+    use crate::traces::Traces;
 
     fn log() -> GuestLog {
         GuestLog::new(ExecutionContext::sample())
+    }
+
+    #[test]
+    fn a_line_has_the_id_of_the_trace_that_its_call_belongs_to() {
+        let text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+        let incoming = IncomingTrace { context: text.parse().unwrap(), state: None };
+        let trace = Traces::default().begin(Some(incoming), true, || panic!("it is not recorded"));
+        let lines = Arc::<Mutex<Vec<u8>>>::default();
+        let writer = Arc::clone(&lines);
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || Lines(Arc::clone(&writer)))
+            .finish();
+
+        tracing::subscriber::with_default(subscriber, || {
+            let context = ExecutionContext { trace, ..ExecutionContext::sample() };
+            GuestLog::new(context).line(Level::Info, Source::Log, "in a trace");
+            log().line(Level::Info, Source::Log, "in none");
+        });
+
+        let lines = String::from_utf8(lines.lock().unwrap().clone()).unwrap();
+        let [first, second] = lines.lines().collect::<Vec<_>>()[..] else { panic!("{lines}") };
+        assert!(first.contains(" trace.id=0af7651916cd43dd8448eb211c80319c "), "{first}");
+        assert!(!second.contains("trace.id"), "{second}");
+    }
+
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
     }
 
     #[test]

@@ -28,7 +28,7 @@ impl secrets::Host for Host {
             Ok(Lookup::Missing) => Err(SecretError::Missing),
             Err(error) => Err(self.no_secret(&error)),
         };
-        Ok(part.end(found, word))
+        Ok(part.end(found, |error| word(*error)))
     }
 
     async fn list_keys(&mut self) -> wasmtime::Result<Vec<String>> {
@@ -47,7 +47,7 @@ impl secrets::Host for Host {
 }
 
 /// The case of an error, in a trace. What is not there is an answer.
-const fn word(error: &SecretError) -> Option<&'static str> {
+const fn word(error: SecretError) -> Option<&'static str> {
     match error {
         SecretError::Missing | SecretError::Expired => None,
         SecretError::Denied => Some("denied"),

@@ -24,7 +24,7 @@ impl storage::Host for Host {
             Err(refused) => return Ok(Err(refused.into())),
         };
         let part = self.part("storage.get");
-        Ok(part.end(keeper.get(namespace, key).await, word))
+        Ok(part.end(keeper.get(namespace, key).await, |error| word(*error)))
     }
 
     async fn put(&mut self, entry: StorageEntry) -> Answer<StorageEntry> {
@@ -33,7 +33,7 @@ impl storage::Host for Host {
             Err(refused) => return Ok(Err(refused.into())),
         };
         let part = self.part("storage.put");
-        Ok(part.end(keeper.put(entry).await, word))
+        Ok(part.end(keeper.put(entry).await, |error| word(*error)))
     }
 
     async fn delete(&mut self, namespace: String, key: String) -> Answer<()> {
@@ -42,7 +42,7 @@ impl storage::Host for Host {
             Err(refused) => return Ok(Err(refused.into())),
         };
         let part = self.part("storage.delete");
-        Ok(part.end(keeper.delete(namespace, key).await, word))
+        Ok(part.end(keeper.delete(namespace, key).await, |error| word(*error)))
     }
 
     async fn list_entries(
@@ -55,7 +55,7 @@ impl storage::Host for Host {
             Err(refused) => return Ok(Err(refused.into())),
         };
         let part = self.part("storage.list-entries");
-        Ok(part.end(keeper.list(namespace, cursor).await, word))
+        Ok(part.end(keeper.list(namespace, cursor).await, |error| word(*error)))
     }
 }
 
@@ -163,7 +163,7 @@ impl From<NoKeeper> for StorageError {
 }
 
 /// The case of an error, in a trace. What is not there or was changed is an answer.
-const fn word(error: &StorageError) -> Option<&'static str> {
+const fn word(error: StorageError) -> Option<&'static str> {
     match error {
         StorageError::Missing | StorageError::Conflict => None,
         StorageError::Denied => Some("denied"),

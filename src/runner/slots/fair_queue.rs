@@ -30,8 +30,8 @@ pub(super) struct Waits {
     waited_us: AtomicU64,
 }
 
-/// One slot, until dropped.
-pub(super) struct Permit<K: Key>(Option<Arc<FairQueue<K>>>);
+/// One slot, until dropped; and whether it was waited for.
+pub(super) struct Permit<K: Key>(Option<Arc<FairQueue<K>>>, bool);
 
 /// By what turns are taken.
 pub(super) trait Key: Clone + Eq + Hash {}
@@ -66,7 +66,7 @@ impl<K: Key> FairQueue<K> {
             let mut state = self.lock();
             if state.free > 0 {
                 state.free -= 1;
-                return Some(Permit(Some(Arc::clone(self))));
+                return Some(Permit(Some(Arc::clone(self)), false));
             }
             if state.waiting >= self.slots.saturating_mul(WAITING_PER_SLOT) {
                 state.make_room(key)?;
@@ -153,12 +153,18 @@ impl<K: Key> State<K> {
     }
 }
 
+impl<K: Key> Permit<K> {
+    pub(super) const fn was_waited_for(&self) -> bool {
+        self.1
+    }
+}
+
 impl<K: Key> Drop for Permit<K> {
     /// Gives the slot to whose turn it is.
     fn drop(&mut self) {
         let Some(queue) = self.0.take() else { return };
         let mut state = queue.lock();
-        let mut permit = Self(Some(Arc::clone(&queue)));
+        let mut permit = Self(Some(Arc::clone(&queue)), true);
         while let Some(waiter) = state.next() {
             match waiter.send(permit) {
                 Ok(()) => return,

@@ -56,6 +56,20 @@ fn a_good_server_passes_every_check() {
 }
 
 #[test]
+fn a_collector_that_takes_no_spans_is_worth_attention_and_no_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let traces = |settings: &[(&str, &str)]| {
+        let output = doctor(folder.path(), settings);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        checks(&output).into_iter().find(|(check, _)| check == "traces").map(|(_, status)| status)
+    };
+
+    let away = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")];
+    assert_eq!(traces(&away).as_deref(), Some("attention"));
+    assert_eq!(traces(&[]), None);
+}
+
+#[test]
 fn a_public_endpoint_that_does_not_work_is_worth_attention_and_no_failure() {
     let (folder, server) = (tempfile::tempdir().unwrap(), S3Server::start());
     let public = server.public_endpoint();

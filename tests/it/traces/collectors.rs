@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use plugboard::traces::SpanCounts;
 
+use super::lines::Log;
 use super::*;
 use crate::support::internet::{Script, Server};
 
@@ -114,4 +115,26 @@ async fn with_a_collector_that_hangs_calls_are_answered_and_a_stop_waits_no_long
     app.app.traces.finish(Duration::from_millis(1)).await;
 
     assert_eq!(app.app.traces.counts(), Some(SpanCounts::default()));
+}
+
+#[tokio::test]
+async fn a_collector_that_takes_nothing_is_one_line_in_the_log_without_what_it_is_sent() {
+    let collector = Collector::answering(401, b"answer-of-it").await;
+    let app = collector
+        .app(|config| config.telemetry.otlp.headers = "authorization=hunter2".to_owned().into())
+        .await;
+    app.install(&bundle("echoes")).await;
+    let (log, _heard) = Log::begin();
+
+    for _ in 0..3 {
+        call(&app, None).await;
+        app.app.traces.flush().await;
+    }
+
+    let text = log.text();
+    let lines: Vec<_> = text.lines().filter(|line| line.contains("collector")).collect();
+    let [line] = &lines[..] else { panic!("{text}") };
+    assert!(line.ends_with("takes no spans, and they are dropped: it answered 401 Unauthorized"));
+    assert!(!text.contains("hunter2") && !text.contains("answer-of-it"), "{text}");
+    assert_eq!(app.app.traces.counts().unwrap().refused, 3);
 }

@@ -183,3 +183,35 @@ async fn the_host_application_is_told_the_trace_and_its_state() {
     assert_eq!(field(&server.requests()[1], "traceparent"), Some(parent("01")));
     assert_eq!(field(&server.requests()[1], "tracestate").as_deref(), Some(STATE));
 }
+
+#[tokio::test]
+async fn a_wait_for_a_slot_is_a_part_of_the_call_that_waited() {
+    let (server, collector) =
+        (Server::start(Script::Hang(Vec::new())).await, Collector::start().await);
+    let listed = listing(&server);
+    let app = collector.app(|config| {
+        listed(config);
+        config.runner.slots = 1;
+        config.runner.queue_ms = 60_000;
+        config.egress.timeout_ms = 100;
+        config.egress.connect_timeout_ms = 100;
+    });
+    let app = app.await;
+    calling(&app, &server, guests::extension("calls")).await;
+
+    tokio::join!(fetch(&app, &server, None), async {
+        while server.connections() == 0 {
+            tokio::task::yield_now().await;
+        }
+        fetch(&app, &server, Some(&parent("01"))).await
+    });
+
+    let spans = collector.wait_for(&app, 5).await;
+    let waits: Vec<_> = spans.iter().filter(|span| span.name == "queue").collect();
+    let [wait] = &waits[..] else { panic!("{spans:?}") };
+    assert_eq!((&*wait.trace, wait.kind), (TRACE, INTERNAL));
+    let hung: Vec<_> = spans.iter().filter(|span| span.kind == CLIENT).collect();
+    assert!(hung.len() == 2 && hung.iter().all(|span| span.get("error.type") == "timeout"));
+    let text = app.get("/metrics").await.text();
+    assert!(text.contains("\nplugboard_slot_waits_total 1\n"), "{text}");
+}
