@@ -30,7 +30,7 @@ impl Asking {
         change(&mut config);
         let ended = Arc::<Mutex<Vec<_>>>::default();
         let noted = Arc::clone(&ended);
-        let observer = Arc::new(move |interface: Interface, outcome: Outcome| {
+        let observer = Arc::new(move |interface: Interface, outcome: Outcome, _: Duration| {
             noted.lock().unwrap().push((interface.as_str(), outcome.as_str()));
         });
         Self { callbacks: Callbacks::new(&config, observer).unwrap(), ended }
