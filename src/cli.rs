@@ -34,6 +34,7 @@ pub mod output;
 mod pack;
 mod publish;
 mod quarantine;
+mod reason;
 mod remote;
 mod remove;
 mod secret;
@@ -133,8 +134,11 @@ struct Context {
 
 /// Parses the command line and runs it.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
     let environment = Environment::read();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return not_understood(&error, &environment),
+    };
     let output = Output::new(arguments.json, environment.no_color());
     let exit = match run(arguments.command, &Context { environment, output }) {
         Ok(exit) => exit,
@@ -144,6 +148,18 @@ pub fn main() -> ExitCode {
         }
     };
     ExitCode::from(exit as u8)
+}
+
+/// Help that was asked for, or what is wrong with the call.
+fn not_understood(error: &clap::Error, environment: &Environment) -> ExitCode {
+    // A closed pipe is no reason for another ending.
+    error.print().ok();
+    // Nothing was parsed: the word is looked for where a flag can stand.
+    let json = std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json");
+    if error.use_stderr() {
+        Output::new(json, environment.no_color()).failure_object(&Failure::from(error));
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8))
 }
 
 fn run(command: Command, context: &Context) -> Result<Exit, Failure> {

@@ -151,6 +151,27 @@ mod tests {
     }
 
     #[test]
+    fn for_people_a_request_is_told_once() {
+        let request = || {
+            tracing::info!(
+                { request.id = "r-1", http.method = "GET", http.path = "/a", http.status = 200,
+                  duration_ms = 1.5 },
+                "GET /a 200",
+            );
+        };
+
+        let human = logged(LogFormat::Human, request);
+        let json = logged(LogFormat::Json, request);
+        let call = logged(LogFormat::Human, || tracing::info!(http.status = 200, "Called"));
+
+        assert!(human.ends_with("GET /a 200 request.id=r-1 duration_ms=1.500\n"), "{human}");
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!((&json["http.method"], &json["http.status"]), (&"GET".into(), &200.into()));
+        assert_eq!(json["http.path"], "/a");
+        assert!(call.ends_with("Called http.status=200\n"), "nothing else says it: {call}");
+    }
+
+    #[test]
     fn the_filter_decides_what_is_logged() {
         assert_eq!(logged(LogFormat::Human, || tracing::debug!("quiet")), "");
     }

@@ -18,16 +18,15 @@ const BACKSPACE: u8 = 0x08;
 const CTRL_U: u8 = 0x15;
 const DELETE: u8 = 0x7f;
 
-/// Makes sure that a person wants `question`: by `--yes`, else by asking.
+/// Makes sure that a person wants what `question` says: by `--yes`, else by asking.
 pub(super) async fn confirm(output: Output, yes: bool, question: &str) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }
     if !output.can_ask() {
-        return Err(Failure::refused(anyhow::anyhow!("{question} needs a yes"))
-            .hint("nobody is here to be asked: add --yes"));
+        return Err(Failure::usage(format!("{question}: nobody can be asked here, add --yes")));
     }
-    output.prompt(&format!("{question} [y/N] "));
+    output.prompt(&format!("{question}. Go on? [y/N] "));
     let answer = blocking(|| {
         let mut line = String::new();
         io::stdin().lock().read_line(&mut line)?;

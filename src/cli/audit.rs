@@ -52,10 +52,14 @@ pub(super) struct AuditArgs {
     #[arg(long, value_name = "NUMBER")]
     before: Option<u64>,
     /// Rows at most
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 100, value_parser = row_count)]
     limit: u64,
     #[command(flatten)]
     remote: RemoteArgs,
+}
+
+fn row_count(text: &str) -> Result<u64, &'static str> {
+    text.parse().ok().filter(|rows| *rows > 0).ok_or("must be a whole number, 1 or more")
 }
 
 /// What `GET /api/v1/audit` answers.

@@ -235,12 +235,15 @@ impl Http {
 
     /// The last cause says what happened; those before it say how we found out.
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
-        let mut cause: &dyn Error = error;
+        let mut cause: &(dyn Error + 'static) = error;
         while let Some(next) = cause.source() {
             cause = next;
         }
         let place = &self.place;
-        let (sentence, hint) = if error.is_connect() {
+        let (sentence, hint) = if speaks_plain_http(cause) {
+            let sentence = format!("the appliance at {place} does not speak TLS");
+            (sentence, "it speaks plain HTTP: write http://")
+        } else if error.is_connect() {
             let sentence = format!("could not reach the appliance at {place}");
             (sentence, "is it running, and is the address right?")
         } else if error.is_timeout() {
@@ -252,6 +255,18 @@ impl Http {
         };
         Failure::unfinished(anyhow!("{cause}").context(sentence)).hint(hint)
     }
+}
+
+/// Whether the other side began with something else than a TLS record.
+fn speaks_plain_http(cause: &(dyn Error + 'static)) -> bool {
+    // An I/O error gives the sources of what it wraps, and not that itself.
+    let wrapped = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    let tls = match wrapped {
+        Some(wrapped) => wrapped.downcast_ref::<rustls::Error>(),
+        None => cause.downcast_ref::<rustls::Error>(),
+    };
+    let is_other = rustls::InvalidMessage::InvalidContentType;
+    tls == Some(&rustls::Error::InvalidMessage(is_other))
 }
 
 fn builder() -> reqwest::ClientBuilder {

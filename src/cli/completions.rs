@@ -19,10 +19,20 @@ pub(super) struct CompletionsArgs {
     shell: Shell,
 }
 
+/// The command line without what is hidden, which would be offered, too.
+fn shown() -> clap::Command {
+    let whole = Arguments::command();
+    let for_people = whole.get_subcommands().filter(|each| !each.is_hide_set()).cloned();
+    clap::Command::new("plugboard")
+        .version(env!("CARGO_PKG_VERSION"))
+        .args(whole.get_arguments().cloned())
+        .subcommands(for_people)
+}
+
 /// Runs `plugboard completions`.
 pub(super) fn run(args: &CompletionsArgs, context: &Context) -> Result<Exit, Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Arguments::command(), "plugboard", &mut script);
+    clap_complete::generate(args.shell, &mut shown(), "plugboard", &mut script);
     context.output.raw(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Done)
 }

@@ -21,9 +21,9 @@ const MAX_CELL: usize = 48;
 variables, deployment variables and flags.
 
 Examples:
-  plugboard config example > config.toml
-  plugboard config check --config config.toml
-  plugboard config show --config config.toml"
+  plugboard config example > plugboard.toml
+  plugboard config check --config plugboard.toml
+  plugboard config show --config plugboard.toml"
 )]
 pub(super) struct ConfigArgs {
     #[command(subcommand)]
@@ -38,7 +38,7 @@ enum ConfigCommand {
 
 Examples:
   plugboard config show
-  plugboard config show --config /etc/plugboard/config.toml --json"
+  plugboard config show --config /etc/plugboard/plugboard.toml --json"
     )]
     Show(SettingsArgs),
     /// Says everything that is wrong, at once
@@ -47,14 +47,14 @@ Examples:
 anything is.
 
 Examples:
-  plugboard config check --config /etc/plugboard/config.toml"
+  plugboard config check --config /etc/plugboard/plugboard.toml"
     )]
     Check(SettingsArgs),
     /// Prints a configuration file with every key at its default
     #[command(long_about = "Prints a configuration file with every key at its default.
 
 Examples:
-  plugboard config example > config.toml")]
+  plugboard config example > plugboard.toml")]
     Example,
 }
 

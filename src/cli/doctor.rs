@@ -27,7 +27,7 @@ Ends with 0 when nothing is wrong, 1 when a check failed, 2 when the configurati
 
 Examples:
   plugboard doctor
-  plugboard doctor --config /etc/plugboard/config.toml
+  plugboard doctor --config /etc/plugboard/plugboard.toml
   plugboard doctor --data-dir /var/lib/plugboard --json"
 )]
 pub(super) struct DoctorArgs {

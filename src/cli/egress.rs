@@ -160,19 +160,30 @@ async fn show(client: &Client, install: &Install, context: &Context) -> Result<E
     Ok(Exit::Done)
 }
 
+/// What is granted, then what the manifest asks for and nobody granted any of.
+fn hosts(report: &Report) -> Vec<Vec<String>> {
+    let granted = report.granted.iter().map(|host| {
+        let standing = if host.on_allowlist { "allowed" } else { "not on egress.allowlist" };
+        vec![host.entry.to_string(), standing.to_owned()]
+    });
+    let is_open = |asked: &&EgressRule| {
+        !report.granted.iter().any(|host| host.entry.covers(asked) || asked.covers(&host.entry))
+    };
+    let asked = report.requested.iter().flatten().filter(is_open);
+    let asked = asked.map(|host| vec![host.to_string(), "asked for, not granted".to_owned()]);
+    granted.chain(asked).collect()
+}
+
 fn text(install: &Install, report: &Report) -> String {
     let name = &install.name;
     if !report.capability_granted {
         return format!("{name} is not granted cap:http.fetch: it calls nothing");
     }
-    let mut parts = vec![if report.granted.is_empty() {
+    let hosts = hosts(report);
+    let mut parts = vec![if hosts.is_empty() {
         format!("{name} is granted no hosts")
     } else {
-        let row = |host: &Granted| {
-            let standing = if host.on_allowlist { "allowed" } else { "not on egress.allowlist" };
-            vec![host.entry.to_string(), standing.to_owned()]
-        };
-        table(&["HOST", "STANDING"], &report.granted.iter().map(row).collect::<Vec<_>>())
+        table(&["HOST", "STANDING"], &hosts)
     }];
     if !report.refused.is_empty() {
         let row = |refused: &Refused| {
@@ -188,4 +199,34 @@ fn text(install: &Install, report: &Report) -> String {
     }
     parts.extend(report.learning.as_ref().map(|learning| learning::text(name.as_str(), learning)));
     parts.join("\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_that_nobody_granted_are_shown_after_those_that_somebody_did() {
+        let report = json!({
+            "capability_granted": true,
+            "requested": ["https://api.example.com", "https://*.example.net", "https://b.example.org"],
+            "granted": [
+                {"entry": "https://api.example.com", "on_allowlist": true},
+                {"entry": "https://a.example.net", "on_allowlist": false},
+            ],
+            "refused": [],
+        });
+
+        let shown = hosts(&serde_json::from_value(report).unwrap());
+
+        let rows: Vec<_> = shown.iter().map(|row| row.join("  ")).collect();
+        assert_eq!(
+            rows,
+            [
+                "https://api.example.com  allowed",
+                "https://a.example.net  not on egress.allowlist",
+                "https://b.example.org  asked for, not granted",
+            ]
+        );
+    }
 }

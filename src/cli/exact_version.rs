@@ -27,15 +27,25 @@ impl FromStr for ExactVersion {
         let (name, version) =
             text.split_once('@').ok_or_else(|| format!("name the version, too: {text}@1.2.3"))?;
         let name = name.parse::<ExtensionName>().map_err(|error| error.to_string())?;
-        let version =
-            version.parse::<Version>().map_err(|error| format!("no exact version: {error}"))?;
+        let version = parse_version(version)?;
         Ok(Self { name, version })
     }
+}
+
+/// Reads a version, in words for people who mistype one.
+pub(super) fn parse_version(text: &str) -> Result<Version, String> {
+    text.parse().map_err(|_| format!("`{text}` is no exact version, as 1.4.0 is"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_that_is_no_version_is_told_in_words() {
+        assert_eq!(parse_version("x").unwrap_err(), "`x` is no exact version, as 1.4.0 is");
+        assert_eq!(parse_version("1.4.0"), Ok(Version::new(1, 4, 0)));
+    }
 
     #[test]
     fn a_version_is_exact_and_named() {

@@ -75,6 +75,19 @@ impl Failure {
         self
     }
 
+    /// Of a command for the host: where a token was named, it went the way of all others.
+    #[must_use]
+    pub fn for_the_host(self) -> Self {
+        let is_forbidden = self.refusal().is_some_and(|refusal| refusal.status == 403);
+        if !is_forbidden {
+            return self;
+        }
+        self.hint(
+            "this works on the host itself and with no token: leave out --token-file and --url, \
+             and unset PLUGBOARD_TOKEN, PLUGBOARD_TOKEN_FILE and PLUGBOARD_URL",
+        )
+    }
+
     /// The answer of the appliance, if this is one.
     pub fn refusal(&self) -> Option<&Refusal> {
         self.error.downcast_ref()
@@ -109,6 +122,25 @@ impl Failure {
                 "problem": refusal.map(|refusal| &refusal.problem),
             }
         })
+    }
+}
+
+impl From<&clap::Error> for Failure {
+    /// A call that was not understood. Below the first paragraph are tips, the usage and where
+    /// help is: for people.
+    fn from(error: &clap::Error) -> Self {
+        use clap::error::ErrorKind;
+        let text = error.render().to_string();
+        let first = text.split("\n\n").next().unwrap_or_default();
+        let words = first.split_whitespace().collect::<Vec<_>>().join(" ");
+        // In the place of an error there is the whole help.
+        let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+        let sentence = if is_help {
+            "a command is missing"
+        } else {
+            words.strip_prefix("error: ").unwrap_or(&words)
+        };
+        Self::usage(sentence).hint("`--help` shows examples and every argument")
     }
 }
 

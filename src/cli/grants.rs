@@ -44,14 +44,21 @@ impl GrantArgs {
     }
 }
 
-/// Says what the manifest asks for and is not granted.
+/// Says, below the result, what the manifest asks for and is not granted.
 pub(super) fn note_missing(output: Output, version: &ExtensionVersion, install: &Install) {
     let granted = install.effective_grants();
-    let missing = version.manifest.capabilities.iter().filter(|asked| !granted.contains(asked));
-    for capability in missing {
-        let words = capability.describe();
-        output.note(&format!("not granted: {capability}  {words}"));
+    let asked = version.manifest.capabilities.iter();
+    let missing: Vec<_> =
+        asked.filter(|asked| !granted.contains(asked)).map(ToString::to_string).collect();
+    if missing.is_empty() {
+        return;
     }
+    let missing = missing.join(", ");
+    let Install { name, version, .. } = install;
+    output.note(&format!(
+        "Not granted: {missing}. Grant with --grant or --grant-all; now:  \
+         plugboard upgrade {name} --version {version} --grant CAPABILITY"
+    ));
 }
 
 /// Moves an install to a version with these grants, once a person has agreed
@@ -80,7 +87,7 @@ pub(super) async fn change_version(
     for capability in &grown {
         output.note(&format!("  {capability}  {}", capability.describe()));
     }
-    confirm(output, false, "Allow it?").await?;
+    confirm(output, false, &format!("{} may then do more", install.name)).await?;
     client.call(Method::PUT, &path, body(true)).await
 }
 

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::Context;
 use super::client::Client;
+use super::exact_version::parse_version;
 use super::failure::{Exit, Failure};
 use super::grants::{GrantArgs, note_missing};
 use super::installs;
@@ -53,8 +54,7 @@ impl FromStr for VersionedName {
             None => (text, None),
         };
         let name = name.parse::<ExtensionName>().map_err(|error| error.to_string())?;
-        let version = version.map(str::parse::<Version>).transpose();
-        let version = version.map_err(|error| format!("no exact version: {error}"))?;
+        let version = version.map(parse_version).transpose()?;
         Ok(Self { name, version })
     }
 }
@@ -71,8 +71,7 @@ pub(super) async fn run(args: InstallArgs, context: &Context) -> Result<Exit, Fa
     if args.enable && !install.enabled {
         install = installs::switch(&client, &install, true).await?;
     }
-    let version = installs::version_of(&client, &install).await?;
-    note_missing(context.output, &version, &install);
+    let published = installs::version_of(&client, &install).await?;
     let Install { name, version, enabled, .. } = &install;
     let text = if *enabled {
         format!("{name} {version} is installed and enabled")
@@ -80,6 +79,7 @@ pub(super) async fn run(args: InstallArgs, context: &Context) -> Result<Exit, Fa
         format!("{name} {version} is installed\nEnable it:  plugboard enable {name}")
     };
     context.output.result(&install, &text)?;
+    note_missing(context.output, &published, &install);
     Ok(Exit::Done)
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::anyhow;
 use clap::Subcommand;
 use http::Method;
 use jiff::Timestamp;
@@ -11,9 +12,10 @@ use serde_json::json;
 
 use super::Context;
 use super::ask::new_password;
+use super::client::Client;
 use super::failure::{Exit, Failure};
 use super::installs::outcome;
-use super::output::{table, time};
+use super::output::{Output, table, time};
 use super::remote::{Offline, RemoteArgs};
 use crate::model::OperatorName;
 
@@ -87,9 +89,22 @@ struct Operator {
 
 /// Runs `plugboard operator`.
 pub(super) async fn run(args: OperatorArgs, context: &Context) -> Result<Exit, Failure> {
-    let output = context.output;
-    let client = args.remote.client(context, Offline::OpenRegistry)?;
-    match args.command {
+    let offline = match args.command {
+        // The first operator can be there before the first start.
+        OperatorCommand::Create(_) => Offline::MakeAppliance,
+        OperatorCommand::ResetPassword(_) | OperatorCommand::List => Offline::OpenRegistry,
+    };
+    let client = args.remote.client(context, offline)?;
+    let done = carry_out(&client, args.command, context.output).await;
+    done.map(|()| Exit::Done).map_err(Failure::for_the_host)
+}
+
+async fn carry_out(
+    client: &Client,
+    command: OperatorCommand,
+    output: Output,
+) -> Result<(), Failure> {
+    match command {
         OperatorCommand::Create(WithPassword { name, password_file }) => {
             let password = new_password(output, password_file).await?;
             let body = json!({ "name": name, "password": password.expose_secret() });
@@ -97,6 +112,13 @@ pub(super) async fn run(args: OperatorArgs, context: &Context) -> Result<Exit, F
             output.result(&made, &format!("Created the operator {name}"))?;
         }
         OperatorCommand::ResetPassword(WithPassword { name, password_file }) => {
+            let known: Operators = client.get("/api/v1/operators").await?;
+            if !known.operators.iter().any(|operator| operator.name == name) {
+                let message = anyhow!("there is no operator {name}");
+                return Err(
+                    Failure::refused(message).hint("`plugboard operator list` shows their names")
+                );
+            }
             let password = new_password(output, password_file).await?;
             let body = json!({ "password": password.expose_secret() });
             let path = format!("/api/v1/operators/{name}/password");
@@ -109,7 +131,7 @@ pub(super) async fn run(args: OperatorArgs, context: &Context) -> Result<Exit, F
             output.result(&found, &show(&found.operators))?;
         }
     }
-    Ok(Exit::Done)
+    Ok(())
 }
 
 fn show(operators: &[Operator]) -> String {

@@ -121,6 +121,11 @@ impl Output {
             Some(rows) => format!("{}\n{rows}", failure.error),
         };
         self.note(&format!("{head}{text}"));
+        self.failure_object(failure);
+    }
+
+    /// Prints a failure for machines alone: people were told before.
+    pub fn failure_object(self, failure: &Failure) {
         if self.json {
             write_line(&mut io::stdout().lock(), &failure.to_json().to_string()).ok();
         }

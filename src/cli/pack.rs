@@ -1,5 +1,6 @@
 //! `plugboard pack`: a folder becomes a bundle.
 
+use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use serde_json::json;
 
 use super::Context;
 use super::failure::{Exit, Failure};
-use super::files::{NewFile, read_small};
+use super::files::{Existing, NewFile, read_small};
 use super::interrupt::blocking_writer;
 use super::output::{Output, size};
 use crate::bundle::{self, MANIFEST_PATH, PackError, Packed};
@@ -40,7 +41,7 @@ pub(super) async fn run(args: PackArgs, context: &Context) -> Result<Exit, Failu
     let PackArgs { folder, out, force } = args;
     check_folder(&folder)?;
     let out = out.map_or_else(|| default_name(&folder), Ok)?;
-    let file = NewFile::begin(&out, force)?;
+    let file = NewFile::begin(&out, Existing::forced(force))?;
     let packed = blocking_writer(move |stop| {
         let mut writer = stop.writer(BufWriter::new(file.file()));
         let packed = bundle::pack(&folder, &mut writer).map_err(refused)?;
@@ -70,10 +71,15 @@ pub(super) async fn run(args: PackArgs, context: &Context) -> Result<Exit, Failu
     Ok(Exit::Done)
 }
 
-/// A folder that is none is a wrong call, and no broken bundle.
+/// A folder that is none, or none of an extension, is a wrong call, and no broken bundle.
 pub(super) fn check_folder(folder: &Path) -> Result<(), Failure> {
     if folder.is_dir() {
-        return Ok(());
+        // Whatever it is: what is wrong with it, packing says.
+        if fs::symlink_metadata(folder.join(MANIFEST_PATH)).is_ok() {
+            return Ok(());
+        }
+        let message = format!("{} has no `{MANIFEST_PATH}`", folder.display());
+        return Err(Failure::usage(message).hint("is it the folder of an extension?"));
     }
     let what = if folder.exists() { "is not a folder" } else { "does not exist" };
     Err(Failure::usage(format!("{} {what}", folder.display())))

@@ -6,7 +6,7 @@ mod rollout;
 mod source;
 mod upload;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,8 @@ use serde_json::json;
 
 use super::Context;
 use super::failure::{Exit, Failure};
-use super::grants::GrantArgs;
+use super::files::shell_word;
+use super::grants::{GrantArgs, note_missing};
 use super::output::checks;
 use super::remote::{Offline, RemoteArgs};
 use crate::model::{ContentHash, ExtensionName, Install};
@@ -102,23 +103,31 @@ pub(super) async fn run(args: PublishArgs, context: &Context) -> Result<Exit, Fa
     patience.until_ready(&client).await?;
     let answer = patience.repeat(async || upload::send(&client, &source, output).await).await?;
     if answer.exit() == Exit::Quarantined {
-        let text = format!("{}\n{}", checks(&answer.report, output.paint()), what_now(&answer));
+        let text = format!(
+            "{}\n{}",
+            checks(&answer.report, output.paint()),
+            what_now(&answer, &args.path)
+        );
         output.result(&with_install(&answer, None), &text)?;
         return Ok(Exit::Quarantined);
     }
     let mut lines = vec![published(&answer)];
-    let mut install = None;
+    let mut done = None;
     if args.rollout.install {
         let rolled_out = patience
             .repeat(async || rollout::roll_out(&client, &args, &answer, output).await)
             .await?;
         lines.push(installed(&rolled_out, client.address()));
-        install = Some(rolled_out.install);
+        done = Some(rolled_out);
     } else {
         let PublishAnswer { name, version, .. } = &answer;
         lines.push(format!("Install it:  plugboard install {name}@{version} --enable"));
     }
-    output.result(&with_install(&answer, install.as_ref()), &lines.join("\n"))?;
+    let install = done.as_ref().map(|done| &done.install);
+    output.result(&with_install(&answer, install), &lines.join("\n"))?;
+    if let Some(RolledOut { install, published }) = &done {
+        note_missing(output, published, install);
+    }
     Ok(Exit::Done)
 }
 
@@ -139,14 +148,22 @@ fn published(answer: &PublishAnswer) -> String {
 }
 
 /// The three ways out of the quarantine.
-fn what_now(answer: &PublishAnswer) -> String {
-    let PublishAnswer { name, content_hash, .. } = answer;
+fn what_now(answer: &PublishAnswer, path: &Path) -> String {
+    let PublishAnswer { name, content_hash, report, .. } = answer;
     let hash: String = content_hash.hex().chars().take(12).collect();
+    // With nobody's signature there is no key to trust.
+    let (first, how) = if report.checks.iter().any(|row| row.code == "unsigned") {
+        let how = format!("plugboard publish {} --key FILE.key", shell_word(path));
+        ("sign it with a key that is trusted", how)
+    } else {
+        let how = format!("plugboard trust add FILE.pub --scope {name}");
+        ("trust the key, then publish again", how)
+    };
     format!(
-        "\nIt waits for an operator, who can\n\
-         \x20 trust the key, then publish again  plugboard trust add FILE.pub --scope {name}\n\
-         \x20 attach a trusted signature         plugboard quarantine attach {hash} FILE\n\
-         \x20 approve exactly this bundle        plugboard quarantine approve {hash} --reason WHY"
+        "\nIt waits for a person, who can\n\
+         \x20 {first:<34}  {how}\n\
+         \x20 attach a trusted signature          plugboard quarantine attach {hash} FILE\n\
+         \x20 approve exactly this bundle         plugboard quarantine approve {hash} --reason WHY"
     )
 }
 
@@ -156,7 +173,7 @@ fn installed(rolled_out: &RolledOut, address: Option<&str>) -> String {
         return format!("{name} {version} is installed\nEnable it:  plugboard enable {name}");
     }
     let base = address.unwrap_or_default();
-    let place = if rolled_out.has_pages {
+    let place = if rolled_out.published.manifest.ui.is_some() {
         format!("Open it:  {base}/admin/open/{id}")
     } else {
         format!("Call it:  {base}/api/ext/{name}/…")

@@ -16,6 +16,7 @@ use super::files::read_small;
 use super::installs::outcome;
 use super::output::{Output, checks, size, table, time};
 use super::publish::PublishAnswer;
+use super::reason::reason;
 use super::remote::{Offline, RemoteArgs};
 use super::trust::only_one;
 use crate::model::Quarantined;
@@ -66,7 +67,7 @@ Examples:
         #[command(flatten)]
         which: Which,
         /// Why this bundle may run although nobody trusted signed it
-        #[arg(long)]
+        #[arg(long, value_parser = reason)]
         reason: String,
     },
     /// Attaches a signature and verifies again
@@ -170,7 +171,7 @@ fn settle(answer: &PublishAnswer, output: Output) -> Result<Exit, Failure> {
 async fn delete(client: &Client, which: &Which, yes: bool, output: Output) -> Result<(), Failure> {
     let row = find(client, which).await?;
     let Quarantined { name, version, content_hash, .. } = &row;
-    let question = format!("Deleting the quarantined {name} {version} cannot be undone.");
+    let question = format!("Deleting the quarantined {name} {version} cannot be undone");
     confirm(output, yes, &question).await?;
     let path = format!("/api/v1/quarantine/{content_hash}");
     client.call::<()>(Method::DELETE, &path, None).await?;
@@ -203,5 +204,24 @@ fn why(row: &Quarantined) -> String {
         let mut rows = report.checks.into_iter();
         rows.find(|each| each.check >= Check::Signature && each.code != "ok")
     });
-    failed.map(|each| each.code).unwrap_or_default()
+    failed.map(|each| in_words(&each.code).map_or(each.code, str::to_owned)).unwrap_or_default()
+}
+
+/// The codes that a quarantined bundle can have; `show` has the whole report.
+fn in_words(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "unsigned" => "nobody signed it",
+        "unknown_signer" => "nobody trusts its signer",
+        "signer_unavailable" => "the key of its signer is not known",
+        "threshold_not_met" => "too few trusted signers",
+        "key_out_of_scope" => "its signer may not sign this name",
+        "key_retired" => "the key of its signer is retired",
+        "key_revoked" => "the key of its signer is revoked",
+        "key_expired" => "the key of its signer has expired",
+        "key_not_yet_valid" => "the key of its signer is not valid yet",
+        "content_revoked" => "the trust bundle revokes it",
+        "version_below_minimum" => "the trust bundle wants a higher version",
+        "trust_bundle_unusable" => "the trust bundle cannot be used",
+        _ => return None,
+    })
 }

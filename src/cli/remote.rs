@@ -1,5 +1,6 @@
 //! Which appliance a command is for, and how it is reached.
 
+use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
@@ -43,6 +44,8 @@ pub(super) enum Offline {
     Refuse,
     /// It opens the registry itself.
     OpenRegistry,
+    /// The same, and in a folder that was named it makes a new appliance.
+    MakeAppliance,
 }
 
 impl RemoteArgs {
@@ -95,16 +98,25 @@ impl RemoteArgs {
         if server_answers(&socket)? {
             return Client::socket(&socket);
         }
-        if offline == Offline::Refuse {
+        let found = std::fs::metadata(data_dir.join("registry.redb")).ok();
+        if offline == Offline::Refuse && found.is_some() {
             let message = format!("no server is running on the data folder {}", data_dir.display());
             return Err(Failure::unfinished(anyhow!(message)).hint(
                 "start it with `plugboard serve`; name its folder with --data-dir, or another \
                  appliance with --url and --token-file",
             ));
         }
-        let is_named = data_dir != Config::default().server.data_dir;
-        check_data_dir(&data_dir, is_named || self.data_dir.is_some())?;
-        let message = format!("No server is running: opening {}", data_dir.display());
+        let is_named = self.data_dir.is_some() || data_dir != Config::default().server.data_dir;
+        let message = match found {
+            Some(found) => {
+                check_owner(&data_dir, &found)?;
+                format!("No server is running: opening {}", data_dir.display())
+            }
+            None if offline == Offline::MakeAppliance && is_named => {
+                format!("No server is running: making a new appliance in {}", whole(&data_dir))
+            }
+            None => return Err(no_appliance(&data_dir, offline)),
+        };
         context.output.note(&message);
         // Only what fails: a person is here, and gets the answers.
         let log = TelemetryConfig { log_level: "error".to_owned(), ..TelemetryConfig::default() };
@@ -141,17 +153,35 @@ fn server_answers(socket: &Path) -> Result<bool, Failure> {
     Err(Failure::unfinished(anyhow!(error).context(message)))
 }
 
-/// Opening a registry makes files: not for somebody else, and not in a folder
-/// that is only the default of a wrong working directory.
-fn check_data_dir(data_dir: &Path, is_named: bool) -> Result<(), Failure> {
-    let Ok(found) = std::fs::metadata(data_dir.join("registry.redb")) else {
-        if is_named {
-            return Ok(());
+/// A folder that is misspelt, or the default of a wrong working directory, is not to become
+/// an appliance.
+fn no_appliance(data_dir: &Path, offline: Offline) -> Failure {
+    let error = anyhow!("there is no appliance in {}", whole(data_dir));
+    let (exit, hint) = match offline {
+        // Its server may be about to make it: `publish --wait` goes on.
+        Offline::Refuse => (
+            Exit::Unfinished,
+            "name the data folder of a running server with --data-dir or --config, or another \
+             appliance with --url and --token-file",
+        ),
+        Offline::OpenRegistry => (
+            Exit::Refused,
+            "name its data folder with --data-dir or --config; `plugboard serve` makes a new one",
+        ),
+        Offline::MakeAppliance => {
+            (Exit::Refused, "name its data folder, or one for a new appliance, with --data-dir")
         }
-        let message = format!("there is no registry in {}", data_dir.display());
-        return Err(Failure { exit: Exit::Refused, error: anyhow!(message), hint: None }
-            .hint("name the data folder with --data-dir or --config"));
     };
+    Failure { exit, error, hint: None }.hint(hint)
+}
+
+/// A folder, wherever it is read.
+fn whole(folder: &Path) -> String {
+    std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()).display().to_string()
+}
+
+/// Opening a registry makes files: not for somebody else.
+fn check_owner(data_dir: &Path, found: &Metadata) -> Result<(), Failure> {
     let (owner, own) = (found.uid(), rustix::process::geteuid().as_raw());
     if owner == own {
         return Ok(());

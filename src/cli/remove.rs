@@ -37,7 +37,7 @@ pub(super) async fn run(args: &RemoveArgs, context: &Context) -> Result<Exit, Fa
     let ExactVersion { name, version } = &args.what;
     let question = format!(
         "Removing {name} {version} deletes its bundle after 24 hours; {version} can never be \
-         published again."
+         published again"
     );
     confirm(context.output, args.yes, &question).await?;
     let removed: Tombstone = client.call(Method::DELETE, &args.what.path(), None).await?;

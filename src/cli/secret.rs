@@ -158,11 +158,15 @@ pub(super) async fn run(args: SecretArgs, context: &Context) -> Result<Exit, Fai
             output.result(&outcome("removed", "name", &key), &text)?;
         }
         SecretCommand::RotateKeys => {
-            let done: Rotated =
-                client.call(Method::POST, "/api/v1/master-key/rotate", None).await?;
-            let Rotated { key_id, data_keys } = &done;
+            let done = client.call(Method::POST, "/api/v1/master-key/rotate", None).await;
+            let done: Rotated = done.map_err(Failure::for_the_host)?;
+            let key_id = &done.key_id;
+            let sealed = match done.data_keys {
+                1 => "1 data key is".to_owned(),
+                count => format!("{count} data keys are"),
+            };
             let text = format!(
-                "The master key is a new one, {key_id}; {data_keys} data keys are sealed with it\n\
+                "The master key is a new one, {key_id}; {sealed} sealed with it\n\
                  Back it up:  a backup without `master.key` has no secrets"
             );
             output.result(&done, &text)?;

@@ -1,10 +1,11 @@
 //! `plugboard serve`: the appliance itself.
 
+mod milestones;
 mod upkeep;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use super::failure::{Exit, Failure};
+use super::files::shell_word;
 use super::interrupt::Signals;
 use super::settings_args::SettingsArgs;
 use crate::app::App;
@@ -41,6 +43,7 @@ use crate::traces::Traces;
 use crate::trust::TrustBundle;
 use crate::web;
 use crate::web::server::{self, Bound, Notifier, Routes};
+use milestones::Told;
 
 /// How long a start waits to know what the bundle store can do.
 const PROBE_PATIENCE: Duration = Duration::from_secs(5);
@@ -60,7 +63,7 @@ the address to open; log lines go to standard error.
 Examples:
   plugboard serve
   plugboard serve --listen 127.0.0.1:9000 --data-dir /srv/plugboard
-  plugboard serve --config /etc/plugboard/config.toml --set gateway.timeout_ms=5000"
+  plugboard serve --config /etc/plugboard/plugboard.toml --set gateway.timeout_ms=5000"
 )]
 pub struct ServeArgs {
     #[command(flatten)]
@@ -102,13 +105,23 @@ pub(super) async fn run(args: ServeArgs, context: &Context) -> Result<Exit, Fail
     if let Some(token) = setup {
         output.note(&format!(
             "Nobody has set it up yet. Open {url} with this token, good for {}:\n  {}\n\
-             or, on this host: plugboard operator create NAME",
+             or, on this host: plugboard operator create NAME{}",
             hours(app.config.auth.setup_token_ttl_s),
             token.expose_secret(),
+            named_data_dir(&app.data_dir),
         ));
     }
     serve_until_told(app, bound, Notifier::of(environment), signals).await?;
     Ok(Exit::Done)
+}
+
+/// What a command of the host needs to find this folder: nothing where it looks by itself.
+fn named_data_dir(data_dir: &Path) -> String {
+    if data_dir == Config::default().server.data_dir {
+        return String::new();
+    }
+    let whole = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned());
+    format!(" --data-dir {}", shell_word(&whole))
 }
 
 /// Takes as many descriptors as this process may have: many shells begin with 1,024, and
@@ -274,11 +287,13 @@ pub(super) async fn serve_until_told(
         main: web::router(Arc::clone(&app)),
         ext_ui: web::ext_ui_router(Arc::clone(&app)),
     };
+    milestones::log_start(&app).await?;
     notifier.ready();
+    let mut told = None;
     let (stop, ending) = (CancellationToken::new(), Arc::clone(&app));
     let serving = server::serve(bound, routes, &app.config.server, stop.clone().cancelled_owned());
     let stopping = async {
-        signals.next().await;
+        told = Some(Told { signal: signals.next().await, at: Instant::now() });
         notifier.stopping();
         // They have no end of their own, and would be waited for.
         ending.guest_logs.end_followers();
@@ -287,7 +302,10 @@ pub(super) async fn serve_until_told(
     };
     let stopped = tokio::select! {
         stopped = serving => stopped,
-        () = stopping => return Err(Failure::interrupted()),
+        () = stopping => {
+            tracing::warn!("Told to stop a second time: stopped at once");
+            return Err(Failure::interrupted());
+        }
     };
     if stopped.cut > 0 {
         tracing::warn!("Stopped with {} connections unfinished", stopped.cut);
@@ -301,5 +319,6 @@ pub(super) async fn serve_until_told(
         probe.abort();
         probe.await.ok();
     }
+    milestones::log_stop(told.as_ref());
     flushed.map_err(|error| Failure::unfinished(anyhow::Error::new(error)))
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::Context;
 use super::failure::{Exit, Failure};
-use super::files::{NewFile, cannot_read, read_text};
+use super::files::{Existing, NewFile, cannot_read, check_bundle, read_text, shell_word};
 use super::interrupt::blocking;
 use super::output::Output;
 use crate::bundle::{self, BundleLimits};
@@ -53,6 +53,7 @@ pub(super) struct Signed {
 /// Runs `plugboard sign`.
 pub(super) async fn run(args: SignArgs, context: &Context) -> Result<Exit, Failure> {
     let SignArgs { bundle, key, out, force } = args;
+    check_bundle(&bundle)?;
     let out = out.unwrap_or_else(|| beside(&bundle));
     let output = context.output;
     let key = read_key(&key, output)?;
@@ -66,7 +67,7 @@ pub(super) async fn run(args: SignArgs, context: &Context) -> Result<Exit, Failu
     // Signing again gives the same bytes: nothing is lost by it.
     let same = fs::read(&out).is_ok_and(|before| before == signed.envelope);
     if !same {
-        let file = NewFile::begin(&out, force)?;
+        let file = NewFile::begin(&out, Existing::forced(force))?;
         std::io::Write::write_all(&mut file.file(), &signed.envelope)?;
         file.finish()?;
     }
@@ -78,11 +79,17 @@ pub(super) async fn run(args: SignArgs, context: &Context) -> Result<Exit, Failu
         "version": version,
         "content_hash": content_hash,
     });
+    // The one beside the bundle is found without its name.
+    let named = if out == beside(&bundle) {
+        String::new()
+    } else {
+        format!(" --signature {}", shell_word(&out))
+    };
     let text = format!(
         "Signed {name} {version}\n  {content_hash}\n  by key {key_id}\n  in {}\n\n\
-         Publish it:  plugboard publish {} --install --enable",
+         Publish it:  plugboard publish {}{named} --install --enable",
         out.display(),
-        bundle.display(),
+        shell_word(&bundle),
     );
     output.result(&object, &text)?;
     Ok(Exit::Done)

@@ -17,7 +17,7 @@ use super::Context;
 use super::ask::confirm;
 use super::client::Client;
 use super::failure::{Exit, Failure};
-use super::files::NewFile;
+use super::files::{Existing, NewFile};
 use super::output::{Output, size, table, time};
 use super::remote::{Offline, RemoteArgs};
 use crate::model::{ExtensionName, InstallId};
@@ -148,7 +148,7 @@ async fn export(
     let Some(out) = out else {
         return client.download(&row.path(), &mut output.stream()).await;
     };
-    let file = NewFile::begin(&out, false)?;
+    let file = NewFile::begin(&out, Existing::Keep)?;
     client.download(&row.path(), &mut io::BufWriter::new(file.file())).await?;
     file.finish()?;
     let object = json!({
@@ -164,7 +164,7 @@ async fn export(
 async fn purge(client: &Client, row: &KeptRow, yes: bool, output: Output) -> Result<(), Failure> {
     let KeptRow { extension, install, keys, bytes, .. } = row;
     let question =
-        format!("This removes {keys} values of {extension}, {}, for good.", size(*bytes));
+        format!("This removes {} of {extension}, {}, for good", values(*keys), size(*bytes));
     confirm(output, yes, &question).await?;
     let Purged { keys, bytes } = client.call(Method::DELETE, &row.path(), None).await?;
     let object = json!({
@@ -174,7 +174,7 @@ async fn purge(client: &Client, row: &KeptRow, yes: bool, output: Output) -> Res
         "keys": keys,
         "bytes": bytes,
     });
-    let text = format!("Removed {keys} values of {extension}, {}", size(bytes));
+    let text = format!("Removed {} of {extension}, {}", values(keys), size(bytes));
     Ok(output.result(&object, &text)?)
 }
 
@@ -196,13 +196,17 @@ fn only_one<'a>(rows: &'a [KeptRow], name: &str) -> Result<&'a KeptRow, Failure>
     }
 }
 
+fn values(count: u64) -> String {
+    if count == 1 { "1 value".to_owned() } else { format!("{count} values") }
+}
+
 fn list(kept: &Kept) -> String {
     if kept.state.is_empty() {
         return "No extension of yours keeps anything.".to_owned();
     }
     let cells = |row: &KeptRow| {
         let standing = match row.removed_at {
-            Some(at) => format!("uninstalled, removed {}", time(at)),
+            Some(at) => format!("uninstalled, to be removed {}", time(at)),
             None => "installed".to_owned(),
         };
         vec![

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::Context;
+use super::client::Client;
 use super::failure::{Exit, Failure};
-use super::output::{table, time};
+use super::output::{Output, table, time};
 use super::remote::{Offline, RemoteArgs};
 use crate::model::{Tenant, TenantId};
 
@@ -56,9 +57,13 @@ struct Tenants {
 
 /// Runs `plugboard tenant`.
 pub(super) async fn run(args: TenantArgs, context: &Context) -> Result<Exit, Failure> {
-    let output = context.output;
     let client = args.remote.client(context, Offline::OpenRegistry)?;
-    match args.command {
+    let done = carry_out(&client, args.command, context.output).await;
+    done.map(|()| Exit::Done).map_err(Failure::for_the_host)
+}
+
+async fn carry_out(client: &Client, command: TenantCommand, output: Output) -> Result<(), Failure> {
+    match command {
         TenantCommand::Create { id } => {
             let body = json!({ "id": id });
             let made: Tenant = client.call(Method::POST, "/api/v1/tenants", Some(body)).await?;
@@ -75,5 +80,5 @@ pub(super) async fn run(args: TenantArgs, context: &Context) -> Result<Exit, Fai
             output.result(&found, &table(&["ID", "CREATED (UTC)"], &rows))?;
         }
     }
-    Ok(Exit::Done)
+    Ok(())
 }

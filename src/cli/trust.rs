@@ -11,10 +11,10 @@ use serde_json::json;
 use super::Context;
 use super::client::Client;
 use super::failure::{Exit, Failure};
-use super::files::read_text;
 use super::installs::outcome;
 use super::output::{Output, table};
 use super::remote::{Offline, RemoteArgs};
+use super::verify::read_public_key;
 use crate::model::{KeyStatus, NameGlob, TrustedKey};
 
 /// Adds, removes and lists trusted keys
@@ -88,7 +88,7 @@ pub(super) async fn run(args: TrustArgs, context: &Context) -> Result<Exit, Fail
     let output = context.output;
     match args.command {
         TrustCommand::Add(add_args) => {
-            let public_key = read_text(&add_args.file)?;
+            let (_, public_key) = read_public_key(&add_args.file)?;
             let client = args.remote.client(context, Offline::OpenRegistry)?;
             add(&client, add_args, &public_key, output).await?;
         }

@@ -44,7 +44,7 @@ pub(super) async fn run(args: &UninstallArgs, context: &Context) -> Result<Exit,
     } else {
         ("its grants, settings and secrets", "")
     };
-    let question = format!("Uninstalling {name} {version} removes {what}, for good.");
+    let question = format!("Uninstalling {name} {version} removes {what}, for good");
     confirm(context.output, args.yes, &question).await?;
     client.call::<()>(Method::DELETE, &format!("/api/v1/installs/{id}{query}"), None).await?;
     let object = json!({ "outcome": "uninstalled", "id": id, "name": name, "version": version });

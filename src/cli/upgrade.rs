@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::Context;
 use super::client::Client;
+use super::exact_version::parse_version;
 use super::failure::{Exit, Failure};
 use super::grants::{GrantArgs, change_version, note_missing};
 use super::remote::{Offline, RemoteArgs};
@@ -27,7 +28,7 @@ pub(super) struct UpgradeArgs {
     /// The extension's name, or the id of its install
     name: String,
     /// The version to move to [default: the highest]
-    #[arg(long)]
+    #[arg(long, value_parser = parse_version)]
     version: Option<Version>,
     #[command(flatten)]
     grants: GrantArgs,
@@ -55,7 +56,6 @@ pub(super) async fn run(args: UpgradeArgs, context: &Context) -> Result<Exit, Fa
         upgrade(&client, &args, &before, context).await?
     };
     let version = installs::version_of(&client, &install).await?;
-    note_missing(context.output, &version, &install);
     let Install { name, version: now, .. } = &install;
     let then = &before.version;
     let text = match (then == now, before.grants == install.grants) {
@@ -66,6 +66,7 @@ pub(super) async fn run(args: UpgradeArgs, context: &Context) -> Result<Exit, Fa
         }
     };
     context.output.result(&install, &text)?;
+    note_missing(context.output, &version, &install);
     Ok(Exit::Done)
 }
 

@@ -5,11 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
+use ed25519_dalek::VerifyingKey;
 use jiff::Timestamp;
 
 use super::Context;
 use super::failure::{Exit, Failure};
-use super::files::{cannot_read, read_small, read_text};
+use super::files::{cannot_read, check_bundle, read_small, read_text};
 use super::interrupt::blocking;
 use super::output::checks;
 use super::sign::beside;
@@ -63,11 +64,12 @@ pub(super) async fn run(args: VerifyArgs, context: &Context) -> Result<Exit, Fai
 }
 
 fn verify(args: &VerifyArgs, now: Timestamp) -> Result<Report, Failure> {
+    check_bundle(&args.bundle)?;
     let signatures = read_signatures(&args.bundle, &args.signatures)?;
     let keys = args.keys.iter().map(|file| read_key(file, now)).collect::<Result<_, _>>()?;
     let trust = match &args.trust_bundle {
         None => TrustBundle::none(),
-        Some(file) => TrustBundle::load(&file.to_string_lossy(), now),
+        Some(file) => load_trust_bundle(file, now)?,
     };
     let (size, content_hash) =
         hash(&args.bundle).map_err(|error| cannot_read(&args.bundle, error))?;
@@ -93,12 +95,35 @@ pub(super) fn read_signatures(bundle: &Path, named: &[PathBuf]) -> Result<Vec<Ve
     if beside.exists() { Ok(vec![read_small(&beside)?]) } else { Ok(Vec::new()) }
 }
 
-fn read_key(file: &Path, now: Timestamp) -> Result<TrustedKey, Failure> {
-    let key = keys::parse_public(&read_text(file)?).map_err(|error| {
+/// A file that is none is a wrong call here: for an appliance, whose setting names it, it is
+/// a reason to accept nothing.
+fn load_trust_bundle(file: &Path, now: Timestamp) -> Result<TrustBundle, Failure> {
+    File::open(file).map_err(|error| cannot_read(file, error))?;
+    let trust = TrustBundle::load(&file.to_string_lossy(), now);
+    match trust.defect() {
+        None => Ok(trust),
+        Some(defect) => {
+            let message = format!("{} is no usable trust bundle", file.display());
+            let error = anyhow!(defect.clone()).context(message);
+            Err(Failure { exit: Exit::Usage, error, hint: None })
+        }
+    }
+}
+
+/// Reads a public key, with its text. Whoever names a private key by mistake learns it here,
+/// before anything of it leaves this machine.
+pub(super) fn read_public_key(file: &Path) -> Result<(VerifyingKey, String), Failure> {
+    let text = read_text(file)?;
+    let key = keys::parse_public(&text).map_err(|error| {
         let error = anyhow!(error).context(format!("{} is no public key", file.display()));
         Failure { exit: Exit::Usage, error, hint: None }
             .hint("`plugboard keygen` makes one; the file ends in .pub")
     })?;
+    Ok((key, text))
+}
+
+fn read_key(file: &Path, now: Timestamp) -> Result<TrustedKey, Failure> {
+    let (key, _) = read_public_key(file)?;
     Ok(TrustedKey {
         id: keys::key_id(&key),
         public_key: key.to_bytes(),

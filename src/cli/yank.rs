@@ -6,6 +6,7 @@ use serde_json::json;
 use super::Context;
 use super::exact_version::ExactVersion;
 use super::failure::{Exit, Failure};
+use super::reason::reason;
 use super::remote::{Offline, RemoteArgs};
 use crate::model::Yank;
 
@@ -24,7 +25,7 @@ pub(super) struct YankArgs {
     #[arg(value_name = "NAME@VERSION")]
     what: ExactVersion,
     /// Why, for whoever is refused
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: Option<String>,
     #[command(flatten)]
     remote: RemoteArgs,

@@ -17,7 +17,8 @@ pub(super) struct HumanFields;
 
 impl<'writer> FormatFields<'writer> for HumanFields {
     fn format_fields<R: RecordFields>(&self, writer: Writer<'writer>, fields: R) -> fmt::Result {
-        let mut line = Line { out: Escaped(writer), is_empty: true, result: Ok(()) };
+        let mut line =
+            Line { out: Escaped(writer), is_empty: true, is_access: false, result: Ok(()) };
         fields.record(&mut line);
         line.result
     }
@@ -26,13 +27,28 @@ impl<'writer> FormatFields<'writer> for HumanFields {
 struct Line<'writer> {
     out: Escaped<'writer>,
     is_empty: bool,
+    /// Whether the event is the one of a request, whose message has its method, path and status.
+    is_access: bool,
     result: fmt::Result,
 }
 
 impl Line<'_> {
     fn put(&mut self, field: &Field, write: impl FnOnce(&mut Escaped<'_>) -> fmt::Result) {
-        if self.result.is_ok() {
+        if self.result.is_ok() && !self.is_said(field) {
             self.result = self.put_name(field).and_then(|()| write(&mut self.out));
+        }
+    }
+
+    /// Whether the message says it, too. Of the events with a status only those of requests
+    /// have a method, before it.
+    fn is_said(&mut self, field: &Field) -> bool {
+        match field.name() {
+            "http.method" => {
+                self.is_access = true;
+                true
+            }
+            "http.path" | "http.status" => self.is_access,
+            _ => false,
         }
     }
 

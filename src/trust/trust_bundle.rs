@@ -106,6 +106,16 @@ impl TrustBundle {
         Self(contents.map_or_else(State::Unusable, State::Usable))
     }
 
+    /// Why what was named is none that could be used, at whatever time.
+    pub const fn defect(&self) -> Option<&TrustBundleError> {
+        match &self.0 {
+            State::NotConfigured
+            | State::Usable(_)
+            | State::Unusable(TrustBundleError::Expired(_)) => None,
+            State::Unusable(error) => Some(error),
+        }
+    }
+
     /// Its keys, revoked ones included.
     pub fn keys(&self) -> &[TrustedKey] {
         self.contents().map_or(&[], |contents| &contents.keys)

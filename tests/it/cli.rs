@@ -10,6 +10,7 @@ mod hostile;
 mod json;
 mod keeping;
 mod logging;
+mod mistakes;
 mod offline;
 mod program;
 mod publishing;

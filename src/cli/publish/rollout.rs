@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use super::{PublishAnswer, PublishArgs};
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
-use crate::cli::grants::{change_version, note_missing};
+use crate::cli::grants::change_version;
 use crate::cli::output::Output;
 use crate::cli::{install, installs};
 use crate::model::{ExtensionVersion, Install};
@@ -15,8 +15,7 @@ use crate::model::{ExtensionVersion, Install};
 /// An install that is as it was asked for.
 pub(super) struct RolledOut {
     pub(super) install: Install,
-    /// Whether there is something to open.
-    pub(super) has_pages: bool,
+    pub(super) published: ExtensionVersion,
 }
 
 /// Installs, upgrades and enables as far as was asked for and is not so already.
@@ -39,8 +38,7 @@ pub(super) async fn roll_out(
     if args.rollout.enable && !install.enabled {
         install = installs::switch(client, &install, true).await?;
     }
-    note_missing(output, &published, &install);
-    Ok(RolledOut { install, has_pages: published.manifest.ui.is_some() })
+    Ok(RolledOut { install, published })
 }
 
 async fn settle_version(

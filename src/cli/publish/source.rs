@@ -13,7 +13,7 @@ use crate::cli::failure::Failure;
 use crate::cli::files::cannot_read;
 use crate::cli::interrupt::blocking;
 use crate::cli::output::{Output, size};
-use crate::cli::pack::{counted, note_left_out, refused};
+use crate::cli::pack::{check_folder, counted, note_left_out, refused};
 use crate::cli::sign::{read_key, sign_archive};
 use crate::cli::verify::read_signatures;
 use crate::model::{ContentHash, StreamHasher};
@@ -111,6 +111,7 @@ pub(super) async fn prepare(args: &PublishArgs, output: Output) -> Result<Source
 
 /// Into a file without a name: nothing is left behind, however this ends.
 fn pack(folder: &Path, output: Output) -> Result<(File, ContentHash), Failure> {
+    check_folder(folder)?;
     let mut archive = tempfile::tempfile()?;
     let packed = bundle::pack(folder, &mut archive).map_err(refused)?;
     archive.flush()?;

@@ -86,6 +86,8 @@ fn the_master_key_is_changed_on_the_host_and_holds_through_a_restart() {
     let rotated = server.desk.ok("secret rotate-keys --json").json();
 
     assert_eq!(rotated["data_keys"], 1, "{rotated}");
+    let again = server.desk.ok("secret rotate-keys").stdout;
+    assert!(again.contains("; 1 data key is sealed with it\n"), "{again}");
     assert_ne!(fs::read(server.desk.path("data/master.key")).unwrap(), before);
     assert_eq!(guest(&server, "a").1, "hunter2");
     server.restart();

@@ -1,5 +1,7 @@
 //! What works on the host: over the admin socket, and with no server running.
 
+use std::fs;
+
 use insta::assert_json_snapshot;
 
 use super::program::{Desk, mask};
@@ -37,23 +39,59 @@ fn operators_and_tokens_are_made_with_no_server_running() {
     assert_eq!(desk.ok("token list --json").json()["tokens"], serde_json::json!([]));
     assert_eq!(desk.run_with_input("operator create ada", PASSWORD).code, Some(1));
     assert_eq!(desk.run_with_input("operator reset-password ada", PASSWORD).code, Some(0));
-    assert_eq!(desk.run_with_input("operator reset-password eve", PASSWORD).code, Some(1));
+    let nobody = desk.run("operator reset-password eve");
+    assert_eq!(nobody.code, Some(1), "known before a password is asked for: {nobody:?}");
+    assert!(nobody.stderr.contains("there is no operator eve"), "{nobody:?}");
 }
 
 #[test]
-fn a_registry_is_not_made_where_a_wrong_folder_is_likely() {
+fn an_appliance_is_made_by_its_first_operator_alone_and_where_it_was_named() {
     let desk = Desk::new();
+    let made = desk.run_with_input("operator create ada --data-dir new", PASSWORD);
+    let unnamed = desk.run_with_input("operator create ada", PASSWORD);
 
-    let run = desk.run("token list");
-
-    assert_eq!(run.code, Some(1));
-    assert!(run.stderr.contains("there is no registry in plugboard-data"), "{run:?}");
+    let new = fs::canonicalize(desk.path("new")).unwrap();
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let note = format!("No server is running: making a new appliance in {}\n", new.display());
+    assert_eq!(made.stderr, note);
+    assert_eq!(unnamed.code, Some(1));
+    assert!(unnamed.stderr.contains("there is no appliance in /"), "{unnamed:?}");
     assert!(!desk.path("plugboard-data").exists());
+}
+
+#[test]
+fn a_folder_that_is_misspelt_does_not_become_an_appliance() {
+    let desk = Desk::new();
+    let nodir = desk.path("nodir");
+    for (line, code) in [
+        ("audit", 1),
+        ("tenant list", 1),
+        ("tenant create acme", 1),
+        ("token list", 1),
+        ("token create --name a --scope ext:invoke", 1),
+        ("trust list", 1),
+        ("secret list com.example.hello", 1),
+        ("logs com.example.hello", 1),
+        ("operator list", 1),
+        ("operator reset-password ada", 1),
+        // A server that starts may be about to make it.
+        ("list", 4),
+        ("publish hello", 4),
+    ] {
+        let run = desk.run(&format!("{line} --data-dir nodir"));
+
+        assert_eq!(run.code, Some(code), "{line}: {run:?}");
+        let sentence = run.stderr.lines().find(|line| line.starts_with("error: ")).unwrap();
+        assert!(sentence.starts_with("error: there is no appliance in /"), "{run:?}");
+        assert!(sentence.ends_with("/nodir"), "{run:?}");
+        assert!(!nodir.exists(), "{line}");
+    }
 }
 
 #[test]
 fn commands_that_need_a_server_say_that_none_is_running() {
     let desk = desk_without_server();
+    assert_eq!(desk.run_with_input("operator create ada", PASSWORD).code, Some(0));
     for line in ["list", "publish hello", "install a", "enable a", "quarantine list"] {
         let run = desk.run(line);
         assert_eq!(run.code, Some(4), "{line}");
@@ -128,6 +166,28 @@ fn a_wrong_token_is_refused_and_a_missing_one_is_wrong_usage() {
     let run = server.desk.run("list --json");
     assert_eq!(run.code, Some(1));
     assert_eq!(run.json()["error"]["code"], "unauthenticated");
+}
+
+#[test]
+fn a_token_that_keeps_a_command_from_the_host_is_named() {
+    let server = Server::ready();
+    for line in ["tenant list", "operator list", "secret rotate-keys"] {
+        let run = server.desk.run(line);
+
+        assert_eq!(run.code, Some(1), "{line}: {run:?}");
+        assert!(run.stderr.contains("unset PLUGBOARD_TOKEN, "), "{run:?}");
+    }
+}
+
+#[test]
+fn an_address_with_tls_where_there_is_none_is_told() {
+    let server = Server::ready();
+    let url = server.url.replace("http://", "https://");
+
+    let run = server.desk.run(&format!("list --url {url}"));
+
+    assert_eq!(run.code, Some(4), "{run:?}");
+    assert!(run.stderr.contains("it speaks plain HTTP: write http://"), "{run:?}");
 }
 
 #[test]

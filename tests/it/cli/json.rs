@@ -65,6 +65,10 @@ fn the_json_about_extensions_is_the_documented_one() {
     let configure = shape_of(desk, "configure com.example.hello");
     assert_eq!(configure["settings"], json!({}));
     assert!(configure["schema"].is_object());
+    let unsure = desk.run("uninstall com.example.hello");
+    assert_eq!(unsure.code, Some(2), "nobody said yes");
+    let sentence = "secrets, for good: nobody can be asked here, add --yes\n";
+    assert!(unsure.stderr.ends_with(sentence), "{unsure:?}");
     let gone = desk.ok("uninstall com.example.hello --yes --json");
     assert_json_snapshot!(shape(&gone.json()), @r#"
     {
@@ -100,7 +104,13 @@ fn the_json_about_versions_that_go_is_the_documented_one() {
     assert_eq!(refused.code, Some(1));
     assert!(refused.stderr.contains("is yanked: broken"), "{}", refused.stderr);
     assert_eq!(outcome_of(desk, &format!("unyank {what}")), "unyanked");
-    assert_eq!(desk.run(&format!("remove {what}")).code, Some(1), "nobody said yes");
+    let unsure = desk.run(&format!("remove {what}"));
+    assert_eq!(unsure.code, Some(2), "nobody said yes");
+    assert!(unsure.stderr.ends_with("published again: nobody can be asked here, add --yes\n"));
+    for empty in [&["--reason", ""], &["--reason", " "]] {
+        let run = desk.command(&format!("yank {what}")).args(empty).output().unwrap();
+        assert_eq!(run.status.code(), Some(2), "{run:?}");
+    }
     let removed = shape_of(desk, &format!("remove {what} --yes"));
     assert_json_snapshot!(removed, @r#"
     {
@@ -142,6 +152,12 @@ fn the_json_about_quarantined_bundles_is_the_documented_one() {
     let hash = desk.ok("quarantine list --json").json()["quarantined"][0]["content_hash"].clone();
     let hash = hash.as_str().unwrap();
     assert!(shape_of(desk, &format!("quarantine show {hash}"))["report"].is_object());
+    let unsure = desk.run(&format!("quarantine delete {hash}"));
+    assert_eq!(unsure.code, Some(2), "nobody said yes");
+    assert!(unsure.stderr.contains("cannot be undone: nobody can be asked here, add --yes"));
+    let approve = format!("quarantine approve {hash}");
+    let empty = desk.command(&approve).args(["--reason", ""]).output().unwrap();
+    assert_eq!(empty.status.code(), Some(2), "{empty:?}");
     assert_eq!(outcome_of(desk, &format!("quarantine delete {hash} --yes")), "deleted");
 }
 

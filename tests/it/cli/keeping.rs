@@ -53,7 +53,11 @@ fn what_is_kept_is_listed_exported_and_purged() {
     assert_eq!(fs::read_to_string(desk.path("kept.jsonl")).unwrap(), printed);
     assert_eq!((&exported["file"], &exported["keys"]), (&json!("kept.jsonl"), &json!(2)));
     assert_eq!(twice.code, Some(1), "{twice:?}");
-    assert_eq!(unsure.code, Some(1), "nobody said yes");
+    assert!(twice.stderr.contains("hint: name another file\n"), "it has no --force: {twice:?}");
+    assert_eq!(unsure.code, Some(2), "nobody said yes");
+    let sentence = format!("error: This removes 2 values of {NAME}, 10 B, for good: ");
+    assert!(unsure.stderr.starts_with(&sentence), "{unsure:?}");
+    assert!(unsure.stderr.ends_with("add --yes\n"), "{unsure:?}");
     assert_eq!((&purged["outcome"], &purged["keys"]), (&json!("purged"), &json!(2)));
     assert!(nothing.stderr.contains(&format!("nothing is kept of {NAME}")), "{nothing:?}");
 }
@@ -74,7 +78,7 @@ fn what_is_kept_outlives_a_kill_and_an_uninstall_and_no_purge() {
     server.desk.ok(&format!("uninstall {NAME} --purge --yes"));
 
     assert_eq!(keys(&after_the_kill), ["/a?k1", "/a?k2"]);
-    assert!(list.contains("uninstalled, removed "), "{list}");
+    assert!(list.contains("uninstalled, to be removed "), "{list}");
     assert_eq!(after_the_uninstall, after_the_kill);
     let left = server.desk.ok("state list --json").json();
     assert_eq!(left["state"].as_array().unwrap().len(), 1, "{left}");

@@ -20,6 +20,35 @@ fn a_folder_becomes_an_extension_that_answers() {
 }
 
 #[test]
+fn what_is_not_granted_is_one_line_below_the_result() {
+    let server = Server::ready();
+
+    let run = server.desk.ok("publish hello --key acme.key --install");
+
+    let said: Vec<_> = run.stderr.lines().filter(|line| line.contains("ranted")).collect();
+    let [line] = said.as_slice() else { panic!("{run:?}") };
+    assert!(line.starts_with("Not granted: cap:"), "{line}");
+    let later = "--grant-all; now:  plugboard upgrade com.example.hello --version 1.0.0 --grant";
+    assert!(line.contains(later), "{line}");
+    assert_eq!(run.stderr.lines().last(), Some(*line), "{run:?}");
+    let all = server.desk.ok("publish hello --key acme.key --install --grant-all --yes");
+    assert!(!all.stderr.contains("Not granted"), "{all:?}");
+}
+
+#[test]
+fn a_bundle_of_an_unknown_signer_waits_until_its_key_is_trusted() {
+    let server = Server::ready();
+    server.desk.ok("keygen other");
+
+    let run = server.desk.run("publish hello --key other.key");
+
+    assert_eq!(run.code, Some(3));
+    assert!(run.stdout.contains("trust the key, then publish again"), "{}", run.stdout);
+    let listed = server.desk.ok("quarantine list").stdout;
+    assert!(listed.contains("nobody trusts its signer"), "{listed}");
+}
+
+#[test]
 fn a_packed_and_signed_bundle_is_published_with_the_signature_beside_it() {
     let server = Server::ready();
     server.desk.ok("pack hello --out hello.tar.zst");
@@ -75,10 +104,13 @@ fn a_bundle_that_nobody_trusted_signed_waits_for_a_person() {
     assert_eq!(run.code, Some(3));
     assert!(run.stdout.contains("is quarantined: a person must decide"), "{}", run.stdout);
     assert!(run.stdout.contains("plugboard quarantine approve"), "{}", run.stdout);
+    assert!(run.stdout.contains("plugboard publish hello --key FILE.key"), "{}", run.stdout);
+    assert!(!run.stdout.contains("trust the key"), "there is none: {}", run.stdout);
     let waiting = server.desk.ok("quarantine list --json").json();
     let hash = waiting["quarantined"][0]["content_hash"].as_str().unwrap().to_owned();
     let digits = &hash["sha256:".len()..][..12];
-    assert!(server.desk.ok("quarantine list").stdout.contains(digits));
+    let listed = server.desk.ok("quarantine list").stdout;
+    assert!(listed.contains(digits) && listed.contains("nobody signed it"), "{listed}");
     assert!(server.desk.ok(&format!("quarantine show {digits}")).stdout.contains("✘ signature"));
     server.desk.ok(&format!("quarantine approve {digits} --reason reviewed"));
     server.desk.ok("install com.example.hello --enable");

@@ -1,9 +1,47 @@
 //! Ctrl-C, and a server that is told to stop.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
 
+use serde_json::Value;
+
 use super::program::Desk;
+
+/// A line of the log with this message.
+fn logged(log: &str, message: &str) -> Value {
+    let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let found = lines.find(|line| line["message"] == message);
+    found.unwrap_or_else(|| panic!("no line {message}: {log}"))
+}
+
+#[test]
+fn the_log_says_when_a_server_starts_and_how_it_ends() {
+    let mut desk = Desk::new();
+    desk.set("PLUGBOARD_TELEMETRY__LOG_FORMAT", "json");
+    let mut command = desk.command("serve --listen 127.0.0.1:0 --data-dir data");
+    let log = fs::File::create(desk.path("log")).unwrap();
+    let mut server = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+
+    interrupt(&server);
+    assert_eq!(server.wait().unwrap().code(), Some(0));
+
+    let log = fs::read_to_string(desk.path("log")).unwrap();
+    let data = fs::canonicalize(desk.path("data")).unwrap();
+    let started = logged(&log, "Plugboard is started");
+    assert_eq!(started["version"], env!("CARGO_PKG_VERSION"));
+    let address = line.trim_start_matches("http://").split('/').next().unwrap();
+    assert_eq!(started["address"], address);
+    assert_eq!(started["data_dir"], data.to_str().unwrap());
+    assert_eq!((&started["extensions"], &started["installs"]), (&0.into(), &0.into()));
+    let stopped = logged(&log, "Plugboard is stopped");
+    assert_eq!(stopped["signal"], "SIGINT");
+    assert!(stopped["duration_ms"].is_number(), "{stopped}");
+    let create = format!("plugboard operator create NAME --data-dir {}\n", data.display());
+    assert!(log.contains(&create), "works in every folder: {log}");
+}
 
 fn interrupt(child: &Child) {
     let id = rustix::process::Pid::from_child(child);

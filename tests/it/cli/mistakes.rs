@@ -1,0 +1,173 @@
+//! What people get wrong at first, and how they learn it.
+
+use std::fs;
+use std::path::Path;
+
+use insta::assert_json_snapshot;
+
+use super::program::Desk;
+
+/// A desk with a key, and the sample packed.
+fn desk_with_bundle() -> Desk {
+    let desk = Desk::new();
+    desk.ok("keygen acme");
+    desk.ok("pack hello --out hello.tar.zst");
+    desk
+}
+
+#[test]
+fn a_private_key_is_not_sent_to_be_trusted() {
+    let mut desk = Desk::new();
+    desk.ok("keygen acme");
+    desk.set("PLUGBOARD_TOKEN", "plug_abcdefgh_x");
+    // Who tried to reach it would end with 4.
+    desk.set("PLUGBOARD_URL", "http://127.0.0.1:9");
+
+    let run = desk.run("trust add acme.key --scope com.example.*");
+
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(run.stderr.starts_with("error: acme.key is no public key\n"), "{run:?}");
+    assert!(run.stderr.contains("the file ends in .pub"), "{run:?}");
+    assert_eq!(desk.run("trust add acme.pub --scope com.example.*").code, Some(4));
+}
+
+#[test]
+fn a_signature_under_another_name_is_named_when_it_is_published() {
+    let desk = desk_with_bundle();
+
+    let beside = desk.ok("sign hello.tar.zst --key acme.key").stdout;
+    let elsewhere = desk.ok("sign hello.tar.zst --key acme.key --out hello.dsse.json").stdout;
+
+    let last = |text: &str| text.lines().last().unwrap().to_owned();
+    assert_eq!(last(&beside), "Publish it:  plugboard publish hello.tar.zst --install --enable");
+    assert_eq!(
+        last(&elsewhere),
+        "Publish it:  plugboard publish hello.tar.zst --signature hello.dsse.json --install --enable"
+    );
+}
+
+#[test]
+fn what_is_no_trust_bundle_is_wrong_usage() {
+    let desk = desk_with_bundle();
+    fs::write(desk.path("words"), "hello\n").unwrap();
+    let verify = |file: &str| desk.run(&format!("verify hello.tar.zst --trust-bundle {file}"));
+
+    let missing = verify("nofile");
+    let words = verify("words");
+    let private = verify("acme.key");
+
+    assert_eq!(missing.code, Some(2), "{missing:?}");
+    assert!(missing.stderr.starts_with("error: cannot read nofile\n"), "{missing:?}");
+    for (name, run) in [("words", words), ("acme.key", private)] {
+        assert_eq!(run.code, Some(2), "{run:?}");
+        let sentence = format!("error: {name} is no usable trust bundle\n");
+        assert!(run.stderr.starts_with(&sentence) && run.stdout.is_empty(), "{run:?}");
+    }
+    assert_eq!(verify("acme.pub").code, Some(3), "usable, and the bundle is unsigned");
+}
+
+#[test]
+fn a_folder_is_packed_before_it_is_signed_or_verified() {
+    let desk = desk_with_bundle();
+    for line in ["sign hello --key acme.key", "verify hello --key acme.pub"] {
+        let run = desk.run(line);
+
+        assert_eq!(run.code, Some(2), "{line}");
+        assert_eq!(run.stderr, "error: hello is a folder; `plugboard pack` it first\n", "{line}");
+    }
+}
+
+#[test]
+fn a_folder_of_no_extension_is_wrong_usage() {
+    let desk = Desk::new();
+    fs::create_dir(desk.path("empty")).unwrap();
+    for line in ["pack empty", "pack empty --out a.tar.zst", "publish empty"] {
+        let run = desk.run(line);
+
+        assert_eq!(run.code, Some(2), "{line}: {run:?}");
+        assert!(run.stderr.starts_with("error: empty has no `manifest.json`\n"), "{run:?}");
+    }
+}
+
+#[test]
+fn a_file_for_a_folder_that_is_not_there_is_told_by_its_name_alone() {
+    let desk = Desk::new();
+
+    let run = desk.run("pack hello --out none/a.tar.zst");
+
+    assert_eq!(run.code, Some(2));
+    assert_eq!(
+        run.stderr,
+        "error: cannot write none/a.tar.zst\n  because: there is no folder none\n"
+    );
+}
+
+#[test]
+fn a_call_that_is_not_understood_is_an_object_for_machines_too() {
+    let desk = Desk::new();
+
+    let run = desk.run("keygen --json --frobnicate");
+
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.starts_with("error: unexpected argument '--frobnicate' found"), "{run:?}");
+    assert_json_snapshot!(run.json(), @r#"
+    {
+      "error": {
+        "causes": [],
+        "code": "usage",
+        "hint": "`--help` shows examples and every argument",
+        "message": "unexpected argument '--frobnicate' found",
+        "problem": null
+      }
+    }
+    "#);
+    let message = |line: &str| {
+        let run = desk.run(line);
+        assert_eq!(run.code, Some(2), "{line}: {run:?}");
+        run.json()["error"]["message"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(message("token --json"), "a command is missing");
+    assert_eq!(
+        message("sign --json"),
+        "the following required arguments were not provided: --key <FILE> <BUNDLE>"
+    );
+    assert_eq!(desk.run("sign").stdout, "", "nobody asked for it");
+    assert!(desk.ok("--help --json").stdout.starts_with("The extension appliance"));
+}
+
+#[test]
+fn numbers_and_versions_are_refused_in_words() {
+    let desk = Desk::new();
+
+    let limit = desk.run("audit --limit 0").stderr;
+    let version = desk.run("upgrade com.example.hello --version x").stderr;
+
+    assert!(limit.contains("must be a whole number, 1 or more"), "{limit}");
+    assert!(version.contains("`x` is no exact version, as 1.4.0 is"), "{version}");
+}
+
+#[test]
+fn completions_offer_what_help_shows() {
+    let desk = Desk::new();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = desk.ok(&format!("completions {shell}")).stdout;
+
+        assert!(!script.contains("compile-worker"), "{shell}");
+        assert!(script.contains("reset-password") && script.contains("json"), "{shell}");
+    }
+}
+
+#[test]
+fn the_configuration_file_has_one_name() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let unit = fs::read_to_string(root.join("packaging/plugboard.service")).unwrap();
+    let operations = fs::read_to_string(root.join("docs/OPERATIONS.md")).unwrap();
+    let desk = Desk::new();
+    let commands = ["serve", "doctor", "config show", "config check", "config example"];
+    let helps = commands.map(|command| desk.ok(&format!("{command} --help")).stdout);
+
+    assert!(unit.contains("--config /etc/plugboard/plugboard.toml"), "{unit}");
+    for text in helps.iter().chain([&operations]) {
+        assert!(!text.contains("/config.toml") && !text.contains(" config.toml"), "{text}");
+    }
+}
