@@ -7,12 +7,14 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::time::Duration;
 
 use redb::{Database, StorageBackend, WriteTransaction};
 
 mod error;
 mod format;
 mod making;
+mod pauses;
 mod storage;
 mod tables;
 
@@ -25,6 +27,9 @@ pub use tables::ReadTables;
 pub trait KeeperError: From<FileError> {
     /// What the file is called in messages.
     const NOUN: &'static str;
+
+    /// The longest that a file which keeps failing is left alone.
+    const LONGEST_PAUSE: Duration;
 
     /// A defect of this program, with the message of its panic.
     fn panicked(message: String) -> Self;

@@ -25,6 +25,7 @@ mod error;
 pub mod installs;
 mod live;
 pub mod operators;
+pub mod purges;
 pub mod quarantine;
 pub mod removals;
 #[cfg(test)]
@@ -159,7 +160,7 @@ impl Registry {
             self.recover(&turn)?;
         }
         let result = self.commit(f);
-        self.0.storage.note_failure(&result);
+        self.0.storage.note_write(&result);
         if self.0.storage.has_failed() {
             // A commit that failed may be on disk all the same: read back what is true.
             if let Err(error) = self.recover(&turn) {

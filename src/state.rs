@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 use crate::config::StateConfig;
-use crate::model::{Clock, InstallId};
+use crate::model::{Clock, InstallId, InstallLabels};
 use crate::redb_file::{self, Opener, Storage, caught};
 
 mod error;
@@ -23,6 +23,7 @@ pub mod kept;
 mod operations;
 mod owner;
 mod place;
+mod queue;
 mod schema;
 pub mod secrets;
 mod txn;
@@ -37,6 +38,7 @@ pub use place::{Place, Put, Refused};
 pub use txn::{ReadTxn, WriteTxn};
 
 use operations::Operations;
+use queue::Queue;
 use schema::Tables;
 use writer::{Answer, Job, Writer};
 
@@ -48,6 +50,7 @@ struct Inner {
     /// First, so that it is dropped first: the file is closed when its thread has ended.
     writer: Writer,
     storage: Arc<Storage<StateError>>,
+    queue: Queue,
     limits: StateConfig,
     operations: Operations,
     clock: Arc<dyn Clock>,
@@ -92,7 +95,8 @@ impl State {
         let storage = Arc::new(caught(|| Storage::open(open))?);
         let writer = Writer::start(Arc::clone(&storage))?;
         let (limits, operations) = (config.clone(), Operations::new(config.max_operations_per_s));
-        Ok(Self(Arc::new(Inner { writer, storage, limits, operations, clock })))
+        let queue = Queue::default();
+        Ok(Self(Arc::new(Inner { writer, storage, queue, limits, operations, clock })))
     }
 
     /// Runs `f` in one read transaction, off the async threads.
@@ -125,13 +129,24 @@ impl State {
     /// has changed, and those it shared the transaction with are not disturbed: they
     /// are applied again without it, and so `f` may run more than once. Outcomes are
     /// better returned as values, by an `f` that looks before it writes: an error
-    /// costs its group a commit each. Once queued it runs to its end, also when the
-    /// caller stops waiting.
+    /// costs its group a commit each. When the caller stops waiting before it is
+    /// applied, it is not: what has to be done to its end belongs in a task of its own.
     pub async fn write<T: Send + 'static>(
         &self,
         f: impl Fn(&WriteTxn) -> Result<T, StateError> + Send + 'static,
     ) -> Result<T, StateError> {
-        self.queue(f)?.await.unwrap_or(Err(StateError::Stopped))
+        self.queue(None, 0, f)?.await.unwrap_or(Err(StateError::Stopped))
+    }
+
+    /// [`State::write`] of so many bytes for an install, which has a share of what may wait:
+    /// [`StateError::Busy`] when that is full.
+    pub async fn write_for<T: Send + 'static>(
+        &self,
+        install: Arc<InstallLabels>,
+        bytes: usize,
+        f: impl Fn(&WriteTxn) -> Result<T, StateError> + Send + 'static,
+    ) -> Result<T, StateError> {
+        self.queue(Some(install), bytes, f)?.await.unwrap_or(Err(StateError::Stopped))
     }
 
     /// [`State::write`] on this thread, which is not an async one.
@@ -139,15 +154,18 @@ impl State {
         &self,
         f: impl Fn(&WriteTxn) -> Result<T, StateError> + Send + 'static,
     ) -> Result<T, StateError> {
-        self.queue(f)?.blocking_recv().unwrap_or(Err(StateError::Stopped))
+        self.queue(None, 0, f)?.blocking_recv().unwrap_or(Err(StateError::Stopped))
     }
 
     fn queue<T: Send + 'static>(
         &self,
+        whose: Option<Arc<InstallLabels>>,
+        bytes: usize,
         f: impl Fn(&WriteTxn) -> Result<T, StateError> + Send + 'static,
     ) -> Result<Answer<T>, StateError> {
+        let room = self.0.queue.enter(whose, bytes)?;
         let (sender, answer) = oneshot::channel();
-        self.0.writer.queue(Box::new(Job::new(f, sender)))?;
+        self.0.writer.queue(Box::new(Job::new(f, sender, room)))?;
         Ok(answer)
     }
 

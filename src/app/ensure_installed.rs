@@ -2,6 +2,7 @@
 //! version, and what an operator has decided about it stays.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 use semver::Version;
@@ -79,7 +80,7 @@ impl App {
 
     /// Has an extension not installed. That it never was is not an error.
     pub async fn ensure_uninstalled(
-        &self,
+        self: &Arc<Self>,
         principal: &Principal,
         name: &ExtensionName,
     ) -> Result<(), InstallError> {

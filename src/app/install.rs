@@ -1,6 +1,7 @@
 //! The life of an install: install, enable, disable, uninstall.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use semver::Version;
 
@@ -9,10 +10,12 @@ use super::egress::{MAX_HOSTS, granted_hosts};
 use super::{App, Denied, changes, check_allowed};
 use crate::fail_point;
 use crate::model::{
-    AuditAction, AuditEvent, Capability, EgressRule, ExtensionName, ExtensionVersion, Install,
-    InstallId, Principal, ScopeKind, Yank,
+    Actor, AuditAction, AuditEvent, Capability, EgressRule, ExtensionName, ExtensionVersion,
+    Install, InstallId, Principal, ScopeKind, Yank,
 };
-use crate::registry::{RegistryError, WriteTxn, audit, installs, removals, versions};
+use crate::registry::{
+    LiveInstall, RegistryError, WriteTxn, audit, installs, purges, removals, versions,
+};
 use crate::state::{Owner, StateError};
 
 /// What to install.
@@ -60,7 +63,7 @@ pub enum InstallError {
     GrantsGrow(Vec<Capability>),
     #[error("{0} has no previous version to go back to")]
     NoPrevious(ExtensionName),
-    #[error("it is uninstalled; what it kept could not be removed")]
+    #[error("it is uninstalled; what it kept could not be removed yet, and will be within an hour")]
     NotPurged(#[source] StateError),
     #[error(transparent)]
     Compile(#[from] CompileError),
@@ -218,19 +221,40 @@ impl App {
 
     /// Removes an install with its grants, settings, secrets and log. The bundle stays; so does
     /// what it keeps, for `state.kept_days`, unless `purge` has that removed, too.
+    ///
+    /// To its end, also when whoever asked does not wait for it. What a crash leaves undone
+    /// after the commit, the sweep does.
     pub async fn uninstall(
-        &self,
+        self: &Arc<Self>,
         principal: &Principal,
         id: InstallId,
         purge: bool,
     ) -> Result<(), InstallError> {
         let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
-        let (tenant, owner) = (live.install.tenant.clone(), Owner::of(&live.labels));
+        let (app, actor) = (Arc::clone(self), principal.actor());
+        let uninstalled =
+            tokio::spawn(async move { app.remove_install(actor, &live, purge).await });
+        uninstalled.await.unwrap_or_else(|error| Err(RegistryError::Cancelled(error).into()))
+    }
+
+    async fn remove_install(
+        &self,
+        actor: Actor,
+        live: &LiveInstall,
+        purge: bool,
+    ) -> Result<(), InstallError> {
+        let (id, owner) = (live.install.id, Owner::of(&live.labels));
         let subject = format!("{} {}", live.install.name, live.install.version);
-        let event = self.event(principal.actor(), AuditAction::Uninstalled, Some(tenant), subject);
+        let tenant = Some(live.install.tenant.clone());
+        let event = self.event(actor.clone(), AuditAction::Uninstalled, tenant, subject);
+        let purged = purge.then(|| self.wish_to_purge(actor, &live.install));
         let write = move |txn: &WriteTxn| {
             let found = installs::remove(txn, &id)?.is_some();
             if found {
+                audit::append(txn, &event)?;
+            }
+            if let Some((wish, event)) = purged.filter(|_| found) {
+                purges::put(txn, &wish)?;
                 audit::append(txn, &event)?;
             }
             Ok(found)
@@ -243,7 +267,7 @@ impl App {
         if !found {
             return Err(InstallError::UnknownInstall(id.to_string()));
         }
-        self.leave_state(principal, &live.install, purge).await
+        self.leave_state(&live.install, purge).await
     }
 
     /// Changes one install in one commit with its audit event, and gives what it is then.

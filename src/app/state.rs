@@ -18,6 +18,7 @@ use crate::model::{
     Actor, AuditAction, AuditEvent, ExtensionName, Install, InstallId, Principal, ScopeKind,
     TenantId,
 };
+use crate::registry::purges::{self, Purge};
 use crate::registry::{RegistryError, audit};
 use crate::state::kept::{self, Kept};
 use crate::state::values::{self, After, Entry, Page, Usage};
@@ -51,6 +52,24 @@ pub enum KeepingError {
     State(#[from] StateError),
     #[error(transparent)]
     Registry(#[from] RegistryError),
+}
+
+/// Why a purge is not done yet; the next sweep tries again.
+#[derive(Debug, thiserror::Error)]
+enum FulfillError {
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
+impl From<FulfillError> for KeepingError {
+    fn from(error: FulfillError) -> Self {
+        match error {
+            FulfillError::State(error) => Self::State(error),
+            FulfillError::Registry(error) => Self::Registry(error),
+        }
+    }
 }
 
 impl App {
@@ -125,35 +144,46 @@ impl App {
         Ok(purge(&self.state, kept.owner()).await?)
     }
 
+    /// What the commit that removes an install notes where what it keeps is to go, too.
+    pub(super) fn wish_to_purge(&self, actor: Actor, install: &Install) -> (Purge, AuditEvent) {
+        let wish = Purge::of(install);
+        let event = self.keeping_event(actor, AuditAction::StatePurged, &gone(wish.clone()));
+        (wish, event)
+    }
+
     /// Remembers that an install is gone, which dates the end of what it kept, and
     /// removes that at once where it is to be purged.
     ///
-    /// A crash between the registry's commit and this one leaves it to the sweep,
-    /// which finds what belongs to no install.
+    /// A crash between the registry's commit and this one leaves it to the sweep, which
+    /// finds what belongs to no install, and what was wished.
     pub(super) async fn leave_state(
         &self,
-        principal: &Principal,
         install: &Install,
         purge_it: bool,
     ) -> Result<(), InstallError> {
-        let kept = Kept {
-            tenant: install.tenant.clone(),
-            install: install.id,
-            extension: install.name.clone(),
-            uninstalled_at: None,
-        };
-        let (owner, now) = (kept.owner(), self.clock.now());
-        let event = self.keeping_event(principal.actor(), AuditAction::StatePurged, &kept);
-        let closed = self.state.write(move |txn| kept::close(txn, &kept, now)).await;
-        if !purge_it {
-            if let Err(error) = closed {
-                tracing::warn!("What an uninstalled extension kept is not dated yet: {error}");
-            }
-            return Ok(());
+        let wish = Purge::of(install);
+        if purge_it {
+            return self.fulfill(wish).await.map_err(|error| match error {
+                FulfillError::State(error) => InstallError::NotPurged(error),
+                FulfillError::Registry(error) => InstallError::Registry(error),
+            });
         }
-        closed.map_err(InstallError::NotPurged)?;
-        self.registry.write(move |txn| audit::append(txn, &event)).await?;
-        purge(&self.state, owner).await.map(|_| ()).map_err(InstallError::NotPurged)
+        let (kept, now) = (gone(wish), self.clock.now());
+        let closed = self.state.write(move |txn| kept::close(txn, &kept, now)).await;
+        if let Err(error) = closed {
+            tracing::warn!("What an uninstalled extension kept is not dated yet: {error}");
+        }
+        Ok(())
+    }
+
+    /// Removes all of an install that is gone, and then the wish. It can be repeated.
+    async fn fulfill(&self, wish: Purge) -> Result<(), FulfillError> {
+        let (install, kept, now) = (wish.install, gone(wish), self.clock.now());
+        let owner = kept.owner();
+        // Closed first: an execution that is still under way puts nothing behind the purge.
+        self.state.write(move |txn| kept::close(txn, &kept, now)).await?;
+        purge(&self.state, owner).await?;
+        Ok(self.registry.write(move |txn| purges::remove(txn, &install)).await?)
     }
 
     async fn find_kept(&self, principal: &Principal, id: InstallId) -> Result<Kept, KeepingError> {
@@ -186,14 +216,25 @@ impl App {
     }
 }
 
+/// The row of an install that is gone.
+fn gone(Purge { tenant, install, extension }: Purge) -> Kept {
+    Kept { tenant, install, extension, uninstalled_at: None }
+}
+
+/// Removes what is there when it begins; what a guest puts meanwhile may stay.
 async fn purge(state: &State, owner: Owner) -> Result<Usage, StateError> {
     let mut purged = Usage::default();
-    loop {
-        let step = state.write(move |txn| values::purge(txn, &owner, PURGE_STEP)).await?;
-        if step.keys == 0 {
-            return Ok(purged);
-        }
-        purged.keys += step.keys;
-        purged.bytes += step.bytes;
+    let Some(last) = state.read(move |txn| values::last(txn, &owner)).await? else {
+        return Ok(purged);
+    };
+    let mut next = Some(After::default());
+    while let Some(after) = next {
+        let last = last.clone();
+        let step = move |txn: &_| values::purge(txn, &owner, (&after, &last), PURGE_STEP);
+        let step = state.write(step).await?;
+        purged.keys += step.usage.keys;
+        purged.bytes += step.usage.bytes;
+        next = step.next;
     }
+    Ok(purged)
 }

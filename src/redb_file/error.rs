@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use redb::{DatabaseError, StorageError};
 
@@ -35,6 +36,11 @@ pub enum FileError {
     NewerFormat { noun: &'static str, file: PathBuf, found: u64, supported: u64 },
     #[error("the {noun} file could not be read or written")]
     Storage { noun: &'static str, source: Arc<redb::Error> },
+    #[error(
+        "the {noun} file could not be written and is left alone for {} ms more: {source}",
+        .left.as_millis() + 1
+    )]
+    Paused { noun: &'static str, left: Duration, source: Arc<FileError> },
 }
 
 impl FileError {
@@ -46,16 +52,33 @@ impl FileError {
                 matches!(&**source, redb::Error::Io(error) if full(error))
             }
             Self::File { source, .. } => full(source),
+            Self::Paused { source, .. } => source.is_disk_full(),
             Self::InUse { .. } | Self::Damaged { .. } | Self::NewerFormat { .. } => false,
         }
     }
 
     /// Whether reading or writing failed, after which redb answers nothing until the file
     /// is opened anew.
-    pub(super) const fn is_of_storage(&self) -> bool {
+    ///
+    /// Not for what a reader meets whose file was closed under it: that is open again, or
+    /// known to have failed.
+    pub(super) fn is_of_storage(&self) -> bool {
         match self {
-            Self::Storage { .. } => true,
+            Self::Storage { source, .. } => !matches!(**source, redb::Error::DatabaseClosed),
             Self::File { .. }
+            | Self::Paused { .. }
+            | Self::InUse { .. }
+            | Self::Damaged { .. }
+            | Self::NewerFormat { .. } => false,
+        }
+    }
+
+    /// Whether it says no more than that something failed before.
+    pub(super) fn is_aftermath(&self) -> bool {
+        match self {
+            Self::Storage { source, .. } => matches!(**source, redb::Error::PreviousIo),
+            Self::File { .. }
+            | Self::Paused { .. }
             | Self::InUse { .. }
             | Self::Damaged { .. }
             | Self::NewerFormat { .. } => false,

@@ -1,16 +1,22 @@
 //! The open database, and opening it again after the disk failed.
 //!
-//! After one failed write redb answers every call with an error until the file is
-//! opened anew. A disk that was full for a moment must not need a restart.
+//! After one failed write redb answers every call with an error, also reads of what it has
+//! not in memory, until the file is opened anew. A disk that was full for a moment must not
+//! need a restart. So the file is opened again at once, for the readers; and while it keeps
+//! failing, writes are refused for longer and longer without being tried, as each failure
+//! costs another opening, and that reads every page: redb's own repair does the same as its
+//! check, unless each commit pays for it by writing down which pages are free.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Instant;
 
 use redb::{
     Builder, Database, Durability, ReadTransaction, ReadableDatabase, StorageError,
     TransactionError, WriteTransaction,
 };
 
+use super::pauses::Pauses;
 use super::{FileError, KeeperError, caught};
 
 /// Opens the database: at start, and again after a failure.
@@ -27,13 +33,23 @@ pub struct Storage<E> {
     failed: AtomicBool,
     /// Held while something is written, so that nobody closes the file under it.
     turn: Mutex<()>,
+    trouble: Mutex<Trouble>,
+}
+
+/// What failed last, and for how long it is not tried because of that.
+struct Trouble {
+    last: Option<Arc<FileError>>,
+    writing: Pauses,
+    opening: Pauses,
 }
 
 impl<E: KeeperError> Storage<E> {
     /// Opens it for the first time.
     pub fn open(open: Opener<E>) -> Result<Self, E> {
         let db = RwLock::new(Some(open()?));
-        Ok(Self { open, db, failed: AtomicBool::new(false), turn: Mutex::new(()) })
+        let [writing, opening] = [Pauses::up_to(E::LONGEST_PAUSE), Pauses::up_to(E::LONGEST_PAUSE)];
+        let trouble = Mutex::new(Trouble { last: None, writing, opening });
+        Ok(Self { open, db, failed: AtomicBool::new(false), turn: Mutex::new(()), trouble })
     }
 
     /// Begins to read what was committed before.
@@ -42,15 +58,31 @@ impl<E: KeeperError> Storage<E> {
     }
 
     /// Begins a write whose commit returns when it is on disk.
+    ///
+    /// Refused at once while the disk is known to take none.
     pub fn begin_write(&self) -> Result<WriteTransaction, E> {
+        self.refuse_in(|trouble| &trouble.writing)?;
         self.with(durable_write)
     }
 
     /// Remembers a failure of the disk, after which [`Storage::recover`] is due.
     pub fn note_failure<T>(&self, result: &Result<T, E>) {
         let error = result.as_ref().err().and_then(E::of_file);
-        if error.is_some_and(FileError::is_of_storage) {
+        if let Some(error) = error.filter(|error| error.is_of_storage()) {
+            let mut trouble = self.trouble();
+            if trouble.last.is_none() || !error.is_aftermath() {
+                trouble.last = Some(Arc::new(error.clone()));
+            }
             self.failed.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// The same of a write, after which others may have to wait.
+    pub fn note_write<T>(&self, result: &Result<T, E>) {
+        self.note_failure(result);
+        let error = result.as_ref().err().and_then(E::of_file);
+        if error.is_some_and(FileError::is_of_storage) {
+            self.trouble().writing.failed(Instant::now());
         }
     }
 
@@ -76,9 +108,15 @@ impl<E: KeeperError> Storage<E> {
         if !self.has_failed() {
             return Ok(None);
         }
+        self.refuse_in(|trouble| &trouble.opening)?;
         let loaded = caught(|| {
             self.reopen()?;
             load(&self.begin_read()?)
+        });
+        let loaded = loaded.inspect_err(|error| {
+            let mut trouble = self.trouble();
+            trouble.opening.failed(Instant::now());
+            trouble.last = E::of_file(error).cloned().map(Arc::new).or(trouble.last.take());
         })?;
         self.failed.store(false, Ordering::SeqCst);
         tracing::warn!("The {} was opened again after a storage failure", E::NOUN);
@@ -92,6 +130,21 @@ impl<E: KeeperError> Storage<E> {
         }
         *db = Some((self.open)()?);
         Ok(())
+    }
+
+    /// Refuses with what failed last, while a pause lasts.
+    fn refuse_in(&self, pauses: impl FnOnce(&Trouble) -> &Pauses) -> Result<(), E> {
+        let trouble = self.trouble();
+        match (pauses(&trouble).left(Instant::now()), &trouble.last) {
+            (Some(left), Some(last)) => {
+                Err(FileError::Paused { noun: E::NOUN, left, source: Arc::clone(last) }.into())
+            }
+            (_, None) | (None, _) => Ok(()),
+        }
+    }
+
+    fn trouble(&self) -> MutexGuard<'_, Trouble> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn with<T>(

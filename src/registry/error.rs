@@ -1,6 +1,7 @@
 //! Why the registry could not be opened, read or written.
 
 use std::path::Path;
+use std::time::Duration;
 
 use semver::Version;
 use tokio::task::JoinError;
@@ -47,6 +48,8 @@ impl RegistryError {
 
 impl KeeperError for RegistryError {
     const NOUN: &'static str = "registry";
+    /// Short: it is small, and its operators free the disk through it.
+    const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
     fn panicked(message: String) -> Self {
         Self::Panicked(message)

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use redb::{Database, WriteTransaction};
 
 use super::{
-    RegistryError, approvals, attachments, audit, awaited, installs, operators, quarantine,
+    RegistryError, approvals, attachments, audit, awaited, installs, operators, purges, quarantine,
     removals, sessions, setup, tenants, tokens, trusted_keys, uploads, uses, versions,
 };
 use crate::redb_file::{Content, durable_write, set_format, supported_format};
@@ -20,7 +20,7 @@ type Migration = fn(&WriteTransaction, Timestamp) -> Result<(), RegistryError>;
 
 /// The migration at index `n` makes format `n + 1`; format 0 is an empty file.
 const MIGRATIONS: &[Migration] =
-    &[create_tables, add_uploads, add_attachments_and_removals, add_awaited, add_uses];
+    &[create_tables, add_uploads, add_attachments_and_removals, add_awaited, add_uses, add_purges];
 
 /// The format this program reads and writes.
 pub const FORMAT_VERSION: u64 = MIGRATIONS.len() as u64;
@@ -118,6 +118,11 @@ fn add_uses(txn: &WriteTransaction, _now: Timestamp) -> Result<(), RegistryError
     uses::create_table(txn)
 }
 
+/// Format 6: what is still to be removed of installs that are gone.
+fn add_purges(txn: &WriteTransaction, _now: Timestamp) -> Result<(), RegistryError> {
+    purges::create_table(txn)
+}
+
 #[cfg(test)]
 mod tests {
     use redb::backends::InMemoryBackend;
@@ -171,6 +176,7 @@ mod tests {
 
         assert_eq!(format(&db), Some(FORMAT_VERSION));
         assert_eq!(uploads::list_all(&db.begin_read().unwrap()).unwrap(), []);
+        assert_eq!(purges::list(&db.begin_read().unwrap()).unwrap(), []);
     }
 
     #[test]

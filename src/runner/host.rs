@@ -195,13 +195,23 @@ impl Host {
 
     /// Counts as many host calls as one call is worth, at least one.
     fn admit_all(&mut self, calls: usize, capability: Capability) -> wasmtime::Result<bool> {
-        let calls = u32::try_from(calls.max(1)).unwrap_or(u32::MAX);
+        self.count(calls.max(1))?;
+        Ok(self.grants.contains(&capability))
+    }
+
+    /// Counts what a call reads or writes of what is kept: as many more calls as it is worth.
+    fn count_bytes(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.count(bytes / limits::BYTES_PER_HOST_CALL)
+    }
+
+    fn count(&mut self, calls: usize) -> wasmtime::Result<()> {
+        let calls = u32::try_from(calls).unwrap_or(u32::MAX);
         self.calls = self.calls.saturating_add(calls);
         // A flood of cheap calls is work for the host that no guest counter sees.
         if self.calls > limits::HOST_CALLS {
             bail!("more than {} calls to the host", limits::HOST_CALLS);
         }
-        Ok(self.grants.contains(&capability))
+        Ok(())
     }
 
     /// The sentence for results that carry text instead of an error case.
@@ -296,5 +306,17 @@ mod tests {
         }
 
         assert!(host.admit(Capability::LogEmit).is_err());
+    }
+
+    #[test]
+    fn bytes_of_what_is_kept_take_from_the_same_budget() {
+        let mut host = host(&[]);
+        host.count_bytes(limits::BYTES_PER_HOST_CALL - 1).unwrap();
+        host.count_bytes(3 * limits::BYTES_PER_HOST_CALL).unwrap();
+        assert_eq!(host.calls, 3);
+
+        let left = limits::HOST_CALLS as usize - 3;
+        host.count_bytes(left * limits::BYTES_PER_HOST_CALL).unwrap();
+        assert!(host.count_bytes(limits::BYTES_PER_HOST_CALL).is_err());
     }
 }

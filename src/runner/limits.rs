@@ -15,6 +15,8 @@ pub(super) const ENFORCED: bool = option_env!("PLUGBOARD_BENCH_WITHOUT_LIMITS").
 pub(super) const HANDLES: usize = 1_000;
 /// Calls of one execution to the host's own interfaces.
 pub(super) const HOST_CALLS: u32 = 10_000;
+/// Bytes of what is kept that count as one such call.
+pub(super) const BYTES_PER_HOST_CALL: usize = 64 * 1024;
 /// Bytes of randomness in one call.
 pub(super) const RANDOM_BYTES: u64 = 64 * 1024;
 /// Bytes of one set of header fields, as the host keeps them.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::redb_file::{FileError, KeeperError};
 
@@ -20,6 +21,8 @@ pub enum StateError {
     Panicked(String),
     #[error("the process is shutting down")]
     Stopped,
+    #[error("busy: too much of this extension, or of all, waits to be written to the state file")]
+    Busy,
 }
 
 impl StateError {
@@ -31,6 +34,7 @@ impl StateError {
 
 impl KeeperError for StateError {
     const NOUN: &'static str = "state";
+    const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
     fn panicked(message: String) -> Self {
         Self::Panicked(message)
@@ -39,7 +43,9 @@ impl KeeperError for StateError {
     fn of_file(&self) -> Option<&FileError> {
         match self {
             Self::File(error) => Some(error),
-            Self::Row { .. } | Self::Thread(_) | Self::Panicked(_) | Self::Stopped => None,
+            Self::Row { .. } | Self::Thread(_) | Self::Panicked(_) | Self::Stopped | Self::Busy => {
+                None
+            }
         }
     }
 }

@@ -73,6 +73,11 @@ impl Place {
     pub fn key(&self) -> &str {
         &self.key
     }
+
+    /// Bytes of both.
+    pub const fn bytes(&self) -> usize {
+        self.namespace.len() + self.key.len()
+    }
 }
 
 impl Put {
@@ -96,6 +101,11 @@ impl Put {
             return Err(Refused::Ttl);
         }
         Ok(Self { ttl, ..self })
+    }
+
+    /// Bytes of the value and of where it is put.
+    pub const fn bytes(&self) -> usize {
+        self.place.bytes() + self.value.len()
     }
 
     /// The value.

@@ -6,7 +6,7 @@
 use std::ops::Bound;
 
 use jiff::Timestamp;
-use redb::{ReadableTable, TableDefinition, WriteTransaction};
+use redb::{AccessGuard, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::owner::OWNER_BYTES;
 use super::{Owner, Place, Put, ReadTables, StateError, WriteTxn, kept};
@@ -20,8 +20,8 @@ mod listing;
 mod usage;
 
 pub use importing::{Facts, Import, Importing, Rehearsal, import};
-pub use leaving::{purge, sweep};
-pub use listing::{After, Page, list, list_all};
+pub use leaving::{Purged, last, purge, sweep, sweep_all};
+pub use listing::{After, KeyPage, Page, list, list_all, list_keys};
 pub use usage::{Usage, usage};
 
 type Bytes<'a> = &'a [u8; OWNER_BYTES];
@@ -113,6 +113,20 @@ pub fn get(
     now: Timestamp,
 ) -> Result<Option<Entry>, StateError> {
     Ok(get_row(txn, owner, place)?.filter(|row| !is_over(row.expires_at, now)))
+}
+
+/// The bytes of the value at a place, without the value.
+pub fn length(
+    txn: &impl ReadTables,
+    owner: &Owner,
+    place: &Place,
+    now: Timestamp,
+) -> Result<Option<usize>, StateError> {
+    let rows = txn.rows(VALUES)?;
+    let row = rows.get((owner.as_bytes(), place.namespace(), place.key()))?;
+    let row = row.as_ref().map(AccessGuard::value);
+    let live = row.filter(|(.., end, _)| !is_over(end.map(timestamp), now));
+    Ok(live.map(|(.., value)| value.len()))
 }
 
 /// Deletes the value at a place; false when there is none.

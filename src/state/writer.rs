@@ -10,6 +10,7 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::oneshot;
 
+use super::queue::Room;
 use super::{StateError, WriteTxn};
 use crate::redb_file::{Storage, Turn, caught};
 
@@ -21,6 +22,8 @@ pub(super) type Answer<T> = oneshot::Receiver<Result<T, StateError>>;
 
 /// A write that waits for its turn.
 pub(super) trait Write: Send {
+    /// Whether somebody waits for its answer: what nobody waits for is not applied.
+    fn is_awaited(&self) -> bool;
     /// Applies it to the transaction of its group, keeping the answer back.
     fn apply(&mut self, txn: &WriteTxn) -> Result<(), StateError>;
     /// Gives the answer: the one kept back if the commit succeeded.
@@ -32,11 +35,12 @@ pub(super) struct Job<F, T> {
     f: F,
     value: Option<T>,
     waiting: oneshot::Sender<Result<T, StateError>>,
+    room: Room,
 }
 
 impl<F, T> Job<F, T> {
-    pub(super) fn new(f: F, waiting: oneshot::Sender<Result<T, StateError>>) -> Self {
-        Self { f, value: None, waiting }
+    pub(super) fn new(f: F, waiting: oneshot::Sender<Result<T, StateError>>, room: Room) -> Self {
+        Self { f, value: None, waiting, room }
     }
 }
 
@@ -45,13 +49,20 @@ where
     F: Fn(&WriteTxn) -> Result<T, StateError> + Send,
     T: Send,
 {
+    fn is_awaited(&self) -> bool {
+        !self.waiting.is_closed()
+    }
+
     fn apply(&mut self, txn: &WriteTxn) -> Result<(), StateError> {
         self.value = Some((self.f)(txn)?);
         Ok(())
     }
 
     fn answer(self: Box<Self>, committed: Result<(), StateError>) {
-        let Self { value, waiting, .. } = *self;
+        let Self { f, value, waiting, room } = *self;
+        // What it holds goes before the answer: whoever has it finds the room free.
+        drop(f);
+        drop(room);
         let answer = committed.and_then(|()| value.ok_or(StateError::Stopped));
         // Nobody may be waiting any more: the execution was stopped.
         waiting.send(answer).ok();
@@ -100,7 +111,11 @@ fn write_groups(storage: &Storage<StateError>, queued: &Receiver<Box<dyn Write>>
     while let Ok(first) = queued.recv() {
         let mut group = VecDeque::from([first]);
         group.extend(queued.try_iter().take(MAX_GROUP - 1));
-        write_group(storage, group);
+        // An execution that was stopped meanwhile, which has perhaps been tried again.
+        group.retain(|write| write.is_awaited());
+        if !group.is_empty() {
+            write_group(storage, group);
+        }
     }
 }
 
@@ -126,7 +141,10 @@ fn write_group(storage: &Storage<StateError>, mut group: VecDeque<Box<dyn Write>
 /// Whether it would be the same for each write of a group.
 fn is_of_the_disk(error: &StateError) -> bool {
     match error {
-        StateError::Row { .. } | StateError::Panicked(_) | StateError::Stopped => false,
+        StateError::Row { .. }
+        | StateError::Panicked(_)
+        | StateError::Stopped
+        | StateError::Busy => false,
         StateError::File(_) | StateError::Thread(_) => true,
     }
 }
@@ -140,7 +158,9 @@ fn commit(
         let txn = WriteTxn::new(storage.begin_write()?);
         // Caught before the transaction is dropped: redb rolls back cleanly only
         // when the thread is not unwinding.
-        let applied = group.iter_mut().try_for_each(|write| caught(|| write.apply(&txn)));
+        // By now fewer may be awaited: the turn was waited for.
+        let mut awaited = group.iter_mut().filter(|write| write.is_awaited());
+        let applied = awaited.try_for_each(|write| caught(|| write.apply(&txn)));
         if let Err(error) = applied {
             txn.abort()?;
             return Err(error);
@@ -150,7 +170,7 @@ fn commit(
         crate::fail_point!("state.after_commit");
         Ok(())
     });
-    storage.note_failure(&result);
+    storage.note_write(&result);
     if let Err(error) = recover(storage, turn) {
         tracing::error!(error = %error, "The state could not be opened again: {error}");
     }

@@ -124,12 +124,15 @@ impl Run<'_> {
     async fn write(&self, step: Vec<Import>) -> Result<Vec<Importing>, StateError> {
         let (labels, replace) = (Arc::clone(&self.labels), self.options.replace);
         let (limits, now) = (self.app.state.limits().clone(), self.app.clock.now());
+        let whose = Arc::clone(&self.labels);
+        let bytes = step.iter().map(Import::bytes).sum::<u64>();
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         let write = move |txn: &_| {
             up_to_the_first_refused(&step, |import| {
                 values::import(txn, &labels, import, replace, &limits, now)
             })
         };
-        self.app.state.write(write).await
+        self.app.state.write_for(whose, bytes, write).await
     }
 
     async fn rehearse(&mut self, step: Vec<Import>) -> Result<Vec<Importing>, StateError> {

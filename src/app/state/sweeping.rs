@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{App, KeepingError, PURGE_STEP, purge};
 use crate::model::{Actor, AuditAction};
-use crate::registry::audit;
+use crate::registry::{audit, purges};
 use crate::state::StateError;
 use crate::state::kept::{self, Kept};
 use crate::state::values;
@@ -12,14 +12,7 @@ use crate::state::values;
 impl App {
     /// Removes values whose time is over. Called once a minute.
     pub async fn sweep_values(&self) -> Result<usize, StateError> {
-        let (now, mut swept) = (self.clock.now(), 0);
-        loop {
-            let step = self.state.write(move |txn| values::sweep(txn, now, PURGE_STEP)).await?;
-            swept += step;
-            if step == 0 {
-                return Ok(swept);
-            }
-        }
+        values::sweep_all(&self.state, self.clock.now(), PURGE_STEP).await
     }
 
     /// Says whose operations were refused since the last time. Called once a minute, so that a
@@ -35,12 +28,18 @@ impl App {
         }
     }
 
-    /// Removes what installs kept that are gone for `state.kept_days`; says of how many.
+    /// Removes what installs kept that are gone for `state.kept_days`, or were to be purged
+    /// when a crash came between; says of how many.
     pub(in crate::app) async fn sweep_state(&self, now: Timestamp) -> Result<usize, KeepingError> {
+        let wishes = self.registry.read(purges::list).await?;
+        let fulfilled = wishes.len();
+        for wish in wishes {
+            self.fulfill(wish).await?;
+        }
         let rows = self.state.read(kept::list).await?;
         // After the rows: an install that is not there any more was there when it kept something.
         let live = self.registry.live();
-        let mut removed = 0;
+        let mut removed = fulfilled;
         for row in rows {
             match row.uninstalled_at {
                 None if live.install_by_id(&row.install).is_none() => {

@@ -10,12 +10,13 @@ use std::collections::VecDeque;
 
 use wasmtime::component::Resource;
 
-use self::values::other;
+use self::values::{Values, other};
 use super::Host;
-use super::storage::{Keeper, NoKeeper};
+use super::storage::{Keeper, NoKeeper, PAGE};
 use crate::runner::bindings::keyvalue::store::{self, Bucket, Error, KeyResponse};
 use crate::runner::bindings::keyvalue::{atomics, batch};
 use crate::state::Place;
+use crate::state::values::KeyPage;
 
 /// The namespace of guests that name none.
 const DEFAULT: &str = "default";
@@ -57,6 +58,7 @@ impl store::HostBucket for Host {
         };
         let part = self.part("keyvalue.get");
         let found = part.end(keeper.read_values(namespace, vec![key]).await, word);
+        let found = self.counted(found)?;
         Ok(found.map(|mut found| found.remove(0)))
     }
 
@@ -65,6 +67,7 @@ impl store::HostBucket for Host {
             Ok(opened) => opened,
             Err(refused) => return Ok(Err(refused.into())),
         };
+        self.count_bytes(value.len())?;
         let part = self.part("keyvalue.set");
         Ok(part.end(keeper.set_values(namespace, vec![(key, value)]).await, word))
     }
@@ -84,8 +87,13 @@ impl store::HostBucket for Host {
             Err(refused) => return Ok(Err(refused.into())),
         };
         let part = self.part("keyvalue.exists");
-        let found = part.end(keeper.read_values(namespace, vec![key]).await, word);
-        Ok(found.map(|found| found[0].is_some()))
+        let length = match part.end(keeper.length(namespace, key).await, word) {
+            Ok(length) => length,
+            Err(error) => return Ok(Err(error)),
+        };
+        // It is read from the disk, and goes no further.
+        self.count_bytes(length.unwrap_or_default())?;
+        Ok(Ok(length.is_some()))
     }
 
     async fn list_keys(
@@ -104,12 +112,14 @@ impl store::HostBucket for Host {
             Some(Some(key)) => Some(key),
             Some(None) => return Ok(Err(other("this bucket has given no such cursor"))),
         };
-        let (keys, more) = match part.end(keeper.list_keys(namespace, after).await, word) {
+        let listed = part.end(keeper.list_keys(namespace, after).await, word);
+        let KeyPage { keys, more, bytes } = match listed {
             Ok(found) => found,
             Err(error) => return Ok(Err(error)),
         };
         let last = keys.last().filter(|_| more);
         let cursor = last.map(|last| opened.cursor_after(last));
+        self.count_bytes(bytes)?;
         Ok(Ok(KeyResponse { keys, cursor }))
     }
 
@@ -150,6 +160,7 @@ impl batch::Host for Host {
         }
         let part = self.part("keyvalue.get-many");
         let found = part.end(keeper.read_values(namespace, keys.clone()).await, word);
+        let found = self.counted(found)?;
         let pair = |(key, value): (String, Option<_>)| value.map(|value| (key, value));
         Ok(found.map(|found| keys.into_iter().zip(found).map(pair).collect()))
     }
@@ -166,6 +177,7 @@ impl batch::Host for Host {
         if let Err(error) = check_batch(pairs.len()) {
             return Ok(Err(error));
         }
+        self.count_bytes(pairs.iter().map(|(_, value)| value.len()).sum())?;
         let part = self.part("keyvalue.set-many");
         Ok(part.end(keeper.set_values(namespace, pairs).await, word))
     }
@@ -194,6 +206,17 @@ impl Host {
         let keeper = self.keeper(keys)?;
         let namespace = self.table.get(&shelf(bucket))?.namespace.clone();
         Ok(keeper.map(|keeper| (keeper, namespace)))
+    }
+
+    /// Values that were read, after what was read is counted: also what is too much to give.
+    fn counted(&mut self, read: Result<Values, Error>) -> Answer<Vec<Option<Vec<u8>>>> {
+        let Values { found, bytes } = match read {
+            Ok(read) => read,
+            Err(error) => return Ok(Err(error)),
+        };
+        self.count_bytes(bytes)?;
+        let too_much = || other(format!("the values have more than {} bytes", PAGE.bytes));
+        Ok(found.ok_or_else(too_much))
     }
 }
 

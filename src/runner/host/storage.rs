@@ -24,10 +24,13 @@ impl storage::Host for Host {
             Err(refused) => return Ok(Err(refused.into())),
         };
         let part = self.part("storage.get");
-        Ok(part.end(keeper.get(namespace, key).await, |error| word(*error)))
+        let found = part.end(keeper.get(namespace, key).await, |error| word(*error));
+        self.count_bytes(found.as_ref().map_or(0, |entry| entry.value.len()))?;
+        Ok(found)
     }
 
     async fn put(&mut self, entry: StorageEntry) -> Answer<StorageEntry> {
+        self.count_bytes(entry.value.len())?;
         let keeper = match self.keeper(1)? {
             Ok(keeper) => keeper,
             Err(refused) => return Ok(Err(refused.into())),
@@ -55,7 +58,10 @@ impl storage::Host for Host {
             Err(refused) => return Ok(Err(refused.into())),
         };
         let part = self.part("storage.list-entries");
-        Ok(part.end(keeper.list(namespace, cursor).await, |error| word(*error)))
+        let found = part.end(keeper.list(namespace, cursor).await, |error| word(*error));
+        let bytes = |entries: &Vec<StorageEntry>| entries.iter().map(|it| it.value.len()).sum();
+        self.count_bytes(found.as_ref().map_or(0, bytes))?;
+        Ok(found)
     }
 }
 
@@ -112,9 +118,9 @@ impl Keeper {
         };
         let (install, now) = (Arc::clone(&self.install), self.state.now());
         let limits = self.state.limits().clone();
-        let put =
-            self.state.write(move |txn| values::put(txn, &install, &put, &limits, now)).await?;
-        match put {
+        let (whose, bytes) = (Arc::clone(&install), put.bytes());
+        let write = move |txn: &_| values::put(txn, &install, &put, &limits, now);
+        match self.state.write_for(whose, bytes, write).await? {
             Putting::Done(revision) => Ok(StorageEntry { revision: Some(revision), ..answer }),
             Putting::Conflict => Err(StorageError::Conflict),
             Putting::Full | Putting::Gone => Err(StorageError::Denied),
@@ -125,8 +131,9 @@ impl Keeper {
     async fn delete(&self, namespace: String, key: String) -> Result<(), StorageError> {
         let place = Place::new(namespace, key, self.state.limits())?;
         let (owner, now) = (self.owner(), self.state.now());
-        let was_there =
-            self.state.write(move |txn| values::delete(txn, &owner, &place, now)).await?;
+        let (whose, bytes) = (Arc::clone(&self.install), place.bytes());
+        let write = move |txn: &_| values::delete(txn, &owner, &place, now);
+        let was_there = self.state.write_for(whose, bytes, write).await?;
         if was_there { Ok(()) } else { Err(StorageError::Missing) }
     }
 
@@ -179,6 +186,10 @@ impl From<Refused> for StorageError {
 
 impl From<StateError> for StorageError {
     fn from(error: StateError) -> Self {
+        if matches!(error, StateError::Busy) {
+            // A limit that is reached, and no failure: the reference answers it with 429.
+            return Self::Denied;
+        }
         tracing::error!("An extension could not read or write what it keeps: {error}");
         Self::Internal
     }

@@ -1,11 +1,13 @@
 //! Values that go: those whose time is over, and all of an owner.
 
+use std::ops::Bound;
+
 use jiff::Timestamp;
 use redb::ReadableTable;
 
-use super::{After, ENDS, Page, Usage, VALUES, entry, list_all, millis, remove};
+use super::{After, ENDS, Page, RowKey, Usage, VALUES, end_of, entry, list_all, millis, remove};
 use crate::state::owner::OWNER_BYTES;
-use crate::state::{Owner, StateError, WriteTxn};
+use crate::state::{Owner, ReadTables, State, StateError, WriteTxn};
 
 /// What one step of a purge has in memory.
 const PURGE_BYTES: usize = 8 * 1024 * 1024;
@@ -35,17 +37,63 @@ pub fn sweep(txn: &WriteTxn, now: Timestamp, most: usize) -> Result<usize, State
     Ok(over.len())
 }
 
-/// Removes values of an owner, at most `most`; gives what they had.
+/// Removes all values whose time is over, in steps of `most`; says how many.
 ///
-/// Repeat it until it gives nothing: in steps, so that nobody waits for all of it.
-pub fn purge(txn: &WriteTxn, owner: &Owner, most: usize) -> Result<Usage, StateError> {
+/// It looks before it writes: most minutes nothing is over, and a commit would cost the
+/// disk a sync for nothing.
+pub async fn sweep_all(state: &State, now: Timestamp, most: usize) -> Result<usize, StateError> {
+    let mut swept = 0;
+    while state.read(move |txn| is_one_over(txn, now)).await? {
+        swept += state.write(move |txn| sweep(txn, now, most)).await?;
+    }
+    Ok(swept)
+}
+
+fn is_one_over(txn: &impl ReadTables, now: Timestamp) -> Result<bool, StateError> {
+    let ends = txn.rows(ENDS)?;
+    let first = ends.first()?;
+    Ok(first.is_some_and(|(key, _)| key.value().0 <= millis(now)))
+}
+
+/// What one step of a purge removed, and where the next one begins.
+#[derive(Clone, Debug)]
+pub struct Purged {
+    pub usage: Usage,
+    /// `None`: there is nothing after it.
+    pub next: Option<After>,
+}
+
+/// Where the last value of an owner is.
+pub fn last(txn: &impl ReadTables, owner: &Owner) -> Result<Option<After>, StateError> {
+    let next = owner.next();
+    let rows = txn.rows(VALUES)?;
+    let first = Bound::Included((owner.as_bytes(), "", ""));
+    let last = rows.range::<RowKey<'_>>((first, end_of(next.as_ref())))?.next_back().transpose()?;
+    Ok(last.map(|(key, _)| {
+        let (_, namespace, key) = key.value();
+        After { namespace: namespace.to_owned(), key: key.to_owned() }
+    }))
+}
+
+/// Removes values of an owner after `after` and up to `last`, at most `most`.
+///
+/// In steps, so that nobody waits for all of it; and in one pass to an end that is known
+/// before, so that it has one, however much a guest puts meanwhile.
+pub fn purge(
+    txn: &WriteTxn,
+    owner: &Owner,
+    (after, last): (&After, &After),
+    most: usize,
+) -> Result<Purged, StateError> {
     let page = Page { entries: most, bytes: PURGE_BYTES };
-    let page = list_all(txn, owner, &After::default(), page)?;
-    let mut purged = Usage::default();
+    let mut page = list_all(txn, owner, after, page)?;
+    page.retain(|row| (&row.namespace, &row.key) <= (&last.namespace, &last.key));
+    let mut usage = Usage::default();
     for row in &page {
-        purged.keys += 1;
-        purged.bytes += row.bytes();
+        usage.keys += 1;
+        usage.bytes += row.bytes();
         remove(txn, owner, row)?;
     }
-    Ok(purged)
+    let next = After::the_last_of(&page).filter(|next| next != last);
+    Ok(Purged { usage, next })
 }

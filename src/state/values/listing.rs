@@ -17,7 +17,7 @@ pub struct Page {
 }
 
 /// Where a page of all of an owner's values begins: after this namespace and key.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct After {
     pub namespace: String,
     pub key: String,
@@ -41,15 +41,52 @@ pub fn list(
     page: Page,
     now: Timestamp,
 ) -> Result<Vec<Entry>, StateError> {
-    // The least text greater than the namespace: where the next one can begin.
-    let beyond = format!("{namespace}\0");
-    let bytes = owner.as_bytes();
-    let first = match after {
-        None => Bound::Included((bytes, namespace, "")),
-        Some(after) => Bound::Excluded((bytes, namespace, after)),
-    };
-    let range = (first, Bound::Excluded((bytes, &*beyond, "")));
+    let beyond = beyond(namespace);
+    let range = range_of(owner, namespace, after, &beyond);
     read_page(txn, range, page, |(.., end, _)| !is_over(end.map(timestamp), now))
+}
+
+/// A page of keys.
+#[derive(Debug, Default)]
+pub struct KeyPage {
+    pub keys: Vec<String>,
+    /// Whether there are more after them.
+    pub more: bool,
+    /// Bytes of the rows that were gone through to find them, with their values.
+    pub bytes: usize,
+}
+
+/// Keys as [`list`] gives them with their values, which are not copied here.
+///
+/// A page ends where it would with values: they are read from the disk with their keys.
+pub fn list_keys(
+    txn: &impl ReadTables,
+    owner: &Owner,
+    namespace: &str,
+    after: Option<&str>,
+    page: Page,
+    now: Timestamp,
+) -> Result<KeyPage, StateError> {
+    let beyond = beyond(namespace);
+    let rows = txn.rows(VALUES)?;
+    let mut found = KeyPage::default();
+    for row in rows.range::<RowKey<'_>>(range_of(owner, namespace, after, &beyond))? {
+        let (key, row) = row?;
+        let ((.., key), row) = (key.value(), row.value());
+        let bytes = namespace.len() + key.len() + row.4.len();
+        if is_over(row.3.map(timestamp), now) {
+            found.bytes += bytes;
+            continue;
+        }
+        let is_full = found.keys.len() == page.entries || found.bytes + bytes > page.bytes;
+        if is_full && !found.keys.is_empty() {
+            found.more = true;
+            break;
+        }
+        found.bytes += bytes;
+        found.keys.push(key.to_owned());
+    }
+    Ok(found)
 }
 
 /// All values of an owner, also those whose time is over, by namespace and key.
@@ -63,6 +100,25 @@ pub fn list_all(
     // No key is empty: what comes after an empty one is the first.
     let first = Bound::Excluded((owner.as_bytes(), &*after.namespace, &*after.key));
     read_page(txn, (first, end_of(next.as_ref())), page, |_| true)
+}
+
+/// The least text greater than the namespace: where the next one can begin.
+fn beyond(namespace: &str) -> String {
+    format!("{namespace}\0")
+}
+
+fn range_of<'a>(
+    owner: &'a Owner,
+    namespace: &'a str,
+    after: Option<&'a str>,
+    beyond: &'a str,
+) -> (Bound<RowKey<'a>>, Bound<RowKey<'a>>) {
+    let bytes = owner.as_bytes();
+    let first = match after {
+        None => Bound::Included((bytes, namespace, "")),
+        Some(after) => Bound::Excluded((bytes, namespace, after)),
+    };
+    (first, Bound::Excluded((bytes, beyond, "")))
 }
 
 fn read_page(

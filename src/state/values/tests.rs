@@ -203,9 +203,71 @@ fn a_purge_takes_all_of_one_install_in_steps() {
         }
     }
     let owner = Owner::of(&bench.labels);
-    let purge = || bench.state.write_blocking(move |txn| purge(txn, &owner, 8)).unwrap().keys;
+    let last = bench.state.read_blocking(|txn| last(txn, &owner)).unwrap().unwrap();
+    let purge = |after: After| {
+        let last = last.clone();
+        let step = move |txn: &_| purge(txn, &owner, (&after, &last), 8);
+        bench.state.write_blocking(step).unwrap()
+    };
 
-    assert_eq!([purge(), purge(), purge()], [8, 2, 0]);
+    let first = purge(After::default());
+    let second = purge(first.next.unwrap());
+
+    assert_eq!([first.usage.keys, second.usage.keys], [8, 2]);
+    assert_eq!(second.next, None);
     assert_eq!(bench.usage(), (0, 0, 0));
     assert_eq!(neighbor.usage(), (1, 10, 30));
+}
+
+#[test]
+fn a_purge_ends_while_a_guest_puts_before_and_after_its_place() {
+    let bench = Bench::new();
+    for number in 0..10 {
+        bench.put(bench.value(&format!("k{number}"), b"v"));
+    }
+    let owner = Owner::of(&bench.labels);
+    let last = bench.state.read_blocking(|txn| last(txn, &owner)).unwrap().unwrap();
+
+    let (mut next, mut steps, mut keys) = (Some(After::default()), 0, 0);
+    while let Some(after) = next {
+        let last = last.clone();
+        let step = move |txn: &_| purge(txn, &owner, (&after, &last), 2);
+        let step = bench.state.write_blocking(step).unwrap();
+        (steps, keys, next) = (steps + 1, keys + step.usage.keys, step.next);
+        assert!(steps <= 5, "it does not end");
+        bench.put(bench.value("a", b"v"));
+        bench.put(bench.value(&format!("z{steps}"), b"v"));
+    }
+
+    assert_eq!((steps, keys), (5, 10));
+    assert_eq!(bench.usage().1, 1 + 5);
+}
+
+#[test]
+fn keys_are_listed_and_values_measured_without_what_they_hold() {
+    let bench = Bench::new();
+    for key in ["a", "b", "c"] {
+        bench.put(bench.value(key, &[7; 100]));
+    }
+    bench.put(bench.value("b1", b"v").ending_after(Some(SignedDuration::from_secs(60))).unwrap());
+    let (owner, over) = (Owner::of(&bench.labels), NOW + SignedDuration::from_secs(60));
+    let page = |after, entries, bytes, now| {
+        let page = Page { entries, bytes };
+        let list = |txn: &_| list_keys(txn, &owner, "n", after, page, now);
+        let found = bench.state.read_blocking(list).unwrap();
+        (found.keys.join(""), found.more, found.bytes)
+    };
+    let length = |key, now| {
+        let place = bench.place("n", key);
+        bench.state.read_blocking(|txn| length(txn, &owner, &place, now)).unwrap()
+    };
+
+    assert_eq!(page(None, 10, 1_000, NOW), ("abb1c".into(), false, 3 * 102 + 4));
+    assert_eq!(page(None, 10, 1_000, over), ("abc".into(), false, 3 * 102 + 4));
+    assert_eq!(page(None, 2, 1_000, NOW), ("ab".into(), true, 204));
+    assert_eq!(page(Some("a"), 10, 102, NOW), ("b".into(), true, 102));
+    assert_eq!(page(None, 10, 1, NOW), ("a".into(), true, 102), "one at least");
+    assert_eq!(page(Some("c"), 10, 1_000, NOW), (String::new(), false, 0));
+    assert_eq!([length("a", NOW), length("b1", NOW)], [Some(100), Some(1)]);
+    assert_eq!([length("b1", over), length("d", NOW)], [None, None]);
 }

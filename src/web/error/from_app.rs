@@ -27,6 +27,11 @@ impl From<RegistryError> for ApiError {
 
 impl From<StateError> for ApiError {
     fn from(cause: StateError) -> Self {
+        if matches!(cause, StateError::Busy) {
+            return Self::client(StatusCode::SERVICE_UNAVAILABLE, "busy", cause.to_string())
+                .retry_after(5)
+                .hint("send it again in a few seconds");
+        }
         if cause.is_disk_full() { Self::disk_full(cause) } else { Self::internal(cause) }
     }
 }
@@ -163,6 +168,14 @@ mod tests {
 
         assert_eq!((error.status, error.code), (StatusCode::SERVICE_UNAVAILABLE, "busy"));
         assert!(error.detail.starts_with("64 uploads are being received"), "{}", error.detail);
+        assert_eq!(error.hint.as_deref(), Some("send it again in a few seconds"));
+    }
+
+    #[test]
+    fn who_finds_the_writer_of_the_state_busy_is_told_to_come_back() {
+        let error = ApiError::from(StateError::Busy);
+
+        assert_eq!((error.status, error.code), (StatusCode::SERVICE_UNAVAILABLE, "busy"));
         assert_eq!(error.hint.as_deref(), Some("send it again in a few seconds"));
     }
 }

@@ -110,3 +110,33 @@ fn a_disk_that_was_full_for_a_moment_needs_no_restart() {
         assert!(numbers(&state, &owner).contains(&1), "step {steps}");
     }
 }
+
+#[test]
+fn a_disk_that_stays_full_costs_few_openings_and_no_read() {
+    let owner = labels("default", InstallId::random());
+    let disk = Disk::empty(1);
+    let opened = Arc::new(AtomicU64::new(0));
+    let (count, connected) = (Arc::clone(&opened), Arc::clone(&disk));
+    let connect = move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        connected.connect()
+    };
+    let state = State::open_on(connect, &StateConfig::default(), Arc::new(SystemClock)).unwrap();
+    put_number(&state, &owner, 1).unwrap();
+    disk.fill();
+
+    // What is free in the file is written first.
+    let large = |number: u64| put(&state, &owner, &format!("{}", 1_000 + number), &[7; 1 << 20]);
+    let first = (0..100).find_map(|number| large(number).err()).unwrap();
+    let mut errors = vec![first];
+    for number in 100..119 {
+        errors.push(large(number).unwrap_err());
+        assert!(numbers(&state, &owner).contains(&1), "{number}");
+    }
+
+    assert!(errors.iter().all(StateError::is_disk_full), "{errors:?}");
+    let opened = opened.load(Ordering::SeqCst);
+    assert!(opened <= 1 + 2, "opened {opened} times");
+    let last = errors.last().unwrap().to_string();
+    assert!(last.contains("is left alone for"), "{last}");
+}

@@ -184,6 +184,25 @@ async fn a_batch_gives_no_more_than_a_page_and_counts_as_many_calls() {
 }
 
 #[tokio::test]
+async fn values_count_as_a_host_call_for_each_64_kib() {
+    let app = TestApp::start().await;
+    let id = app.install(&shelves()).await;
+    let path = format!("/api/v1/installs/{id}/usage");
+    let usage = |answer: Answer| answer.json()["minutes"][0]["host_calls"].as_u64().unwrap();
+    let (mut before, mut counted) = (0, Vec::new());
+
+    for (what, body) in [("s0k", &[7; 200_000][..]), ("g0k", b""), ("e0k", b""), ("l0", b"")] {
+        assert_eq!(told(&app, what, body).await.0, 200, "{what}");
+        let after = usage(app.get(&path).await);
+        counted.push(after - before);
+        before = after;
+    }
+
+    // To open the bucket, to call, and three times 64 KiB.
+    assert_eq!(counted, [5; 4]);
+}
+
+#[tokio::test]
 async fn the_same_extension_of_another_tenant_gets_nothing() {
     let app = started(|_| ()).await;
     ask(&app, "s0k", b"of default").await;

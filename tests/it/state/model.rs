@@ -165,7 +165,9 @@ fn apply(
         Action::Purge => {
             let had = model.usage(*number);
             model.rows.retain(|at, _| at.0 != *number);
-            let purged = values::purge(txn, &owner, usize::MAX).unwrap();
+            let last = values::last(txn, &owner).unwrap().unwrap_or_default();
+            let all = (&After::default(), &last);
+            let purged = values::purge(txn, &owner, all, usize::MAX).unwrap().usage;
             prop_assert_eq!((purged.keys, purged.bytes), (had.keys, had.bytes));
         }
         Action::Sweep => {

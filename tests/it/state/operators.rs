@@ -4,6 +4,7 @@ use axum::http::{Method, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use plugboard::model::{AuditAction, InstallId};
+use plugboard::registry::purges::{self, Purge};
 use plugboard::registry::{audit, installs};
 use serde_json::{Value, json};
 
@@ -196,4 +197,70 @@ async fn values_whose_time_is_over_are_removed_in_the_background() {
 
     assert_eq!(app.app.sweep_values().await.unwrap(), 300);
     assert_eq!(super::look(state, &labels).1, super::Usage::default());
+}
+
+/// What the commit of an uninstall with purge leaves, when the process ends right after it.
+async fn crash_after_uninstall(app: &TestApp, path: &str) {
+    let id: InstallId = path.rsplit('/').next().unwrap().parse().unwrap();
+    let write = app.app.registry.write(move |txn| {
+        let install = installs::remove(txn, &id)?.unwrap();
+        purges::put(txn, &Purge::of(&install))
+    });
+    write.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_purge_that_a_crash_broke_off_is_done_by_the_next_sweep() {
+    let (app, path) = started().await;
+    call(&app, Method::POST, "k", b"v").await;
+    crash_after_uninstall(&app, &path).await;
+
+    app.app.sweep().await.unwrap();
+
+    assert_eq!(app.get("/api/v1/state").await.json()["state"], json!([]));
+    assert_eq!(app.get(&format!("{path}/state")).await.text(), "");
+    assert_eq!(app.app.registry.read(purges::list).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn an_uninstall_whose_caller_goes_away_is_done_with_its_purge() {
+    let (app, path) = started().await;
+    call(&app, Method::POST, "k", b"v").await;
+
+    // Held up at its commit, until the caller is gone.
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let (begun, begins) = tokio::sync::oneshot::channel();
+    let registry = app.app.registry.clone();
+    let held = tokio::spawn(async move {
+        let hold = move |_: &_| {
+            begun.send(()).ok();
+            wait.recv().ok();
+            Ok(())
+        };
+        registry.write(hold).await
+    });
+    begins.await.unwrap();
+    let request = format!("{path}?purge=true");
+    {
+        let uninstall = delete(&app, &request);
+        tokio::pin!(uninstall);
+        for _ in 0..50 {
+            assert!(futures_util::poll!(&mut uninstall).is_pending());
+            tokio::task::yield_now().await;
+        }
+    }
+    drop(go);
+    held.await.unwrap().unwrap();
+
+    // It runs in a task of its own: nothing but turns of the runtime is waited for.
+    let mut looks = 0;
+    while count(&app, AuditAction::StatePurged).await == 0
+        || !app.app.registry.read(purges::list).await.unwrap().is_empty()
+    {
+        looks += 1;
+        assert!(looks < 10_000, "it was not finished");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(app.get("/api/v1/state").await.json()["state"], json!([]));
+    assert_eq!(app.get(&path).await.code(), "not_installed");
 }

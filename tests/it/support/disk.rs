@@ -26,6 +26,8 @@ struct State {
     /// What goes wrong, after this many more writes, syncs and changes of length.
     fault: Option<(Fault, u64)>,
     off: bool,
+    /// Takes no more than what is there is long.
+    full: bool,
 }
 
 #[derive(Debug)]
@@ -62,6 +64,7 @@ impl Disk {
             random,
             fault: None,
             off: false,
+            full: false,
         })))
     }
 
@@ -77,6 +80,11 @@ impl Disk {
     /// Refuses one change after the next `changes`, and works again.
     pub(crate) fn fail_once_after(&self, changes: u64) {
         self.0.lock().unwrap().fault = Some((Fault::FailOnce, changes));
+    }
+
+    /// From now on it does not grow, as a disk without room.
+    pub(crate) fn fill(&self) {
+        self.0.lock().unwrap().full = true;
     }
 
     pub(crate) fn is_off(&self) -> bool {
@@ -117,6 +125,12 @@ impl State {
                 Err(io::ErrorKind::StorageFull.into())
             }
         }
+    }
+
+    /// Refuses to have what is longer than what is there, if it is full.
+    fn grow_to(&self, length: usize) -> io::Result<()> {
+        let grows = length > self.current.len();
+        if grows && self.full { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 
     fn apply(bytes: &mut Vec<u8>, change: &Change) {
@@ -187,6 +201,7 @@ impl StorageBackend for Connection {
     fn set_len(&self, length: u64) -> io::Result<()> {
         let mut state = self.0.0.lock().unwrap();
         state.change()?;
+        state.grow_to(usize::try_from(length).unwrap())?;
         let change = Change::Length(usize::try_from(length).unwrap());
         State::apply(&mut state.current, &change);
         state.unsynced.push(change);
@@ -205,7 +220,8 @@ impl StorageBackend for Connection {
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut state = self.0.0.lock().unwrap();
         let was_off = state.off;
-        let result = state.change();
+        let end = usize::try_from(offset).unwrap() + data.len();
+        let result = state.change().and_then(|()| state.grow_to(end));
         let change = Change::Bytes(usize::try_from(offset).unwrap(), data.to_vec());
         match result {
             Ok(()) => {

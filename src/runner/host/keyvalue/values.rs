@@ -5,8 +5,16 @@ use std::sync::Arc;
 use crate::runner::bindings::keyvalue::store::Error;
 use crate::runner::host::storage::{Keeper, NoKeeper, PAGE};
 use crate::state::values::counting::{Counting, count_up};
-use crate::state::values::{self, Page, Putting};
+use crate::state::values::{self, KeyPage, Putting};
 use crate::state::{Place, Put, Refused, StateError};
+
+/// What some keys have.
+pub(super) struct Values {
+    /// `None`: more than one answer holds.
+    pub(super) found: Option<Vec<Option<Vec<u8>>>>,
+    /// Bytes that were read.
+    pub(super) bytes: usize,
+}
 
 impl Keeper {
     fn places(&self, namespace: &str, keys: Vec<String>) -> Result<Vec<Place>, Refused> {
@@ -14,12 +22,12 @@ impl Keeper {
         keys.into_iter().map(place).collect()
     }
 
-    /// The values of some keys, of one moment, as far as they fit into one answer.
+    /// The values of some keys, of one moment, if they fit into one answer.
     pub(super) async fn read_values(
         &self,
         namespace: String,
         keys: Vec<String>,
-    ) -> Result<Vec<Option<Vec<u8>>>, Error> {
+    ) -> Result<Values, Error> {
         let places = self.places(&namespace, keys)?;
         let (owner, now) = (self.owner(), self.state.now());
         let found = self.state.read(move |txn| {
@@ -29,14 +37,24 @@ impl Keeper {
                 bytes += value.as_ref().map_or(0, Vec::len);
                 // One value is given however large it is.
                 if bytes > PAGE.bytes && places.len() > 1 {
-                    return Ok(None);
+                    return Ok(Values { found: None, bytes });
                 }
                 found.push(value);
             }
-            Ok(Some(found))
+            Ok(Values { found: Some(found), bytes })
         });
-        let too_much = || other(format!("the values have more than {} bytes", PAGE.bytes));
-        found.await?.ok_or_else(too_much)
+        Ok(found.await?)
+    }
+
+    /// The bytes of one value.
+    pub(super) async fn length(
+        &self,
+        namespace: String,
+        key: String,
+    ) -> Result<Option<usize>, Error> {
+        let place = Place::new(namespace, key, self.state.limits())?;
+        let (owner, now) = (self.owner(), self.state.now());
+        Ok(self.state.read(move |txn| values::length(txn, &owner, &place, now)).await?)
     }
 
     /// Sets in the order given; those before the first that is refused stay set.
@@ -52,7 +70,8 @@ impl Keeper {
         };
         let puts: Vec<_> = pairs.into_iter().map(put).collect::<Result<_, Refused>>()?;
         let (install, now) = (Arc::clone(&self.install), self.state.now());
-        let put = self.state.write(move |txn| {
+        let (whose, bytes) = (Arc::clone(&install), puts.iter().map(Put::bytes).sum());
+        let put = self.state.write_for(whose, bytes, move |txn| {
             for put in &puts {
                 match values::put(txn, &install, put, &limits, now)? {
                     Putting::Done(_) => {}
@@ -73,31 +92,24 @@ impl Keeper {
     ) -> Result<(), Error> {
         let places = self.places(&namespace, keys)?;
         let (owner, now) = (self.owner(), self.state.now());
-        let delete = self.state.write(move |txn| {
+        let (whose, bytes) = (Arc::clone(&self.install), places.iter().map(Place::bytes).sum());
+        let delete = self.state.write_for(whose, bytes, move |txn| {
             let mut places = places.iter();
             places.try_for_each(|place| values::delete(txn, &owner, place, now).map(drop))
         });
         Ok(delete.await?)
     }
 
-    /// A page of keys, and whether there are more.
+    /// A page of keys.
     pub(super) async fn list_keys(
         &self,
         namespace: String,
         after: Option<String>,
-    ) -> Result<(Vec<String>, bool), Error> {
-        const ONE: Page = Page { entries: 1, bytes: 0 };
+    ) -> Result<KeyPage, Error> {
         let (owner, now) = (self.owner(), self.state.now());
-        let found = self.state.read(move |txn| {
-            let page_after = |after, page| values::list(txn, &owner, &namespace, after, page, now);
-            let found = page_after(after.as_deref(), PAGE)?;
-            let more = match found.last() {
-                Some(last) => !page_after(Some(&last.key), ONE)?.is_empty(),
-                None => false,
-            };
-            Ok((found.into_iter().map(|entry| entry.key).collect(), more))
-        });
-        Ok(found.await?)
+        let list =
+            move |txn: &_| values::list_keys(txn, &owner, &namespace, after.as_deref(), PAGE, now);
+        Ok(self.state.read(list).await?)
     }
 
     pub(super) async fn count_up(
@@ -109,9 +121,9 @@ impl Keeper {
         let limits = self.state.limits().clone();
         let place = Place::new(namespace, key, &limits)?;
         let (install, now) = (Arc::clone(&self.install), self.state.now());
-        let counted =
-            self.state.write(move |txn| count_up(txn, &install, &place, delta, &limits, now));
-        match counted.await? {
+        let (whose, bytes) = (Arc::clone(&install), place.bytes());
+        let count = move |txn: &_| count_up(txn, &install, &place, delta, &limits, now);
+        match self.state.write_for(whose, bytes, count).await? {
             Counting::Done(sum) => Ok(sum),
             Counting::NoNumber => Err(other("the value is no decimal number of 64 bits")),
             Counting::Overflow => Err(other("the sum does not fit into 64 bits")),
@@ -149,6 +161,9 @@ impl From<Refused> for Error {
 
 impl From<StateError> for Error {
     fn from(error: StateError) -> Self {
+        if matches!(error, StateError::Busy) {
+            return other(error.to_string());
+        }
         tracing::error!("An extension could not read or write what it keeps: {error}");
         other("the appliance could not read or write the value")
     }
