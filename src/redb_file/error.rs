@@ -37,7 +37,7 @@ pub enum FileError {
     #[error("the {noun} file could not be read or written")]
     Storage { noun: &'static str, source: Arc<redb::Error> },
     #[error(
-        "the {noun} file could not be written and is left alone for {} ms more: {source}",
+        "the {noun} file could not be written and is left alone for {} ms more",
         .left.as_millis() + 1
     )]
     Paused { noun: &'static str, left: Duration, source: Arc<FileError> },

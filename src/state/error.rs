@@ -30,6 +30,11 @@ impl StateError {
     pub fn is_disk_full(&self) -> bool {
         self.of_file().is_some_and(FileError::is_disk_full)
     }
+
+    /// Whether it was refused unseen, after what made it so was reported.
+    pub fn is_paused(&self) -> bool {
+        matches!(self, Self::File(FileError::Paused { .. }))
+    }
 }
 
 impl KeeperError for StateError {

@@ -115,15 +115,15 @@ mod tests {
 
     const MIB: usize = 1024 * 1024;
 
-    fn install(tenant: &str) -> Option<Arc<InstallLabels>> {
+    fn install(tenant: &str) -> Arc<InstallLabels> {
         let (tenant, name) = (tenant.parse().unwrap(), "com.example.a".parse().unwrap());
         let labels = InstallLabels::of(tenant, name, InstallId::random(), &Version::new(1, 0, 0));
-        Some(Arc::new(labels))
+        Arc::new(labels)
     }
 
     /// What of this many writes of 1 MiB has room.
-    fn enter(queue: &Queue, whose: &Option<Arc<InstallLabels>>, writes: usize) -> Vec<Room> {
-        (0..writes).map_while(|_| queue.enter(whose.clone(), MIB).ok()).collect()
+    fn enter(queue: &Queue, whose: Option<&Arc<InstallLabels>>, writes: usize) -> Vec<Room> {
+        (0..writes).map_while(|_| queue.enter(whose.cloned(), MIB).ok()).collect()
     }
 
     #[test]
@@ -131,11 +131,11 @@ mod tests {
         let queue = Queue::default();
         let (a, b, c) = (install("a"), install("a"), install("a"));
 
-        let of_a = enter(&queue, &a, 100);
-        let of_b = enter(&queue, &b, 100);
-        let of_c = enter(&queue, &c, 100);
-        let of_others: Vec<_> = (0..9).map(|_| enter(&queue, &install("b"), 100)).collect();
-        let own = enter(&queue, &None, 100);
+        let of_a = enter(&queue, Some(&a), 100);
+        let of_b = enter(&queue, Some(&b), 100);
+        let of_c = enter(&queue, Some(&c), 100);
+        let of_others: Vec<_> = (0..9).map(|_| enter(&queue, Some(&install("b")), 100)).collect();
+        let own = enter(&queue, None, 100);
 
         // With what each write counts for beside its value.
         assert_eq!([of_a.len(), of_b.len(), of_c.len()], [15, 15, 1], "of one tenant");
@@ -150,9 +150,9 @@ mod tests {
     #[test]
     fn a_write_that_is_larger_than_a_share_has_room_when_nothing_waits() {
         let queue = Queue::default();
-        let whose = install("a");
+        let whose = Some(install("a"));
 
-        let large = queue.enter(whose.clone(), 2 * ALL).ok().unwrap();
+        let large = queue.enter(whose.clone(), 2 * ALL).unwrap();
         let refused = queue.enter(whose.clone(), 1).is_err() && queue.enter(None, 1).is_err();
         drop(large);
 

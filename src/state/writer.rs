@@ -156,10 +156,10 @@ fn commit(
 ) -> Result<(), StateError> {
     let result = caught(|| {
         let txn = WriteTxn::new(storage.begin_write()?);
-        // Caught before the transaction is dropped: redb rolls back cleanly only
-        // when the thread is not unwinding.
         // By now fewer may be awaited: the turn was waited for.
         let mut awaited = group.iter_mut().filter(|write| write.is_awaited());
+        // Caught before the transaction is dropped: redb rolls back cleanly only
+        // when the thread is not unwinding.
         let applied = awaited.try_for_each(|write| caught(|| write.apply(&txn)));
         if let Err(error) = applied {
             txn.abort()?;

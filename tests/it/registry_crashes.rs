@@ -251,7 +251,8 @@ fn a_disk_that_stays_full_costs_few_openings_and_no_read() {
     let mut errors = vec![first];
     for number in failed + 1..failed + 20 {
         errors.push(registry.write_blocking(|txn| write_many(txn, number)).unwrap_err());
-        assert!((1..failed).all(|number| numbers(&registry).contains(&number)));
+        let found = numbers(&registry);
+        assert!((1..failed).all(|number| found.contains(&number)));
     }
 
     assert!(errors.iter().all(RegistryError::is_disk_full), "{errors:?}");

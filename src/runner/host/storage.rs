@@ -190,7 +190,16 @@ impl From<StateError> for StorageError {
             // A limit that is reached, and no failure: the reference answers it with 429.
             return Self::Denied;
         }
-        tracing::error!("An extension could not read or write what it keeps: {error}");
+        report(&error);
         Self::Internal
+    }
+}
+
+/// Tells the operator, unless it is one of the many that follow a failure.
+pub(super) fn report(error: &StateError) {
+    if error.is_paused() {
+        tracing::debug!("An extension could not write what it keeps: {error}");
+    } else {
+        tracing::error!("An extension could not read or write what it keeps: {error}");
     }
 }

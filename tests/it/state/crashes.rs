@@ -126,7 +126,8 @@ fn a_disk_that_stays_full_costs_few_openings_and_no_read() {
     disk.fill();
 
     // What is free in the file is written first.
-    let large = |number: u64| put(&state, &owner, &format!("{}", 1_000 + number), &[7; 1 << 20]);
+    let large =
+        |number: u64| put(&state, &owner, &(1_000 + number).to_string(), &vec![7; 1024 * 1024]);
     let first = (0..100).find_map(|number| large(number).err()).unwrap();
     let mut errors = vec![first];
     for number in 100..119 {

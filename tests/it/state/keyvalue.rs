@@ -191,7 +191,8 @@ async fn values_count_as_a_host_call_for_each_64_kib() {
     let usage = |answer: Answer| answer.json()["minutes"][0]["host_calls"].as_u64().unwrap();
     let (mut before, mut counted) = (0, Vec::new());
 
-    for (what, body) in [("s0k", &[7; 200_000][..]), ("g0k", b""), ("e0k", b""), ("l0", b"")] {
+    let large = vec![7; 200_000];
+    for (what, body) in [("s0k", &large[..]), ("g0k", b""), ("e0k", b""), ("l0", b"")] {
         assert_eq!(told(&app, what, body).await.0, 200, "{what}");
         let after = usage(app.get(&path).await);
         counted.push(after - before);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::runner::bindings::keyvalue::store::Error;
-use crate::runner::host::storage::{Keeper, NoKeeper, PAGE};
+use crate::runner::host::storage::{Keeper, NoKeeper, PAGE, report};
 use crate::state::values::counting::{Counting, count_up};
 use crate::state::values::{self, KeyPage, Putting};
 use crate::state::{Place, Put, Refused, StateError};
@@ -164,7 +164,7 @@ impl From<StateError> for Error {
         if matches!(error, StateError::Busy) {
             return other(error.to_string());
         }
-        tracing::error!("An extension could not read or write what it keeps: {error}");
+        report(&error);
         other("the appliance could not read or write the value")
     }
 }
