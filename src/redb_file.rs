@@ -20,7 +20,8 @@ mod tables;
 
 pub use error::FileError;
 pub use format::{format, set_format, supported_format};
-pub use storage::{Opener, Storage, Turn, durable_write};
+pub(crate) use storage::durable_write;
+pub use storage::{Opener, Storage, Turn};
 pub use tables::ReadTables;
 
 /// The error of a keeper: of its file, or its own.

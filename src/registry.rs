@@ -249,7 +249,7 @@ impl Registry {
     /// Opens the storage again after a failure and loads what it holds.
     fn recover(&self, turn: &Turn<'_>) -> Result<(), RegistryError> {
         let inner = &*self.0;
-        let recovered = inner.storage.recover(turn, |txn| Live::load(txn));
+        let recovered = inner.storage.recover(turn, Live::load);
         if let Some(live) = recovered.map_err(|error| error.loading(&inner.file))? {
             inner.live.store(Arc::new(live));
         }

@@ -25,7 +25,8 @@ use crate::state::values::{self, After, Entry, Page, Usage};
 use crate::state::{Owner, State, StateError};
 
 pub use import_report::{ImportError, ImportOptions, Imported, LineProblem};
-pub use lines::{LineError, write as write_line};
+pub use lines::LineError;
+pub(crate) use lines::write as write_line;
 
 /// What of an export is in memory at once; a single value may be larger.
 const EXPORT_PAGE: Page = Page { entries: 256, bytes: 1024 * 1024 };

@@ -152,11 +152,11 @@ impl<E: KeeperError> Storage<E> {
         begin: impl FnOnce(&Database) -> Result<T, TransactionError>,
     ) -> Result<T, E> {
         let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
-        let begun = match &*db {
+        let transaction = match &*db {
             Some(db) => begin(db),
             None => Err(StorageError::DatabaseClosed.into()),
         };
-        Ok(begun.map_err(|error| FileError::storage(E::NOUN, error))?)
+        Ok(transaction.map_err(|error| FileError::storage(E::NOUN, error))?)
     }
 }
 
@@ -174,7 +174,7 @@ pub(super) fn builder(cache_bytes: usize) -> Builder {
 ///
 /// Two phases: with one, a checksum decides after a power cut which of two
 /// commits counts, and those who choose the values could choose the checksum.
-pub fn durable_write(db: &Database) -> Result<WriteTransaction, TransactionError> {
+pub(crate) fn durable_write(db: &Database) -> Result<WriteTransaction, TransactionError> {
     let mut txn = db.begin_write()?;
     txn.set_durability(Durability::Immediate)
         .expect("a transaction without savepoints takes any durability");

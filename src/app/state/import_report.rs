@@ -46,9 +46,9 @@ pub enum LineProblem {
 /// Why an import ended before its end.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    #[error("line {number} is refused: {problem}; {}", .before.in_words(.options))]
+    #[error("line {number} is refused: {problem}; {}", .before.in_words(.options.dry_run))]
     Line { number: u64, problem: LineProblem, before: Imported, options: ImportOptions },
-    #[error("the body broke off after line {number}; {}", .before.in_words(.options))]
+    #[error("the body broke off after line {number}; {}", .before.in_words(.options.dry_run))]
     Broken { number: u64, before: Imported, options: ImportOptions },
     #[error(transparent)]
     Keeping(#[from] KeepingError),
@@ -64,8 +64,8 @@ impl Imported {
         self.created + self.replaced
     }
 
-    fn in_words(self, options: &ImportOptions) -> String {
-        if options.dry_run {
+    fn in_words(self, dry_run: bool) -> String {
+        if dry_run {
             return "nothing was to be written".to_owned();
         }
         format!("{} values of the lines before it were written and stay", self.written())

@@ -49,7 +49,7 @@ pub enum LineError {
 }
 
 /// Writes a value as a line.
-pub fn write(entry: Entry) -> Vec<u8> {
+pub(crate) fn write(entry: Entry) -> Vec<u8> {
     let line = Line {
         namespace: entry.namespace,
         key: entry.key,

@@ -94,30 +94,39 @@ impl Import {
     }
 }
 
-/// What would be written, or why nothing would.
-enum Plan {
-    Nothing(Importing),
-    /// Over what row, what, and what that changes.
-    Write(Option<Entry>, Entry, Change),
+/// What is to be written.
+struct Plan {
+    /// The row it is written over.
+    old: Option<Entry>,
+    new: Entry,
+    change: Change,
+    replaces: bool,
 }
 
+impl Plan {
+    const fn outcome(&self) -> Importing {
+        if self.replaces { Importing::Replaced } else { Importing::Created }
+    }
+}
+
+/// What is to be written, or why nothing is.
 fn plan(
     txn: &impl ReadTables,
     owner: &Owner,
     import: &Import,
     replace: bool,
     now: Timestamp,
-) -> Result<Plan, StateError> {
+) -> Result<Result<Plan, Importing>, StateError> {
     if is_over(import.expires_at, now) {
-        return Ok(Plan::Nothing(Importing::Expired));
+        return Ok(Err(Importing::Expired));
     }
     let old = get_row(txn, owner, &import.place)?;
     let live = old.as_ref().filter(|old| !is_over(old.expires_at, now));
     if live.is_some_and(|there| import.is(there)) {
-        return Ok(Plan::Nothing(Importing::Unchanged));
+        return Ok(Err(Importing::Unchanged));
     }
     if live.is_some() && !replace {
-        return Ok(Plan::Nothing(Importing::Taken));
+        return Ok(Err(Importing::Taken));
     }
     let next = live.map_or(1, |there| there.revision + 1);
     let created_at = import.created_at.or(live.map(|there| there.created_at));
@@ -131,7 +140,8 @@ fn plan(
         expires_at: import.expires_at,
     };
     let change = Change::put(old.as_ref().map(Entry::bytes), import.bytes());
-    Ok(Plan::Write(old, new, change))
+    let replaces = live.is_some();
+    Ok(Ok(Plan { old, new, change, replaces }))
 }
 
 /// Puts a value back.
@@ -144,20 +154,19 @@ pub fn import(
     now: Timestamp,
 ) -> Result<Importing, StateError> {
     let (owner, namespace) = (Owner::of(labels), import.place.namespace());
-    let (old, new, change) = match plan(txn, &owner, import, replace, now)? {
-        Plan::Nothing(outcome) => return Ok(outcome),
-        Plan::Write(old, new, change) => (old, new, change),
+    let plan = match plan(txn, &owner, import, replace, now)? {
+        Ok(plan) => plan,
+        Err(outcome) => return Ok(outcome),
     };
-    if !usage::fits(txn, &owner, namespace, change, limits)? {
+    if !usage::fits(txn, &owner, namespace, plan.change, limits)? {
         return Ok(Importing::Full);
     }
     if !kept::enter(txn, labels)? {
         return Ok(Importing::Gone);
     }
-    let replaces = old.as_ref().is_some_and(|old| !is_over(old.expires_at, now));
-    write_row(txn, &owner, old.as_ref(), &new, &import.value)?;
-    usage::apply(txn, &owner, namespace, change)?;
-    Ok(if replaces { Importing::Replaced } else { Importing::Created })
+    write_row(txn, &owner, plan.old.as_ref(), &plan.new, &import.value)?;
+    usage::apply(txn, &owner, namespace, plan.change)?;
+    Ok(plan.outcome())
 }
 
 /// An import that writes nothing, and counts what it would have written.
@@ -183,9 +192,9 @@ impl Rehearsal {
         now: Timestamp,
     ) -> Result<Importing, StateError> {
         let (owner, namespace) = (Owner::of(labels), import.place.namespace());
-        let (old, change) = match plan(txn, &owner, import, replace, now)? {
-            Plan::Nothing(outcome) => return Ok(outcome),
-            Plan::Write(old, _, change) => (old, change),
+        let plan = match plan(txn, &owner, import, replace, now)? {
+            Ok(plan) => plan,
+            Err(outcome) => return Ok(outcome),
         };
         let before = match self.usage {
             Some(usage) => usage,
@@ -195,12 +204,11 @@ impl Rehearsal {
             namespace.clone_into(&mut self.namespace);
             self.keys = usage::keys_in(txn, &owner, namespace)?;
         }
-        let (after, keys) = usage::after(before, self.keys, change);
+        let (after, keys) = usage::after(before, self.keys, plan.change);
         if !usage::is_allowed(before, after, limits) {
             return Ok(Importing::Full);
         }
         (self.usage, self.keys) = (Some(after), keys);
-        let replaces = old.is_some_and(|old| !is_over(old.expires_at, now));
-        Ok(if replaces { Importing::Replaced } else { Importing::Created })
+        Ok(plan.outcome())
     }
 }

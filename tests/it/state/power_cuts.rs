@@ -53,7 +53,9 @@ fn a_power_cut_takes_back_no_compare_and_set_and_no_secret() {
                 Err(error) => assert!(disk.is_off(), "round {round}, crash {crash}: {error}"),
             }
             disk = disk.after_the_cut();
-            told.into_inner().unwrap().into_iter().for_each(|told| promises.told(told));
+            for told in told.into_inner().unwrap() {
+                promises.told(told);
+            }
 
             let case = format!("round {round}, crash {crash}");
             let state = on_disk(&disk).unwrap_or_else(|error| panic!("{case}: {error}"));
@@ -176,8 +178,9 @@ fn a_power_cut_of_a_file_system_takes_back_nothing() {
         // Twice on one disk: the second writers begin with what the first left.
         for cut in 0..2 {
             let delay = Duration::from_millis(random.below(LATEST_MS));
-            let told = write_until_cut(&disk, delay);
-            told.into_iter().for_each(|told| promises.told(told));
+            for told in write_until_cut(&disk, delay) {
+                promises.told(told);
+            }
             disk.remount();
             lost_unsynced += u32::from(disk.lost_what_was_not_synced());
 
