@@ -233,12 +233,13 @@ impl Inner {
 
     fn check_lists(&self, exchange: &Exchange, to: &Destination) -> Result<(), EgressError> {
         let Caller { install, allowance, .. } = exchange.caller();
-        let Err(denial) = self.ceiling.check(allowance, to) else { return Ok(()) };
+        let Err(mut denial) = self.ceiling.check(allowance, to) else { return Ok(()) };
         // Whatever an operator lets an install learn, the others have to allow.
         if denial.missing == [List::Grant] && (self.learner)(install.install, to) {
             exchange.note_learned();
             return Ok(());
         }
+        denial.is_barred = self.dialer.bars(to);
         Err(EgressError::Denied(denial))
     }
 

@@ -90,6 +90,11 @@ impl HostCallbacksConfig {
         }
     }
 
+    /// What holds for a tenant.
+    pub fn of(&self, tenant: &TenantId) -> TenantCallbacks {
+        self.tenants.get(tenant).cloned().unwrap_or_else(|| self.general())
+    }
+
     /// Reads the `token_file` keys into the tokens they stand for.
     pub(super) fn read_secret_files(&mut self, findings: &mut Findings) {
         let read = read_secret_file(&mut self.token, &self.token_file, "host_callbacks.token");

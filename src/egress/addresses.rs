@@ -63,6 +63,12 @@ impl AddressRules {
         forms(address.ip()).all(|form| self.allow_form(form, address.port(), own))
     }
 
+    /// Whether whatever an operator lets in, this one is not dialled.
+    pub(super) fn bar(&self, address: IpAddr) -> bool {
+        let stands_in = |form| self.stand_ins.iter().any(|network| network.contains(form));
+        forms(address).any(|form| is_of_own_machine(form) && !stands_in(form))
+    }
+
     fn allow_form(&self, address: IpAddr, port: u16, own: &[IpAddr]) -> bool {
         // Whatever an operator lets in: behind these are the appliance, and the keys of the cloud.
         if own.iter().any(|own| own.to_canonical() == address) {

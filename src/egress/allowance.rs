@@ -19,6 +19,8 @@ pub struct Denial {
     pub entry: String,
     /// Where it is missing: at least one.
     pub missing: Vec<List>,
+    /// No list could allow it: it is this machine, or link-local.
+    pub is_barred: bool,
 }
 
 /// Who must allow a destination.
@@ -50,7 +52,11 @@ impl Ceiling {
         ];
         let missing: Vec<_> =
             lists.into_iter().filter(|(_, allowed)| !allowed).map(|(list, _)| list).collect();
-        if missing.is_empty() { Ok(()) } else { Err(Denial { entry: to.entry(), missing }) }
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(Denial { entry: to.entry(), missing, is_barred: false })
+        }
     }
 }
 

@@ -80,6 +80,16 @@ impl Dialer {
         Ok((stream, address))
     }
 
+    /// Whether a destination is by its name alone one that is never dialled. RFC 6761, section
+    /// 6.3: `localhost` and all below it is this machine.
+    pub(super) fn bars(&self, to: &Destination) -> bool {
+        match to.host() {
+            EgressHost::Address(address) => self.rules.bar(*address),
+            EgressHost::Exact(name) => name == "localhost" || name.ends_with(".localhost"),
+            EgressHost::Below(_) => false,
+        }
+    }
+
     /// The addresses of a destination, if every one of them may be dialled.
     async fn good_addresses(
         &self,

@@ -74,6 +74,8 @@ pub enum EgressError {
 pub enum Refusal {
     /// Its destination is not on these lists, at least one.
     Missing(Vec<List>),
+    /// It names this machine or what is link-local, which no list can allow.
+    OwnMachine,
     /// One of its addresses is not public, or its server is the appliance's own.
     Address,
     /// The secret that it asks for does not go there.
@@ -84,7 +86,11 @@ impl EgressError {
     /// Of a call that may not be made, as opposed to one that failed: why not.
     pub fn refusal(&self) -> Option<Refusal> {
         if let Self::Denied(denial) = self {
-            Some(Refusal::Missing(denial.missing.clone()))
+            Some(if denial.is_barred {
+                Refusal::OwnMachine
+            } else {
+                Refusal::Missing(denial.missing.clone())
+            })
         } else if let Self::Secret(refusal) = self {
             // Of one that could not be read nobody knows whether it may.
             let is_known = !matches!(refusal, SecretRefusal::Unreadable(_));

@@ -161,7 +161,8 @@ pub(super) fn describe_trap(
     discreet: impl FnOnce(String) -> String,
 ) -> String {
     let reason = match error.downcast_ref::<Trap>() {
-        Some(trap) => trap.to_string(),
+        Some(Trap::UnreachableCodeReached) => "unreachable instruction".to_owned(),
+        Some(trap) => trap.to_string().trim_start_matches("wasm trap: ").to_owned(),
         None => error.root_cause().to_string(),
     };
     // Host errors may quote the guest, and function names are the guest's.
@@ -171,9 +172,9 @@ pub(super) fn describe_trap(
         let name =
             frame.func_name().map_or_else(|| format!("#{}", frame.func_index()), str::to_owned);
         let name: String = name.chars().take(64).collect();
-        let link = if index == 0 { " in " } else { " < " };
+        let link = if index == 0 { ", in " } else { " < " };
         // Writing to a string cannot fail.
-        let _ = write!(text, "{link}{}", escape(&name));
+        let _ = write!(text, "{link}`{}`", escape(&name));
     }
     text
 }

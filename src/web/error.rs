@@ -28,6 +28,8 @@ pub struct ApiError {
     pub(super) code: &'static str,
     pub(super) detail: Box<str>,
     pub(super) hint: Option<Box<str>>,
+    /// The page of ours where a person goes on: its address, and what the button says.
+    pub(super) way: Option<(Box<str>, &'static str)>,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     /// More members of the problem, as `report` or `problems`.
     pub(super) extra: Vec<(&'static str, serde_json::Value)>,
@@ -80,6 +82,7 @@ impl ApiError {
             code,
             detail: detail.into().into_boxed_str(),
             hint: None,
+            way: None,
             headers: Vec::new(),
             extra: Vec::new(),
             cause: None,
@@ -169,6 +172,12 @@ impl ApiError {
         self
     }
 
+    /// The page of ours where a person goes on.
+    pub(super) fn leading_to(mut self, address: String, label: &'static str) -> Self {
+        self.way = Some((address.into_boxed_str(), label));
+        self
+    }
+
     pub(super) fn retry_after(self, seconds: u64) -> Self {
         self.header(header::RETRY_AFTER, &seconds.to_string())
     }
@@ -186,7 +195,12 @@ impl ApiError {
     }
 
     /// Writes the answer. The one place where failures are logged.
-    pub(super) fn into_final_response(self, path: &str, request_id: &str) -> Response {
+    pub(super) fn into_final_response(
+        self,
+        path: &str,
+        request_id: &str,
+        chrome: impl FnOnce() -> pages::Chrome,
+    ) -> Response {
         if let Some(cause) = &self.cause {
             tracing::error!(
                 request.id = request_id,
@@ -198,7 +212,7 @@ impl ApiError {
         }
         let shape = shape_of(path);
         let mut response = match shape {
-            Shape::Page => pages::failure::render(&self, path, request_id),
+            Shape::Page => pages::failure::render(&self, path, request_id, chrome()),
             Shape::Problem => self.problem(request_id, false),
             Shape::Gateway => self.problem(request_id, true),
             Shape::Compat(family) => family.write(&self),

@@ -21,9 +21,11 @@ use tower::{Layer, Service};
 use access_line::AccessLine;
 
 use super::access::Access;
-use super::error::{ApiError, PendingError};
+use super::cookie;
+use super::error::{ApiError, PendingError, is_page};
 use super::guard;
 use super::headers::FixedHeaders;
+use super::pages;
 use super::request_id::{RequestIds, X_REQUEST_ID};
 use super::routes::Route;
 use crate::app::App;
@@ -43,6 +45,8 @@ pub(super) struct Passage {
     paths: HashMap<&'static str, Known>,
     unmatched: RouteMetrics,
     ids: RequestIds,
+    /// Whether operators sign in here. Where extensions' pages are, nothing of a session is shown.
+    has_pages: bool,
 }
 
 /// What the route table says of one path.
@@ -66,6 +70,7 @@ impl Passage {
             paths,
             unmatched: RouteMetrics::new("(none)"),
             ids: RequestIds::new(),
+            has_pages: table.iter().any(|route| route.access == Access::Page),
             app,
         }
     }
@@ -78,6 +83,15 @@ impl Passage {
             Some(known) => (&known.metrics, known.access(request.method())),
             None => (&self.unmatched, None),
         }
+    }
+
+    /// The session of whoever opens a page, for the frame around what may go wrong.
+    fn session_cookie(&self, request: &Request) -> Option<String> {
+        let headers = request.headers();
+        let is_person = self.has_pages
+            && is_page(request.uri().path())
+            && !headers.contains_key(header::AUTHORIZATION);
+        if is_person { cookie::session(headers, self.app.is_secure()) } else { None }
     }
 }
 
@@ -149,12 +163,15 @@ where
     if let Some(incoming) = incoming {
         request.extensions_mut().insert(incoming);
     }
+    let cookie = passage.session_cookie(&request);
 
     let answer = answer(&passage.app, access, inner, request);
     let answer = AssertUnwindSafe(answer).catch_unwind().await;
     let response =
         answer.unwrap_or_else(|_| ApiError::internal("a handler panicked").into_response());
-    let mut response = finish_error(response, uri.path(), id.as_str());
+    let mut response = finish_error(response, uri.path(), id.as_str(), || {
+        pages::failure::chrome(&passage.app, cookie.as_deref())
+    });
     passage.fixed.set(uri.path(), response.headers_mut());
     response.headers_mut().insert(X_REQUEST_ID, id.header());
 
@@ -196,12 +213,17 @@ where
     response
 }
 
-fn finish_error(mut response: Response, path: &str, id: &str) -> Response {
+fn finish_error(
+    mut response: Response,
+    path: &str,
+    id: &str,
+    chrome: impl FnOnce() -> pages::Chrome,
+) -> Response {
     if let Some(error) = response.extensions().get::<PendingError>().and_then(PendingError::take) {
         let logged = response.extensions().get::<LoggedExtension>().cloned();
         // The router has named the methods on the answer that is replaced here.
         let allow = response.headers_mut().remove(header::ALLOW);
-        response = error.into_final_response(path, id);
+        response = error.into_final_response(path, id, chrome);
         if let Some(allow) = allow {
             response.headers_mut().entry(header::ALLOW).or_insert(allow);
         }
@@ -209,7 +231,7 @@ fn finish_error(mut response: Response, path: &str, id: &str) -> Response {
             response.extensions_mut().insert(logged);
         }
     } else if response.status() == StatusCode::METHOD_NOT_ALLOWED && response.headers().is_empty() {
-        response = ApiError::method_not_allowed().into_final_response(path, id);
+        response = ApiError::method_not_allowed().into_final_response(path, id, chrome);
     }
     response
 }

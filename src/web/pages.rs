@@ -8,6 +8,7 @@
 
 pub(super) mod attachments;
 pub(super) mod audit;
+mod authors;
 mod capabilities;
 mod checks;
 mod chrome;
@@ -41,6 +42,7 @@ mod versions;
 
 pub use attachments::{AttachedText, AttachmentsPage, SignatureLine};
 pub use audit::{AuditPage, AuditRow};
+use authors::Authors;
 pub use capabilities::{CapabilityChoice, CapabilityRow, Standing};
 pub use checks::{CheckMark, CheckRow};
 pub use chrome::{Chrome, Notice, Tone};

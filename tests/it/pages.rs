@@ -8,6 +8,7 @@ mod samples;
 mod subjects;
 mod uploading;
 mod usage;
+mod walk;
 
 use std::{collections::BTreeSet, fs, path::Path};
 

@@ -89,7 +89,7 @@ async fn a_version_that_is_installed_anywhere_is_not_removed() {
     assert!(answer.text().contains("1 tenant"), "{}", answer.text());
     let page = "/admin/extensions/com.example.reports/versions/1.0.0/remove";
     let question = app.call(Method::GET, page).session(&app.session().await).send().await.text();
-    assert!(question.contains("1 tenant must uninstall it first"), "{question}");
+    assert!(question.contains("it is installed for tenant acme."), "{question}");
     assert!(!question.contains("<button class=\"danger\">"), "{question}");
     assert_eq!(app.get(&path("1.0.0")).await.status, StatusCode::OK);
 }

@@ -36,7 +36,7 @@ impl RefusedDestination {
     fn is_about(&self, entry: &str, refusal: &Refusal) -> bool {
         let secret = |refusal: &Refusal| match refusal {
             Refusal::Secret(refusal) => Some(refusal.clone()),
-            Refusal::Missing(_) | Refusal::Address => None,
+            Refusal::Missing(_) | Refusal::OwnMachine | Refusal::Address => None,
         };
         self.entry == entry && secret(&self.refusal) == secret(refusal)
     }

@@ -116,7 +116,7 @@ impl From<RefusedDestination> for RefusedHost {
     fn from(refused: RefusedDestination) -> Self {
         let (missing_on, secret) = match refused.refusal {
             Refusal::Missing(lists) => (lists.into_iter().map(List::as_str).collect(), None),
-            Refusal::Address => (Vec::new(), None),
+            Refusal::OwnMachine | Refusal::Address => (Vec::new(), None),
             Refusal::Secret(refusal) => (Vec::new(), Some(refusal.to_string())),
         };
         Self {

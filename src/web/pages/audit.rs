@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use url::form_urlencoded::Serializer;
 
 use super::show::{chrome, page};
-use super::{Chrome, FormErrors, Moment, counted};
+use super::{Authors, Chrome, FormErrors, Moment, counted};
 use crate::app::App;
 use crate::app::audit::{AuditRows, MAX_READ};
 use crate::model::{AuditAction, AuditEvent};
@@ -72,6 +72,11 @@ impl AuditRow {
             tenant: event.tenant.map(|tenant| tenant.to_string()),
         }
     }
+
+    /// The same with the names of tokens.
+    pub(super) fn by(self, authors: &Authors) -> Self {
+        Self { actor: authors.name(&self.actor), ..self }
+    }
 }
 
 /// `/admin/audit`: what happened, newest first, with filters.
@@ -107,7 +112,8 @@ pub(in crate::web) async fn show_audit(
     let now = app.clock.now();
     let ended_early = next.is_some() && rows.len() < limit;
     shown.searched = ended_early.then(|| counted(MAX_READ as u64, "row"));
-    shown.rows = rows.into_iter().map(|row| AuditRow::new(row, now)).collect();
+    let authors = Authors::of(&app, &who).await?;
+    shown.rows = rows.into_iter().map(|row| AuditRow::new(row, now).by(&authors)).collect();
     shown.older = next.map(|next| address(&shown.sent, Some(next)));
     page(&shown)
 }

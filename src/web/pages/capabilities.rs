@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::config::TenantCallbacks;
 use crate::model::{Capability, Manifest};
 
 /// A check box of a form that grants capabilities: field `grant`, value the capability's name.
@@ -27,6 +28,10 @@ pub enum Standing {
     Always,
     Granted,
     Refused,
+    /// Granted, and nobody here to ask.
+    NoApplication,
+    /// Granted, and the appliance cannot do it.
+    NotOffered,
 }
 
 impl Standing {
@@ -36,6 +41,8 @@ impl Standing {
             Self::Always => "always",
             Self::Granted => "granted",
             Self::Refused => "not granted",
+            Self::NoApplication => "granted; refused here: no host application",
+            Self::NotOffered => "granted; not offered by this appliance",
         }
     }
 
@@ -45,6 +52,7 @@ impl Standing {
             Self::Always => "muted",
             Self::Granted => "pill good",
             Self::Refused => "pill",
+            Self::NoApplication | Self::NotOffered => "pill attention long",
         }
     }
 }
@@ -68,5 +76,31 @@ impl CapabilityRow {
             Self { capability, standing }
         });
         asked.chain(always).collect()
+    }
+
+    /// Takes back what `application`, that of the install's tenant, has no address for, and
+    /// what no appliance can do.
+    pub fn limit(rows: &mut [Self], application: &TenantCallbacks) {
+        for row in rows.iter_mut().filter(|row| row.standing == Standing::Granted) {
+            let asks = match row.capability {
+                Capability::UiProxy => &application.ui_proxy_base_url,
+                Capability::InvoiceManualCreate => &application.invoicing_url,
+                Capability::ClientRead => &application.clients_url,
+                Capability::ServiceRead => &application.services_url,
+                Capability::SchedulerManage => {
+                    row.standing = Standing::NotOffered;
+                    continue;
+                }
+                Capability::ContextRead
+                | Capability::SecretsGet
+                | Capability::HttpFetch
+                | Capability::StorageKv
+                | Capability::LogEmit
+                | Capability::UserRead => continue,
+            };
+            if asks.is_empty() {
+                row.standing = Standing::NoApplication;
+            }
+        }
     }
 }

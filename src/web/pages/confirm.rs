@@ -4,7 +4,7 @@
 use askama::Template;
 
 use super::{ByteSize, Chrome, counted};
-use crate::model::{ExtensionVersion, Install, TenantId};
+use crate::model::{Capability, ExtensionVersion, Install, TenantId};
 use crate::state::values::Usage;
 
 /// Says what will happen to whom. Posts the CSRF token and perhaps a reason, to `action`.
@@ -24,6 +24,10 @@ pub struct ConfirmPage {
     pub warning: Option<String>,
     /// Whether it also posts a `reason`, which may be empty.
     pub asks_reason: bool,
+    /// What it also removes if it is told to: posts `purge`.
+    pub purges: Option<String>,
+    /// Where to go about the obstacle: an address, and what the link says.
+    pub way: Option<(String, String)>,
     pub action: String,
     pub button: String,
     pub cancel: String,
@@ -43,6 +47,8 @@ impl ConfirmPage {
             obstacle: None,
             warning: None,
             asks_reason: false,
+            purges: None,
+            way: None,
             action: format!("/admin/installs/{}/disable", install.id),
             button: "Disable".to_owned(),
             cancel: format!("/admin/extensions/{}", install.name),
@@ -63,7 +69,7 @@ impl ConfirmPage {
         if confided {
             consequences.push(format!("Deleted with it, at once: {}.", counted(secrets, "secret")));
         }
-        let loses = confided || !install.grants.is_empty() || !install.settings.is_empty();
+        let loses = confided || granted(install) > 0 || !install.settings.is_empty();
         if loses {
             let (grants, settings) = (grants(install), settings(install));
             consequences.push(format!("{grants} and {settings} are deleted."));
@@ -80,6 +86,8 @@ impl ConfirmPage {
                 },
             )],
             asks_reason: false,
+            purges: None,
+            way: None,
             obstacle: None,
             warning: loses.then(|| {
                 let too = if confided { ", settings and secrets" } else { " and settings" };
@@ -97,11 +105,12 @@ impl ConfirmPage {
     #[must_use]
     pub fn keeping(mut self, usage: Usage, days: u32) -> Self {
         if usage.keys > 0 {
-            self.kept.push(format!(
-                "What it keeps, {} of {}, can be exported for {}.",
-                counted(usage.keys, "value"),
-                ByteSize::new(usage.bytes).text,
-                counted(days.into(), "day"),
+            let kept =
+                format!("{} of {}", counted(usage.keys, "value"), ByteSize::new(usage.bytes).text);
+            let days = counted(days.into(), "day");
+            self.kept.push(format!("What it keeps, {kept}, can be exported for {days}."));
+            self.purges = Some(format!(
+                "Remove what it keeps, too: {kept}. Then nothing of it can be exported."
             ));
         }
         self
@@ -119,7 +128,13 @@ fn subject(install: &Install) -> String {
 }
 
 fn grants(install: &Install) -> String {
-    counted(install.grants.len() as u64, "grant")
+    counted(granted(install), "grant")
+}
+
+/// What an operator granted: the pages do not count what every install may do.
+fn granted(install: &Install) -> u64 {
+    let grants = install.grants.iter();
+    grants.filter(|capability| !Capability::DEFAULTS.contains(capability)).count() as u64
 }
 
 fn settings(install: &Install) -> String {

@@ -9,6 +9,7 @@ use axum::response::IntoResponse;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::failure::sentence;
 use super::learning::LessonView;
 use super::show::{Done, chrome_after, lead_to, page};
 use super::{Chrome, ExtensionHead, FormErrors, Moment, Status};
@@ -16,7 +17,7 @@ use crate::app::App;
 use crate::app::egress::{EgressReport, RefusedDestination};
 use crate::app::install::InstallError;
 use crate::egress::{List, Refusal};
-use crate::model::{EgressRule, InstallId};
+use crate::model::{Capability, EgressRule, InstallId};
 use crate::registry::LiveInstall;
 use crate::web::error::ApiError;
 use crate::web::extract::{Answer, CsrfForm, Path, Query, SignedIn};
@@ -28,6 +29,8 @@ pub struct EgressPage {
     pub chrome: Chrome,
     pub head: ExtensionHead,
     pub install: InstallId,
+    /// Whether its manifest asks to call anything.
+    pub is_asked: bool,
     /// Whether it may call anything at all.
     pub is_granted: bool,
     /// What the manifest asks for; `None` if it leaves the hosts to an operator.
@@ -82,6 +85,7 @@ impl EgressPage {
             chrome,
             head: ExtensionHead::new(&live.version, Some(install), status, "egress"),
             install: install.id,
+            is_asked: live.version.manifest.capabilities.contains(&Capability::HttpFetch),
             is_granted: report.is_granted,
             requested: report
                 .allowance
@@ -107,6 +111,9 @@ impl RefusedRow {
                 let words: Vec<_> = lists.iter().map(|list| list.describe()).collect();
                 (format!("Not in {}", words.join(", nor in ")), lists[..] == [List::Grant])
             }
+            Refusal::OwnMachine => {
+                ("This machine, or link-local: cannot be called".to_owned(), false)
+            }
             Refusal::Address => ("Its address is not public".to_owned(), false),
             Refusal::Secret(refusal) => (sentence(&refusal.to_string()), false),
         };
@@ -118,12 +125,6 @@ impl RefusedRow {
             can_be_granted,
         }
     }
-}
-
-/// With a capital letter.
-fn sentence(clause: &str) -> String {
-    let mut letters = clause.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// Shows the hosts.
@@ -148,13 +149,13 @@ pub(in crate::web) async fn submit_egress(
 ) -> Answer {
     let live = app.get_install(&who.principal, id)?;
     let sent = sent_lines(&live, &form);
-    let problem = match read(&sent) {
-        Err(problem) => problem,
+    let problems = match read(&sent) {
+        Err(problems) => problems,
         Ok(hosts) => match app.grant_hosts(&who.principal, id, hosts).await {
             Ok(_) => return Ok(lead_to(&format!("/admin/installs/{id}/egress?done=hosts_saved"))),
             Err(
                 error @ (InstallError::HostNotRequested(_) | InstallError::TooManyHosts { .. }),
-            ) => error.to_string(),
+            ) => vec![error.to_string()],
             Err(error) => return Err(ApiError::from(error)),
         },
     };
@@ -162,7 +163,9 @@ pub(in crate::web) async fn submit_egress(
     let chrome = chrome_after(&app, &who, "extensions", None);
     let mut again = EgressPage::new(&app, chrome, &live, &report);
     again.hosts = sent;
-    again.errors.add("hosts", problem);
+    for problem in problems {
+        again.errors.add("hosts", problem);
+    }
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page(&again)?).into_response())
 }
 
@@ -173,8 +176,14 @@ fn sent_lines(live: &LiveInstall, form: &EgressFields) -> String {
     now.chain([more.clone()]).collect::<Vec<_>>().join("\n")
 }
 
-fn read(lines: &str) -> Result<Vec<EgressRule>, String> {
-    let lines = lines.lines().map(str::trim).filter(|line| !line.is_empty());
-    let parse = |line: &str| line.parse().map_err(|error| format!("“{line}”: {error}"));
-    lines.map(parse).collect()
+/// The hosts, or what is wrong with each line that is none.
+fn read(lines: &str) -> Result<Vec<EgressRule>, Vec<String>> {
+    let (mut rules, mut problems) = (Vec::new(), Vec::new());
+    for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        match line.parse() {
+            Ok(rule) => rules.push(rule),
+            Err(error) => problems.push(format!("“{line}”: {error}")),
+        }
+    }
+    if problems.is_empty() { Ok(rules) } else { Err(problems) }
 }

@@ -17,11 +17,12 @@ use serde::Deserialize;
 use std::sync::Arc;
 
 use super::{
-    ByteSize, CapabilityRow, Chrome, InstallForm, Moment, ShortHash, Status, UsageView, counted,
+    Authors, ByteSize, CapabilityRow, Chrome, InstallForm, Moment, ShortHash, Standing, Status,
+    UsageView, counted,
 };
 use crate::model::{
     Capability, Endpoint, EndpointAuth, ExtensionName, ExtensionVersion, Failing, Install,
-    InstallId, Manifest, Signer, TargetWorld, Yank,
+    InstallId, Manifest, Signer, TargetWorld, Tombstone, Yank,
 };
 
 /// What stands above every tab of an extension.
@@ -36,6 +37,8 @@ pub struct ExtensionHead {
     /// More about the status, in words.
     pub note: Option<String>,
     pub install: Option<InstallId>,
+    /// Where the grants of the install are changed.
+    pub grants: Option<String>,
     /// Whether it has a page to open.
     pub has_page: bool,
     /// `overview`, `versions`, `settings`, `secrets`, `egress`, `logs` or `files`.
@@ -90,6 +93,9 @@ impl ExtensionHead {
             status,
             note: other.map(|install| format!("with {}", install.version)),
             install: install.map(|install| install.id),
+            grants: install.map(|install| {
+                format!("/admin/installs/{}/upgrade?version={}", install.id, install.version)
+            }),
             has_page: version.manifest.ui.is_some(),
             tab,
         }
@@ -138,6 +144,16 @@ impl ExtensionPage {
         self.manifest.homepage.as_deref().is_some_and(|url| url.starts_with("https://"))
     }
 
+    /// Whether there is anything that an operator grants or not.
+    fn has_choice(&self) -> bool {
+        self.capabilities.iter().any(|row| row.standing != Standing::Always)
+    }
+
+    /// Whether any endpoint says what it is for.
+    fn says_what_for(&self) -> bool {
+        self.manifest.endpoints.iter().any(|endpoint| endpoint.summary.is_some())
+    }
+
     /// The manifest as the registry keeps it.
     fn manifest_json(&self) -> String {
         serde_json::to_string_pretty(&self.manifest).expect("a manifest has string keys only")
@@ -179,6 +195,10 @@ impl Found {
         ExtensionHead::new(&self.version, install, status, tab)
     }
 
+    pub(super) fn asks_for(&self, capability: Capability) -> bool {
+        self.version.manifest.capabilities.contains(&capability)
+    }
+
     pub(super) fn install(&self) -> Option<&Install> {
         self.install.as_ref().map(|row| &row.install)
     }
@@ -197,7 +217,12 @@ pub(super) async fn find(
         (None, Some(install)) => Some((*install.version).clone()),
         (None, None) => offered(app, name).await?,
     };
-    let unknown = || ApiError::not_found(format!("no such version of {name} is published"));
+    let unknown = || match &query.version {
+        Some(version) => ApiError::not_found(format!("{name} {version} is not published"))
+            .leading_to(format!("/admin/extensions/{name}"), "To the extension"),
+        None => ApiError::not_found(format!("there is no extension {name}"))
+            .hint("it is neither published nor installed: look whether its name is written so"),
+    };
     let chrome = chrome_after(app, who, "extensions", query.done);
     let failing = install.as_ref().and_then(|row| app.failing(&row.install));
     Ok(Found { version: version.ok_or_else(unknown)?, install, failing, chrome })
@@ -240,7 +265,13 @@ pub(in crate::web) async fn show_extension(
     };
     let overview =
         ExtensionPage::new(found.chrome, head, &found.version, install, yank, usage, now);
-    page(&ExtensionPage { kept, ..overview })
+    let mut capabilities = overview.capabilities;
+    if let Some(install) = install {
+        let application = app.config.host_callbacks.of(&install.tenant);
+        CapabilityRow::limit(&mut capabilities, &application);
+    }
+    let published_by = Authors::of(&app, &who).await?.name(&overview.published_by);
+    page(&ExtensionPage { kept, capabilities, published_by, ..overview })
 }
 
 /// What an install keeps; nothing for one that keeps nothing and may not.
@@ -269,13 +300,20 @@ pub(in crate::web) async fn show_extension_versions(
     let found = find(&app, &who, &name, &query).await?;
     let (now, versions) = (app.clock.now(), app.list_versions_of(&name).await?);
     let standings = app.standings_of(&name).await?;
+    let authors = Authors::of(&app, &who).await?;
     let row = |version: &ExtensionVersion| {
-        VersionRow::new(version, found.install(), standings.yanks.get(&version.version), now)
+        let yank = standings.yanks.get(&version.version);
+        let row = VersionRow::new(version, found.install(), yank, now);
+        VersionRow { published_by: authors.name(&row.published_by), ..row }
+    };
+    let removed = |tombstone: &Tombstone| {
+        let row = RemovedRow::new(tombstone, now);
+        RemovedRow { removed_by: authors.name(&row.removed_by), ..row }
     };
     page(&VersionsPage {
         head: found.head("versions"),
         rows: versions.iter().map(row).collect(),
-        removed: standings.removed.iter().map(|row| RemovedRow::new(row, now)).collect(),
+        removed: standings.removed.iter().map(removed).collect(),
         install: found.install().map(|install| install.id),
         chrome: found.chrome,
     })

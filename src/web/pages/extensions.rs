@@ -116,13 +116,32 @@ impl QuarantinedRow {
             Some(check.found.unwrap_or(check.code))
         };
         Self {
-            why: report.and_then(wanting).unwrap_or_else(|| "nobody vouches for it".to_owned()),
+            why: report
+                .and_then(wanting)
+                .map_or_else(|| "nobody vouches for it".to_owned(), |why| with_short_hashes(&why)),
             name: row.name,
             version: row.version,
             expires: Moment::new(row.expires_at, now),
             command: format!("plugboard quarantine show {}", &row.content_hash.hex()[..12]),
         }
     }
+}
+
+/// Hashes and key ids of a report, which are as long as lines, by their first 8 digits.
+fn with_short_hashes(text: &str) -> String {
+    let mut parts = text.split("sha256:");
+    let mut short = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.bytes().take_while(u8::is_ascii_hexdigit).count();
+        let (digits, rest) = part.split_at(digits);
+        short += "sha256:";
+        match digits.get(..8).filter(|_| digits.len() == 64) {
+            Some(first) => short = short + first + "…",
+            None => short += digits,
+        }
+        short += rest;
+    }
+    short
 }
 
 /// `offered` is the highest version that is not yanked.
@@ -146,5 +165,22 @@ fn row(
         install: install.map(|row| row.install.id),
         has_page: shown.manifest.ui.is_some(),
         is_barred,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_of_a_report_are_short_and_all_else_stays() {
+        let key = format!("sha256:{}", "4f1a2b3c".repeat(8));
+
+        assert_eq!(
+            with_short_hashes(&format!("key {key}, unknown")),
+            "key sha256:4f1a2b3c…, unknown"
+        );
+        assert_eq!(with_short_hashes("no signature"), "no signature");
+        assert_eq!(with_short_hashes("sha256:ab sha256:"), "sha256:ab sha256:");
     }
 }

@@ -5,8 +5,10 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 
 use super::Chrome;
+use super::show::plain_chrome;
+use crate::app::App;
+use crate::app::sign_in::csrf_token;
 use crate::web::error::ApiError;
-use crate::web::static_files;
 
 /// An `ApiError` for people.
 #[derive(Debug, Template)]
@@ -22,13 +24,33 @@ pub struct FailurePage {
     pub hint: Option<String>,
     /// Where to enter the password again, if that is what is missing.
     pub step_up: Option<String>,
+    /// Where else to go on: an address, and what the button says.
+    pub way: Option<(String, &'static str)>,
     pub code: String,
     pub request_id: String,
 }
 
+/// The frame around an error: whoever is signed in keeps theirs.
+pub(in crate::web) fn chrome(app: &App, cookie: Option<&str>) -> Chrome {
+    let signed_in = |cookie: &str| {
+        let session = app.authenticate_session(cookie)?;
+        Some((session.operator.to_string(), csrf_token(cookie)))
+    };
+    match cookie.and_then(signed_in) {
+        Some((operator, csrf_token)) => {
+            Chrome { operator: Some(operator), csrf_token, ..plain_chrome(app) }
+        }
+        None => plain_chrome(app),
+    }
+}
+
 /// Writes an error as a page.
-pub(in crate::web) fn render(error: &ApiError, path: &str, request_id: &str) -> Response {
-    let chrome = Chrome { asset_version: static_files::version().to_owned(), ..Chrome::default() };
+pub(in crate::web) fn render(
+    error: &ApiError,
+    path: &str,
+    request_id: &str,
+    chrome: Chrome,
+) -> Response {
     let page = FailurePage {
         chrome,
         status: error.status.as_u16(),
@@ -36,6 +58,7 @@ pub(in crate::web) fn render(error: &ApiError, path: &str, request_id: &str) -> 
         detail: sentence(&error.detail),
         hint: error.hint.as_deref().map(sentence),
         step_up: (error.code == "step_up_required").then(|| step_up_address(path)),
+        way: error.way.as_ref().map(|(address, label)| (address.to_string(), *label)),
         code: error.code.to_owned(),
         request_id: request_id.to_owned(),
     };
@@ -88,7 +111,7 @@ mod tests {
     #[tokio::test]
     async fn a_missing_password_has_its_link_and_nothing_else_has() {
         let html = async |error: &ApiError| {
-            let body = render(error, "/admin/a?b", "r1").into_body();
+            let body = render(error, "/admin/a?b", "r1", Chrome::default()).into_body();
             let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
             String::from_utf8(bytes.to_vec()).unwrap()
         };

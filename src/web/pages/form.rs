@@ -1,5 +1,7 @@
 //! What is wrong with a submitted form.
 
+use super::failure::sentence;
+
 /// One field's problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {
@@ -29,9 +31,10 @@ impl FormErrors {
         errors
     }
 
-    /// Adds a problem.
+    /// Adds a problem: a clause, which becomes a sentence.
     pub fn add(&mut self, field: &str, message: impl Into<String>) {
-        self.errors.push(FieldError { field: field.to_owned(), message: message.into() });
+        self.errors
+            .push(FieldError { field: field.to_owned(), message: sentence(&message.into()) });
     }
 
     /// Whether nothing is wrong.
@@ -47,7 +50,21 @@ impl FormErrors {
         }
     }
 
-    /// What is wrong with `field`.
+    /// The field of the one problem: what it is stands there.
+    pub fn only_field(&self) -> Option<&str> {
+        match self.errors.as_slice() {
+            [only] if !only.field.is_empty() => Some(&only.field),
+            _ => None,
+        }
+    }
+
+    /// All that is wrong with `field`.
+    pub fn all_of(&self, field: &str) -> impl Iterator<Item = &str> {
+        let of_field = self.errors.iter().filter(move |error| error.field == field);
+        of_field.map(|error| error.message.as_str())
+    }
+
+    /// What is wrong with `field`, first of all.
     pub fn of(&self, field: &str) -> Option<&str> {
         self.errors.iter().find(|error| error.field == field).map(|error| error.message.as_str())
     }

@@ -35,6 +35,13 @@ pub(in crate::web) struct InstallFields {
     enable: bool,
 }
 
+/// What the page of an uninstall sends.
+#[derive(Debug, Deserialize)]
+pub(in crate::web) struct UninstallFields {
+    #[serde(default)]
+    purge: bool,
+}
+
 /// What an upgrade form sends, and what its address asks.
 #[derive(Debug, Deserialize)]
 pub(in crate::web) struct UpgradeFields {
@@ -119,9 +126,9 @@ pub(in crate::web) async fn submit_uninstall(
     State(app): State<Arc<App>>,
     who: SignedIn,
     Path(id): Path<InstallId>,
-    CsrfForm(EmptyForm {}): CsrfForm<EmptyForm>,
+    CsrfForm(form): CsrfForm<UninstallFields>,
 ) -> Answer {
-    app.uninstall(&who.principal, id, false).await?;
+    app.uninstall(&who.principal, id, form.purge).await?;
     Ok(lead_to("/admin/extensions?done=uninstalled"))
 }
 
@@ -153,13 +160,15 @@ pub(in crate::web) async fn submit_upgrade(
     CsrfForm(form): CsrfForm<UpgradeFields>,
 ) -> Answer {
     let UpgradeFields { version, grant, back, confirm } = form;
+    let before = app.get_install(&who.principal, id)?.install.version.clone();
     let install = if back {
         app.upgrade_back(&who.principal, id).await?
     } else {
         let request = UpgradeRequest { version, grants: Some(grant), confirmed: confirm };
         app.upgrade(&who.principal, id, request).await?
     };
-    Ok(lead_to(&format!("/admin/extensions/{}?done=upgraded", install.name)))
+    let done = if install.version == before { "grants_changed" } else { "upgraded" };
+    Ok(lead_to(&format!("/admin/extensions/{}?done={done}", install.name)))
 }
 
 /// Saves the settings, or shows the form again with what does not fit.

@@ -81,7 +81,8 @@ pub(in crate::web) async fn show_open(
     };
     if !install.enabled {
         return Err(ApiError::not_found(format!("{} is disabled", install.name))
-            .hint("enable it on its page first"));
+            .hint("enable it on its page first")
+            .leading_to(format!("/admin/extensions/{}", install.name), "To its page"));
     }
     let (base, parent_origin) = (app.ext_ui_origin(), app.public_origin());
     let extension_id = install.id.to_string();

@@ -11,7 +11,7 @@ use super::show::{chrome, lead_to, page};
 use super::sign_in::EmptyForm;
 use super::{Chrome, ConfirmPage, counted};
 use crate::app::App;
-use crate::model::{ExtensionName, ExtensionVersion, ScopeKind};
+use crate::model::{ExtensionName, ExtensionVersion, Install, InstallId, ScopeKind, TenantId};
 use crate::web::extract::{Answer, CsrfForm, Path, SignedIn};
 
 /// What the page of a yank sends.
@@ -61,9 +61,13 @@ pub(in crate::web) async fn confirm_remove(
 ) -> Answer {
     let row = app.published(&who.principal, ScopeKind::BundlePublish, &name, &version).await?;
     let attached = app.list_attachments(&row).await?.iter().filter(|a| a.path.is_none()).count();
-    let tenants = app.tenants_with(&name, &version).len() as u64;
+    let tenants = app.tenants_with(&name, &version);
+    // That of another tenant has no page here.
+    let installs = app.list_installs(&who.principal);
+    let uses = |install: &Install| install.name == name && install.version == version;
+    let own = installs.iter().find(|row| uses(&row.install)).map(|row| row.install.id);
     let chrome = chrome(&app, &who, "extensions");
-    page(&ConfirmPage::remove(chrome, &row, attached as u64, tenants))
+    page(&ConfirmPage::remove(chrome, &row, attached as u64, &tenants, own))
 }
 
 /// Removes, and shows what is left: a tombstone, or nothing.
@@ -101,23 +105,38 @@ impl ConfirmPage {
             obstacle: None,
             warning: None,
             asks_reason: true,
+            purges: None,
+            way: None,
             action: format!("/admin/extensions/{name}/versions/{version}/yank"),
             button: "Yank".to_owned(),
             cancel: format!("/admin/extensions/{name}/versions"),
         }
     }
 
-    /// Asks before a version goes, which `tenants` have, with `attached` files beside it.
-    pub fn remove(chrome: Chrome, version: &ExtensionVersion, attached: u64, tenants: u64) -> Self {
+    /// Asks before a version goes, with `attached` files beside it. `tenants` have it, one of
+    /// them as an install that can be uninstalled here.
+    pub fn remove(
+        chrome: Chrome,
+        version: &ExtensionVersion,
+        attached: u64,
+        tenants: &[TenantId],
+        install: Option<InstallId>,
+    ) -> Self {
         let (name, number) = (&version.name, &version.version);
         let files = version.files.len() as u64;
         let mut consequences = vec![
             format!("The bundle with {} is deleted after 24 hours.", counted(files, "file")),
             format!("The number {number} of {name} is never used again."),
         ];
-        let obstacle = (tenants > 0).then(|| {
-            let tenants = counted(tenants, "tenant");
-            format!("It cannot be removed yet: {tenants} must uninstall it first.")
+        let obstacle = (!tenants.is_empty()).then(|| {
+            let who = named(tenants);
+            format!(
+                "It cannot be removed yet: it is installed for {who}. Uninstall it there first, \
+                 or change to another version."
+            )
+        });
+        let way = install.map(|install| {
+            (format!("/admin/installs/{install}/uninstall"), format!("Uninstall {name}"))
         });
         if attached > 0 {
             consequences.push(format!("{} beside it go too.", counted(attached, "attachment")));
@@ -126,16 +145,29 @@ impl ConfirmPage {
             chrome,
             title: format!("Remove {name} {number}?"),
             consequences,
-            kept: vec![
-                "Its removal and its content hash stay on record.".to_owned(),
-                "A version that is installed anywhere is not removed.".to_owned(),
-            ],
+            kept: vec!["Its removal and its content hash stay on record.".to_owned()],
             warning: Some("A removed version cannot be published again.".to_owned()),
             obstacle,
             asks_reason: false,
+            purges: None,
+            way,
             action: format!("/admin/extensions/{name}/versions/{number}/remove"),
             button: "Remove".to_owned(),
             cancel: format!("/admin/extensions/{name}/versions"),
         }
+    }
+}
+
+/// `tenant a`, `tenants a and b`, `tenants a, b, c and 4 more`.
+fn named(tenants: &[TenantId]) -> String {
+    const MOST: usize = 10;
+    let mut names: Vec<_> = tenants.iter().take(MOST).map(ToString::to_string).collect();
+    if tenants.len() > MOST {
+        names.push(format!("{} more", tenants.len() - MOST));
+    }
+    match names.split_last() {
+        Some((only, [])) => format!("tenant {only}"),
+        Some((last, others)) => format!("tenants {} and {last}", others.join(", ")),
+        None => "nobody".to_owned(),
     }
 }

@@ -8,12 +8,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use jiff::Timestamp;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::extension::{ExtensionQuery, find};
 use super::show::{chrome, lead_to, page};
 use super::sign_in::EmptyForm;
-use super::{Chrome, ConfirmPage, ExtensionHead, FormErrors, Moment};
+use super::{Authors, Chrome, ConfirmPage, ExtensionHead, FormErrors, Moment};
 use crate::app::App;
 use crate::app::secrets::{BindingError, BindingRequest, SecretError, SecretRequest};
 use crate::model::{
@@ -31,6 +31,8 @@ pub struct SecretsPage {
     pub chrome: Chrome,
     pub head: ExtensionHead,
     pub rows: Vec<SecretRow>,
+    /// Whether its manifest asks to read any.
+    pub is_asked: bool,
     /// Whether the install may read what is set.
     pub is_granted: bool,
     pub errors: FormErrors,
@@ -82,6 +84,8 @@ impl ConfirmPage {
             obstacle: None,
             warning: Some("A removed value cannot be brought back.".to_owned()),
             asks_reason: false,
+            purges: None,
+            way: None,
             action: format!("/admin/installs/{id}/secrets/{secret}/remove"),
             button: "Remove".to_owned(),
             cancel: page,
@@ -141,11 +145,24 @@ async fn keep(
     value: SecretString,
 ) -> Result<Option<FormErrors>, ApiError> {
     let expires_at = match typed.expires.trim() {
-        "" => None,
-        text => match SecretFacts::read_expiry(text) {
-            Ok(at) => Some(at),
-            Err(error) => return Ok(Some(FormErrors::one("expires", format!("{error}.")))),
-        },
+        "" => Ok(None),
+        text => SecretFacts::read_expiry(text).map(Some),
+    };
+    // All that is wrong at once; what is seen only with the others is found below.
+    let mut errors = FormErrors::none();
+    if let Err(error) = typed.key.trim().parse::<SecretName>() {
+        errors.add("key", error.to_string());
+    }
+    if value.expose_secret().is_empty() {
+        errors.add("value", SecretError::Empty.to_string());
+    }
+    let expires_at = match expires_at {
+        Ok(at) if errors.is_empty() => at,
+        Ok(_) => return Ok(Some(errors)),
+        Err(error) => {
+            errors.add("expires", error.to_string());
+            return Ok(Some(errors));
+        }
     };
     let hosts = typed.hosts.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     // A form without hosts says nothing of them: so a new value cannot give one away by mistake.
@@ -220,10 +237,15 @@ async fn show(
         None => Vec::new(),
     };
     let granted = |install: &Install| install.grants.contains(&Capability::SecretsGet);
-    let now = app.clock.now();
+    let (now, authors) = (app.clock.now(), Authors::of(app, who).await?);
+    let row = |facts| {
+        let row = SecretRow::new(facts, now);
+        SecretRow { set_by: authors.name(&row.set_by), ..row }
+    };
     page(&SecretsPage {
         head: found.head("secrets"),
-        rows: secrets.iter().map(|facts| SecretRow::new(facts, now)).collect(),
+        rows: secrets.iter().map(row).collect(),
+        is_asked: found.asks_for(Capability::SecretsGet),
         is_granted: found.install().is_some_and(granted),
         chrome: found.chrome,
         errors,

@@ -3,7 +3,7 @@
 use askama::Template;
 use url::form_urlencoded::Serializer;
 
-use super::{AuditRow, Chrome, ExtensionHead, FormErrors, SettingInput, SettingsForm};
+use super::{AuditRow, Authors, Chrome, ExtensionHead, FormErrors, SettingInput, SettingsForm};
 use crate::app::App;
 use crate::model::{AuditAction, Install};
 use crate::web::error::ApiError;
@@ -36,13 +36,15 @@ impl SettingChanges {
     /// What the record says of `install`.
     pub(super) async fn of(app: &App, who: &SignedIn, install: &Install) -> Result<Self, ApiError> {
         let found = app.settings_changes(&who.principal, install, CHANGES).await?;
+        let authors = Authors::of(app, who).await?;
         let now = app.clock.now();
         let mut query = Serializer::new(String::new());
         query.append_pair("action", AuditAction::SettingsChanged.as_str());
         query.append_pair("subject", install.name.as_str());
         query.append_pair("tenant", install.tenant.as_str());
+        let row = |row| AuditRow::new(row, now).by(&authors);
         Ok(Self {
-            rows: found.rows.into_iter().map(|row| AuditRow::new(row, now)).collect(),
+            rows: found.rows.into_iter().map(row).collect(),
             all: format!("/admin/audit?{}", query.finish()),
         })
     }

@@ -6,6 +6,7 @@
 use serde_json::{Map, Number, Value};
 
 use super::FormErrors;
+use super::failure::sentence;
 
 /// Longer texts get a text area.
 const LINE: u64 = 200;
@@ -27,6 +28,7 @@ pub struct SettingField {
     pub name: String,
     /// The schema's title, or the key.
     pub label: String,
+    /// The schema's description, and the numbers that it allows.
     pub description: Option<String>,
     pub required: bool,
     /// The default, as text.
@@ -42,6 +44,8 @@ pub struct SettingField {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SettingInput {
     Line,
+    /// A line that nobody reads over a shoulder: `format` is `password`.
+    Password,
     Text,
     Number,
     Integer,
@@ -120,7 +124,7 @@ impl SettingField {
             id: String::new(),
             name: String::new(),
             label: text("title").unwrap_or_else(|| key.to_owned()),
-            description: text("description"),
+            description: described(text("description"), limits(schema, &input)),
             required: false,
             default: default.map(|value| shown(value, &input)),
             value: current.or(default).map(|value| shown(value, &input)).unwrap_or_default(),
@@ -154,7 +158,7 @@ impl SettingField {
         }
         let label = &self.label;
         match &self.input {
-            SettingInput::Line => Ok(Some(Value::from(text))),
+            SettingInput::Line | SettingInput::Password => Ok(Some(Value::from(text))),
             // Browsers send line ends as CR LF, whatever was typed.
             SettingInput::Text => Ok(Some(Value::from(text.replace("\r\n", "\n")))),
             SettingInput::Integer => {
@@ -205,6 +209,9 @@ impl SettingInput {
         }
         let longest = schema.get("maxLength").and_then(Value::as_u64).unwrap_or(LINE);
         match schema.get("type").and_then(Value::as_str) {
+            Some("string") if schema.get("format").is_some_and(|format| format == "password") => {
+                Self::Password
+            }
             Some("string") if longest > LINE => Self::Text,
             Some("string") => Self::Line,
             Some("number") => Self::Number,
@@ -212,6 +219,38 @@ impl SettingInput {
             Some("boolean") => Self::Check,
             _ => Self::Json,
         }
+    }
+}
+
+/// `From 1 to 100.`, of a number that has limits.
+fn limits(schema: &Value, input: &SettingInput) -> Option<String> {
+    if !matches!(input, SettingInput::Number | SettingInput::Integer) {
+        return None;
+    }
+    let number = |name: &str| schema.get(name).filter(|limit| limit.is_number());
+    let from = number("minimum").map(|limit| ("at least", limit));
+    let from = from.or(number("exclusiveMinimum").map(|limit| ("more than", limit)));
+    let to = number("maximum").map(|limit| ("at most", limit));
+    let to = to.or(number("exclusiveMaximum").map(|limit| ("less than", limit)));
+    match (from, to) {
+        (Some(("at least", from)), Some(("at most", to))) => Some(format!("From {from} to {to}.")),
+        (Some((than, from)), Some((below, to))) => {
+            Some(sentence(&format!("{than} {from} and {below} {to}")))
+        }
+        (Some((word, limit)), None) | (None, Some((word, limit))) => {
+            Some(sentence(&format!("{word} {limit}")))
+        }
+        (None, None) => None,
+    }
+}
+
+fn described(description: Option<String>, limits: Option<String>) -> Option<String> {
+    match (description, limits) {
+        (Some(text), Some(limits)) if text.trim_end().ends_with(['.', '!', '?']) => {
+            Some(format!("{} {limits}", text.trim_end()))
+        }
+        (Some(text), Some(limits)) => Some(format!("{}. {limits}", text.trim_end())),
+        (text, limits) => text.or(limits),
     }
 }
 

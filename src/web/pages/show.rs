@@ -20,6 +20,7 @@ pub(in crate::web) enum Done {
     Enabled,
     Disabled,
     Upgraded,
+    GrantsChanged,
     Saved,
     HostsSaved,
     LearningStarted,
@@ -45,6 +46,7 @@ impl Done {
             Self::Enabled => "Enabled. It answers calls now.",
             Self::Disabled => "Disabled. It no longer answers calls.",
             Self::Upgraded => "The version is changed. Calls go to the new version now.",
+            Self::GrantsChanged => "The grants are changed. The next call goes by them.",
             Self::Saved => "The settings are saved.",
             Self::HostsSaved => "The hosts are saved. The next call goes by them.",
             Self::LearningStarted => "It learns. What it calls is listed below.",
@@ -128,7 +130,11 @@ pub(super) fn lead_to_with(path: &str, cookie: HeaderValue) -> Response {
 
 /// The command that publishes to this appliance, ready to copy.
 pub(super) fn publish_command(app: &App) -> String {
-    format!("plugboard publish my-extension/ --key my-key.key --url {}", app.public_origin())
+    format!(
+        "plugboard publish my-extension/ --key my-key.key --url {} --token-file my.token \
+         --install --enable",
+        app.public_origin()
+    )
 }
 
 /// How large a bundle and what is attached to it may be.

@@ -106,14 +106,16 @@ impl UpgradePage {
         }
     }
 
-    /// `Upgrade`, `Go back` or `Change`: what the button does.
+    /// `Upgrade`, `Downgrade`, `Go back` or `Change`: what the button does.
     fn verb(&self) -> &'static str {
         if self.back {
             "Go back"
         } else if self.to > self.from {
             "Upgrade"
-        } else {
+        } else if self.stays() {
             "Change"
+        } else {
+            "Downgrade"
         }
     }
 }

@@ -180,9 +180,18 @@ fn summary(all: &Tally) -> String {
     let mut parts = vec![format!("{} answered", grouped(all.answered()))];
     if all.failed() > 0 {
         let kinds = FAILURES.iter().filter(|(outcome, _)| all.of(*outcome) > 0);
-        let kinds = kinds.map(|(outcome, word)| format!("{} {word}", grouped(all.of(*outcome))));
-        let kinds: Vec<_> = kinds.collect();
-        parts.push(format!("{} failed ({})", grouped(all.failed()), kinds.join(", ")));
+        let kinds: Vec<_> =
+            kinds.map(|(outcome, word)| (grouped(all.of(*outcome)), *word)).collect();
+        // Of one kind only, its number is the one before.
+        let kinds = match &kinds[..] {
+            [(_, word)] => (*word).to_owned(),
+            kinds => kinds
+                .iter()
+                .map(|(count, word)| format!("{count} {word}"))
+                .collect::<Vec<_>>()
+                .join(", "),
+        };
+        parts.push(format!("{} failed ({kinds})", grouped(all.failed())));
     }
     for (count, word) in [
         (all.of(Outcome::Caller), "given up by the caller"),

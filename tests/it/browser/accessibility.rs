@@ -5,6 +5,8 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use axum::http;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use fantoccini::Locator;
 use fantoccini::wd::WebDriverCompatibleCommand;
 use plugboard::web::access::Access;
@@ -16,6 +18,10 @@ use super::{PATIENCE, Stage, key};
 use crate::support::bundle_builder::BundleBuilder;
 use crate::support::npm;
 use crate::support::test_app::sign_with;
+
+/// Names as long as people choose them: no page may become wider than a telephone for one.
+const NAME: &str = "com.example.a-talker-with-a-name-that-goes-on.and-on.as-people-choose-them";
+const KEY: &str = "api_key_of_the_service_that_sends_the_monthly_reports_to_all_of_the_customers";
 
 /// A command of Chromium's own protocol.
 #[derive(Debug)]
@@ -97,6 +103,13 @@ impl Stage {
                 `${id}: ${help}: ${target.join(' ')}: ${html}`))
               .concat(document.documentElement.scrollWidth > innerWidth + 1
                 ? [`wider than the window: ${document.documentElement.scrollWidth}`] : [])
+              .concat([...document.querySelectorAll('.card :not(.visually-hidden)')]
+                .filter((part) => part.getBoundingClientRect().right
+                  > part.closest('.card').getBoundingClientRect().right + 1)
+                .map((part) => `sticks out of its card: ${part.outerHTML}`))
+              .concat([...document.querySelectorAll('.tabs ul')]
+                .filter((tabs) => tabs.scrollWidth > tabs.clientWidth + 1)
+                .map((tabs) => `cut off: ${tabs.textContent}`))
             ), (error) => done([String(error)]))";
         let found = self.browser.execute_async(script, vec![]).await.unwrap();
         serde_json::from_value(found).expect("axe answers with a list of texts")
@@ -116,13 +129,14 @@ fn addresses(install: &str) -> Vec<String> {
         is_page && route.method == "GET"
     });
     let fill = |path: &str| {
-        path.replace("{name}", "com.example.talker")
+        path.replace("{name}", NAME)
             .replace("{version}", "1.0.0")
             .replace("{id}", install)
-            .replace("{key}", "api_key")
+            .replace("{key}", KEY)
     };
     let mut addresses: Vec<_> = pages.map(|route| fill(route.path)).collect();
     addresses.push("/admin/nowhere".to_owned());
+    addresses.push(format!("/admin/extensions/{NAME}?version=9.0.0"));
     let unfilled = addresses.iter().find(|address| address.contains('{'));
     assert_eq!(unfilled, None, "a parameter that this test does not know");
     addresses
@@ -133,15 +147,33 @@ fn talker() -> BundleBuilder {
     let settings = json!({"type": "object", "required": ["region"], "properties": {
         "region": {"type": "string", "title": "Region", "default": "eu", "enum": ["eu", "us"]},
         "loud": {"type": "boolean", "title": "Loud"},
-        "limit": {"type": "integer", "description": "Calls a minute"},
+        "limit": {"type": "integer", "description": "Calls a minute", "minimum": 1},
+        "secret": {"type": "string", "format": "password", "description": "x".repeat(300)},
+        "a_key_that_is_its_own_label_and_goes_on_and_on_and_on": {"type": "array"},
     }});
-    BundleBuilder::new("com.example.talker", "1.0.0")
+    BundleBuilder::new(NAME, "1.0.0")
         .page("<!doctype html><html lang=en><title>Talker</title><p>Hello</p>")
         .component(fs::read(hello).unwrap())
         .capabilities(&["cap:http.fetch", "cap:secrets.get"])
         .manifest("egress", json!(["api.example.com", "*.example.net"]))
         .manifest("settings", settings)
         .endpoint("GET", "/greeting")
+}
+
+/// Lets two bundles wait: one without a signature, one with that of somebody unknown.
+async fn quarantine(stage: &Stage) {
+    let stranger = plugboard::trust::keys::generate().unwrap();
+    for (version, key) in [("0.1.0", None), ("0.2.0", Some(&stranger))] {
+        let archive = BundleBuilder::new(NAME, version).page("<title>x</title>").build();
+        let client = reqwest::Client::new();
+        let mut call = client.put(format!("{}/api/v1/bundles", stage.origin));
+        if let Some(key) = key {
+            let line = STANDARD.encode(sign_with(key, &archive));
+            call = call.header("plugboard-signature", line);
+        }
+        let answer = call.bearer_auth(&stage.token).body(archive).send().await.unwrap();
+        assert_eq!(answer.status(), 202, "{}", answer.text().await.unwrap());
+    }
 }
 
 /// Uploads and installs, grants a host, sets a secret and some settings: so that every
@@ -157,10 +189,11 @@ async fn furnish(stage: &Stage) -> String {
     let granted = json!({ "granted": ["api.example.com"] });
     stage.api(http::Method::PUT, &format!("{of_install}/egress"), granted).await;
     let secret = json!({ "value": "s3cret", "expires_at": "2040-01-01T00:00:00Z" });
-    stage.api(http::Method::PUT, &format!("{of_install}/secrets/api_key"), secret).await;
+    stage.api(http::Method::PUT, &format!("{of_install}/secrets/{KEY}"), secret).await;
     let values = json!({ "region": "us", "loud": true });
     stage.api(http::Method::PUT, &format!("{of_install}/settings"), values).await;
-    stage.api(http::Method::GET, "/api/ext/com.example.talker/greeting", Value::Null).await;
+    stage.api(http::Method::GET, &format!("/api/ext/{NAME}/greeting"), Value::Null).await;
+    quarantine(stage).await;
     install
 }
 
@@ -204,19 +237,19 @@ async fn what_an_install_may_use_is_changed_without_scripts() {
     let egress = stage.until(&format!("/api/v1/installs/{install}/egress"), "/granted/1").await;
     assert_eq!(egress["granted"][1]["entry"], "https://x.example.net");
 
-    stage.go("/admin/extensions/com.example.talker/secrets").await;
+    stage.go(&format!("/admin/extensions/{NAME}/secrets")).await;
     stage.fill("key", "second").await;
     stage.find("textarea[name=value]").await.send_keys("value").await.unwrap();
     stage.press("Set secret").await;
     let secrets = stage.until(&format!("/api/v1/installs/{install}/secrets"), "/secrets/1").await;
     assert_eq!(secrets["secrets"][1]["name"], "second");
-    stage.go(&format!("/admin/installs/{install}/secrets/api_key/remove")).await;
+    stage.go(&format!("/admin/installs/{install}/secrets/{KEY}/remove")).await;
     stage.press("Remove").await;
     stage.find("main .table").await;
     let secrets = stage.browser.source().await.unwrap();
-    assert!(secrets.contains("second") && !secrets.contains(">api_key<"), "{secrets}");
+    assert!(secrets.contains("second") && !secrets.contains(&format!(">{KEY}<")), "{secrets}");
 
-    stage.go("/admin/extensions/com.example.talker/settings").await;
+    stage.go(&format!("/admin/extensions/{NAME}/settings")).await;
     stage.find("form.stack select option:not([selected])").await.click().await.unwrap();
     stage.press("Save").await;
     stage.go("/admin/audit").await;

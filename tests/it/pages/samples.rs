@@ -202,6 +202,7 @@ fn failure(chrome: Chrome) -> FailurePage {
         detail: format!("No extension is called {HOSTILE}."),
         hint: Some("The list of extensions has every name.".to_owned()),
         step_up: Some("/admin/step-up?next=%2Fadmin%2Fupload".to_owned()),
+        way: Some(("/admin/extensions/com.example.hello".to_owned(), "To its page")),
         code: "not_found".to_owned(),
         request_id: "01957c2e-7a54-7f31-9a6b-6f1a0e2b9c11".to_owned(),
     }
@@ -540,6 +541,7 @@ fn hosts() -> Vec<Sample> {
         chrome: chrome("extensions"),
         head: ExtensionHead::new(&version, Some(&installed), Status::Enabled, "egress"),
         install: installed.id,
+        is_asked: requested.is_some(),
         is_granted: requested.is_some(),
         requested: requested.map(|hosts| hosts.iter().map(ToString::to_string).collect()),
         unlisted: vec!["https://*.example.net".to_owned()],
@@ -592,6 +594,7 @@ fn secrets() -> Vec<Sample> {
         chrome: chrome("extensions"),
         head: ExtensionHead::new(&version, install, Status::Enabled, "secrets"),
         rows: rows.iter().map(|facts| SecretRow::new(facts, now())).collect(),
+        is_asked: true,
         is_granted: !rows.is_empty(),
         errors,
         key: HOSTILE.to_owned(),
@@ -651,7 +654,10 @@ fn questions() -> Vec<Sample> {
     let disable = ConfirmPage::disable(chrome("extensions"), &theirs, &version_now);
     let uninstall = ConfirmPage::uninstall(chrome("extensions"), &installed, &version_now, 4, 2);
     let yank = ConfirmPage::yank(chrome("extensions"), &version_now, 2);
-    let remove = ConfirmPage::remove(chrome("extensions"), &version_now, 1, 2);
+    let remove = {
+        let tenants = ["default", "acme"].map(|tenant| tenant.parse().unwrap());
+        ConfirmPage::remove(chrome("extensions"), &version_now, 1, &tenants, Some(installed.id))
+    };
     vec![
         sample("confirm", "disable", &disable),
         sample("confirm", "yank", &yank),

@@ -65,9 +65,7 @@ pub(super) fn of_a_failing_install() -> UsageView {
         since: now() - SignedDuration::from_mins(3),
         next_try_at: now() + SignedDuration::from_secs(42),
         failures: 17,
-        reason: format!(
-            "the extension trapped: wasm `unreachable` instruction executed in {HOSTILE}"
-        ),
+        reason: format!("the extension trapped: unreachable instruction, in `{HOSTILE}`"),
     };
     UsageView::new(&UsageReport { failing: Some(failing), ..report }, now())
 }
@@ -86,7 +84,7 @@ fn calls_are_told_in_words_with_what_became_of_them() {
 
     assert_eq!(
         summary,
-        "1,201 calls: 1,190 answered, 8 failed (8 trapped), 1 given up by the caller, \
+        "1,201 calls: 1,190 answered, 8 failed (trapped), 1 given up by the caller, \
          1 refused for want of a slot, 1 refused while it was failing"
     );
 }

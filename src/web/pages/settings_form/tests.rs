@@ -101,3 +101,23 @@ fn a_place_in_the_settings_names_its_field() {
     assert_eq!(form().field_at("/tags/0"), "setting-5");
     assert_eq!(form().field_at(""), "setting-0");
 }
+
+#[test]
+fn the_limits_of_a_number_are_in_its_hint_and_a_password_is_not_shown() {
+    let schema = json!({"type": "object", "properties": {
+        "a": {"type": "integer", "minimum": 1, "maximum": 100, "description": "Calls a minute"},
+        "b": {"type": "number", "exclusiveMinimum": 0},
+        "c": {"type": "number", "exclusiveMinimum": 0, "maximum": 0.5, "description": "Share."},
+        "d": {"type": "string", "minimum": 1, "format": "password", "maxLength": 4000},
+    }});
+
+    let form = SettingsForm::new(&schema, &Map::new());
+
+    let hints: Vec<_> = form.fields.iter().map(|field| field.description.as_deref()).collect();
+    let all = "Share. More than 0 and at most 0.5.";
+    let expected = [Some("Calls a minute. From 1 to 100."), Some("More than 0."), Some(all), None];
+    assert_eq!(hints, expected);
+    assert_eq!(form.fields[3].input, SettingInput::Password);
+    let read = form.read(&sent(&[("setting.d", "s3cret")])).unwrap();
+    assert_eq!(Value::Object(read), json!({"d": "s3cret"}));
+}
