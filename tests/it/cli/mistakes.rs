@@ -126,7 +126,7 @@ fn a_call_that_is_not_understood_is_an_object_for_machines_too() {
         assert_eq!(run.code, Some(2), "{line}: {run:?}");
         run.json()["error"]["message"].as_str().unwrap().to_owned()
     };
-    assert_eq!(message("token --json"), "a command is missing");
+    assert!(message("token --json").starts_with("'plugboard token' requires a subcommand"));
     assert_eq!(
         message("sign --json"),
         "the following required arguments were not provided: --key <FILE> <BUNDLE>"

@@ -23,15 +23,21 @@ fn a_folder_becomes_an_extension_that_answers() {
 fn what_is_not_granted_is_one_line_below_the_result() {
     let server = Server::ready();
 
-    let run = server.desk.ok("publish hello --key acme.key --install");
+    server.desk.sample_as("asks", "1.1.0", Some("cap:storage.kv"));
+    let file = server.desk.path("asks/manifest.json");
+    let manifest = std::fs::read_to_string(&file).unwrap();
+    let both = r#""cap:storage.kv","cap:secrets.get""#;
+    std::fs::write(&file, manifest.replace(r#""cap:storage.kv""#, both)).unwrap();
+
+    let run = server.desk.ok("publish asks --key acme.key --install");
 
     let said: Vec<_> = run.stderr.lines().filter(|line| line.contains("ranted")).collect();
     let [line] = said.as_slice() else { panic!("{run:?}") };
-    assert!(line.starts_with("Not granted: cap:"), "{line}");
-    let later = "--grant-all; now:  plugboard upgrade com.example.hello --version 1.0.0 --grant";
+    assert!(line.starts_with("Not granted: cap:storage.kv, cap:secrets.get. "), "{line}");
+    let later = "--grant-all; now:  plugboard upgrade com.example.hello --version 1.1.0 --grant";
     assert!(line.contains(later), "{line}");
     assert_eq!(run.stderr.lines().last(), Some(*line), "{run:?}");
-    let all = server.desk.ok("publish hello --key acme.key --install --grant-all --yes");
+    let all = server.desk.ok("publish asks --key acme.key --install --grant-all --yes");
     assert!(!all.stderr.contains("Not granted"), "{all:?}");
 }
 
