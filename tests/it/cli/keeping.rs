@@ -55,7 +55,7 @@ fn what_is_kept_is_listed_exported_and_purged() {
     assert_eq!(twice.code, Some(1), "{twice:?}");
     assert!(twice.stderr.contains("hint: name another file\n"), "it has no --force: {twice:?}");
     assert_eq!(unsure.code, Some(2), "nobody said yes");
-    let sentence = format!("error: This removes 2 values of {NAME}, 10 B, for good: ");
+    let sentence = format!("error: This removes 2 values of {NAME}, 22 B, for good: ");
     assert!(unsure.stderr.starts_with(&sentence), "{unsure:?}");
     assert!(unsure.stderr.ends_with("add --yes\n"), "{unsure:?}");
     assert_eq!((&purged["outcome"], &purged["keys"]), (&json!("purged"), &json!(2)));

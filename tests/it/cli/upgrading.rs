@@ -29,7 +29,7 @@ fn an_install_moves_forth_and_back_is_disabled_and_goes() {
     server.desk.ok("disable com.example.hello");
     assert_eq!(server.get("/api/ext/com.example.hello/health").0, 404);
     let unsure = server.desk.run("uninstall com.example.hello");
-    assert_eq!(unsure.code, Some(1));
+    assert_eq!(unsure.code, Some(2));
     assert!(unsure.stderr.contains("--yes"), "{unsure:?}");
     server.desk.ok("uninstall com.example.hello --yes");
     assert_eq!(server.desk.ok("list --json").json()["installs"], serde_json::json!([]));
