@@ -67,7 +67,6 @@ Examples:
         #[arg(short, long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Puts back what an export wrote
     Import(ImportArgs),
     /// Removes all that an install keeps, for good
     #[command(long_about = "Removes all that an install keeps, for good. The extension stays \

@@ -18,6 +18,7 @@ use crate::model::Install;
 /// Stands for standard input.
 const INPUT: &str = "-";
 
+/// Puts back what an export wrote
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "Puts back what an export wrote, one JSON object a line, in its order. The \
