@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn the_second_failure_and_each_after_it_has_a_longer_pause() {
-        let (mut pauses, mut now) = (Pauses::up_to(Duration::from_secs(60)), Instant::now());
+        let (mut pauses, mut now) = (Pauses::up_to(Duration::from_mins(1)), Instant::now());
         let mut seconds = Vec::new();
         for _ in 0..10 {
             pauses.failed(now);

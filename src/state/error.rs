@@ -39,7 +39,7 @@ impl StateError {
 
 impl KeeperError for StateError {
     const NOUN: &'static str = "state";
-    const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+    const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
     fn panicked(message: String) -> Self {
         Self::Panicked(message)
