@@ -29,11 +29,22 @@ pub struct ApiError {
     pub(super) detail: Box<str>,
     pub(super) hint: Option<Box<str>>,
     /// The page of ours where a person goes on: its address, and what the button says.
-    pub(super) way: Option<(Box<str>, &'static str)>,
+    pub(super) way: Option<Box<Way>>,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     /// More members of the problem, as `report` or `problems`.
     pub(super) extra: Vec<(&'static str, serde_json::Value)>,
-    cause: Option<Box<dyn Error + Send + Sync>>,
+    cause: Option<Box<Cause>>,
+}
+
+/// For the log. In a box of its own, as errors are handed on by value.
+#[derive(Debug)]
+struct Cause(Box<dyn Error + Send + Sync>);
+
+/// Where a person goes on.
+#[derive(Debug)]
+pub(super) struct Way {
+    pub(super) address: String,
+    pub(super) label: &'static str,
 }
 
 /// In which form the clients of an address expect its errors.
@@ -96,7 +107,7 @@ impl ApiError {
         detail: &str,
         cause: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        Self { cause: Some(cause.into()), ..Self::client(status, code, detail) }
+        Self { cause: Some(Box::new(Cause(cause.into()))), ..Self::client(status, code, detail) }
     }
 
     pub(super) fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
@@ -174,7 +185,7 @@ impl ApiError {
 
     /// The page of ours where a person goes on.
     pub(super) fn leading_to(mut self, address: String, label: &'static str) -> Self {
-        self.way = Some((address.into_boxed_str(), label));
+        self.way = Some(Box::new(Way { address, label }));
         self
     }
 
@@ -201,7 +212,7 @@ impl ApiError {
         request_id: &str,
         chrome: impl FnOnce() -> pages::Chrome,
     ) -> Response {
-        if let Some(cause) = &self.cause {
+        if let Some(Cause(cause)) = self.cause.as_deref() {
             tracing::error!(
                 request.id = request_id,
                 code = self.code,

@@ -58,7 +58,7 @@ pub(in crate::web) fn render(
         detail: sentence(&error.detail),
         hint: error.hint.as_deref().map(sentence),
         step_up: (error.code == "step_up_required").then(|| step_up_address(path)),
-        way: error.way.as_ref().map(|(address, label)| (address.to_string(), *label)),
+        way: error.way.as_ref().map(|way| (way.address.clone(), way.label)),
         code: error.code.to_owned(),
         request_id: request_id.to_owned(),
     };
