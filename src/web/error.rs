@@ -28,23 +28,10 @@ pub struct ApiError {
     pub(super) code: &'static str,
     pub(super) detail: Box<str>,
     pub(super) hint: Option<Box<str>>,
-    /// The page of ours where a person goes on: its address, and what the button says.
-    pub(super) way: Option<Box<Way>>,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     /// More members of the problem, as `report` or `problems`.
     pub(super) extra: Vec<(&'static str, serde_json::Value)>,
-    cause: Option<Box<Cause>>,
-}
-
-/// For the log. In a box of its own, as errors are handed on by value.
-#[derive(Debug)]
-struct Cause(Box<dyn Error + Send + Sync>);
-
-/// Where a person goes on.
-#[derive(Debug)]
-pub(super) struct Way {
-    pub(super) address: String,
-    pub(super) label: &'static str,
+    cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
 /// In which form the clients of an address expect its errors.
@@ -93,7 +80,6 @@ impl ApiError {
             code,
             detail: detail.into().into_boxed_str(),
             hint: None,
-            way: None,
             headers: Vec::new(),
             extra: Vec::new(),
             cause: None,
@@ -107,7 +93,7 @@ impl ApiError {
         detail: &str,
         cause: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        Self { cause: Some(Box::new(Cause(cause.into()))), ..Self::client(status, code, detail) }
+        Self { cause: Some(cause.into()), ..Self::client(status, code, detail) }
     }
 
     pub(super) fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
@@ -183,12 +169,6 @@ impl ApiError {
         self
     }
 
-    /// The page of ours where a person goes on.
-    pub(super) fn leading_to(mut self, address: String, label: &'static str) -> Self {
-        self.way = Some(Box::new(Way { address, label }));
-        self
-    }
-
     pub(super) fn retry_after(self, seconds: u64) -> Self {
         self.header(header::RETRY_AFTER, &seconds.to_string())
     }
@@ -212,7 +192,7 @@ impl ApiError {
         request_id: &str,
         chrome: impl FnOnce() -> pages::Chrome,
     ) -> Response {
-        if let Some(Cause(cause)) = self.cause.as_deref() {
+        if let Some(cause) = &self.cause {
             tracing::error!(
                 request.id = request_id,
                 code = self.code,

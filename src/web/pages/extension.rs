@@ -218,8 +218,7 @@ pub(super) async fn find(
         (None, None) => offered(app, name).await?,
     };
     let unknown = || match &query.version {
-        Some(version) => ApiError::not_found(format!("{name} {version} is not published"))
-            .leading_to(format!("/admin/extensions/{name}"), "To the extension"),
+        Some(version) => ApiError::not_found(format!("{name} {version} is not published")),
         None => ApiError::not_found(format!("there is no extension {name}"))
             .hint("it is neither published nor installed: look whether its name is written so"),
     };

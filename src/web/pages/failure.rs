@@ -30,6 +30,22 @@ pub struct FailurePage {
     pub request_id: String,
 }
 
+impl FailurePage {
+    pub(super) fn new(error: &ApiError, path: &str, request_id: &str, chrome: Chrome) -> Self {
+        Self {
+            chrome,
+            status: error.status.as_u16(),
+            title: title(error.status),
+            detail: sentence(&error.detail),
+            hint: error.hint.as_deref().map(sentence),
+            step_up: (error.code == "step_up_required").then(|| step_up_address(path)),
+            way: None,
+            code: error.code.to_owned(),
+            request_id: request_id.to_owned(),
+        }
+    }
+}
+
 /// The frame around an error: whoever is signed in keeps theirs.
 pub(in crate::web) fn chrome(app: &App, cookie: Option<&str>) -> Chrome {
     let signed_in = |cookie: &str| {
@@ -51,18 +67,7 @@ pub(in crate::web) fn render(
     request_id: &str,
     chrome: Chrome,
 ) -> Response {
-    let page = FailurePage {
-        chrome,
-        status: error.status.as_u16(),
-        title: title(error.status),
-        detail: sentence(&error.detail),
-        hint: error.hint.as_deref().map(sentence),
-        step_up: (error.code == "step_up_required").then(|| step_up_address(path)),
-        way: error.way.as_ref().map(|way| (way.address.clone(), way.label)),
-        code: error.code.to_owned(),
-        request_id: request_id.to_owned(),
-    };
-    match page.render() {
+    match FailurePage::new(error, path, request_id, chrome).render() {
         Ok(html) => Html(html).into_response(),
         Err(_) => error.detail.to_string().into_response(),
     }

@@ -4,13 +4,16 @@ use super::show::{chrome, page};
 use crate::app::App;
 use crate::web::error::ApiError;
 use crate::web::extract::{Answer, Path, SignedIn};
+use crate::web::request_id::RequestId;
 use askama::Template;
 use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use semver::Version;
 use std::sync::Arc;
 
-use super::Chrome;
+use super::{Chrome, FailurePage};
 use crate::model::{AssetPath, ContentHash, ExtensionName, InstallId};
 
 /// What a path segment must not have as itself. The colon of a content hash is
@@ -73,6 +76,7 @@ pub(in crate::web) async fn show_open(
     State(app): State<Arc<App>>,
     Path(id): Path<InstallId>,
     who: SignedIn,
+    request: RequestId,
 ) -> Answer {
     let row = app.get_install(&who.principal, id)?;
     let (install, manifest) = (&row.install, &row.version.manifest);
@@ -80,9 +84,12 @@ pub(in crate::web) async fn show_open(
         return Err(ApiError::not_found(format!("{} has no page", install.name)));
     };
     if !install.enabled {
-        return Err(ApiError::not_found(format!("{} is disabled", install.name))
-            .hint("enable it on its page first")
-            .leading_to(format!("/admin/extensions/{}", install.name), "To its page"));
+        let error = ApiError::not_found(format!("{} is disabled", install.name))
+            .hint("enable it on its page first");
+        let chrome = chrome(&app, &who, "extensions");
+        let way = Some((format!("/admin/extensions/{}", install.name), "To its page"));
+        let shown = FailurePage { way, ..FailurePage::new(&error, "", request.as_str(), chrome) };
+        return Ok((StatusCode::NOT_FOUND, page(&shown)?).into_response());
     }
     let (base, parent_origin) = (app.ext_ui_origin(), app.public_origin());
     let extension_id = install.id.to_string();
