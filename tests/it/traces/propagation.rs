@@ -62,12 +62,12 @@ async fn a_call_to_a_server_is_a_span_and_the_server_is_told_of_it() {
     let [part, whole] = &spans[..] else { panic!("{spans:?}") };
     assert_eq!((part.name.as_str(), part.kind, part.failed), ("POST", CLIENT, false));
     assert_eq!((&*part.trace, &part.parent, &*whole.parent), (TRACE, &whole.id, SPAN));
-    let port = server.address.port().to_string();
+    let at = server.address.port().to_string();
     for (key, value) in [
         ("http.request.method", "POST"),
         ("http.response.status_code", "200"),
         ("server.address", "api.example.com"),
-        ("server.port", &port),
+        ("server.port", &at),
         ("url.scheme", "http"),
         ("plugboard.host_call", "http.fetch"),
     ] {
@@ -85,9 +85,8 @@ async fn a_guest_of_wasi_is_in_the_same_trace() {
         (Server::start(Script::body("hello")).await, Collector::start().await);
     let app = collector.app(listing(&server)).await;
     calling(&app, &server, guests::proxy("relays")).await;
-    let port = server.address.port();
+    let path = format!("/api/ext/{NAME}/api.example.com:{}", server.address.port());
 
-    let path = format!("/api/ext/{NAME}/api.example.com:{port}");
     let answer = app.call(Method::GET, &path).header("traceparent", &parent("01")).send().await;
 
     assert_eq!(answer.text(), "hello");
