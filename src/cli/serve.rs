@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
@@ -224,10 +225,6 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
     let traces = Traces::start(&config.telemetry.otlp, Arc::clone(&clock))
         .context("cannot send traces")
         .map_err(unfinished)?;
-    let trust = match config.signing.trust_bundle.as_str() {
-        "" => TrustBundle::none(),
-        setting => TrustBundle::load(setting, now),
-    };
     let app = App {
         data_dir,
         usages: Usages::new(&config.runner, Arc::clone(&clock), Arc::clone(&metrics)),
@@ -241,7 +238,7 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         runner: Arc::new(runner),
         refused_calls,
         learning,
-        trust: Arc::new(trust),
+        trust: Arc::new(trust_bundle(&config, now)),
         metrics,
         traces,
         passwords: Passwords::new(),
@@ -257,6 +254,13 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         config: Arc::new(config),
     };
     Ok(Arc::new(app))
+}
+
+fn trust_bundle(config: &Config, now: Timestamp) -> TrustBundle {
+    match config.signing.trust_bundle.as_str() {
+        "" => TrustBundle::none(),
+        setting => TrustBundle::load(setting, now),
+    }
 }
 
 fn make_data_dir(folder: &Path) -> anyhow::Result<()> {

@@ -270,7 +270,7 @@ pub(in crate::web) async fn show_extension(
         CapabilityRow::limit(&mut capabilities, &application);
     }
     let published_by = Authors::of(&app, &who).await?.name(&overview.published_by);
-    page(&ExtensionPage { kept, capabilities, published_by, ..overview })
+    page(&ExtensionPage { published_by, kept, capabilities, ..overview })
 }
 
 /// What an install keeps; nothing for one that keeps nothing and may not.
