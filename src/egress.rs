@@ -25,7 +25,7 @@ pub use body::{OutgoingBody, ReceivedBody};
 pub use credential::{Credential, SecretRefusal};
 pub use destination::{Destination, InvalidDestination};
 pub use ended::{Ended, Learner, Observer};
-pub use error::{EgressError, Refusal};
+pub use error::{EgressError, EgressUnusable, Refusal};
 pub use fields::MAX_FIELDS;
 pub use resolver::{Resolve, SystemResolver};
 
@@ -46,7 +46,6 @@ use self::held::Memory;
 use self::shares::Shares;
 use crate::config::{EgressConfig, Network};
 use crate::model::{Allowance, Clock, InstallLabels, Scheme, TraceContext};
-use crate::tls_client::CaFileError;
 
 /// Calls servers for guests. One per process; cloning it is cheap.
 #[derive(Clone)]
@@ -109,15 +108,6 @@ pub struct Call {
     pub credentials: Result<Vec<Credential>, SecretRefusal>,
     /// The span that the call is made in: the server may be told.
     pub parent: Option<TraceContext>,
-}
-
-/// The way out cannot be used as it is set.
-#[derive(Debug, thiserror::Error)]
-pub enum EgressUnusable {
-    #[error("egress.ca_file: {0}")]
-    CaFile(CaFileError),
-    #[error("no TLS: {0}")]
-    Tls(rustls::Error),
 }
 
 impl Egress {

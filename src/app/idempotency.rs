@@ -6,9 +6,7 @@
 
 mod kept;
 
-use std::panic;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{panic, sync::Arc, time::Duration};
 
 use http::Method;
 use jiff::{SignedDuration, Timestamp};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::allowance::{Denial, List};
 use super::credential::SecretRefusal;
 use super::destination::InvalidDestination;
+use crate::tls_client::CaFileError;
 
 /// Why a call did not come to an answer, or the answer not to its end.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +68,15 @@ pub enum EgressError {
     Abandoned,
     #[error("the appliance is stopping")]
     Stopped,
+}
+
+/// The way out cannot be used as it is set.
+#[derive(Debug, thiserror::Error)]
+pub enum EgressUnusable {
+    #[error("egress.ca_file: {0}")]
+    CaFile(CaFileError),
+    #[error("no TLS: {0}")]
+    Tls(rustls::Error),
 }
 
 /// Why a call may not be made.

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use semver::Version;
 
+use self::source::Shape;
 use super::{keys, pem};
 use crate::model::{ContentHash, ExtensionName, KeyStatus, NameGlob, TrustedKey};
 
@@ -235,23 +236,6 @@ impl Contents {
 
     fn expired(&self, now: Timestamp) -> Option<TrustBundleError> {
         self.expires.filter(|expires| now >= *expires).map(TrustBundleError::Expired)
-    }
-}
-
-/// What a text looks like; never judged by a file's name.
-enum Shape {
-    Pem,
-    Json,
-}
-
-impl Shape {
-    fn of(text: &str) -> Option<Self> {
-        let text = text.trim_start();
-        if text.starts_with('{') {
-            Some(Self::Json)
-        } else {
-            text.starts_with("-----BEGIN ").then_some(Self::Pem)
-        }
     }
 }
 

@@ -65,15 +65,6 @@ struct Stage {
 
 impl Stage {
     async fn set() -> Self {
-        Self::set_with(json!({})).await
-    }
-
-    /// The same with a browser that runs no scripts of pages.
-    async fn set_without_scripts() -> Self {
-        Self::set_with(json!({ "profile.managed_default_content_settings.javascript": 2 })).await
-    }
-
-    async fn set_with(preferences: Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         let (server, origin) = start(
@@ -98,7 +89,7 @@ impl Stage {
             let rest = line.split("successfully on port ").nth(1)?;
             Some(rest.trim_end_matches('.').to_owned())
         });
-        let browser = browser(&port, folder.path(), preferences).await;
+        let browser = browser(&port, folder.path()).await;
         Self { browser, origin, token, folder, _processes: [server, driver] }
     }
 
@@ -188,7 +179,7 @@ fn key() -> &'static plugboard::trust::keys::GeneratedKey {
     &KEY
 }
 
-async fn browser(port: &str, folder: &Path, preferences: Value) -> Client {
+async fn browser(port: &str, folder: &Path) -> Client {
     let arguments = [
         "--headless=new".to_owned(),
         "--no-sandbox".to_owned(),
@@ -199,7 +190,7 @@ async fn browser(port: &str, folder: &Path, preferences: Value) -> Client {
         "--no-first-run".to_owned(),
         format!("--user-data-dir={}", folder.join("profile").display()),
     ];
-    let options = json!({ "args": arguments, "prefs": preferences });
+    let options = json!({ "args": arguments });
     let wanted = serde_json::Map::from_iter([("goog:chromeOptions".to_owned(), options)]);
     // The driver is on this machine: no TLS, and so no second crypto library to build.
     let mut builder = ClientBuilder::new(HttpConnector::new());

@@ -5,12 +5,10 @@
 //! others stand by, and take over when a thread is held up: by a guest that computes until its
 //! next tick, or by one long instruction, which nothing interrupts.
 
-use std::collections::VecDeque;
-use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use std::{io, thread};
+use std::{collections::VecDeque, io, panic::AssertUnwindSafe, thread};
 
 use async_task::{Runnable, Task};
 use futures_util::FutureExt;
@@ -74,8 +72,7 @@ impl Guests {
         // All are at work until they have seen that there is nothing to do.
         let line = Line { ready: VecDeque::new(), idle: Vec::new(), is_over: false };
         let (line, started) = (Mutex::new(line), Instant::now());
-        let guests = Self { line, threads, at_once, long_turn, started, outbox, timers };
-        let guests = Arc::new(guests);
+        let guests = Arc::new(Self { line, threads, at_once, long_turn, started, outbox, timers });
         let prepare = Arc::new(prepare);
         for number in 0..guests.threads.len() {
             let (these, prepare) = (Arc::clone(&guests), Arc::clone(&prepare));

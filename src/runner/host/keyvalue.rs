@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 
 use wasmtime::component::Resource;
 
-use self::values::{Values, other};
+use self::values::{Values, other, word};
 use super::Host;
 use super::storage::{Keeper, NoKeeper, PAGE};
 use crate::runner::bindings::keyvalue::store::{self, Bucket, Error, KeyResponse};
@@ -239,15 +239,6 @@ impl Shelf {
 
 fn shelf(bucket: &Resource<Bucket>) -> Resource<Shelf> {
     Resource::new_borrow(bucket.rep())
-}
-
-/// The case of an error, in a trace: never the sentence.
-const fn word(error: &Error) -> &'static str {
-    match error {
-        Error::NoSuchStore => "no-such-store",
-        Error::AccessDenied => "access-denied",
-        Error::Other(_) => "other",
-    }
 }
 
 fn check_batch(keys: usize) -> Result<(), Error> {

@@ -5,10 +5,27 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::{Shape, TrustBundleError};
+use super::TrustBundleError;
 
 /// The largest trust bundle, in bytes.
 pub(super) const MAX_BYTES: u64 = 1024 * 1024;
+
+/// What a text looks like; never judged by a file's name.
+pub(super) enum Shape {
+    Pem,
+    Json,
+}
+
+impl Shape {
+    pub(super) fn of(text: &str) -> Option<Self> {
+        let text = text.trim_start();
+        if text.starts_with('{') {
+            Some(Self::Json)
+        } else {
+            text.starts_with("-----BEGIN ").then_some(Self::Pem)
+        }
+    }
+}
 
 /// The text a setting means: itself, if it is PEM or JSON, else the file's.
 pub(super) fn read(setting: &str) -> Result<String, TrustBundleError> {

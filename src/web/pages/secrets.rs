@@ -7,18 +7,15 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::extension::{ExtensionQuery, find};
 use super::show::{chrome, lead_to, page};
 use super::sign_in::EmptyForm;
-use super::{Authors, Chrome, ConfirmPage, ExtensionHead, FormErrors, Moment};
+use super::{Authors, Chrome, ConfirmPage, ExtensionHead, FormErrors, SecretRow};
 use crate::app::App;
 use crate::app::secrets::{BindingError, BindingRequest, SecretError, SecretRequest};
-use crate::model::{
-    Capability, ExtensionName, Install, InstallId, SecretBinding, SecretFacts, SecretName,
-};
+use crate::model::{Capability, ExtensionName, Install, InstallId, SecretFacts, SecretName};
 use crate::web::confidential::ConfidentialForm;
 use crate::web::error::ApiError;
 use crate::web::extract::{Answer, CsrfForm, Path, Query, SignedIn};
@@ -41,34 +38,6 @@ pub struct SecretsPage {
     pub expires: String,
     pub hosts: String,
     pub header: String,
-}
-
-/// What may be shown of one secret.
-#[derive(Clone, Debug)]
-pub struct SecretRow {
-    pub name: SecretName,
-    pub version: u64,
-    pub set: Moment,
-    pub set_by: String,
-    pub expires: Option<Moment>,
-    pub is_expired: bool,
-    /// Where it goes; `None`: the extension reads it.
-    pub binding: Option<SecretBinding>,
-}
-
-impl SecretRow {
-    /// The row of a secret.
-    pub fn new(facts: &SecretFacts, now: Timestamp) -> Self {
-        Self {
-            name: facts.name.clone(),
-            version: facts.version,
-            set: Moment::new(facts.set_at, now),
-            set_by: facts.set_by.clone(),
-            expires: facts.expires_at.map(|at| Moment::new(at, now)),
-            is_expired: facts.is_expired(now),
-            binding: facts.binding.clone(),
-        }
-    }
 }
 
 impl ConfirmPage {

@@ -71,7 +71,7 @@ impl Stage {
     }
 
     /// Whether the scripts of the pages that are opened from now on run.
-    async fn let_scripts_run(&self, may: bool) {
+    pub(super) async fn let_scripts_run(&self, may: bool) {
         self.tell("Emulation.setScriptExecutionDisabled", json!({ "value": !may })).await;
     }
 

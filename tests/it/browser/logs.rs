@@ -77,16 +77,16 @@ async fn lines_come_to_the_page_and_wait_while_it_is_paused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_script_lines_are_filtered_by_a_form() {
-    let stage = prepared(Stage::set_without_scripts().await).await;
+    let stage = prepared(Stage::set().await).await;
+    stage.let_scripts_run(false).await;
     say(&stage, "i", "quiet").await;
     say(&stage, "e", "loud").await;
 
     stage.go(PAGE).await;
     assert_eq!(messages(&stage).await, ["loud", "quiet"]);
-    let bar = stage.find("[data-live]").await;
-    assert!(!bar.is_displayed().await.unwrap(), "what only a script can do is not offered");
-    let level = stage.find("select[name=level]").await;
-    level.select_by_value("error").await.unwrap();
+    let bar = stage.find("[data-live]").await.attr("hidden").await.unwrap();
+    assert!(bar.is_some(), "what only a script can do is not offered");
+    stage.find("select[name=level] option[value=error]").await.click().await.unwrap();
     stage.press("Filter").await;
 
     stage.find("a.button[href$='/logs']").await;

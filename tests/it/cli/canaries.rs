@@ -55,6 +55,7 @@ impl Aviary {
             0 => {
                 let line = format!("secret set {NAME} api_key --json");
                 let run = self.server.desk.run_with_input(&line, canary);
+                assert_eq!(run.code, Some(0), "{run:?}");
                 self.hear(&line, format!("{run:?}"));
             }
             1 => {
@@ -155,6 +156,8 @@ fn no_route_no_log_and_no_file_says_what_a_secret_is() {
         let log = aviary.server.desk.path("server.log");
         fs::copy(log, aviary.server.desk.path(&format!("{round}.log"))).unwrap();
         aviary.server.restart_in_order();
+        let now = aviary.server.url.clone();
+        aviary.server.desk.set("PLUGBOARD_URL", &now);
         assert_eq!(guest(&aviary.server, "a").1, canaries[canaries.len() - 1], "it is kept");
     }
     let Aviary { server, heard, .. } = aviary;

@@ -16,6 +16,15 @@ pub(super) struct Values {
     pub(super) bytes: usize,
 }
 
+/// The case of an error, in a trace: never the sentence.
+pub(super) const fn word(error: &Error) -> &'static str {
+    match error {
+        Error::NoSuchStore => "no-such-store",
+        Error::AccessDenied => "access-denied",
+        Error::Other(_) => "other",
+    }
+}
+
 impl Keeper {
     fn places(&self, namespace: &str, keys: Vec<String>) -> Result<Vec<Place>, Refused> {
         let place = |key| Place::new(namespace.to_owned(), key, self.state.limits());
