@@ -29,7 +29,7 @@ pub trait KeeperError: From<FileError> {
     /// What the file is called in messages.
     const NOUN: &'static str;
 
-    /// The longest that a file which keeps failing is left alone.
+    /// The longest that a file which keeps failing is left alone; zero: it never is.
     const LONGEST_PAUSE: Duration;
 
     /// A defect of this program, with the message of its panic.

@@ -187,17 +187,7 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
     let state = State::open(&data_dir.join("state.redb"), &config.state, Arc::clone(&clock))
         .context("cannot open what extensions keep")
         .map_err(unfinished)?;
-    let bundles = BundleStore::open(&config.store, &data_dir)
-        .context("cannot open the bundle store")
-        .map_err(unfinished)?;
-    let uploads = registry
-        .read_blocking(uploads::list_all)
-        .context("cannot read the uploads")
-        .map_err(unfinished)?;
-    bundles
-        .restore_uploads(&uploads)
-        .context("cannot take over the uploads")
-        .map_err(unfinished)?;
+    let bundles = open_bundles(&config, &data_dir, &registry).map_err(unfinished)?;
     let (master_key, secrets) = open_secrets(&config.server, &data_dir, &state)
         .context("cannot open the secrets of this appliance")
         .map_err(unfinished)?;
@@ -254,6 +244,18 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         config: Arc::new(config),
     };
     Ok(Arc::new(app))
+}
+
+fn open_bundles(
+    config: &Config,
+    data_dir: &Path,
+    registry: &Registry,
+) -> anyhow::Result<BundleStore> {
+    let bundles =
+        BundleStore::open(&config.store, data_dir).context("cannot open the bundle store")?;
+    let uploads = registry.read_blocking(uploads::list_all).context("cannot read the uploads")?;
+    bundles.restore_uploads(&uploads).context("cannot take over the uploads")?;
+    Ok(bundles)
 }
 
 fn trust_bundle(config: &Config, now: Timestamp) -> TrustBundle {

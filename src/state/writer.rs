@@ -162,7 +162,8 @@ fn commit(
         // when the thread is not unwinding.
         let applied = awaited.try_for_each(|write| caught(|| write.apply(&txn)));
         if let Err(error) = applied {
-            txn.abort()?;
+            // The first failure says why: after it redb says only that there was one.
+            txn.abort().ok();
             return Err(error);
         }
         crate::fail_point!("state.before_commit");

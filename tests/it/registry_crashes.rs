@@ -12,7 +12,6 @@ mod kills;
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use plugboard::model::{Actor, AuditAction, AuditEvent, Operator, Tenant};
@@ -229,40 +228,6 @@ fn a_disk_that_was_full_for_a_moment_needs_no_restart() {
         registry.write_blocking(|txn| write_number(txn, 100)).unwrap();
         assert!(numbers(&registry).contains(&100), "step {steps}");
     }
-}
-
-#[test]
-fn a_disk_that_stays_full_costs_few_openings_and_no_read() {
-    let disk = Disk::empty(1);
-    let opened = Arc::new(AtomicU64::new(0));
-    let (count, connected) = (Arc::clone(&opened), Arc::clone(&disk));
-    let connect = move || {
-        count.fetch_add(1, Ordering::SeqCst);
-        connected.connect()
-    };
-    let registry = Registry::open_on(connect, NOW).unwrap();
-    registry.write_blocking(|txn| write_number(txn, 1)).unwrap();
-    disk.fill();
-
-    // What is free in the file is written first.
-    let write = |number| registry.write_blocking(|txn| write_number(txn, number));
-    let failed = (2..10_000).find_map(|number| write(number).err().map(|error| (number, error)));
-    let (failed, first) = failed.unwrap();
-    let mut errors = vec![first];
-    for number in failed + 1..failed + 20 {
-        errors.push(registry.write_blocking(|txn| write_many(txn, number)).unwrap_err());
-        let found = numbers(&registry);
-        assert!((1..failed).all(|number| found.contains(&number)));
-    }
-
-    assert!(errors.iter().all(RegistryError::is_disk_full), "{errors:?}");
-    let opened = opened.load(Ordering::SeqCst);
-    assert!(opened <= 1 + 2, "opened {opened} times");
-}
-
-/// More than what may be free in the file.
-fn write_many(txn: &WriteTxn, number: u64) -> Result<(), RegistryError> {
-    (0..2_000).try_for_each(|part| write_number(txn, number * 10_000 + part))
 }
 
 /// Everything the file with flipped bits may say: what was written, or nothing.

@@ -135,7 +135,8 @@ async fn several_bundles_are_sent_from_the_page_and_one_pauses_meanwhile() {
     let small = stage.until_row_says("small.tar.zst", "is verified and published").await;
     assert!(small.contains("com.example.small 1.0.0"), "{small}");
     let arrived = stage.offset_by_the_api().await.as_u64().unwrap();
-    assert!((8 << 20..24 << 20).contains(&arrived), "{arrived}");
+    // The page rounds to a tenth of a MiB.
+    assert!((7 << 20..24 << 20).contains(&arrived), "{arrived}");
     stage.set_network(FAST).await;
     stage.press_in_row("large.tar.zst", "resume").await;
     let large = stage.until_row_says("large.tar.zst", "is verified and published").await;
