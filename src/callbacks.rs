@@ -21,10 +21,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
-use rustls::RootCertStore;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -284,23 +283,11 @@ fn client(
     config: &HostCallbacksConfig,
     is_encrypted: bool,
 ) -> Result<Client<HttpsConnector<HttpConnector>, Full<Bytes>>, CallbacksUnusable> {
+    let longest = Duration::from_millis(config.timeout_ms.max(config.ui_proxy_timeout_ms));
     let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    let longest = config.timeout_ms.max(config.ui_proxy_timeout_ms);
-    tcp.set_connect_timeout(Some(Duration::from_millis(longest)));
-    // Without encryption nobody's word is needed, and reading all of theirs takes time.
-    let roots = if is_encrypted {
-        tls_client::roots(&config.ca_file).map_err(CallbacksUnusable::CaFile)?
-    } else {
-        RootCertStore::empty()
-    };
-    let tls = tls_client::config(roots).map_err(CallbacksUnusable::Tls)?;
-    let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
-        .https_or_http()
-        .enable_http1()
-        .wrap_connector(tcp);
+    tcp.set_connect_timeout(Some(longest));
+    let connector =
+        tls_client::connector(tcp, tls_client::roots_if(is_encrypted, &config.ca_file)?);
     // A connection of its own for each call, and no second try: an invoice is made once.
     Ok(Client::builder(TokioExecutor::new())
         .pool_max_idle_per_host(0)

@@ -26,7 +26,7 @@ pub use reader::{LineQuery, Lines, Place};
 pub use record::{Head, NewLine, Record};
 pub use words::{Level, Source, UnknownWord};
 
-use std::fs;
+use std::fs::DirEntry;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -203,17 +203,10 @@ impl Shared {
 }
 
 fn rings(folder: &Path) -> io::Result<Vec<InstallId>> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        // What is called otherwise is not ours.
-        found.extend(entry?.file_name().to_str().and_then(|name| name.parse::<InstallId>().ok()));
-    }
-    Ok(found)
+    let entries = ring::entries_of(folder)?;
+    // What is called otherwise is not ours.
+    let id = |entry: &DirEntry| entry.file_name().to_str()?.parse().ok();
+    Ok(entries.iter().filter_map(id).collect())
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod extension_name;
 mod extension_version;
 mod failing;
 mod file_entry;
+mod host_field;
 mod idempotency_key;
 mod install;
 mod manifest;
@@ -59,6 +60,7 @@ pub use extension_name::{ExtensionName, InvalidExtensionName};
 pub use extension_version::{ExtensionVersion, Signer, TargetWorld, UnknownWorld};
 pub use failing::Failing;
 pub use file_entry::{FileDigest, FileEntry, media_type};
+pub use host_field::{HOST_FIELD_PREFIXES, HOST_FIELDS, is_host_field};
 pub use idempotency_key::{IdempotencyKey, InvalidIdempotencyKey};
 pub use install::{Install, InstallId, InstallLabels, PreviousVersion};
 pub use manifest::{

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::pki_types::{CertificateDer, pem, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 
@@ -15,6 +17,27 @@ pub enum CaFileError {
     Empty,
     #[error(transparent)]
     Certificate(#[from] rustls::Error),
+}
+
+/// Makes connections by `tcp`, with encryption or without, as an address says.
+///
+/// # Panics
+///
+/// As [`config`].
+pub fn connector<R>(
+    mut tcp: HttpConnector<R>,
+    roots: RootCertStore,
+) -> HttpsConnector<HttpConnector<R>> {
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    let builder = HttpsConnectorBuilder::new().with_tls_config(config(roots));
+    builder.https_or_http().enable_http1().wrap_connector(tcp)
+}
+
+/// As [`roots`]; none where nothing `is_encrypted`: nobody's word is needed then, reading all
+/// of theirs takes time, and a system without authorities works, too.
+pub fn roots_if(is_encrypted: bool, ca_file: &Path) -> Result<RootCertStore, CaFileError> {
+    if is_encrypted { roots(ca_file) } else { Ok(RootCertStore::empty()) }
 }
 
 /// The authorities of the system, because an operator who trusts a private one puts it
@@ -36,11 +59,15 @@ pub fn roots(ca_file: &Path) -> Result<RootCertStore, CaFileError> {
 }
 
 /// A client that trusts `roots` and nobody else.
-pub fn config(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
+///
+/// # Panics
+///
+/// If `ring` had no algorithms for TLS 1.2 and 1.3, which it has.
+pub fn config(roots: RootCertStore) -> ClientConfig {
     // The provider is named: two are compiled in, and rustls would not choose.
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?
+    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring has algorithms for both versions")
         .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(config)
+        .with_no_client_auth()
 }

@@ -18,6 +18,7 @@ pub mod error;
 mod event_stream;
 mod ext_ui;
 mod extract;
+mod filters;
 mod gateway;
 mod guard;
 mod headers;

@@ -74,9 +74,7 @@ pub enum EgressError {
 #[derive(Debug, thiserror::Error)]
 pub enum EgressUnusable {
     #[error("egress.ca_file: {0}")]
-    CaFile(CaFileError),
-    #[error("no TLS: {0}")]
-    Tls(rustls::Error),
+    CaFile(#[from] CaFileError),
 }
 
 /// Why a call may not be made.

@@ -3,33 +3,12 @@
 use http::header::{CONNECTION, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-use crate::model::TraceContext;
+use crate::model::{TraceContext, is_host_field};
 
 /// Fields of one request.
 pub const MAX_FIELDS: usize = 100;
 /// Bytes of all of them together.
 const MAX_FIELD_BYTES: usize = 64 * 1024;
-
-/// What a guest may not say: it is about the connection, which is the host's, about the length,
-/// which the host counts, or about who is asking and in which trace, which a server may believe.
-const DROPPED: &[&str] = &[
-    "connection",
-    "content-length",
-    "expect",
-    "forwarded",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "te",
-    "traceparent",
-    "tracestate",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-    "x-real-ip",
-];
-const DROPPED_PREFIXES: &[&str] = &["proxy-", "x-forwarded-"];
 
 /// The span that a request was made in (W3C Trace Context).
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -82,11 +61,7 @@ fn drop_hop_by_hop(fields: &mut HeaderMap) {
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
         .collect();
-    let dropped = |name: &HeaderName| {
-        DROPPED.contains(&name.as_str())
-            || DROPPED_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
-            || of_connection.contains(name)
-    };
+    let dropped = |name: &HeaderName| is_host_field(name.as_str()) || of_connection.contains(name);
     let names: Vec<_> = fields.keys().filter(|name| dropped(name)).cloned().collect();
     for name in names {
         fields.remove(name);
@@ -100,7 +75,7 @@ fn bytes(fields: &HeaderMap) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::SecretHeader;
+    use crate::model::{HOST_FIELD_PREFIXES, HOST_FIELDS, SecretHeader};
 
     #[test]
     fn a_guest_says_nothing_about_the_connection_the_length_or_who_is_asking() {
@@ -151,8 +126,8 @@ mod tests {
 
     #[test]
     fn no_secret_goes_into_a_field_that_the_host_writes() {
-        let below = DROPPED_PREFIXES.iter().map(|prefix| format!("{prefix}a"));
-        for name in DROPPED.iter().map(ToString::to_string).chain(below) {
+        let below = HOST_FIELD_PREFIXES.iter().map(|prefix| format!("{prefix}a"));
+        for name in HOST_FIELDS.iter().map(ToString::to_string).chain(below) {
             assert!(name.parse::<SecretHeader>().is_err(), "{name}");
         }
         assert!("authorization".parse::<SecretHeader>().is_ok());

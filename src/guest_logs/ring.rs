@@ -4,7 +4,7 @@
 //! another where what the head says changes.
 
 use std::collections::VecDeque;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, DirEntry, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -60,16 +60,19 @@ impl Segment {
     }
 }
 
+/// What is in a folder; nothing if there is no such folder.
+pub(super) fn entries_of(folder: &Path) -> io::Result<Vec<DirEntry>> {
+    match fs::read_dir(folder) {
+        Ok(entries) => entries.collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
 /// The segments of a ring, the oldest first; none if there is no ring.
 pub(super) fn segments(folder: &Path) -> io::Result<Vec<Segment>> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
     let mut found = Vec::new();
-    for entry in entries {
-        let entry = entry?;
+    for entry in entries_of(folder)? {
         // It may be gone since it was listed.
         let Ok(facts) = entry.metadata() else { continue };
         found.extend(Segment::of(&entry.path(), facts.len()).filter(|_| facts.is_file()));

@@ -4,44 +4,29 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::EgressRule;
+use super::{EgressRule, is_host_field};
 
 /// Where the value stands in what is written.
 const PLACE: &str = "{secret}";
 /// Bytes of a name, and of what is written beside the value.
 const MAX_BYTES: usize = 64;
 
-/// What must not carry a secret: the connection, the length and the way belong to the host;
-/// what is about the content or the answer is for the guest, who would lose it; and a name
-/// of this appliance's own means something else to it.
+/// What must not carry a secret beside the fields of the host: what is about the content or the
+/// answer is for the guest, who would lose it; and a name of this appliance's own means
+/// something else to it.
 const NEVER: &[&str] = &[
     "age",
-    "connection",
     "date",
-    "expect",
-    "forwarded",
     "from",
-    "host",
-    "http2-settings",
-    "keep-alive",
     "location",
     "origin",
     "range",
     "referer",
     "server",
     "set-cookie",
-    "te",
-    "traceparent",
-    "tracestate",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
     "user-agent",
-    "via",
-    "x-real-ip",
 ];
-const NEVER_PREFIXES: &[&str] =
-    &["accept", "content-", "if-", "proxy-", "sec-", "x-forwarded-", "x-plugboard-"];
+const NEVER_PREFIXES: &[&str] = &["accept", "content-", "if-", "sec-", "x-plugboard-"];
 
 /// `authorization: Bearer {secret}`: a name in lower case, and what it is to say.
 ///
@@ -116,7 +101,7 @@ impl FromStr for SecretHeader {
             return Err(InvalidSecretHeader::Malformed);
         }
         let is_taken = NEVER_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-        if is_taken || NEVER.contains(&name.as_str()) {
+        if is_taken || is_host_field(&name) || NEVER.contains(&name.as_str()) {
             return Err(InvalidSecretHeader::NotForSecrets);
         }
         let (before, after) =

@@ -6,11 +6,10 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use prost::Message;
-use rustls::RootCertStore;
 use tokio::time::timeout;
 
 use super::messages::{self, Exported};
@@ -32,9 +31,7 @@ pub enum TracesUnusable {
     #[error("telemetry.otlp.headers: they cannot be headers")]
     Headers,
     #[error("telemetry.otlp.ca_file: {0}")]
-    CaFile(CaFileError),
-    #[error("no TLS: {0}")]
-    Tls(rustls::Error),
+    CaFile(#[from] CaFileError),
 }
 
 /// Spans were not taken.
@@ -154,21 +151,8 @@ fn client(
     config: &OtlpConfig,
     is_encrypted: bool,
 ) -> Result<Client<HttpsConnector<HttpConnector>, Full<Bytes>>, TracesUnusable> {
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    // Without encryption nobody's word is needed, and reading all of theirs takes time.
-    let roots = if is_encrypted {
-        tls_client::roots(&config.ca_file).map_err(TracesUnusable::CaFile)?
-    } else {
-        RootCertStore::empty()
-    };
-    let tls = tls_client::config(roots).map_err(TracesUnusable::Tls)?;
-    let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
-        .https_or_http()
-        .enable_http1()
-        .wrap_connector(tcp);
+    let roots = tls_client::roots_if(is_encrypted, &config.ca_file)?;
+    let connector = tls_client::connector(HttpConnector::new(), roots);
     Ok(Client::builder(TokioExecutor::new())
         .pool_max_idle_per_host(1)
         .http1_max_buf_size(MAX_HEAD_BYTES)

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::filters::{WrongParameters, number_of, up_to};
 use crate::app::audit::{AuditQuery, MAX_ROWS};
 use crate::model::{AuditFilter, parse_audit_from, parse_audit_to};
 
@@ -22,29 +23,22 @@ pub struct AuditParameters {
     pub limit: String,
 }
 
-/// What is wrong with one member.
-#[derive(Debug)]
-pub(super) struct WrongParameter {
-    pub(super) name: &'static str,
-    pub(super) problem: String,
-}
-
 impl AuditParameters {
     /// What is asked for, or everything that is wrong with it.
-    pub(super) fn read(&self) -> Result<AuditQuery, Vec<WrongParameter>> {
-        let mut wrong = Vec::new();
+    pub(super) fn read(&self) -> Result<AuditQuery, WrongParameters> {
+        let mut wrong = WrongParameters::default();
         let filter = AuditFilter {
-            tenant: read("tenant", &self.tenant, str::parse, &mut wrong),
-            action: read("action", &self.action, str::parse, &mut wrong),
-            actor: read("actor", &self.actor, str::parse, &mut wrong),
-            subject: read("subject", &self.subject, str::parse, &mut wrong),
-            from: read("from", &self.from, parse_audit_from, &mut wrong),
-            to: read("to", &self.to, parse_audit_to, &mut wrong),
+            tenant: wrong.read("tenant", &self.tenant, str::parse),
+            action: wrong.read("action", &self.action, str::parse),
+            actor: wrong.read("actor", &self.actor, str::parse),
+            subject: wrong.read("subject", &self.subject, str::parse),
+            from: wrong.read("from", &self.from, parse_audit_from),
+            to: wrong.read("to", &self.to, parse_audit_to),
         };
-        let before = read("before", &self.before, parse_number, &mut wrong);
-        let limit = read("limit", &self.limit, parse_limit, &mut wrong);
+        let before = wrong.read("before", &self.before, number_of("row"));
+        let limit = wrong.read("limit", &self.limit, up_to(MAX_ROWS));
         let query = AuditQuery { filter, before, limit: limit.unwrap_or(DEFAULT_ROWS) };
-        if wrong.is_empty() { Ok(query) } else { Err(wrong) }
+        wrong.unless_any(query)
     }
 
     /// Whether any row is left out.
@@ -63,27 +57,4 @@ impl AuditParameters {
             ("to", &self.to),
         ]
     }
-}
-
-fn read<T, E: ToString>(
-    name: &'static str,
-    text: &str,
-    parse: impl FnOnce(&str) -> Result<T, E>,
-    wrong: &mut Vec<WrongParameter>,
-) -> Option<T> {
-    let text = text.trim();
-    if text.is_empty() {
-        return None;
-    }
-    let problem = |error: E| WrongParameter { name, problem: error.to_string() };
-    parse(text).map_err(|error| wrong.push(problem(error))).ok()
-}
-
-fn parse_number(text: &str) -> Result<u64, &'static str> {
-    text.parse().map_err(|_| "it is the number of a row")
-}
-
-fn parse_limit(text: &str) -> Result<usize, String> {
-    let wanted = text.parse().ok().filter(|wanted| (1..=MAX_ROWS).contains(wanted));
-    wanted.ok_or_else(|| format!("it is a number from 1 to {MAX_ROWS}"))
 }

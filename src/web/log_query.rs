@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::audit_query::WrongParameter;
+use super::filters::{WrongParameters, number_of, up_to};
 use crate::guest_logs::{Level, LineQuery, Place};
 
 /// The most lines of one answer.
@@ -28,23 +28,22 @@ pub struct LogParameters {
 
 impl LogParameters {
     /// What is asked for, or everything that is wrong with it.
-    pub(super) fn read(&self) -> Result<LineQuery, Vec<WrongParameter>> {
-        let mut wrong = Vec::new();
-        let level = read("level", &self.level, str::parse, &mut wrong);
-        let source = read("stream", &self.stream, str::parse, &mut wrong);
-        let request = read("request", &self.request, parse_text, &mut wrong);
-        let text = read("text", &self.text, parse_text, &mut wrong);
-        let before = read("before", &self.before, parse_number, &mut wrong);
-        let after = read("after", &self.after, parse_number, &mut wrong);
-        let limit = read("limit", &self.limit, parse_limit, &mut wrong);
-        read("follow", &self.follow, parse_flag, &mut wrong);
+    pub(super) fn read(&self) -> Result<LineQuery, WrongParameters> {
+        let mut wrong = WrongParameters::default();
+        let level = wrong.read("level", &self.level, str::parse);
+        let source = wrong.read("stream", &self.stream, str::parse);
+        let request = wrong.read("request", &self.request, parse_text);
+        let text = wrong.read("text", &self.text, parse_text);
+        let before = wrong.read("before", &self.before, number_of("line"));
+        let after = wrong.read("after", &self.after, number_of("line"));
+        let limit = wrong.read("limit", &self.limit, up_to(MAX_LINES));
+        wrong.read("follow", &self.follow, parse_flag);
         let place = match (before, after) {
             (None, None) => Place::Last,
             (Some(before), None) => Place::Before(before),
             (None, Some(after)) => Place::After(after),
             (Some(_), Some(_)) => {
-                let problem = "it cannot be asked for together with `before`".to_owned();
-                wrong.push(WrongParameter { name: "after", problem });
+                wrong.add("after", &"it cannot be asked for together with `before`");
                 Place::Last
             }
         };
@@ -56,7 +55,7 @@ impl LogParameters {
             place,
             limit: limit.unwrap_or(DEFAULT_LINES),
         };
-        if wrong.is_empty() { Ok(query) } else { Err(wrong) }
+        wrong.unless_any(query)
     }
 
     /// Whether the lines that come are wanted, too.
@@ -80,32 +79,9 @@ impl LogParameters {
     }
 }
 
-fn read<T, E: ToString>(
-    name: &'static str,
-    text: &str,
-    parse: impl FnOnce(&str) -> Result<T, E>,
-    wrong: &mut Vec<WrongParameter>,
-) -> Option<T> {
-    let text = text.trim();
-    if text.is_empty() {
-        return None;
-    }
-    let problem = |error: E| WrongParameter { name, problem: error.to_string() };
-    parse(text).map_err(|error| wrong.push(problem(error))).ok()
-}
-
 fn parse_text(text: &str) -> Result<String, String> {
     let fits = text.len() <= MAX_TEXT_BYTES;
     fits.then(|| text.to_owned()).ok_or_else(|| format!("it has at most {MAX_TEXT_BYTES} bytes"))
-}
-
-fn parse_number(text: &str) -> Result<u64, &'static str> {
-    text.parse().map_err(|_| "it is the number of a line")
-}
-
-fn parse_limit(text: &str) -> Result<usize, String> {
-    let wanted = text.parse().ok().filter(|wanted| (1..=MAX_LINES).contains(wanted));
-    wanted.ok_or_else(|| format!("it is a number from 1 to {MAX_LINES}"))
 }
 
 fn parse_flag(text: &str) -> Result<(), &'static str> {
@@ -131,10 +107,10 @@ mod tests {
 
         let wrong = sent.read().unwrap_err();
 
-        let names: Vec<_> = wrong.iter().map(|wrong| wrong.name).collect();
+        let names: Vec<_> = wrong.0.iter().map(|wrong| wrong.name).collect();
         assert_eq!(names, ["level", "stream", "text", "after", "limit", "follow"]);
         let both = LogParameters { after: "2".to_owned(), before: "1".to_owned(), ..sent };
-        assert!(both.read().unwrap_err().iter().any(|wrong| wrong.problem.contains("together")));
+        assert!(both.read().unwrap_err().0.iter().any(|wrong| wrong.problem.contains("together")));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use std::vec;
 
 use http::Uri;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use hyper_util::rt::TokioIo;
@@ -41,18 +41,10 @@ type BoxError = Box<dyn Error + Send + Sync>;
 impl Dial {
     /// `ca_file` is trusted beside the authorities of the system; empty: none is.
     pub(super) fn new(limit: Duration, tls: bool, ca_file: &Path) -> Result<Self, StoreError> {
-        let mut tcp = HttpConnector::new_with_resolver(Names(GaiResolver::new()));
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
+        let tcp = HttpConnector::new_with_resolver(Names(GaiResolver::new()));
         // Without TLS nobody's word is needed, and a system without authorities works, too.
         let roots = if tls { roots(ca_file)? } else { RootCertStore::empty() };
-        let tls = tls_client::config(roots);
-        let tls = tls.map_err(|error| StoreError::unavailable("use TLS", error))?;
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
+        let connector = tls_client::connector(tcp, roots);
         Ok(Self { connector, limit })
     }
 }

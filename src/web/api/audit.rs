@@ -35,10 +35,7 @@ pub(crate) async fn list_audit_events(
     principal: Principal,
     Query(parameters): Query<AuditParameters>,
 ) -> Result<Json<AuditResponse>, ApiError> {
-    let query = parameters.read().map_err(|wrong| {
-        let said = wrong.iter().map(|wrong| format!("`{}`: {}", wrong.name, wrong.problem));
-        ApiError::malformed(said.collect::<Vec<_>>().join("; "))
-    })?;
+    let query = parameters.read()?;
     let AuditRows { rows, next } = app.audit(&principal, query).await?;
     let events = rows.into_iter().map(|(number, event)| NumberedEvent { number, event }).collect();
     Ok(Json(AuditResponse { events, next }))

@@ -85,10 +85,7 @@ pub(crate) async fn list_lines(
     Query(parameters): Query<LogParameters>,
     headers: HeaderMap,
 ) -> Answer {
-    let query = parameters.read().map_err(|wrong| {
-        let said = wrong.iter().map(|wrong| format!("`{}`: {}", wrong.name, wrong.problem));
-        ApiError::malformed(said.collect::<Vec<_>>().join("; "))
-    })?;
+    let query = parameters.read()?;
     if parameters.follows() || wants_events(&headers) {
         let query = resumed(query, &headers)?;
         return Ok(event_stream::respond(app.follow_lines(&principal, id, query)?, write));

@@ -7,7 +7,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use jiff::Timestamp;
-use url::form_urlencoded::Serializer;
 
 use super::show::{chrome, page};
 use super::{Authors, Chrome, FormErrors, Moment, counted};
@@ -16,8 +15,18 @@ use crate::app::audit::{AuditRows, MAX_READ};
 use crate::model::{AuditAction, AuditEvent};
 use crate::web::audit_query::AuditParameters;
 use crate::web::extract::{Answer, Query, SignedIn};
+use crate::web::filters::address;
 
 const PATH: &str = "/admin/audit";
+/// What the form calls the members of the query that it has fields for.
+const LABELS: &[(&str, &str)] = &[
+    ("tenant", "Tenant"),
+    ("action", "What happened"),
+    ("actor", "Who"),
+    ("subject", "To what"),
+    ("from", "From"),
+    ("to", "To"),
+];
 
 /// The record, from the newest row or from one that an address names.
 #[derive(Debug, Template)]
@@ -90,20 +99,14 @@ pub(in crate::web) async fn show_audit(
         errors: FormErrors::none(),
         rows: Vec::new(),
         older: None,
-        newest: (!sent.before.is_empty()).then(|| address(&sent, None)),
+        newest: (!sent.before.is_empty()).then(|| older(&sent, None)),
         searched: None,
         sent,
     };
     let query = match shown.sent.read() {
         Ok(query) => query,
         Err(wrong) => {
-            for wrong in wrong {
-                let label = label(wrong.name);
-                // What is only in the address has no field to lead to.
-                let field = if label.is_some() { wrong.name } else { "" };
-                let label = label.unwrap_or(wrong.name);
-                shown.errors.add(field, format!("{label}: {}.", wrong.problem));
-            }
+            wrong.tell(&mut shown.errors, LABELS);
             return Ok((StatusCode::BAD_REQUEST, page(&shown)?).into_response());
         }
     };
@@ -114,35 +117,13 @@ pub(in crate::web) async fn show_audit(
     shown.searched = ended_early.then(|| counted(MAX_READ as u64, "row"));
     let authors = Authors::of(&app, &who).await?;
     shown.rows = rows.into_iter().map(|row| AuditRow::new(row, now).by(&authors)).collect();
-    shown.older = next.map(|next| address(&shown.sent, Some(next)));
+    shown.older = next.map(|next| older(&shown.sent, Some(next)));
     page(&shown)
 }
 
 /// The address of the rows before `before`, with the filters of this page.
-fn address(sent: &AuditParameters, before: Option<u64>) -> String {
-    let mut query = Serializer::new(String::new());
-    query.extend_pairs(sent.filters().iter().filter(|(_, text)| !text.is_empty()));
-    if !sent.limit.is_empty() {
-        query.append_pair("limit", &sent.limit);
-    }
-    if let Some(before) = before {
-        query.append_pair("before", &before.to_string());
-    }
-    match query.finish() {
-        query if query.is_empty() => PATH.to_owned(),
-        query => format!("{PATH}?{query}"),
-    }
-}
-
-/// What the form calls a member of the query, if it has a field for it.
-fn label(name: &str) -> Option<&'static str> {
-    let labels = [
-        ("tenant", "Tenant"),
-        ("action", "What happened"),
-        ("actor", "Who"),
-        ("subject", "To what"),
-        ("from", "From"),
-        ("to", "To"),
-    ];
-    labels.into_iter().find(|(known, _)| *known == name).map(|(_, label)| label)
+fn older(sent: &AuditParameters, before: Option<u64>) -> String {
+    let before = before.map(|before| before.to_string()).unwrap_or_default();
+    let more = [("limit", sent.limit.as_str()), ("before", &before)];
+    address(PATH, &[&sent.filters()[..], &more].concat())
 }

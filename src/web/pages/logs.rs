@@ -7,7 +7,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use jiff::Timestamp;
-use url::form_urlencoded::Serializer;
 
 use super::extension::{ExtensionQuery, find};
 use super::show::page;
@@ -17,10 +16,14 @@ use crate::app::logs::LogLines;
 use crate::guest_logs::{Level, Place, Record, Source};
 use crate::model::{ExtensionName, InstallId};
 use crate::web::extract::{Answer, Path, Query, SignedIn};
+use crate::web::filters::address;
 use crate::web::log_query::LogParameters;
 
 /// Characters of a request id that the table shows: enough to tell two apart.
 const SHORT_REQUEST: usize = 8;
+/// What the form calls the members of the query that it has fields for.
+const LABELS: &[(&str, &str)] =
+    &[("level", "Level"), ("stream", "Stream"), ("request", "Request"), ("text", "Text")];
 
 /// The logs tab: the last lines, the newest first, or those before one.
 #[derive(Debug, Template)]
@@ -84,8 +87,6 @@ impl LogRow {
     pub fn new(record: &Record, name: &ExtensionName) -> Self {
         let at = Timestamp::from_millisecond(record.time_ms).unwrap_or_default();
         let request = record.request_id.to_string();
-        let mut query = Serializer::new(String::new());
-        query.append_pair("request", &request);
         Self {
             seq: record.seq,
             iso: at.to_string(),
@@ -96,7 +97,7 @@ impl LogRow {
             truncated: record.truncated,
             is_count: record.dropped > 0,
             short_request: request.chars().take(SHORT_REQUEST).collect(),
-            same_request: format!("{}?{}", path(name), query.finish()),
+            same_request: address(&path(name), &[("request", &request)]),
             request,
         }
     }
@@ -125,7 +126,7 @@ pub(in crate::web) async fn show_extension_logs(
         errors: FormErrors::none(),
         rows: Vec::new(),
         older: None,
-        newest: (!sent.before.is_empty()).then(|| address(&name, &sent, None)),
+        newest: (!sent.before.is_empty()).then(|| older(&name, &sent, None)),
         live: None,
         kept: (bytes > 0).then(|| ByteSize::new(bytes)),
         sent,
@@ -135,13 +136,7 @@ pub(in crate::web) async fn show_extension_logs(
     let query = match shown.sent.read() {
         Ok(query) => query,
         Err(wrong) => {
-            for wrong in wrong {
-                let label = label(wrong.name);
-                // What is only in the address has no field to lead to.
-                let field = if label.is_some() { wrong.name } else { "" };
-                let label = label.unwrap_or(wrong.name);
-                shown.errors.add(field, format!("{label}: {}.", wrong.problem));
-            }
+            wrong.tell(&mut shown.errors, LABELS);
             return Ok((StatusCode::BAD_REQUEST, page(&shown)?).into_response());
         }
     };
@@ -152,7 +147,7 @@ pub(in crate::web) async fn show_extension_logs(
     }
     let oldest = lines.records.first().map(|record| record.seq);
     let has_older = lines.has_more && !matches!(place, Place::After(_));
-    shown.older = oldest.filter(|_| has_older).map(|seq| address(&name, &shown.sent, Some(seq)));
+    shown.older = oldest.filter(|_| has_older).map(|seq| older(&name, &shown.sent, Some(seq)));
     shown.rows = lines.records.iter().rev().map(|record| LogRow::new(record, &name)).collect();
     page(&shown)
 }
@@ -162,32 +157,16 @@ fn path(name: &ExtensionName) -> String {
 }
 
 /// The address of the lines before `before`, with the filters of this page.
-fn address(name: &ExtensionName, sent: &LogParameters, before: Option<u64>) -> String {
-    let mut query = Serializer::new(String::new());
-    query.extend_pairs(sent.filters().iter().filter(|(_, text)| !text.is_empty()));
-    if !sent.limit.is_empty() {
-        query.append_pair("limit", &sent.limit);
-    }
-    if let Some(before) = before {
-        query.append_pair("before", &before.to_string());
-    }
-    match query.finish() {
-        query if query.is_empty() => path(name),
-        query => format!("{}?{query}", path(name)),
-    }
+fn older(name: &ExtensionName, sent: &LogParameters, before: Option<u64>) -> String {
+    let before = before.map(|before| before.to_string()).unwrap_or_default();
+    let more = [("limit", sent.limit.as_str()), ("before", &before)];
+    address(&path(name), &[&sent.filters()[..], &more].concat())
 }
 
 /// Where a script has the lines after `last`, with the filters of this page.
 fn live(install: InstallId, sent: &LogParameters, last: u64) -> String {
-    let mut query = Serializer::new(String::new());
-    query.append_pair("follow", "true").append_pair("after", &last.to_string());
-    query.extend_pairs(sent.filters().iter().filter(|(_, text)| !text.is_empty()));
-    format!("/api/v1/installs/{install}/logs?{}", query.finish())
-}
-
-/// What the form calls a member of the query, if it has a field for it.
-fn label(name: &str) -> Option<&'static str> {
-    let labels =
-        [("level", "Level"), ("stream", "Stream"), ("request", "Request"), ("text", "Text")];
-    labels.into_iter().find(|(known, _)| *known == name).map(|(_, label)| label)
+    let last = last.to_string();
+    let more = [("follow", "true"), ("after", last.as_str())];
+    let path = format!("/api/v1/installs/{install}/logs");
+    address(&path, &[&more[..], &sent.filters()].concat())
 }
