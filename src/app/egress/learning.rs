@@ -138,10 +138,15 @@ impl Learning {
         self.lessons(|lessons| lessons.remove(&install));
     }
 
+    /// Whether an install may begin.
+    pub(super) fn has_room(&self, install: InstallId) -> bool {
+        self.lessons(|lessons| has_room(lessons, install))
+    }
+
     /// Begins anew; false if there are as many as there may be.
     pub(super) fn begin(&self, install: InstallId, lesson: Lesson) -> bool {
         self.lessons(|lessons| {
-            let has_room = lessons.len() < MAX_INSTALLS || lessons.contains_key(&install);
+            let has_room = has_room(lessons, install);
             if has_room {
                 lessons.insert(install, lesson);
             }
@@ -168,5 +173,35 @@ impl Learning {
             })
             .collect()
         })
+    }
+}
+
+fn has_room(lessons: &HashMap<InstallId, Lesson>, install: InstallId) -> bool {
+    lessons.len() < MAX_INSTALLS || lessons.contains_key(&install)
+}
+
+#[cfg(test)]
+mod tests {
+    use semver::Version;
+
+    use super::*;
+
+    #[test]
+    fn as_many_installs_learn_as_are_remembered_and_one_of_them_again() {
+        let learning = Learning::default();
+        let (start, end) = (Timestamp::UNIX_EPOCH, Timestamp::MAX);
+        let begin = |id| {
+            let (tenant, name) = (TenantId::default_tenant(), "com.example.a".parse().unwrap());
+            let labels = InstallLabels::of(tenant, name, id, &Version::new(1, 0, 0));
+            learning.has_room(id) && learning.begin(id, Lesson::new(&labels, start, end))
+        };
+        let ids: Vec<_> = (0..MAX_INSTALLS).map(|_| InstallId::random()).collect();
+
+        assert!(ids.iter().all(|id| begin(*id)));
+        assert!(!begin(InstallId::random()));
+        assert!(!learning.begin(InstallId::random(), learning.of(ids[0]).unwrap()));
+        assert!(begin(ids[0]));
+        learning.forget(ids[0]);
+        assert!(begin(InstallId::random()));
     }
 }

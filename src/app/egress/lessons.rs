@@ -56,13 +56,16 @@ impl App {
                 .filter(|length| (SignedDuration::from_secs(1)..=MAX_LEARNING).contains(length))
                 .ok_or(LearnError::Length(asked))?,
         };
+        if !self.learning.has_room(id) {
+            return Err(LearnError::TooMany(MAX_INSTALLS));
+        }
         let now = self.clock.now();
         let ends_at = now + length;
         let tenant = live.install.tenant.clone();
         let action = AuditAction::LearningStarted;
         let event = self.event(principal.actor(), action, Some(tenant), name.to_string());
         let event = AuditEvent { detail: Some(format!("until {ends_at}")), ..event };
-        // On record before it begins.
+        // On record before it begins, and not where it does not.
         self.registry.write(move |txn: &WriteTxn| audit::append(txn, &event)).await?;
         let lesson = Lesson::new(&live.labels, now, ends_at);
         if !self.learning.begin(id, lesson) {

@@ -97,12 +97,9 @@ impl Following {
 
     /// Reads what is on disk, a page at a time, until there is no more.
     async fn read_on(&mut self) -> Option<Told> {
-        let (place, limit) = match self.last {
-            None => (self.query.place, self.query.limit),
-            Some(last) => (Place::After(last), PAGE),
-        };
+        let place = self.last.map_or(self.query.place, Place::After);
         // Forwards all of it is told, a page after the other.
-        let limit = if matches!(place, Place::After(_)) { PAGE } else { limit };
+        let limit = if matches!(place, Place::After(_)) { PAGE } else { self.query.limit };
         let query = LineQuery { place, limit, ..self.query.clone() };
         let read = self.app.guest_logs.read(Arc::clone(&self.install), query).await;
         let Lines { records, has_more, last, missing } = match read {
