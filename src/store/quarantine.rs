@@ -21,7 +21,9 @@ const MAX_ENVELOPE_BYTES: u64 = 64 * 1024;
 
 impl BundleStore {
     /// Keeps a bundle that nobody trusted vouches for. Keeping it twice changes nothing.
-    pub async fn put_quarantined(&self, bundle: &QuarantinedBundle) -> Result<(), StoreError> {
+    ///
+    /// Returns how many signatures are kept with it: those that came before are among them.
+    pub async fn put_quarantined(&self, bundle: &QuarantinedBundle) -> Result<usize, StoreError> {
         let inner = &self.inner;
         let hash = bundle.content_hash();
         let _writing = inner.writing.lock(hash).await;
@@ -40,8 +42,10 @@ impl BundleStore {
         for (key_id, envelope) in bundle.signatures() {
             self.keep_envelope(&hash, key_id, envelope).await?;
         }
+        let folder = inner.layout.signatures(Place::Quarantine, &hash);
+        let (kept, _) = inner.backend.objects_below(&folder).await?;
         crate::fail_point!("store.quarantined");
-        Ok(())
+        Ok(kept.len())
     }
 
     /// Keeps an envelope beside others of the same key: which of them is good

@@ -20,6 +20,12 @@ use crate::app::dispatch::Caller;
 use crate::app::sign_in::csrf_token_fits;
 use crate::model::{Principal, Session};
 
+/// What the parser found, without axum's words for it.
+fn cause(rejection: &(dyn std::error::Error + 'static)) -> String {
+    let deepest = std::iter::successors(rejection.source(), |error| error.source()).last();
+    deepest.unwrap_or(rejection).to_string()
+}
+
 /// The most bytes of a JSON or form body.
 const MAX_BODY_BYTES: u64 = 256 * 1024;
 
@@ -55,7 +61,10 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let query = axum::extract::Query::<T>::from_request_parts(parts, state).await;
-        query.map(|query| Self(query.0)).map_err(|error| ApiError::malformed(error.body_text()))
+        query.map(|query| Self(query.0)).map_err(|error| {
+            let detail = format!("the query does not fit: {}", cause(&error));
+            ApiError::malformed(detail)
+        })
     }
 }
 
@@ -76,7 +85,12 @@ where
             Err(JsonRejection::MissingJsonContentType(_)) => Err(ApiError::malformed(
                 "the body must be JSON, with `content-type: application/json`",
             )),
-            Err(error) => Err(ApiError::malformed(error.body_text())),
+            Err(JsonRejection::JsonSyntaxError(error)) => {
+                Err(ApiError::malformed(format!("the body is no JSON: {}", cause(&error))))
+            }
+            Err(error) => {
+                Err(ApiError::malformed(format!("the body does not fit: {}", cause(&error))))
+            }
         }
     }
 }
@@ -129,7 +143,11 @@ impl<S: Send + Sync> FromRequest<S> for MultipartForm {
         DefaultBodyLimit::disable().apply(&mut request);
         let length = http_body::Body::size_hint(request.body()).exact();
         let parts = Multipart::from_request(request, state).await;
-        let parts = parts.map_err(|error| ApiError::malformed(error.body_text()))?;
+        let parts = parts.map_err(|_| {
+            ApiError::malformed(
+                "the body must be a form, with `content-type: multipart/form-data; boundary=…`",
+            )
+        })?;
         Ok(Self { parts, length })
     }
 }
