@@ -5,8 +5,12 @@ mod flood;
 mod following;
 mod page;
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use axum::http::{Method, StatusCode};
 use plugboard::config::Config;
+use plugboard::guest_logs::{Level, NewLine, Source};
 use serde_json::{Value, json};
 
 use crate::support::bundle_builder::BundleBuilder;
@@ -50,6 +54,26 @@ impl Stage {
         let call = self.app.call(Method::POST, &format!("/api/ext/{NAME}/{does}"));
         let answer = call.header("x-request-id", request).body(text.to_owned()).send().await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    }
+
+    /// Keeps lines without a guest, which may write only so many a second.
+    async fn keep(&self, numbers: Range<i64>, message: impl Fn(&i64) -> String) {
+        let id = self.id.parse().unwrap();
+        let live = self.app.app.get_install(&self.app.principal(), id).unwrap();
+        for number in numbers {
+            self.app.app.guest_logs.keep(NewLine {
+                install: Arc::clone(&live.labels),
+                content_hash: live.install.content_hash,
+                request_id: "r".into(),
+                time_ms: number,
+                level: Level::Info,
+                source: Source::Log,
+                message: message(&number),
+                truncated: false,
+                dropped: 0,
+            });
+        }
+        self.app.app.guest_logs.settle().await;
     }
 
     async fn read(&self, query: &str) -> Value {

@@ -106,22 +106,7 @@ async fn a_slow_follower_is_told_how_many_lines_it_missed() {
     let mut listening = Listening::to(&stage.app, &stage.path).await;
     stage.say("i", "first").await;
     assert_eq!(listening.message().await, "first");
-    let id = stage.id.parse().unwrap();
-    let live = stage.app.app.get_install(&stage.app.principal(), id).unwrap();
-    for number in 0..1_000 {
-        stage.app.app.guest_logs.keep(plugboard::guest_logs::NewLine {
-            install: std::sync::Arc::clone(&live.labels),
-            content_hash: live.install.content_hash,
-            request_id: "r".into(),
-            time_ms: number,
-            level: plugboard::guest_logs::Level::Info,
-            source: plugboard::guest_logs::Source::Log,
-            message: number.to_string(),
-            truncated: false,
-            dropped: 0,
-        });
-    }
-    stage.app.app.guest_logs.settle().await;
+    stage.keep(0..1_000, i64::to_string).await;
 
     let missed = listening.next().await.unwrap();
 

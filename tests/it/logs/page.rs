@@ -1,6 +1,9 @@
 //! The logs tab.
 
+use std::time::Instant;
+
 use super::*;
+use crate::support::note;
 use crate::support::test_app::Answer;
 
 const PAGE: &str = "/admin/extensions/com.example.says/logs";
@@ -33,6 +36,32 @@ async fn the_page_shows_the_newest_lines_first_and_leads_to_those_before() {
     assert!(newest.contains(&live) && newest.contains("/static/logs.js"), "{newest}");
     assert!(older.contains("message 1") && older.contains(">Newest<"), "{older}");
     assert!(!older.contains("data-live") && !older.contains("logs.js"), "old lines do not move");
+}
+
+#[tokio::test]
+async fn a_page_of_a_full_ring_shows_the_newest_lines_and_what_is_gone() {
+    let (stage, cookie) = signed_in().await;
+    for thousand in 0..40 {
+        let numbers = thousand * 1_000..(thousand + 1) * 1_000;
+        stage.keep(numbers, |number| format!("line {number} {}", "x".repeat(100))).await;
+    }
+
+    let started = Instant::now();
+    let shown = show(&stage, &cookie, "").await;
+    let newest = started.elapsed();
+    let nothing = show(&stage, &cookie, "?text=nowhere").await;
+    let all = started.elapsed().saturating_sub(newest);
+
+    assert_eq!(shown.status, StatusCode::OK, "{}", shown.text());
+    assert!(shown.text().contains("line 39999 x"), "{}", shown.text());
+    assert!(nothing.text().contains("Nothing found"), "{}", nothing.text());
+    let oldest = stage.read("?after=1&limit=1").await;
+    let missing = oldest["missing"].as_u64().unwrap();
+    assert!((1..40_000).contains(&missing), "{missing}");
+    note(&format!(
+        "{} lines in the ring; the page in {newest:?}, and in {all:?} where no line fits",
+        39_999 - missing
+    ));
 }
 
 #[tokio::test]
