@@ -9,6 +9,7 @@ mod attachment;
 mod audit_event;
 mod audit_filter;
 mod audit_words;
+mod byte_size;
 mod capability;
 mod clock;
 mod content_coding;
@@ -50,6 +51,7 @@ pub use audit_filter::{
     InvalidSubjectStart, SubjectStart, parse_audit_from, parse_audit_to,
 };
 pub use audit_words::UnknownAuditAction;
+pub use byte_size::byte_size;
 pub use capability::{Capability, UnknownCapability};
 pub use clock::{Clock, SystemClock};
 pub use content_coding::ContentCoding;

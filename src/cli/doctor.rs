@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Context;
 use super::failure::{Exit, Failure};
-use super::output::{Paint, Tone, size};
+use super::output::{Paint, Tone, byte_size};
 use super::settings_args::SettingsArgs;
 use crate::config::{Config, ConfigProblems, OtlpConfig};
 use crate::model::{Clock, FactState, StoreCapability, StoreFact, SystemClock};
@@ -181,14 +181,15 @@ fn of_disk(examination: &Examination, floor: u64) -> Vec<Finding> {
             let sentence = format!(
                 "{} are free and {} are kept free: uploads are refused. Free some, or lower \
                  `store.min_free_bytes`.",
-                size(free),
-                size(floor)
+                byte_size(free),
+                byte_size(floor)
             );
             Finding::failed("disk", sentence, Exit::Refused)
         }
-        Some(free) => {
-            Finding::ok("disk", format!("{} are free, {} are kept free.", size(free), size(floor)))
-        }
+        Some(free) => Finding::ok(
+            "disk",
+            format!("{} are free, {} are kept free.", byte_size(free), byte_size(floor)),
+        ),
     };
     vec![staging, disk]
 }

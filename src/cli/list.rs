@@ -9,7 +9,7 @@ use super::Context;
 use super::client::Client;
 use super::failure::{Exit, Failure};
 use super::installs::{self, InstallRow};
-use super::output::{Output, size, table, time};
+use super::output::{Output, byte_size, table, time};
 use super::remote::{Offline, RemoteArgs};
 use crate::model::{ContentHash, ExtensionName, Signer, TargetWorld, Yank};
 
@@ -77,7 +77,7 @@ fn cells(row: &VersionRow, installs: &[InstallRow], output: Output) -> Vec<Strin
     let signers: Vec<_> = row.signers.iter().map(|signer| signer.name.as_str()).collect();
     let signed_by = if signers.is_empty() { "nobody".to_owned() } else { signers.join(", ") };
     let (name, version) = (row.name.to_string(), row.version.to_string());
-    vec![name, version, status, signed_by, size(row.size), time(row.published_at)]
+    vec![name, version, status, signed_by, byte_size(row.size), time(row.published_at)]
 }
 
 /// The highest published version that is neither a pre-release nor yanked: what

@@ -9,7 +9,7 @@ mod table;
 
 pub(super) use checks::checks;
 pub(super) use progress::Progress;
-pub(super) use table::{size, table, time};
+pub(super) use table::{table, time};
 
 use checks::refused_rows;
 
@@ -18,6 +18,7 @@ use std::io::{self, IsTerminal, Write};
 use serde::Serialize;
 
 use super::failure::{Exit, Failure};
+pub(super) use crate::model::byte_size;
 
 /// Where and how to print.
 #[derive(Clone, Copy, Debug)]

@@ -11,7 +11,7 @@ use super::Context;
 use super::failure::{Exit, Failure};
 use super::files::{Existing, NewFile, read_small};
 use super::interrupt::blocking_writer;
-use super::output::{Output, size};
+use super::output::{Output, byte_size};
 use crate::bundle::{self, MANIFEST_PATH, PackError, Packed};
 use crate::model::Manifest;
 
@@ -65,7 +65,7 @@ pub(super) async fn run(args: PackArgs, context: &Context) -> Result<Exit, Failu
         out.display(),
         packed.content_hash,
         counted(packed.files.len()),
-        size(packed.size),
+        byte_size(packed.size),
     );
     context.output.result(&object, &text)?;
     Ok(Exit::Done)

@@ -14,7 +14,7 @@ use super::client::Client;
 use super::failure::{Exit, Failure};
 use super::files::read_small;
 use super::installs::outcome;
-use super::output::{Output, checks, size, table, time};
+use super::output::{Output, byte_size, checks, table, time};
 use super::publish::PublishAnswer;
 use super::reason::reason;
 use super::remote::{Offline, RemoteArgs};
@@ -188,7 +188,7 @@ fn list(rows: &[Quarantined]) -> String {
             row.content_hash.hex().chars().take(12).collect(),
             row.name.to_string(),
             row.version.to_string(),
-            size(row.size),
+            byte_size(row.size),
             time(row.expires_at),
             why(row),
         ]

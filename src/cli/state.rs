@@ -18,7 +18,7 @@ use super::ask::confirm;
 use super::client::Client;
 use super::failure::{Exit, Failure};
 use super::files::{Existing, NewFile};
-use super::output::{Output, size, table, time};
+use super::output::{Output, byte_size, table, time};
 use super::remote::{Offline, RemoteArgs};
 use crate::model::{ExtensionName, InstallId};
 
@@ -163,7 +163,7 @@ async fn export(
 async fn purge(client: &Client, row: &KeptRow, yes: bool, output: Output) -> Result<(), Failure> {
     let KeptRow { extension, install, keys, bytes, .. } = row;
     let question =
-        format!("This removes {} of {extension}, {}, for good", values(*keys), size(*bytes));
+        format!("This removes {} of {extension}, {}, for good", values(*keys), byte_size(*bytes));
     confirm(output, yes, &question).await?;
     let Purged { keys, bytes } = client.call(Method::DELETE, &row.path(), None).await?;
     let object = json!({
@@ -173,7 +173,7 @@ async fn purge(client: &Client, row: &KeptRow, yes: bool, output: Output) -> Res
         "keys": keys,
         "bytes": bytes,
     });
-    let text = format!("Removed {} of {extension}, {}", values(keys), size(bytes));
+    let text = format!("Removed {} of {extension}, {}", values(keys), byte_size(bytes));
     Ok(output.result(&object, &text)?)
 }
 
@@ -212,7 +212,7 @@ fn list(kept: &Kept) -> String {
             row.extension.to_string(),
             row.install.to_string(),
             row.keys.to_string(),
-            size(row.bytes),
+            byte_size(row.bytes),
             format!("{}%", row.bytes.saturating_mul(100) / kept.max_bytes.max(1)),
             standing,
         ]

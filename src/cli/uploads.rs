@@ -13,7 +13,7 @@ use super::Context;
 use super::client::Client;
 use super::failure::{Exit, Failure};
 use super::installs::outcome;
-use super::output::{Output, size, table, time};
+use super::output::{Output, byte_size, table, time};
 use super::remote::{Offline, RemoteArgs};
 use crate::model::{ContentHash, UploadId};
 
@@ -143,7 +143,7 @@ fn list(uploads: &[Upload]) -> String {
         vec![
             upload.id.to_string().chars().take(8).collect(),
             named(upload).to_owned(),
-            format!("{} of {}", size(upload.offset), size(upload.length)),
+            format!("{} of {}", byte_size(upload.offset), byte_size(upload.length)),
             state.to_owned(),
             time(upload.expires_at),
         ]

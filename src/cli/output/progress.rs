@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Output, size};
+use super::{Output, byte_size};
 
 /// How often a plain line is written.
 const EVERY: Duration = Duration::from_secs(5);
@@ -31,7 +31,7 @@ impl Progress {
             bar.with_style(style()).with_message(what.to_owned())
         });
         if bar.is_none() && !output.is_json() {
-            output.note(&format!("{what}, {}", size(total)));
+            output.note(&format!("{what}, {}", byte_size(total)));
         }
         let plain = Mutex::new(Plain { done: 0, written: Instant::now() });
         Self { bar, output, total, plain }
@@ -50,7 +50,7 @@ impl Progress {
         plain.done += bytes;
         if plain.written.elapsed() >= EVERY && !self.output.is_json() {
             plain.written = Instant::now();
-            self.output.note(&format!("{} of {}", size(plain.done), size(self.total)));
+            self.output.note(&format!("{} of {}", byte_size(plain.done), byte_size(self.total)));
         }
     }
 

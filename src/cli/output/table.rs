@@ -36,18 +36,6 @@ fn width(cell: &str) -> usize {
     count
 }
 
-/// Bytes in binary units, one decimal: `12.4 MiB`.
-#[expect(clippy::cast_precision_loss, reason = "one decimal of a size for people")]
-pub(in crate::cli) fn size(bytes: u64) -> String {
-    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let (mut value, mut unit) = (bytes as f64, 0);
-    while value >= 1024.0 && unit + 1 < units.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", units[unit]) }
-}
-
 /// A time in UTC, to the minute.
 pub(in crate::cli) fn time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M").to_string()
@@ -66,11 +54,5 @@ mod tests {
             table(&["NAME", "VERSION"], &rows),
             "NAME    VERSION\na       1.0.0\n\u{1b}[32mlonger\u{1b}[0m  2"
         );
-    }
-
-    #[test]
-    fn sizes_have_binary_units() {
-        assert_eq!(size(1023), "1023 B");
-        assert_eq!(size(12 * 1024 * 1024 + 400 * 1024), "12.4 MiB");
     }
 }

@@ -12,7 +12,7 @@ use crate::bundle;
 use crate::cli::failure::Failure;
 use crate::cli::files::cannot_read;
 use crate::cli::interrupt::blocking;
-use crate::cli::output::{Output, size};
+use crate::cli::output::{Output, byte_size};
 use crate::cli::pack::{check_folder, counted, note_left_out, refused};
 use crate::cli::sign::{read_key, sign_archive};
 use crate::cli::verify::read_signatures;
@@ -118,7 +118,7 @@ fn pack(folder: &Path, output: Output) -> Result<(File, ContentHash), Failure> {
     archive.rewind()?;
     note_left_out(output, &packed);
     if !output.is_json() {
-        let (files, size) = (counted(packed.files.len()), size(packed.size));
+        let (files, size) = (counted(packed.files.len()), byte_size(packed.size));
         output.note(&format!("Packed {}: {files}, {size}", folder.display()));
     }
     Ok((archive, packed.content_hash))

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::model::{ContentHash, FileDigest, Install, KeyId};
+use crate::model::{ContentHash, FileDigest, Install, KeyId, byte_size};
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
@@ -107,29 +107,7 @@ pub(super) fn elapsed(us: u64) -> String {
 impl ByteSize {
     /// A number of bytes, in binary units with one decimal.
     pub fn new(bytes: u64) -> Self {
-        Self { text: binary(bytes), exact: counted(bytes, "byte") }
-    }
-}
-
-fn binary(bytes: u64) -> String {
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    // Tenths of the unit, rounded: integers, so that no figure reads `1024.0 KiB`.
-    let mut tenths = u128::from(bytes) * 10;
-    let mut unit = "B";
-    for next in units {
-        if tenths < 10_235 {
-            break;
-        }
-        tenths = (tenths + 512) / 1024;
-        unit = next;
-    }
-    if tenths.is_multiple_of(10) {
-        format!("{} {unit}", tenths / 10)
-    } else {
-        format!("{}.{} {unit}", tenths / 10, tenths % 10)
+        Self { text: byte_size(bytes), exact: counted(bytes, "byte") }
     }
 }
 
