@@ -59,7 +59,7 @@ use self::host::Host;
 use self::limits::StoreLimits;
 use self::precompiled::Precompiled;
 use self::slots::Slots;
-use self::timekeeper::Timekeeper;
+use self::timekeeper::{AtTick, Timekeeper};
 use self::worlds::Worlds;
 use crate::callbacks::Callbacks;
 use crate::config::RunnerConfig;
@@ -185,14 +185,18 @@ impl Runner {
         store.set_hostcall_fuel(hostcall_fuel);
         store.set_max_component_handles(limits::HANDLES);
         let time = Arc::clone(time);
-        // A busy guest gives its thread back at every tick. `yield_now` lets
-        // the timer run first: without it a loop on a single thread
+        // `yield_now` lets the timer run first: without it a loop on a single thread
         // would be found out many ticks after its deadline.
         store.epoch_deadline_callback(move |_| {
-            if time.check() {
-                bail!("it has had {} ms of a processor", time.cpu_limit().as_millis());
+            match time.at_tick() {
+                AtTick::GoOn => Ok(UpdateDeadline::Continue(1)),
+                AtTick::GiveBack => {
+                    Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+                }
+                AtTick::End => {
+                    bail!("it has had {} ms of a processor", time.cpu_limit().as_millis())
+                }
             }
-            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
         });
         store.set_epoch_deadline(1);
         store
@@ -201,3 +205,6 @@ impl Runner {
 
 /// How long one tick of the epoch clock takes.
 const TICK: Duration = Duration::from_millis(10);
+/// How long a turn of an execution takes that holds its thread up: some ten times what a whole
+/// execution usually has.
+const LONG_TURN: Duration = Duration::from_millis(2);

@@ -17,7 +17,7 @@ use rustix::process::setpriority_process;
 
 use self::guests::{Guests, Kind, Timers};
 pub(super) use self::outbox::Outbox;
-use super::TICK;
+use super::{LONG_TURN, TICK};
 use super::timekeeper::Timekeeper;
 
 /// How much politer guests are than the threads that answer clients: with both at work, a
@@ -29,9 +29,6 @@ const LONG_NICENESS: i32 = 15;
 /// in one instruction, as filling its memory, nothing interrupts; meanwhile others need a
 /// thread that the kernel can give the core to.
 const SPARE_THREADS: usize = 3;
-/// How long a turn of an execution takes that holds its thread up: some ten times what a whole
-/// execution usually has.
-const LONG_TURN: Duration = Duration::from_millis(2);
 
 /// Runs executions on threads of their own, however many there are.
 pub(super) struct Executors {

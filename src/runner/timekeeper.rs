@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-use super::limits;
+use super::{LONG_TURN, limits};
 
 /// Counts the time of one execution. Its thread counts the processor, whoever waits for it
 /// looks at the clock on the wall.
@@ -19,6 +19,18 @@ pub(super) struct Timekeeper {
     since_ns: AtomicU64,
     over: AtomicBool,
     expired: OnceLock<Duration>,
+}
+
+/// What an execution does at a tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AtTick {
+    /// Its turn has just begun. If all that stand in line over a tick gave their thread back,
+    /// each would begin and then wait for the others, with a memory of its own.
+    GoOn,
+    /// It gives its thread back to who waits.
+    GiveBack,
+    /// It has had its time on a processor.
+    End,
 }
 
 impl Timekeeper {
@@ -54,14 +66,19 @@ impl Timekeeper {
         Duration::from_nanos(self.spent_ns.load(Relaxed))
     }
 
-    /// Asked at a tick, by the thread that counts: whether the execution has had its time on
-    /// a processor. Once it has, it is over.
-    pub(super) fn check(&self) -> bool {
-        let used = self.spent_ns.load(Relaxed) + self.underway_ns();
-        if used >= self.cpu_limit_ns {
+    /// Asked at a tick, by the thread that counts.
+    pub(super) fn at_tick(&self) -> AtTick {
+        let turn_ns = self.underway_ns();
+        if self.spent_ns.load(Relaxed) + turn_ns >= self.cpu_limit_ns {
             self.over.store(true, Relaxed);
         }
-        self.is_over()
+        if self.is_over() {
+            AtTick::End
+        } else if turn_ns < nanoseconds(LONG_TURN) {
+            AtTick::GoOn
+        } else {
+            AtTick::GiveBack
+        }
     }
 
     /// Whether it ended because it had had its time on a processor.
@@ -134,11 +151,20 @@ mod tests {
         let turn = || {
             time.count(|| {
                 compute(Duration::from_millis(20));
-                time.check()
+                time.at_tick()
             })
         };
 
-        assert_eq!((turn(), time.is_over()), (false, false));
-        assert_eq!((turn(), time.is_over()), (true, true));
+        assert_eq!((turn(), time.is_over()), (AtTick::GiveBack, false));
+        assert_eq!((turn(), time.is_over()), (AtTick::End, true));
+    }
+
+    #[test]
+    fn a_turn_that_has_just_begun_goes_on_however_many_there_were() {
+        let time = Timekeeper::new(Duration::from_secs(1));
+
+        time.count(|| compute(Duration::from_millis(20)));
+
+        assert_eq!(time.count(|| time.at_tick()), AtTick::GoOn);
     }
 }

@@ -15,8 +15,9 @@ use crate::runner::reply::Answered;
 
 /// How many wait for one another at most.
 const TOGETHER: usize = 8;
-/// How long the first waits for others: less than it takes to notice.
-const PATIENCE: Duration = Duration::from_micros(300);
+/// How long the first waits for others: less than it takes to notice, and some turns of a script
+/// engine. It is looked at between turns and at each tick, so a turn that takes long is waited for.
+const PATIENCE: Duration = Duration::from_millis(1);
 
 /// What has not been delivered yet.
 #[derive(Default)]
