@@ -1,8 +1,8 @@
 //! Deciding about quarantined bundles: attach a signature, approve, delete.
 
-use super::App;
 use super::publish::{PublishError, Published};
-use crate::model::{Approval, AuditAction, ContentHash, Principal, Quarantined, Stars};
+use super::{App, Denied, check_allowed};
+use crate::model::{Approval, AuditAction, ContentHash, Principal, Quarantined, ScopeKind, Stars};
 use crate::registry::{RegistryError, WriteTxn, approvals, audit, quarantine};
 use crate::store::StoreError;
 
@@ -15,6 +15,8 @@ pub enum QuarantineError {
     #[error("an approval needs a reason of 1 to 500 characters")]
     NoReason,
     #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error(transparent)]
     Publish(#[from] PublishError),
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -23,15 +25,36 @@ pub enum QuarantineError {
 }
 
 impl App {
-    /// Every quarantined bundle.
-    pub async fn list_quarantined(&self) -> Result<Vec<Quarantined>, RegistryError> {
-        self.registry.read(quarantine::list).await
+    /// Every quarantined bundle that the caller may publish.
+    pub async fn list_quarantined(
+        &self,
+        principal: &Principal,
+    ) -> Result<Vec<Quarantined>, RegistryError> {
+        let mut rows = self.registry.read(quarantine::list).await?;
+        rows.retain(|row| principal.allows(ScopeKind::BundlePublish, Some(&row.name)));
+        Ok(rows)
     }
 
     /// One quarantined bundle.
-    pub async fn get_quarantined(&self, hash: ContentHash) -> Result<Quarantined, QuarantineError> {
+    pub async fn get_quarantined(
+        &self,
+        principal: &Principal,
+        hash: ContentHash,
+    ) -> Result<Quarantined, QuarantineError> {
+        self.quarantined_for(principal, ScopeKind::BundlePublish, hash).await
+    }
+
+    /// One quarantined bundle, for a caller who may do `kind` with its extension.
+    async fn quarantined_for(
+        &self,
+        principal: &Principal,
+        kind: ScopeKind,
+        hash: ContentHash,
+    ) -> Result<Quarantined, QuarantineError> {
         let row = self.registry.read(move |txn| quarantine::get(txn, &hash)).await?;
-        row.ok_or(QuarantineError::Unknown(hash))
+        let row = row.ok_or(QuarantineError::Unknown(hash))?;
+        check_allowed(principal, kind, &row.name)?;
+        Ok(row)
     }
 
     /// Verifies a quarantined bundle again, with more signatures.
@@ -44,7 +67,7 @@ impl App {
         signatures: Vec<Vec<u8>>,
     ) -> Result<Published, QuarantineError> {
         let _settling = self.bundles.settling(hash).await;
-        let row = self.get_quarantined(hash).await?;
+        let row = self.get_quarantined(principal, hash).await?;
         let upload = self.bundles.quarantined_upload(&hash, signatures).await?;
         // Only a route that takes stars can have kept a bundle with one.
         let verification = self.verify(upload, Stars::Allowed).await?;
@@ -70,7 +93,7 @@ impl App {
             return Err(QuarantineError::NoReason);
         }
         let _settling = self.bundles.settling(hash).await;
-        let row = self.get_quarantined(hash).await?;
+        let row = self.quarantined_for(principal, ScopeKind::TrustWrite, hash).await?;
         let approval = Approval {
             content_hash: hash,
             reason: reason.to_owned(),
@@ -97,7 +120,7 @@ impl App {
         hash: ContentHash,
     ) -> Result<(), QuarantineError> {
         let _settling = self.bundles.settling(hash).await;
-        let row = self.get_quarantined(hash).await?;
+        let row = self.quarantined_for(principal, ScopeKind::TrustWrite, hash).await?;
         let subject = format!("{} {} {hash}", row.name, row.version);
         let event = self.event(principal.actor(), AuditAction::QuarantineDeleted, None, subject);
         let write = move |txn: &WriteTxn| {

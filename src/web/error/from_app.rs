@@ -151,6 +151,7 @@ impl From<QuarantineError> for ApiError {
         match error {
             QuarantineError::Unknown(_) => Self::not_found(detail),
             QuarantineError::NoReason => Self::malformed(detail),
+            QuarantineError::Denied(denied) => denied.into(),
             QuarantineError::Publish(error) => error.into(),
             QuarantineError::Store(error) => error.into(),
             QuarantineError::Registry(cause) => cause.into(),

@@ -1,0 +1,94 @@
+//! Deciding about quarantined bundles and about keys: who may, and what a refusal leaves.
+
+use axum::http::{Method, StatusCode};
+use plugboard::trust::keys;
+use serde_json::json;
+
+use crate::support::bundle_builder::BundleBuilder;
+use crate::support::test_app::TestApp;
+
+fn reports() -> BundleBuilder {
+    BundleBuilder::new("com.example.reports", "1.2.0").page("<h1>Reports</h1>")
+}
+
+/// Sends a bundle that nobody vouches for; gives its address in quarantine.
+async fn waiting(app: &TestApp, bundle: &BundleBuilder) -> String {
+    let answer = app.put_bundle(bundle.build(), &[]).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
+    format!("/api/v1/quarantine/{}", app.content_hash(bundle))
+}
+
+#[tokio::test]
+async fn a_token_for_other_names_sees_nothing_of_the_quarantine() {
+    let app = TestApp::start().await;
+    let path = waiting(&app, &reports()).await;
+    let own = app.make_token("default", &["bundle:publish:com.example.*"]).await;
+    let other = app.make_token("default", &["bundle:publish:com.other.*"]).await;
+    let get = |path: &str, token: &str| app.call(Method::GET, path).token(token).send();
+
+    let list = get("/api/v1/quarantine", &other).await;
+    let one = get(&path, &other).await;
+    let envelope = app.sign(&reports().build());
+    let attach = app.call(Method::POST, &format!("{path}/signatures")).token(&other);
+    let attached = attach.body(envelope).send().await;
+
+    assert_eq!(list.json(), json!({"quarantined": []}));
+    for refused in [one, attached] {
+        assert_eq!(
+            (refused.status, refused.code().as_str()),
+            (StatusCode::FORBIDDEN, "capability_denied")
+        );
+    }
+    let list = get("/api/v1/quarantine", &own).await.json();
+    assert_eq!(list["quarantined"][0]["name"], "com.example.reports");
+    assert_eq!(get(&path, &own).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_token_that_may_trust_other_names_decides_nothing_about_this_one() {
+    let app = TestApp::start().await;
+    let path = waiting(&app, &reports()).await;
+    let other = app.make_token("default", &["trust:write:com.other.*", "bundle:publish"]).await;
+    let own = app.make_token("default", &["trust:write:com.example.*", "bundle:publish"]).await;
+    let approve = |token: &str| {
+        let call = app.call(Method::POST, &format!("{path}/approve")).token(token);
+        call.json(json!({"reason": "seen"})).send()
+    };
+    let delete = |path: &str, token: &str| app.call(Method::DELETE, path).token(token).send();
+
+    assert_eq!(approve(&other).await.code(), "capability_denied");
+    assert_eq!(delete(&path, &other).await.code(), "capability_denied");
+
+    assert_eq!(app.get(&path).await.status, StatusCode::OK);
+    assert_eq!(approve(&own).await.status, StatusCode::CREATED);
+    let another = waiting(&app, &BundleBuilder::new("com.example.other", "1.0.0").page("x")).await;
+    assert_eq!(delete(&another, &own).await.status, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn a_token_for_some_names_has_no_say_about_keys() {
+    let app = TestApp::start().await;
+    let token = app.make_token("default", &["trust:write:com.acme.*"]).await;
+    let keys_before = app.get("/api/v1/trust/keys").await.json();
+    let id = keys_before["keys"][0]["id"].as_str().unwrap().to_owned();
+    let trusted = |scopes: &[&str]| {
+        let key = keys::generate().unwrap().public_pem;
+        json!({"public_key": key, "name": "mine", "scopes": scopes})
+    };
+    let call = |method, path: &str| app.call(method, path).token(&token);
+
+    let refused = [
+        call(Method::GET, "/api/v1/trust/keys").send().await,
+        call(Method::POST, "/api/v1/trust/keys").json(trusted(&["*"])).send().await,
+        call(Method::POST, "/api/v1/trust/keys").json(trusted(&["com.acme.a"])).send().await,
+        call(Method::DELETE, &format!("/api/v1/trust/keys/{id}")).send().await,
+    ];
+
+    for answer in refused {
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (StatusCode::FORBIDDEN, "capability_denied")
+        );
+    }
+    assert_eq!(app.get("/api/v1/trust/keys").await.json(), keys_before);
+}
