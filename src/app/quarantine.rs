@@ -5,6 +5,7 @@ use super::{App, Denied, check_allowed};
 use crate::model::{Approval, AuditAction, ContentHash, Principal, Quarantined, ScopeKind, Stars};
 use crate::registry::{RegistryError, WriteTxn, approvals, audit, quarantine};
 use crate::store::StoreError;
+use crate::trust::Verification;
 
 /// Why a decision about a quarantined bundle was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -80,8 +81,9 @@ impl App {
 
     /// Accepts exactly this content hash as a named exception.
     ///
-    /// The approval is recorded first: a crash after it leaves a bundle that is
-    /// still quarantined and that a repeat of the same call publishes.
+    /// The approval is recorded once nothing stands against the bundle, and before it is
+    /// published: a crash between the two leaves a bundle that is still quarantined and that
+    /// a repeat of the same call publishes.
     pub async fn approve(
         &self,
         principal: &Principal,
@@ -103,13 +105,25 @@ impl App {
         let subject = format!("{} {} {hash}", row.name, row.version);
         let mut event = self.event(principal.actor(), AuditAction::BundleApproved, None, subject);
         event.detail = Some(approval.reason.clone());
+        let upload = self.bundles.quarantined_upload(&hash, Vec::new()).await?;
+        let verification =
+            self.verify_approved(upload, Stars::Allowed, Some(approval.clone())).await?;
+        match &verification {
+            Verification::Verified(bundle) => {
+                self.check_acceptable(principal, bundle).await?;
+                self.check_not_taken(bundle).await?;
+            }
+            Verification::Quarantined(bundle) => self.check_acceptable(principal, bundle).await?,
+            // There is nothing to approve; settling says why.
+            Verification::Rejected(_) | Verification::NotChecked(_) => {
+                return Ok(self.settle(principal, verification).await?);
+            }
+        }
         let write = move |txn: &WriteTxn| {
             approvals::put(txn, &approval)?;
             audit::append(txn, &event)
         };
         self.registry.write(write).await?;
-        let upload = self.bundles.quarantined_upload(&hash, Vec::new()).await?;
-        let verification = self.verify(upload, Stars::Allowed).await?;
         Ok(self.settle(principal, verification).await?)
     }
 

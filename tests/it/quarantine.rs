@@ -1,6 +1,8 @@
 //! Deciding about quarantined bundles and about keys: who may, and what a refusal leaves.
 
 use axum::http::{Method, StatusCode};
+use plugboard::model::AuditAction;
+use plugboard::registry::{approvals, audit};
 use plugboard::trust::keys;
 use serde_json::json;
 
@@ -91,4 +93,45 @@ async fn a_token_for_some_names_has_no_say_about_keys() {
         );
     }
     assert_eq!(app.get("/api/v1/trust/keys").await.json(), keys_before);
+}
+
+/// That no approval of the bundle is on record, and that none was.
+async fn assert_not_approved(app: &TestApp, bundle: &BundleBuilder) {
+    let hash = app.content_hash(bundle);
+    let approval = app.app.registry.read(move |txn| approvals::get(txn, &hash)).await.unwrap();
+    assert_eq!(approval, None);
+    let events = app.app.registry.read(|txn| audit::list(txn, None, 20)).await.unwrap();
+    assert!(events.iter().all(|(_, event)| event.action != AuditAction::BundleApproved));
+}
+
+#[tokio::test]
+async fn an_approval_by_one_who_may_not_publish_is_not_in_force() {
+    let app = TestApp::start().await;
+    let path = waiting(&app, &reports()).await;
+    let token = app.make_token("default", &["trust:write", "bundle:publish:com.other.*"]).await;
+
+    let call = app.call(Method::POST, &format!("{path}/approve")).token(&token);
+    let answer = call.json(json!({"reason": "seen"})).send().await;
+
+    assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.text());
+    assert_not_approved(&app, &reports()).await;
+    waiting(&app, &reports()).await;
+}
+
+#[tokio::test]
+async fn an_approval_of_a_number_that_is_taken_or_removed_is_not_in_force() {
+    let app = TestApp::start().await;
+    let path = format!("{}/approve", waiting(&app, &reports()).await);
+    let published = app.publish(&reports().file("ui/a.js", "1")).await;
+    assert_eq!(published.status, StatusCode::CREATED, "{}", published.text());
+
+    let taken = app.post(&path, json!({"reason": "seen"})).await;
+    let version = "/api/v1/extensions/com.example.reports/versions/1.2.0";
+    let gone = app.call(Method::DELETE, version).send().await;
+    assert_eq!(gone.status, StatusCode::OK, "{}", gone.text());
+    let removed = app.post(&path, json!({"reason": "seen"})).await;
+
+    assert_eq!(taken.code(), "version_taken", "{}", taken.text());
+    assert_eq!(removed.code(), "version_removed", "{}", removed.text());
+    assert_not_approved(&app, &reports()).await;
 }
