@@ -54,6 +54,7 @@ pub use error::{Doing, StoreError};
 pub use examine::{Examination, examine};
 pub use mend::Kept;
 pub use presign::SentAs;
+pub use quarantine::MAX_KEPT_SIGNATURES;
 pub use s3::{SentPart, SignedRequest};
 pub use sent::Fetched;
 pub use staging::{Staged, Staging};

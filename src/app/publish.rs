@@ -304,7 +304,7 @@ impl App {
             match self.verify(whole, Stars::Allowed).await? {
                 Verification::Verified(whole) => return self.register(principal, *whole).await,
                 Verification::Quarantined(whole) => *whole,
-                // One that was kept is bad, as its key shows only now: this sending is not.
+                // What was found of this sending stands.
                 Verification::Rejected(_) | Verification::NotChecked(_) => bundle,
             }
         } else {

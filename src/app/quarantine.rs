@@ -4,7 +4,7 @@ use super::publish::{PublishError, Published};
 use super::{App, Denied, check_allowed};
 use crate::model::{Approval, AuditAction, ContentHash, Principal, Quarantined, ScopeKind, Stars};
 use crate::registry::{RegistryError, WriteTxn, approvals, audit, quarantine};
-use crate::store::StoreError;
+use crate::store::{MAX_KEPT_SIGNATURES, StoreError};
 use crate::trust::Verification;
 
 /// Why a decision about a quarantined bundle was not carried out.
@@ -15,6 +15,8 @@ pub enum QuarantineError {
     /// An exception without a reason is one nobody can answer for.
     #[error("an approval needs a reason of 1 to 500 characters")]
     NoReason,
+    #[error("{MAX_KEPT_SIGNATURES} signatures are kept with the bundle {0}; more are not")]
+    TooManySignatures(ContentHash),
     #[error(transparent)]
     Denied(#[from] Denied),
     #[error(transparent)]
@@ -60,7 +62,8 @@ impl App {
 
     /// Verifies a quarantined bundle again, with more signatures.
     ///
-    /// A bad signature is refused and changes nothing.
+    /// A bad signature is refused and changes nothing. So is one that settles nothing and for
+    /// which there is no room beside those that are kept.
     pub async fn attach_signatures(
         &self,
         principal: &Principal,
@@ -70,8 +73,13 @@ impl App {
         let _settling = self.bundles.settling(hash).await;
         let row = self.get_quarantined(principal, hash).await?;
         let upload = self.bundles.quarantined_upload(&hash, signatures).await?;
+        let is_new = |sent: &&Vec<u8>| !upload.kept.contains(*sent);
+        let all = upload.kept.len() + upload.signatures.iter().filter(is_new).count();
         // Only a route that takes stars can have kept a bundle with one.
         let verification = self.verify(upload, Stars::Allowed).await?;
+        if all > MAX_KEPT_SIGNATURES && matches!(verification, Verification::Quarantined(_)) {
+            return Err(QuarantineError::TooManySignatures(hash));
+        }
         let subject = format!("{} {} {hash}", row.name, row.version);
         let event = self.event(principal.actor(), AuditAction::SignatureAttached, None, subject);
         let published = self.settle(principal, verification).await?;

@@ -29,6 +29,9 @@ pub struct StagedUpload {
     pub expected_hash: Option<ContentHash>,
     /// DSSE envelopes, as raw JSON.
     pub signatures: Vec<Vec<u8>>,
+    /// Envelopes that came with the same bytes before, and could not all be judged then. A bad
+    /// one counts for nothing: it is not this sender's.
+    pub kept: Vec<Vec<u8>>,
     /// What the file was found to be while it arrived; without it the file is read.
     pub reading: Option<Reading>,
 }
@@ -139,7 +142,9 @@ impl Examination {
         let extension = Some(reported(&examined.manifest));
         let subject = examined.subject();
         let ring = KeyRing::new(trust.keys().iter().chain(&facts.keys));
-        let signatures = match signatures::examine(&upload.signatures, &ring, &subject) {
+        let mut envelopes = upload.signatures;
+        envelopes.extend(signatures::sound(upload.kept, &ring, &subject));
+        let signatures = match signatures::examine(&envelopes, &ring, &subject) {
             Ok(signatures) => signatures,
             Err(finding) => {
                 rows.add(Check::Signature, CheckStatus::Fail, finding);

@@ -3,11 +3,12 @@
 use axum::http::{Method, StatusCode};
 use plugboard::model::AuditAction;
 use plugboard::registry::{approvals, audit};
-use plugboard::trust::keys;
+use plugboard::trust::keys::{self, GeneratedKey};
 use serde_json::json;
 
 use crate::support::bundle_builder::BundleBuilder;
-use crate::support::test_app::TestApp;
+use crate::support::strangers::{bad_claim, trust};
+use crate::support::test_app::{Answer, TestApp, sign_with};
 
 fn reports() -> BundleBuilder {
     BundleBuilder::new("com.example.reports", "1.2.0").page("<h1>Reports</h1>")
@@ -134,4 +135,65 @@ async fn an_approval_of_a_number_that_is_taken_or_removed_is_not_in_force() {
     assert_eq!(taken.code(), "version_taken", "{}", taken.text());
     assert_eq!(removed.code(), "version_removed", "{}", removed.text());
     assert_not_approved(&app, &reports()).await;
+}
+
+/// A bundle that waits with a claim by a key that is trusted by now, which shows that it is bad.
+async fn waiting_with_a_bad_claim(app: &TestApp) -> String {
+    let (stranger, archive) = (keys::generate().unwrap(), reports().build());
+    let kept = app.put_bundle(archive.clone(), &[bad_claim(&stranger, &archive)]).await;
+    assert_eq!(kept.status, StatusCode::ACCEPTED, "{}", kept.text());
+    trust(app, &stranger).await;
+    format!("/api/v1/quarantine/{}", app.content_hash(&reports()))
+}
+
+async fn attach(app: &TestApp, path: &str, envelope: Vec<u8>) -> Answer {
+    app.call(Method::POST, &format!("{path}/signatures")).body(envelope).send().await
+}
+
+#[tokio::test]
+async fn a_kept_claim_that_turns_out_bad_stops_no_signature() {
+    let app = TestApp::start().await;
+    let path = waiting_with_a_bad_claim(&app).await;
+
+    let answer = attach(&app, &path, app.sign(&reports().build())).await;
+
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_kept_claim_that_turns_out_bad_stops_no_approval() {
+    let app = TestApp::start().await;
+    let path = waiting_with_a_bad_claim(&app).await;
+
+    let answer = app.post(&format!("{path}/approve"), json!({"reason": "seen"})).await;
+
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_signature_that_cannot_be_kept_is_not_said_to_be_attached() {
+    let app = TestApp::start().await;
+    let (path, archive) = (waiting(&app, &reports()).await, reports().build());
+    let strangers: Vec<GeneratedKey> = (0..9).map(|_| keys::generate().unwrap()).collect();
+    let (ninth, kept) = strangers.split_last().unwrap();
+    for stranger in kept {
+        let answer = attach(&app, &path, sign_with(stranger, &archive)).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
+    }
+    let before = app.get(&path).await.json();
+
+    let refused = attach(&app, &path, sign_with(ninth, &archive)).await;
+
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (StatusCode::CONFLICT, "too_many_signatures")
+    );
+    assert_eq!(app.get(&path).await.json(), before);
+    let events = app.app.registry.read(|txn| audit::list(txn, None, 50)).await.unwrap();
+    let attached = |action| action == AuditAction::SignatureAttached;
+    assert_eq!(events.iter().filter(|(_, event)| attached(event.action)).count(), 8);
+    let again = attach(&app, &path, sign_with(&kept[0], &archive)).await;
+    assert_eq!(again.status, StatusCode::ACCEPTED, "{}", again.text());
+    let good = attach(&app, &path, app.sign(&archive)).await;
+    assert_eq!(good.status, StatusCode::CREATED, "{}", good.text());
 }
