@@ -276,6 +276,20 @@ async fn signatures_are_limited_in_number_and_size() {
 }
 
 #[tokio::test]
+async fn a_form_ends_with_the_signature_that_is_one_too_many() {
+    let app = TestApp::start().await;
+    let part = "--XX\r\ncontent-disposition: form-data; name=\"signature\"\r\n\r\n{}\r\n";
+    // It has no end: whoever waits for that finds the form broken.
+    let form = format!("{}--XX\r\n", part.repeat(9));
+
+    let call = app.call(Method::POST, "/api/v1/bundles").body(form);
+    let answer = call.header("content-type", "multipart/form-data; boundary=XX").send().await;
+
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert!(answer.text().contains("9 signatures were sent; 8 are allowed"), "{}", answer.text());
+}
+
+#[tokio::test]
 async fn a_token_publishes_only_the_names_of_its_scope() {
     let app = TestApp::start().await;
     let token = app.make_token("default", &["bundle:publish:com.other.*"]).await;
