@@ -64,6 +64,9 @@ impl App {
     ///
     /// A bad signature is refused and changes nothing. So is one that settles nothing and for
     /// which there is no room beside those that are kept.
+    ///
+    /// The event is written first: what a crash broke off is on record, and is done by
+    /// attaching the signature again.
     pub async fn attach_signatures(
         &self,
         principal: &Principal,
@@ -82,9 +85,10 @@ impl App {
         }
         let subject = format!("{} {} {hash}", row.name, row.version);
         let event = self.event(principal.actor(), AuditAction::SignatureAttached, None, subject);
-        let published = self.settle(principal, verification).await?;
-        self.registry.write(move |txn| audit::append(txn, &event)).await?;
-        Ok(published)
+        if self.check_decidable(principal, &verification).await? {
+            self.registry.write(move |txn| audit::append(txn, &event)).await?;
+        }
+        Ok(self.settle(principal, verification).await?)
     }
 
     /// Accepts exactly this content hash as a named exception.
@@ -116,23 +120,35 @@ impl App {
         let upload = self.bundles.quarantined_upload(&hash, Vec::new()).await?;
         let verification =
             self.verify_approved(upload, Stars::Allowed, Some(approval.clone())).await?;
-        match &verification {
+        if self.check_decidable(principal, &verification).await? {
+            let write = move |txn: &WriteTxn| {
+                approvals::put(txn, &approval)?;
+                audit::append(txn, &event)
+            };
+            self.registry.write(write).await?;
+        }
+        Ok(self.settle(principal, verification).await?)
+    }
+
+    /// Refuses what settling would refuse, before anything is written about it. False where
+    /// the verdict leaves nothing to decide: settling says why.
+    async fn check_decidable(
+        &self,
+        principal: &Principal,
+        verification: &Verification,
+    ) -> Result<bool, PublishError> {
+        match verification {
             Verification::Verified(bundle) => {
                 self.check_acceptable(principal, bundle).await?;
                 self.check_not_taken(bundle).await?;
+                Ok(true)
             }
-            Verification::Quarantined(bundle) => self.check_acceptable(principal, bundle).await?,
-            // There is nothing to approve; settling says why.
-            Verification::Rejected(_) | Verification::NotChecked(_) => {
-                return Ok(self.settle(principal, verification).await?);
+            Verification::Quarantined(bundle) => {
+                self.check_acceptable(principal, bundle).await?;
+                Ok(true)
             }
+            Verification::Rejected(_) | Verification::NotChecked(_) => Ok(false),
         }
-        let write = move |txn: &WriteTxn| {
-            approvals::put(txn, &approval)?;
-            audit::append(txn, &event)
-        };
-        self.registry.write(write).await?;
-        Ok(self.settle(principal, verification).await?)
     }
 
     /// Throws a quarantined bundle away.

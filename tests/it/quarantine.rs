@@ -137,6 +137,19 @@ async fn an_approval_of_a_number_that_is_taken_or_removed_is_not_in_force() {
     assert_not_approved(&app, &reports()).await;
 }
 
+#[tokio::test]
+async fn a_signature_is_on_record_before_what_it_leads_to() {
+    let app = TestApp::start().await;
+    let path = waiting(&app, &reports()).await;
+
+    let answer = attach(&app, &path, app.sign(&reports().build())).await;
+
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+    let events = app.app.registry.read(|txn| audit::list(txn, None, 2)).await.unwrap();
+    let actions: Vec<_> = events.iter().map(|(_, event)| event.action).collect();
+    assert_eq!(actions, [AuditAction::BundlePublished, AuditAction::SignatureAttached]);
+}
+
 /// A bundle that waits with a claim by a key that is trusted by now, which shows that it is bad.
 async fn waiting_with_a_bad_claim(app: &TestApp) -> String {
     let (stranger, archive) = (keys::generate().unwrap(), reports().build());
