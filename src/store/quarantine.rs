@@ -12,12 +12,10 @@ use super::durable::{create_private_dir, remove_tree};
 use super::layout::{ARCHIVE, Layout, Place};
 use super::{BundleStore, Doing, StoreError};
 use crate::model::{ContentHash, KeyId};
-use crate::trust::{QuarantinedBundle, StagedUpload};
+use crate::trust::{MAX_ENVELOPE_BYTES, QuarantinedBundle, StagedUpload};
 
 /// The most envelopes kept with a bundle: so many are verified together with those that are sent.
 pub const MAX_KEPT_SIGNATURES: usize = 8;
-/// The largest envelope that is read back.
-const MAX_ENVELOPE_BYTES: u64 = 64 * 1024;
 
 impl BundleStore {
     /// Keeps a bundle that nobody trusted vouches for. Keeping it twice changes nothing.
@@ -133,7 +131,8 @@ impl BundleStore {
         let (keys, _) = self.inner.backend.objects_below(&folder).await?;
         let mut kept = Vec::new();
         for key in keys.into_iter().take(MAX_KEPT_SIGNATURES) {
-            kept.push(self.inner.backend.get_up_to(&key, MAX_ENVELOPE_BYTES).await?.to_vec());
+            let envelope = self.inner.backend.get_up_to(&key, MAX_ENVELOPE_BYTES as u64).await?;
+            kept.push(envelope.to_vec());
         }
         Ok(kept)
     }
