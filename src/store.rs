@@ -54,6 +54,7 @@ pub use error::{Doing, StoreError};
 pub use examine::{Examination, examine};
 pub use mend::Kept;
 pub use presign::SentAs;
+pub use quarantine::MAX_KEPT_SIGNATURES;
 pub use s3::{SentPart, SignedRequest};
 pub use sent::Fetched;
 pub use staging::{Staged, Staging};
@@ -217,7 +218,8 @@ impl BundleStore {
 
     /// To be held while it is decided what becomes of a bundle, from the first look at its
     /// rows until they and its objects agree. Else the copy of a quarantined bundle could be
-    /// removed, by whoever published or deleted it, from under one that was just kept.
+    /// removed, by whoever published or deleted it, from under one that was just kept, and so
+    /// could that of an attachment.
     pub async fn settling(&self, hash: ContentHash) -> OwnedMutexGuard<()> {
         self.inner.settling.lock(hash).await
     }

@@ -27,6 +27,7 @@ mod trust_bundle;
 mod verification;
 
 pub use attachment::{AttachmentProblem, Recognized, recognize};
+pub use envelope::MAX_ENVELOPE_BYTES;
 pub use policy::{Facts, RegistryFacts};
 pub use published::{PublishedSignature, examine_signature};
 pub use report::{Check, CheckResult, CheckStatus, Report, ReportedExtension, Verdict};

@@ -77,15 +77,17 @@ impl App {
         expected_hash: Option<ContentHash>,
         sent: Vec<NewAttachment>,
     ) -> Result<(Published, Vec<AttachmentKind>), AttachmentError> {
-        for attachment in &sent {
-            recognize(attachment.clone(), staged.content_hash).await?;
+        let mut recognized = Vec::new();
+        for attachment in sent {
+            let found = recognize(attachment.clone(), staged.content_hash).await?;
+            recognized.push((attachment, found));
         }
         let published = self.publish(principal, staged, signatures, expected_hash).await?;
         let mut kept = Vec::new();
         if let Published::Registered { version, .. } = &published {
-            for attachment in sent {
+            for (attachment, found) in recognized {
                 kept.push(attachment.kind);
-                self.attach(principal, version, attachment).await?;
+                self.keep_attachment(principal, version, attachment, found).await?;
             }
         }
         Ok((published, kept))
@@ -139,9 +141,20 @@ impl App {
         version: &ExtensionVersion,
         sent: NewAttachment,
     ) -> Result<(AttachedFile, bool), AttachmentError> {
-        let Recognized { format, media_type } =
-            recognize(sent.clone(), version.content_hash).await?;
-        let NewAttachment { kind, content } = sent;
+        let found = recognize(sent.clone(), version.content_hash).await?;
+        self.keep_attachment(principal, version, sent, found).await
+    }
+
+    async fn keep_attachment(
+        &self,
+        principal: &Principal,
+        version: &ExtensionVersion,
+        NewAttachment { kind, content }: NewAttachment,
+        Recognized { format, media_type }: Recognized,
+    ) -> Result<(AttachedFile, bool), AttachmentError> {
+        // From the object over the row to the object that it replaces: between them another
+        // could attach what is replaced here, and lose it.
+        let _settling = self.bundles.settling(version.content_hash).await;
         let digest: [u8; 32] = Sha256::digest(&content).into();
         let row = Attachment {
             content_hash: version.content_hash,
@@ -186,6 +199,7 @@ impl App {
         let subject = format!("{} {} {kind}", version.name, version.version);
         let event = self.event(principal.actor(), AuditAction::Detached, None, subject);
         let hash = version.content_hash;
+        let _settling = self.bundles.settling(hash).await;
         let write = move |txn: &WriteTxn| {
             let removed = attachments::remove(txn, &hash, kind)?;
             if removed.is_some() {

@@ -125,7 +125,8 @@ impl App {
     /// Adds a signature to a published version: true when one of its keys is new.
     ///
     /// The version stays the fact it was: who had signed it when it was
-    /// published does not change.
+    /// published does not change. The event is written first: what a crash broke off is on
+    /// record, and is done by adding the signature again.
     pub async fn add_signature(
         &self,
         principal: &Principal,
@@ -143,15 +144,15 @@ impl App {
                 version: version.version.clone(),
             });
         }
-        let mut added = false;
-        for signature in new {
-            added |= self.bundles.add_signature(&hash, &signature.key_id, envelope.clone()).await?;
-        }
-        if added {
+        if !new.is_empty() {
             let subject = format!("{} {} {hash}", version.name, version.version);
             let action = AuditAction::SignatureAttached;
             let event = self.event(principal.actor(), action, None, subject);
             self.registry.write(move |txn| audit::append(txn, &event)).await?;
+        }
+        let mut added = false;
+        for signature in new {
+            added |= self.bundles.add_signature(&hash, &signature.key_id, envelope.clone()).await?;
         }
         Ok((found, added))
     }

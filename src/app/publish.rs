@@ -124,13 +124,11 @@ impl App {
     ) -> Result<Published, PublishError> {
         match verification {
             Verification::Verified(bundle) => {
-                check_allowed(principal, ScopeKind::BundlePublish, &bundle.manifest().name)?;
-                self.check_not_removed(&bundle).await?;
+                self.check_acceptable(principal, &bundle).await?;
                 self.register(principal, *bundle).await
             }
             Verification::Quarantined(bundle) => {
-                check_allowed(principal, ScopeKind::BundlePublish, &bundle.manifest().name)?;
-                self.check_not_removed(&bundle).await?;
+                self.check_acceptable(principal, &bundle).await?;
                 self.quarantine(principal, *bundle).await
             }
             Verification::Rejected(report) => {
@@ -144,9 +142,14 @@ impl App {
         }
     }
 
-    /// Refuses the number of a removed version, also for the quarantine: nobody
-    /// could ever approve it.
-    async fn check_not_removed(&self, bundle: &ExaminedBundle) -> Result<(), PublishError> {
+    /// Refuses a name that is not the caller's to publish, and the number of a removed
+    /// version, both also for the quarantine: nobody could ever approve that one.
+    pub(crate) async fn check_acceptable(
+        &self,
+        principal: &Principal,
+        bundle: &ExaminedBundle,
+    ) -> Result<(), PublishError> {
+        check_allowed(principal, ScopeKind::BundlePublish, &bundle.manifest().name)?;
         let (name, version) = (bundle.manifest().name.clone(), bundle.manifest().version.clone());
         let found = {
             let (name, version) = (name.clone(), version.clone());
@@ -157,7 +160,10 @@ impl App {
 
     /// Refuses a taken version before anything is stored, so that a refused
     /// upload leaves no object.
-    async fn check_not_taken(&self, bundle: &VerifiedBundle) -> Result<(), PublishError> {
+    pub(crate) async fn check_not_taken(
+        &self,
+        bundle: &VerifiedBundle,
+    ) -> Result<(), PublishError> {
         if bundle.star().is_some() {
             return Ok(()); // It moves on to the next number.
         }
@@ -298,7 +304,7 @@ impl App {
             match self.verify(whole, Stars::Allowed).await? {
                 Verification::Verified(whole) => return self.register(principal, *whole).await,
                 Verification::Quarantined(whole) => *whole,
-                // One that was kept is bad, as its key shows only now: this sending is not.
+                // What was found of this sending stands.
                 Verification::Rejected(_) | Verification::NotChecked(_) => bundle,
             }
         } else {

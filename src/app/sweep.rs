@@ -167,7 +167,11 @@ impl App {
         let mut removed = 0;
         for tombstone in self.registry.read(move |txn| removals::due(txn, until)).await? {
             let hash = tombstone.content_hash;
-            if let Err(error) = self.bundles.remove_published(&hash).await {
+            // Objects are found by their content: another number may have the same.
+            let live = self.registry.read(move |txn| versions::get_by_hash(txn, &hash)).await?;
+            if live.is_none()
+                && let Err(error) = self.bundles.remove_published(&hash).await
+            {
                 tracing::warn!(bundle.hash = %hash, "Could not delete a removed bundle: {error}");
                 continue;
             }

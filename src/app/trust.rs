@@ -1,7 +1,7 @@
 //! Whose signatures count: the registry's own trusted keys.
 
-use super::App;
-use crate::model::{AuditAction, KeyId, KeyStatus, NameGlob, Principal, TrustedKey};
+use super::{App, Denied};
+use crate::model::{AuditAction, KeyId, KeyStatus, NameGlob, Principal, ScopeKind, TrustedKey};
 use crate::registry::{RegistryError, WriteTxn, audit, trusted_keys};
 use crate::trust::keys::{self, KeyError};
 
@@ -27,19 +27,18 @@ pub enum TrustError {
     #[error("there is no trusted key {0} in the registry")]
     Unknown(KeyId),
     #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error(transparent)]
     Registry(#[from] RegistryError),
 }
 
 impl App {
     /// Every key that counts: the trust bundle's, then the registry's.
-    pub fn list_trusted_keys(&self) -> Vec<TrustedKey> {
-        let own = self.registry.live();
-        self.trust
-            .keys()
-            .iter()
-            .chain(own.trusted_keys().iter().map(AsRef::as_ref))
-            .cloned()
-            .collect()
+    pub fn list_trusted_keys(&self, principal: &Principal) -> Result<Vec<TrustedKey>, Denied> {
+        check_every_name(principal)?;
+        let live = self.registry.live();
+        let own = live.trusted_keys().iter().map(AsRef::as_ref);
+        Ok(self.trust.keys().iter().chain(own).cloned().collect())
     }
 
     /// Trusts a key for some extension names. The same key again replaces its row.
@@ -48,6 +47,7 @@ impl App {
         principal: &Principal,
         request: TrustRequest,
     ) -> Result<TrustedKey, TrustError> {
+        check_every_name(principal)?;
         let name_length = request.name.trim().chars().count();
         if name_length == 0 || name_length > 100 || request.name.chars().any(char::is_control) {
             return Err(TrustError::BadName);
@@ -81,6 +81,7 @@ impl App {
 
     /// Stops trusting a key of the registry. What it signed stays published.
     pub async fn remove_key(&self, principal: &Principal, id: KeyId) -> Result<(), TrustError> {
+        check_every_name(principal)?;
         let event = self.event(principal.actor(), AuditAction::KeyRemoved, None, id.as_str());
         let row = id.clone();
         let write = move |txn: &WriteTxn| {
@@ -92,4 +93,11 @@ impl App {
         };
         if self.registry.write(write).await? { Ok(()) } else { Err(TrustError::Unknown(id)) }
     }
+}
+
+/// A scope for some names is none for keys: the names that a key is for are as many as whoever
+/// trusts it says.
+fn check_every_name(principal: &Principal) -> Result<(), Denied> {
+    let kind = ScopeKind::TrustWrite;
+    if principal.allows(kind, None) { Ok(()) } else { Err(Denied { kind, name: None }) }
 }

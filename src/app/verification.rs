@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 
 use super::App;
 use super::publish::PublishError;
-use crate::model::{ContentHash, ExtensionName, Stars};
+use crate::model::{Approval, ContentHash, ExtensionName, Stars};
 use crate::registry::{approvals, versions};
 use crate::trust::{self, Facts, RegistryFacts, StagedUpload, Verification};
 
@@ -20,6 +20,16 @@ impl App {
         &self,
         upload: StagedUpload,
         stars: Stars,
+    ) -> Result<Verification, PublishError> {
+        self.verify_approved(upload, stars, None).await
+    }
+
+    /// [`App::verify`], as if `approval` were on record.
+    pub(crate) async fn verify_approved(
+        &self,
+        upload: StagedUpload,
+        stars: Stars,
+        approval: Option<Approval>,
     ) -> Result<Verification, PublishError> {
         let started = Instant::now();
         let (hash, limits) = (upload.content_hash, self.bundle_limits());
@@ -34,7 +44,8 @@ impl App {
                 examination.stand_for(version);
             }
         }
-        let registry = self.registry_facts(hash, name).await?;
+        let mut registry = self.registry_facts(hash, name).await?;
+        registry.approval = approval.or(registry.approval);
         let (trust, facts) = (Arc::clone(&self.trust), self.facts(Some(registry)));
         let verification = spawn_blocking(move || examination.decide(&trust, &facts)).await?;
         tracing::info!(

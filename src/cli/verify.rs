@@ -79,6 +79,7 @@ fn verify(args: &VerifyArgs, now: Timestamp) -> Result<Report, Failure> {
         content_hash,
         expected_hash: args.expect,
         signatures,
+        kept: Vec::new(),
         reading: None,
     };
     let facts = Facts { now, policy: SigningPolicy::Require, keys, registry: None };

@@ -66,7 +66,7 @@ pub(super) fn remove(
 }
 
 /// Inserts a bundle whose manifest says `X.Y.*` at the next free patch, and
-/// writes into `version` what it became. Equal bytes keep the number they have.
+/// writes into `version` what it became. Equal bytes keep the number they have, or had.
 pub fn insert_at_star(
     txn: &WriteTxn,
     version: &mut ExtensionVersion,
@@ -76,23 +76,39 @@ pub fn insert_at_star(
         *version = known;
         return Ok(Insertion::Unchanged);
     }
-    let Some(number) = next_of(txn, &version.name, star)? else { return Ok(Insertion::Taken) };
+    let number = stands_for(txn, &version.content_hash, &version.name, star)?;
+    let Some(number) = number else { return Ok(Insertion::Taken) };
     version.version = number.clone();
     version.manifest.version = number;
     insert(txn, version)
 }
 
-/// The version that `X.Y.*` stands for: that of the same bytes, or the next that is free.
+/// The version that `X.Y.*` stands for: that of the same bytes, also if it was removed, or
+/// the next that is free.
 pub fn stands_for(
     txn: &impl ReadTables,
     hash: &ContentHash,
     name: &ExtensionName,
     star: StarVersion,
 ) -> Result<Option<Version>, RegistryError> {
-    match get_by_hash(txn, hash)? {
-        Some(known) => Ok(Some(known.version)),
+    if let Some(known) = get_by_hash(txn, hash)? {
+        return Ok(Some(known.version));
+    }
+    match number_of_removed(txn, hash, name)? {
+        Some(number) => Ok(Some(number)),
         None => next_of(txn, name, star),
     }
+}
+
+/// The number under which this very bundle was removed: its bytes get no other.
+fn number_of_removed(
+    txn: &impl ReadTables,
+    hash: &ContentHash,
+    name: &ExtensionName,
+) -> Result<Option<Version>, RegistryError> {
+    let removed = removals::list_tombstones_of(txn, name)?;
+    let same = removed.into_iter().find(|tombstone| tombstone.content_hash == *hash);
+    Ok(same.map(|tombstone| tombstone.version))
 }
 
 /// The next free patch of a line. The number of a removed version is not free.

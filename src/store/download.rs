@@ -14,11 +14,10 @@ use super::backend::ObjectVersion;
 use super::layout::{Place, key_of_signature};
 use super::{BundleStore, StoreError};
 use crate::model::{ContentHash, ExtensionVersion, KeyId, StreamHasher};
+use crate::trust::MAX_ENVELOPE_BYTES;
 
 /// An archive up to this size is checked before its first byte leaves.
 const CHECKED_FIRST_BYTES: u64 = 1024 * 1024;
-/// The largest envelope that is read back.
-const MAX_ENVELOPE_BYTES: u64 = 64 * 1024;
 
 /// Bytes of a published archive; after an error the rest is not to be had.
 pub type ArchiveBytes = BoxStream<'static, Result<Bytes, StoreError>>;
@@ -103,7 +102,7 @@ impl BundleStore {
         key_id: &KeyId,
     ) -> Result<Option<Bytes>, StoreError> {
         let key = self.inner.layout.signature(Place::Published, hash, key_id, None);
-        match self.inner.backend.get_up_to(&key, MAX_ENVELOPE_BYTES).await {
+        match self.inner.backend.get_up_to(&key, MAX_ENVELOPE_BYTES as u64).await {
             Ok(envelope) => Ok(Some(envelope)),
             Err(StoreError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),

@@ -12,12 +12,10 @@ use super::durable::{create_private_dir, remove_tree};
 use super::layout::{ARCHIVE, Layout, Place};
 use super::{BundleStore, Doing, StoreError};
 use crate::model::{ContentHash, KeyId};
-use crate::trust::{QuarantinedBundle, StagedUpload};
+use crate::trust::{MAX_ENVELOPE_BYTES, QuarantinedBundle, StagedUpload};
 
-/// Envelopes verified together, and so the most that are worth keeping.
-const MAX_SIGNATURES: usize = 8;
-/// The largest envelope that is read back.
-const MAX_ENVELOPE_BYTES: u64 = 64 * 1024;
+/// The most envelopes kept with a bundle: so many are verified together with those that are sent.
+pub const MAX_KEPT_SIGNATURES: usize = 8;
 
 impl BundleStore {
     /// Keeps a bundle that nobody trusted vouches for. Keeping it twice changes nothing.
@@ -60,8 +58,8 @@ impl BundleStore {
         let folder = inner.layout.signatures(Place::Quarantine, hash);
         let (kept, _) = inner.backend.objects_below(&folder).await?;
         let key = inner.layout.signature(Place::Quarantine, hash, key_id, None);
-        if kept.len() >= MAX_SIGNATURES && !kept.contains(&key) {
-            tracing::warn!(bundle.hash = %hash, "A quarantined bundle has {MAX_SIGNATURES} signatures; one more is not kept");
+        if kept.len() >= MAX_KEPT_SIGNATURES && !kept.contains(&key) {
+            tracing::warn!(bundle.hash = %hash, "A quarantined bundle has {MAX_KEPT_SIGNATURES} signatures; one more is not kept");
             return Ok(());
         }
         let content = Bytes::copy_from_slice(envelope);
@@ -70,7 +68,7 @@ impl BundleStore {
         {
             return Ok(());
         }
-        if kept.len() < MAX_SIGNATURES {
+        if kept.len() < MAX_KEPT_SIGNATURES {
             let digest = ContentHash::of(envelope).hex();
             let variant = Some(&digest[..16]);
             let key = inner.layout.signature(Place::Quarantine, hash, key_id, variant);
@@ -79,7 +77,7 @@ impl BundleStore {
         Ok(())
     }
 
-    /// A kept bundle to verify again, with `signatures` and those kept with it.
+    /// A kept bundle to verify again, with `signatures` beside those kept with it.
     pub async fn quarantined_upload(
         &self,
         hash: &ContentHash,
@@ -90,7 +88,7 @@ impl BundleStore {
         let Some(size) = inner.backend.size(&key).await? else {
             return Err(StoreError::NotFound { key: key.to_string() });
         };
-        let signatures = self.with_kept_envelopes(hash, signatures).await?;
+        let kept = self.kept_envelopes(hash).await?;
         let file = match inner.backend.file(&key)? {
             Some(file) => file,
             None => self.copy_of_kept(&key, size, hash).await?,
@@ -103,7 +101,7 @@ impl BundleStore {
             }
             let (size, expected_hash) = (reading.size(), Some(content_hash));
             let reading = Some(reading);
-            Ok(StagedUpload { file, size, content_hash, expected_hash, signatures, reading })
+            Ok(StagedUpload { file, size, content_hash, expected_hash, signatures, kept, reading })
         })
         .await
     }
@@ -128,20 +126,15 @@ impl BundleStore {
         blocking("read a bundle", move || copy().map_err(StoreError::io("read a bundle"))).await
     }
 
-    async fn with_kept_envelopes(
-        &self,
-        hash: &ContentHash,
-        mut signatures: Vec<Vec<u8>>,
-    ) -> Result<Vec<Vec<u8>>, StoreError> {
+    async fn kept_envelopes(&self, hash: &ContentHash) -> Result<Vec<Vec<u8>>, StoreError> {
         let folder = self.inner.layout.signatures(Place::Quarantine, hash);
-        let (kept, _) = self.inner.backend.objects_below(&folder).await?;
-        for key in kept {
-            let envelope = self.inner.backend.get_up_to(&key, MAX_ENVELOPE_BYTES).await?.to_vec();
-            if signatures.len() < MAX_SIGNATURES && !signatures.contains(&envelope) {
-                signatures.push(envelope);
-            }
+        let (keys, _) = self.inner.backend.objects_below(&folder).await?;
+        let mut kept = Vec::new();
+        for key in keys.into_iter().take(MAX_KEPT_SIGNATURES) {
+            let envelope = self.inner.backend.get_up_to(&key, MAX_ENVELOPE_BYTES as u64).await?;
+            kept.push(envelope.to_vec());
         }
-        Ok(signatures)
+        Ok(kept)
     }
 
     /// Removes a bundle from quarantine. One that is not there is no error.

@@ -172,8 +172,8 @@ impl Staged {
         signatures: Vec<Vec<u8>>,
     ) -> StagedUpload {
         let Self { size, content_hash, .. } = *self;
-        let (file, reading) = (self.file.clone(), self.reading.take());
-        StagedUpload { file, size, content_hash, expected_hash, signatures, reading }
+        let (file, reading, kept) = (self.file.clone(), self.reading.take(), Vec::new());
+        StagedUpload { file, size, content_hash, expected_hash, signatures, kept, reading }
     }
 }
 

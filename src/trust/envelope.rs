@@ -10,7 +10,7 @@ use super::{foreign, strict_json};
 use crate::model::KeyId;
 
 /// The largest envelope, in bytes.
-pub(super) const MAX_ENVELOPE_BYTES: usize = 64 * 1024;
+pub const MAX_ENVELOPE_BYTES: usize = 64 * 1024;
 /// The most signatures in one envelope.
 pub(super) const MAX_SIGNATURES: usize = 8;
 

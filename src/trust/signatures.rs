@@ -1,5 +1,7 @@
 //! Who signed: every signature that was sent, held against every known key.
 
+use std::slice;
+
 use ed25519_dalek::VerifyingKey;
 
 use super::envelope::{Envelope, EnvelopeSignature};
@@ -78,6 +80,16 @@ pub(super) fn examine(
         statement::check(&envelope, bundle)?;
     }
     Ok(facts)
+}
+
+/// Those of the envelopes that are not bad, each looked at alone.
+pub(super) fn sound(
+    envelopes: Vec<Vec<u8>>,
+    ring: &KeyRing,
+    bundle: &Subject,
+) -> impl Iterator<Item = Vec<u8>> {
+    let alone = move |one: &Vec<u8>| examine(slice::from_ref(one), ring, bundle).is_ok();
+    envelopes.into_iter().filter(alone)
 }
 
 fn who_signed(

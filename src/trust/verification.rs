@@ -3,7 +3,6 @@
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use ed25519_dalek::VerifyingKey;
 use semver::Version;
 
 use super::examination::{self, Examined, Stop};
@@ -29,6 +28,9 @@ pub struct StagedUpload {
     pub expected_hash: Option<ContentHash>,
     /// DSSE envelopes, as raw JSON.
     pub signatures: Vec<Vec<u8>>,
+    /// Envelopes that came with the same bytes before, and could not all be judged then. A bad
+    /// one counts for nothing: it is not this sender's.
+    pub kept: Vec<Vec<u8>>,
     /// What the file was found to be while it arrived; without it the file is read.
     pub reading: Option<Reading>,
 }
@@ -68,7 +70,6 @@ pub struct ExaminedBundle {
     file: PathBuf,
     examined: Examined,
     signatures: Vec<(KeyId, Vec<u8>)>,
-    offered_keys: Vec<VerifyingKey>,
     report: Report,
 }
 
@@ -139,7 +140,9 @@ impl Examination {
         let extension = Some(reported(&examined.manifest));
         let subject = examined.subject();
         let ring = KeyRing::new(trust.keys().iter().chain(&facts.keys));
-        let signatures = match signatures::examine(&upload.signatures, &ring, &subject) {
+        let mut envelopes = upload.signatures;
+        envelopes.extend(signatures::sound(upload.kept, &ring, &subject));
+        let signatures = match signatures::examine(&envelopes, &ring, &subject) {
             Ok(signatures) => signatures,
             Err(finding) => {
                 rows.add(Check::Signature, CheckStatus::Fail, finding);
@@ -152,7 +155,6 @@ impl Examination {
         let bundle = |verdict| ExaminedBundle {
             file: upload.file,
             examined,
-            offered_keys: offered_keys(&signatures),
             signatures: by_key(signatures),
             report: rows.into_report(verdict, hash, extension),
         };
@@ -194,16 +196,6 @@ fn by_key(facts: Vec<SignatureFact>) -> Vec<(KeyId, Vec<u8>)> {
     by_key
 }
 
-fn offered_keys(facts: &[SignatureFact]) -> Vec<VerifyingKey> {
-    facts
-        .iter()
-        .filter_map(|fact| match &fact.signed {
-            Signed::Unknown(key) => Some(*key),
-            Signed::Known(_) | Signed::Unavailable(_) => None,
-        })
-        .collect()
-}
-
 impl Verification {
     /// What was found.
     pub fn report(&self) -> &Report {
@@ -225,13 +217,6 @@ impl VerifiedBundle {
     /// The operator's reason, for a bundle that was approved by its hash.
     pub fn approved_because(&self) -> Option<&str> {
         self.approved_because.as_deref()
-    }
-}
-
-impl QuarantinedBundle {
-    /// The keys that signed it and that nobody trusts yet.
-    pub fn offered_keys(&self) -> &[VerifyingKey] {
-        &self.bundle.offered_keys
     }
 }
 

@@ -1,5 +1,8 @@
 //! What is kept beside a published version, and that it stays data.
 
+use std::pin::pin;
+use std::time::Duration;
+
 use axum::http::{Method, StatusCode};
 use plugboard::model::{AttachmentKind, AuditAction};
 use plugboard::registry::{attachments, audit};
@@ -275,6 +278,27 @@ async fn the_page_shows_attachments_as_text_and_never_as_markup() {
     assert!(html.contains("&#60;script&#62;alert(1)") && html.contains("CycloneDX 1.6"), "{html}");
     assert!(!html.contains("<script>alert") && !html.contains("<img src=x>"), "{html}");
     assert!(html.contains("trusted as tests"), "{html}");
+}
+
+#[tokio::test]
+async fn attaching_and_taking_away_wait_for_whoever_settles_the_bundle() {
+    let app = published().await;
+    put(&app, "provenance", provenance()).await;
+    let settling = app.app.bundles.settling(app.content_hash(&reports())).await;
+    let mut attached = pin!(put(&app, "sbom", sbom("1.6")));
+    let mut taken_away = pin!(delete(&app, "provenance"));
+    let soon = Duration::from_millis(200);
+    assert!(tokio::time::timeout(soon, attached.as_mut()).await.is_err());
+    assert!(tokio::time::timeout(soon, taken_away.as_mut()).await.is_err());
+    assert_eq!((kinds(&app).await.len(), objects(&app)), (3, 1));
+
+    drop(settling);
+
+    let (attached, taken_away) = tokio::join!(attached, taken_away);
+    assert_eq!(attached.status, StatusCode::CREATED, "{}", attached.text());
+    assert_eq!(taken_away.status, StatusCode::NO_CONTENT);
+    assert_eq!(kinds(&app).await, ["readme", "changelog", "sbom"]);
+    assert_eq!(get(&app, "sbom").await.body, sbom("1.6"));
 }
 
 #[tokio::test]

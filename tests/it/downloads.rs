@@ -237,6 +237,22 @@ async fn a_signature_of_something_else_is_refused() {
 }
 
 #[tokio::test]
+async fn a_signature_is_on_record_before_it_is_kept() {
+    let app = published(&reports()).await;
+    let stranger = keys::generate().unwrap();
+    let folder = app.stored().join("sha256").join(app.content_hash(&reports()).hex());
+    let name = format!("{}.dsse.json", stranger.id.as_str().trim_start_matches("sha256:"));
+    // What has this name is no file: keeping the signature ends as in a crash.
+    std::fs::create_dir_all(folder.join("signatures").join(name)).unwrap();
+
+    let answer = add_signature(&app, sign_with(&stranger, &reports().build())).await;
+
+    assert!(!answer.status.is_success(), "{}", answer.text());
+    let events = app.app.registry.read(|txn| audit::list(txn, None, 1)).await.unwrap();
+    assert_eq!(events[0].1.action, AuditAction::SignatureAttached);
+}
+
+#[tokio::test]
 async fn no_more_than_sixteen_signatures_are_kept() {
     let app = published(&reports()).await;
     let archive = reports().build();

@@ -29,6 +29,7 @@ mod logs;
 mod metrics;
 mod pages;
 mod publish;
+mod quarantine;
 mod readme;
 mod registry_crashes;
 mod removal;

@@ -4,18 +4,16 @@ use std::pin::pin;
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use plugboard::app::trust::TrustRequest;
 use plugboard::model::{AuditAction, ContentHash, Quarantined};
 use plugboard::registry::{audit, quarantine};
-use plugboard::trust::keys::{self, GeneratedKey};
+use plugboard::trust::keys;
 use serde_json::{Value, json};
 
 use crate::support::announced_body::announced;
 use crate::support::bundle_builder::BundleBuilder;
 use crate::support::random::noise;
-use crate::support::test_app::{TestApp, local, sign_with};
+use crate::support::strangers::{bad_claim, trust};
+use crate::support::test_app::{TestApp, sign_with};
 
 fn reports() -> BundleBuilder {
     BundleBuilder::new("com.example.reports", "1.2.0").page("<h1>Reports</h1>")
@@ -278,6 +276,20 @@ async fn signatures_are_limited_in_number_and_size() {
 }
 
 #[tokio::test]
+async fn a_form_ends_with_the_signature_that_is_one_too_many() {
+    let app = TestApp::start().await;
+    let part = "--XX\r\ncontent-disposition: form-data; name=\"signature\"\r\n\r\n{}\r\n";
+    // It has no end: whoever waits for that finds the form broken.
+    let form = format!("{}--XX\r\n", part.repeat(9));
+
+    let call = app.call(Method::POST, "/api/v1/bundles").body(form);
+    let answer = call.header("content-type", "multipart/form-data; boundary=XX").send().await;
+
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert!(answer.text().contains("9 signatures were sent; 8 are allowed"), "{}", answer.text());
+}
+
+#[tokio::test]
 async fn a_token_publishes_only_the_names_of_its_scope() {
     let app = TestApp::start().await;
     let token = app.make_token("default", &["bundle:publish:com.other.*"]).await;
@@ -383,7 +395,7 @@ async fn a_bundle_sent_again_without_its_signature_keeps_its_signer() {
 
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
     assert!(answer.text().contains("unknown_signer"), "{}", answer.text());
-    trust(&app, stranger).await;
+    trust(&app, &stranger).await;
     let answer = app.put_bundle(archive, &[]).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
     assert_eq!(app.get("/api/v1/quarantine").await.json(), json!({"quarantined": []}));
@@ -393,25 +405,13 @@ async fn a_bundle_sent_again_without_its_signature_keeps_its_signer() {
 async fn a_kept_signature_that_turns_out_bad_stops_no_later_sending() {
     let app = TestApp::start().await;
     let (stranger, archive) = (keys::generate().unwrap(), reports().build());
-    let mut envelope: Value = serde_json::from_slice(&sign_with(&stranger, &archive)).unwrap();
-    let payload = STANDARD.decode(envelope["payload"].as_str().unwrap()).unwrap();
-    let mut statement: Value = serde_json::from_slice(&payload).unwrap();
-    // Without the key in it nobody can tell until the key is trusted.
-    statement["predicate"].as_object_mut().unwrap().remove("signer").unwrap();
-    envelope["payload"] = json!(STANDARD.encode(statement.to_string()));
-    let kept = app.put_bundle(archive.clone(), &[envelope.to_string().into_bytes()]).await;
+    let kept = app.put_bundle(archive.clone(), &[bad_claim(&stranger, &archive)]).await;
     assert_eq!(kept.status, StatusCode::ACCEPTED, "{}", kept.text());
-    trust(&app, stranger).await;
+    trust(&app, &stranger).await;
 
     let answer = app.put_bundle(archive.clone(), &[]).await;
 
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
     let answer = app.put_bundle(archive.clone(), &[app.sign(&archive)]).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
-}
-
-async fn trust(app: &TestApp, key: GeneratedKey) {
-    let scopes = vec!["com.example.*".parse().unwrap()];
-    let request = TrustRequest { public_key: key.public_pem, name: "stranger".to_owned(), scopes };
-    app.app.trust_key(&local(), request).await.unwrap();
 }

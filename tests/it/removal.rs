@@ -3,7 +3,7 @@
 use axum::http::{Method, StatusCode};
 use plugboard::app::sign_in::csrf_token;
 use plugboard::model::AuditAction;
-use plugboard::registry::audit;
+use plugboard::registry::{audit, versions};
 use serde_json::{Value, json};
 
 use crate::support::bundle_builder::BundleBuilder;
@@ -133,6 +133,25 @@ async fn the_objects_of_a_removed_version_go_after_a_day() {
     assert!(standings.removed[0].objects_removed);
     let kept = app.content_hash(&reports("1.1.0"));
     assert!(app.stored().join("sha256").join(kept.hex()).exists());
+}
+
+#[tokio::test]
+async fn objects_that_another_version_has_stay_when_a_removed_one_had_them_too() {
+    let app = published(&["1.0.0"]).await;
+    let hash = app.content_hash(&reports("1.0.0"));
+    // The first sweep after a put lets it be, and files are as old as the real clock says.
+    app.clock.advance(40 * 365 * DAY_S);
+    app.app.sweep().await.unwrap();
+    let row = app.app.registry.read(move |txn| versions::get_by_hash(txn, &hash)).await.unwrap();
+    let mut row = row.unwrap();
+    app.app.remove_version(&local(), &row.name, &row.version).await.unwrap();
+    row.version = "1.0.1".parse().unwrap();
+    app.app.registry.write(move |txn| versions::insert(txn, &row)).await.unwrap();
+
+    app.clock.advance(DAY_S);
+    app.app.sweep().await.unwrap();
+
+    assert_eq!(app.get(&format!("{}/bundle", path("1.0.1"))).await.status, StatusCode::OK);
 }
 
 #[tokio::test]

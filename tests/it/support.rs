@@ -17,6 +17,7 @@ pub(crate) mod raw_tar;
 pub(crate) mod real_server;
 pub(crate) mod s3_server;
 pub(crate) mod sender;
+pub(crate) mod strangers;
 pub(crate) mod test_app;
 pub(crate) mod wire;
 

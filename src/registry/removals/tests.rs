@@ -1,7 +1,7 @@
 //! What is remembered of a removed version, and for how long.
 
 use super::*;
-use crate::model::ExtensionVersion;
+use crate::model::{ExtensionVersion, StarVersion};
 use crate::registry::samples::{at, registry, version};
 use crate::registry::versions::Insertion;
 
@@ -39,6 +39,27 @@ fn the_number_of_a_removed_version_is_never_used_again() {
         })
         .unwrap();
     assert_eq!((rows, by_hash, graves), (vec![next], None, vec![tombstone(&hello)]));
+}
+
+#[test]
+fn a_removed_bundle_comes_back_under_no_other_number_of_its_star() {
+    let registry = registry();
+    let star = StarVersion { major: 1, minor: 2 };
+    let mut first = version("hello", "1.2.0", "a");
+    let mut again = first.clone();
+    let (hash, name) = (first.content_hash, first.name.clone());
+
+    let insertion = registry
+        .write_blocking(|txn| {
+            versions::insert_at_star(txn, &mut first, star)?;
+            bury(txn, &tombstone(&first))?;
+            versions::insert_at_star(txn, &mut again, star)
+        })
+        .unwrap();
+
+    assert_eq!((insertion, &again.version), (Insertion::Removed, &first.version));
+    let number = registry.read_blocking(|txn| versions::stands_for(txn, &hash, &name, star));
+    assert_eq!(number.unwrap(), Some(first.version));
 }
 
 #[test]

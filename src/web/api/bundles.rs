@@ -123,7 +123,11 @@ impl BundleForm {
                     match (name, kind) {
                         // A browser sends an empty part for a file that was not chosen.
                         ("signature", _) | (_, Some(_)) if value.is_empty() => {}
-                        ("signature", _) => signatures.push(value),
+                        ("signature", _) => {
+                            // Now, and not at the end: until there they take memory.
+                            check_count(signatures.len() + 1)?;
+                            signatures.push(value);
+                        }
                         (_, Some(kind)) if has(&attachments, kind) => {
                             let detail = format!("the form has more than one `{name}`");
                             return Err(ApiError::malformed(detail));
@@ -136,7 +140,6 @@ impl BundleForm {
                 }
             }
         }
-        check_count(signatures.len())?;
         let staged = staged.ok_or_else(|| ApiError::malformed("the form has no file `bundle`"))?;
         Ok(Self { staged, signatures, declared, attachments })
     }

@@ -26,19 +26,21 @@ pub(crate) struct ApproveRequest {
     reason: String,
 }
 
-/// Lists what waits for a decision.
+/// Lists what waits for a decision, of what the caller may publish.
 pub(crate) async fn list_quarantined(
     State(app): State<Arc<App>>,
+    principal: Principal,
 ) -> Result<Json<QuarantineResponse>, ApiError> {
-    Ok(Json(QuarantineResponse { quarantined: app.list_quarantined().await? }))
+    Ok(Json(QuarantineResponse { quarantined: app.list_quarantined(&principal).await? }))
 }
 
 /// One quarantined bundle with its report.
 pub(crate) async fn get_quarantined(
     State(app): State<Arc<App>>,
+    principal: Principal,
     Path(hash): Path<ContentHash>,
 ) -> Result<Json<Quarantined>, ApiError> {
-    Ok(Json(app.get_quarantined(hash).await?))
+    Ok(Json(app.get_quarantined(&principal, hash).await?))
 }
 
 /// Attaches the DSSE envelope in the body and verifies again.

@@ -31,8 +31,11 @@ pub(crate) struct TrustKeyRequest {
 }
 
 /// Lists the keys of trust bundle and registry.
-pub(crate) async fn list_trusted_keys(State(app): State<Arc<App>>) -> Json<TrustedKeysResponse> {
-    Json(TrustedKeysResponse { keys: app.list_trusted_keys() })
+pub(crate) async fn list_trusted_keys(
+    State(app): State<Arc<App>>,
+    principal: Principal,
+) -> Result<Json<TrustedKeysResponse>, ApiError> {
+    Ok(Json(TrustedKeysResponse { keys: app.list_trusted_keys(&principal)? }))
 }
 
 /// Trusts a key.

@@ -151,6 +151,11 @@ impl From<QuarantineError> for ApiError {
         match error {
             QuarantineError::Unknown(_) => Self::not_found(detail),
             QuarantineError::NoReason => Self::malformed(detail),
+            QuarantineError::TooManySignatures(_) => {
+                Self::client(StatusCode::CONFLICT, "too_many_signatures", detail)
+                    .hint("trust the key of this one first, or delete the bundle and send it again")
+            }
+            QuarantineError::Denied(denied) => denied.into(),
             QuarantineError::Publish(error) => error.into(),
             QuarantineError::Store(error) => error.into(),
             QuarantineError::Registry(cause) => cause.into(),

@@ -115,6 +115,7 @@ impl From<TrustError> for ApiError {
             }
             TrustError::Unknown(_) => Self::not_found(detail)
                 .hint("keys of the trust bundle are removed in SIGNING_TRUST_BUNDLE"),
+            TrustError::Denied(denied) => denied.into(),
             TrustError::Registry(cause) => cause.into(),
         }
     }

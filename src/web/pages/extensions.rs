@@ -97,7 +97,7 @@ pub(in crate::web) async fn show_extensions(
         Some(row(versions.first()?, offered, install, failing.as_ref()))
     });
     let now = app.clock.now();
-    let waiting = app.list_quarantined().await?;
+    let waiting = app.list_quarantined(&who.principal).await?;
     page(&ExtensionsPage {
         chrome: chrome_after(&app, &who, "extensions", query.done),
         rows: rows.collect(),

@@ -308,7 +308,8 @@ pub(super) fn verified_by(key: &SigningKey, staged: &Staged) -> Box<VerifiedBund
 fn from_file(staged: &Staged, signatures: Vec<Vec<u8>>) -> StagedUpload {
     let Staged { file, size, content_hash, .. } = staged;
     let (file, size, content_hash) = (file.clone(), *size, *content_hash);
-    StagedUpload { file, size, content_hash, expected_hash: None, signatures, reading: None }
+    let (expected_hash, kept, reading) = (None, Vec::new(), None);
+    StagedUpload { file, size, content_hash, expected_hash, signatures, kept, reading }
 }
 
 fn accepted(verification: Verification) -> Box<VerifiedBundle> {

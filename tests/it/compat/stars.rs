@@ -137,6 +137,24 @@ async fn the_number_of_a_removed_version_is_not_given_again() {
     assert_eq!(version, "1.2.2");
 }
 
+#[tokio::test]
+async fn the_bytes_of_a_removed_version_get_no_other_number() {
+    let app = trusting().await;
+    published(&app, &star("a")).await;
+    published(&app, &star("b")).await;
+    let path = "/api/v1/extensions/com.example.hello/versions/1.2.1";
+    let removed = app.call(Method::DELETE, path).send().await;
+    assert!(removed.status.is_success(), "{}", removed.text());
+
+    let again = publish(&app, &star("b")).await;
+
+    assert_eq!(again.status, StatusCode::CONFLICT, "{}", again.text());
+    assert_eq!(again.json()["error"]["details"]["version"], "1.2.1");
+    let list = app.get("/api/v1/extensions/com.example.hello").await.json();
+    assert_eq!(list["versions"].as_array().unwrap().len(), 1);
+    assert_eq!(published(&app, &star("c")).await, "1.2.2");
+}
+
 /// An envelope whose statement says a number, or a star.
 fn sign_as(key: &GeneratedKey, archive: &[u8], star: Option<&str>) -> Vec<u8> {
     let contents = bundle::read(archive, &BundleLimits::default()).unwrap();

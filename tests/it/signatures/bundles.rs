@@ -45,8 +45,8 @@ impl Desk {
         let file: PathBuf = self.folder.path().join(content_hash.hex());
         fs::write(&file, archive).unwrap();
         let size = archive.len() as u64;
-        let (expected_hash, signatures, reading) = (None, vec![], None);
-        StagedUpload { file, size, content_hash, expected_hash, signatures, reading }
+        let (expected_hash, signatures, kept, reading) = (None, vec![], vec![], None);
+        StagedUpload { file, size, content_hash, expected_hash, signatures, kept, reading }
     }
 
     fn stage_signed(&self, bundle: &BundleBuilder, key: &SigningKey) -> StagedUpload {
@@ -280,7 +280,6 @@ fn an_unknown_key_is_offered_and_counts_once_it_is_trusted() {
 
     let Verification::Quarantined(bundle) = desk.verify(stage(&desk)) else { panic!() };
     assert_eq!(failure(bundle.report()), (Check::Trust, "unknown_signer"));
-    assert_eq!(bundle.offered_keys(), [key(9).verifying_key()]);
     assert_eq!(statement::offered_key(&bundle.signatures()[0].1), Some(key(9).verifying_key()));
 
     desk.facts.keys.push(trusted(&key(9)));
@@ -299,6 +298,23 @@ fn a_signature_for_another_bundle_is_refused() {
 
         assert_eq!(failure(&report), (Check::Signature, "statement_mismatch"));
     }
+}
+
+#[test]
+fn a_kept_signature_that_is_bad_counts_for_nothing_and_good_ones_count() {
+    let mut desk = Desk::new();
+    desk.facts.keys.push(trusted(&key(9)));
+    let bad = sign(&key(9), &demo().file("ui/a.js", "1"));
+    let mut upload = desk.stage(&demo().build());
+    upload.kept = vec![bad.clone(), sign(&key(1), &demo())];
+
+    let Verification::Verified(bundle) = desk.verify(upload) else { panic!() };
+    assert_eq!(bundle.signers().len(), 1);
+    assert_eq!(bundle.signatures().len(), 1);
+
+    let mut upload = desk.stage(&demo().build());
+    upload.kept = vec![bad];
+    assert_eq!(desk.verify(upload).report().verdict, Verdict::Quarantined);
 }
 
 #[test]
