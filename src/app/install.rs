@@ -61,6 +61,8 @@ pub enum InstallError {
     /// The new version would be allowed more than the old one.
     #[error("the new version would also be allowed {}", list(.0))]
     GrantsGrow(Vec<Capability>),
+    #[error("{0} was changed by somebody else at the same time; nothing was done")]
+    Changed(ExtensionName),
     #[error("{0} has no previous version to go back to")]
     NoPrevious(ExtensionName),
     #[error("it is uninstalled; what it kept could not be removed yet, and will be within an hour")]
@@ -280,12 +282,24 @@ impl App {
         id: InstallId,
         change: impl FnOnce(&mut Install) -> bool + Send + 'static,
     ) -> Result<Install, InstallError> {
+        let change = move |_: &WriteTxn, install: &mut Install| Ok(change(install));
+        self.change_install_within(principal, action, id, change).await
+    }
+
+    /// The same, where it depends on other rows of the same transaction, too.
+    pub(super) async fn change_install_within(
+        &self,
+        principal: &Principal,
+        action: AuditAction,
+        id: InstallId,
+        change: impl FnOnce(&WriteTxn, &mut Install) -> Result<bool, RegistryError> + Send + 'static,
+    ) -> Result<Install, InstallError> {
         let mut event = self.event(principal.actor(), action, None, String::new());
         let now = event.at;
         let write = move |txn: &WriteTxn| {
             let Some(mut install) = installs::get(txn, &id)? else { return Ok(None) };
             let before = install.clone();
-            if !change(&mut install) {
+            if !change(txn, &mut install)? {
                 return Ok(Some(install));
             }
             event.detail = changes::between(Some(&before), &install);

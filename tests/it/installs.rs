@@ -1,6 +1,9 @@
 //! The life of an install.
 
 use axum::http::{Method, StatusCode};
+use plugboard::app::upgrade::UpgradeRequest;
+use plugboard::model::{InstallId, Yank};
+use plugboard::registry::{WriteTxn, installs, removals};
 use serde_json::{Value, json};
 
 use crate::support::bundle_builder::BundleBuilder;
@@ -103,6 +106,67 @@ async fn an_upgrade_that_allows_more_needs_a_person() {
     assert_eq!((refused.status, refused.code()), (StatusCode::CONFLICT, "grants_grow".into()));
     assert_eq!(refused.json()["grants"], json!(["cap:storage.kv"]));
     assert_eq!(accepted.status, StatusCode::OK, "{}", accepted.text());
+}
+
+/// Upgrades to 1.1.0 while somebody else changes the registry; what the API would say.
+async fn upgrade_while(
+    app: &mut TestApp,
+    id: &str,
+    change: impl FnOnce(&WriteTxn) + Send + 'static,
+) -> String {
+    let (principal, registry) = (app.principal(), app.app.registry.clone());
+    app.meanwhile(move || {
+        let write = |txn: &WriteTxn| {
+            change(txn);
+            Ok(())
+        };
+        registry.write_blocking(write).unwrap();
+    });
+    let version = Some("1.1.0".parse().unwrap());
+    let request = UpgradeRequest { version, grants: None, confirmed: false };
+    let upgraded = app.app.upgrade(&principal, id.parse().unwrap(), request).await;
+    upgraded.unwrap_err().to_string()
+}
+
+#[tokio::test]
+async fn an_upgrade_does_not_give_back_what_was_taken_away_meanwhile() {
+    let mut app = TestApp::start().await;
+    let id = app.install(&version("1.0.0")).await;
+    app.publish(&version("1.1.0")).await;
+    let of: InstallId = id.parse().unwrap();
+
+    let refused = upgrade_while(&mut app, &id, move |txn| {
+        let mut install = installs::get(txn, &of).unwrap().unwrap();
+        install.grants.clear();
+        installs::put(txn, &install).unwrap();
+    });
+    let refused = refused.await;
+
+    assert!(refused.contains("was changed by somebody else"), "{refused}");
+    let kept = app.get(&format!("/api/v1/installs/{id}")).await.json();
+    assert_eq!((&kept["version"], &kept["grants"]), (&json!("1.0.0"), &json!([])));
+}
+
+#[tokio::test]
+async fn an_upgrade_does_not_reach_a_version_that_was_yanked_meanwhile() {
+    let mut app = TestApp::start().await;
+    let id = app.install(&version("1.0.0")).await;
+    app.publish(&version("1.1.0")).await;
+    let yank = Yank {
+        name: "com.example.reports".parse().unwrap(),
+        version: "1.1.0".parse().unwrap(),
+        yanked_at: app.app.clock.now(),
+        yanked_by: "ada".to_owned(),
+        reason: None,
+    };
+
+    let refused = upgrade_while(&mut app, &id, move |txn| {
+        removals::yank(txn, &yank).unwrap();
+    });
+    let refused = refused.await;
+
+    assert!(refused.contains("1.1.0 is yanked"), "{refused}");
+    assert_eq!(app.get(&format!("/api/v1/installs/{id}")).await.json()["version"], "1.0.0");
 }
 
 #[tokio::test]
