@@ -62,7 +62,7 @@ impl App {
         let key = parsed.clone().unwrap_or_else(|| "-".parse().expect("a legal name"));
         let known = parsed.and_then(|name| self.registry.live().operator(&name).cloned());
         let operator = self.check_password(&key, known, password, address).await?;
-        Ok(self.begin_session(&operator).await?)
+        self.begin_session(&operator).await
     }
 
     /// Holds a password against that of `known`, as often as the limits allow;
@@ -89,20 +89,26 @@ impl App {
     }
 
     /// Begins a session for an operator who has just proved who they are.
+    ///
+    /// Not if their password is another one by now: a reset ends sessions that are about to
+    /// begin, too.
     pub(crate) async fn begin_session(
         &self,
         operator: &Operator,
-    ) -> Result<NewSession, RegistryError> {
+    ) -> Result<NewSession, SignInError> {
         let made = self.new_session(operator);
         let actor = Actor::Operator(operator.name.clone());
         let event = self.event(actor, AuditAction::SignedIn, None, operator.name.as_str());
-        let row = made.session.clone();
+        let (row, checked) = (made.session.clone(), operator.clone());
         let write = move |txn: &WriteTxn| {
-            sessions::insert(txn, &row)?;
-            audit::append(txn, &event)
+            let goes_on = is_current(txn, &checked)?;
+            if goes_on {
+                sessions::insert(txn, &row)?;
+                audit::append(txn, &event)?;
+            }
+            Ok(goes_on)
         };
-        self.registry.write(write).await?;
-        Ok(made)
+        if self.registry.write(write).await? { Ok(made) } else { Err(SignInError::Wrong) }
     }
 
     fn new_session(&self, operator: &Operator) -> NewSession {
@@ -175,6 +181,13 @@ impl App {
         };
         Ok(self.registry.write(write).await?)
     }
+}
+
+/// Whether the password that was checked is still the operator's: checking takes its time, and
+/// it may have been replaced meanwhile.
+fn is_current(txn: &WriteTxn, checked: &Operator) -> Result<bool, RegistryError> {
+    let row = operators::get(txn, &checked.name)?;
+    Ok(row.is_some_and(|row| row.password_hash == checked.password_hash))
 }
 
 /// The CSRF token of a session: derived from the cookie, which only the browser
