@@ -74,12 +74,16 @@ impl App {
         password: SecretString,
         address: Option<IpAddr>,
     ) -> Result<Arc<Operator>, SignInError> {
-        let now = self.clock.now();
-        self.sign_in_limits.begin(name, address, now)?;
+        let counted = self.sign_in_limits.begin(name, address, self.clock.now())?;
         let hash = known.as_ref().map(|operator| operator.password_hash.clone());
-        let fits = self.passwords.check(password, hash).await?;
+        let fits = match self.passwords.check(password, hash).await {
+            Ok(fits) => fits,
+            Err(error) => {
+                self.sign_in_limits.take_back(name, &counted);
+                return Err(error.into());
+            }
+        };
         let Some(operator) = known.filter(|_| fits) else {
-            self.sign_in_limits.failed(name, now);
             let event = self.event(Actor::System, AuditAction::SignInFailed, None, name.as_str());
             self.registry.write(move |txn| audit::append(txn, &event)).await?;
             return Err(SignInError::Wrong);

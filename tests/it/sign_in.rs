@@ -1,7 +1,8 @@
 //! Signing in and out, and how sessions end.
 
 use axum::http::{Method, StatusCode};
-use plugboard::app::sign_in::{SignInError, csrf_token};
+use futures_util::FutureExt;
+use plugboard::app::sign_in::{PasswordError, SignInError, csrf_token};
 use plugboard::model::Session;
 use plugboard::registry::{WriteTxn, operators, sessions};
 use plugboard::web::server::Peer;
@@ -142,6 +143,26 @@ async fn after_five_wrong_passwords_the_next_try_has_to_wait() {
     assert_eq!(early.status, StatusCode::TOO_MANY_REQUESTS);
     assert!((1..=3).contains(&wait), "{wait}");
     assert_eq!(later.status, StatusCode::SEE_OTHER, "{}", later.text());
+}
+
+#[tokio::test]
+async fn tries_that_nobody_has_time_for_do_not_count() {
+    let app = TestApp::start().await;
+    let names: Vec<_> = (0..18).map(|number| format!("name{number}")).collect();
+    let others = names.iter().map(|name| app.app.sign_in(name, PASSWORD.into(), None));
+    let mut others: Vec<_> = others.map(Box::pin).collect();
+    for other in &mut others {
+        assert!(other.now_or_never().is_none(), "two are hashed, the others wait");
+    }
+
+    for _ in 0..6 {
+        let busy = app.app.sign_in("ada", PASSWORD.into(), None).await;
+        let busy = busy.unwrap_err();
+        assert!(matches!(busy, SignInError::Password(PasswordError::Busy)), "{busy}");
+    }
+    drop(others);
+
+    assert_eq!(sign_in(&app, "ada", PASSWORD).await.status, StatusCode::SEE_OTHER);
 }
 
 #[tokio::test]
