@@ -59,7 +59,7 @@ pub use content_hash::{ContentHash, InvalidContentHash};
 pub use egress_rule::{EgressHost, EgressRule, InvalidEgressRule, Scheme};
 pub use endpoint::{Endpoint, EndpointAuth, EndpointMethod, EndpointPath, InvalidEndpointPath};
 pub use extension_name::{ExtensionName, InvalidExtensionName};
-pub use extension_version::{ExtensionVersion, Signer, TargetWorld, UnknownWorld};
+pub use extension_version::{ExtensionVersion, Signer, TargetWorld, UnknownWorld, offered_version};
 pub use failing::Failing;
 pub use file_entry::{FileDigest, FileEntry, media_type};
 pub use host_field::{HOST_FIELD_PREFIXES, HOST_FIELDS, is_host_field};

@@ -10,12 +10,10 @@ use super::egress::{MAX_HOSTS, granted_hosts};
 use super::{App, Denied, changes, check_allowed};
 use crate::fail_point;
 use crate::model::{
-    Actor, AuditAction, AuditEvent, Capability, EgressRule, ExtensionName, ExtensionVersion,
-    Install, InstallId, Principal, ScopeKind, Yank,
+    Actor, AuditAction, AuditEvent, Capability, EgressRule, ExtensionName, Install, InstallId,
+    Principal, ScopeKind, Yank,
 };
-use crate::registry::{
-    LiveInstall, RegistryError, WriteTxn, audit, installs, purges, removals, versions,
-};
+use crate::registry::{LiveInstall, RegistryError, WriteTxn, audit, installs, purges, removals};
 use crate::state::{Owner, StateError};
 
 /// What to install.
@@ -160,36 +158,6 @@ impl App {
             }
             Found::Yanked(yank) => Err(InstallError::Yanked(Box::new(yank))),
         }
-    }
-
-    /// The version asked for, or the highest that is neither a pre-release nor yanked.
-    pub(crate) async fn find_version(
-        &self,
-        name: &ExtensionName,
-        version: Option<&Version>,
-    ) -> Result<ExtensionVersion, InstallError> {
-        let (asked_name, asked) = (name.clone(), version.cloned());
-        let found = self
-            .registry
-            .read(move |txn| {
-                if let Some(version) = asked {
-                    versions::get(txn, &asked_name, &version)
-                } else {
-                    let yanks = removals::list_yanks_of(txn, &asked_name)?;
-                    let all = versions::list_of(txn, &asked_name)?;
-                    let is_offered = |row: &ExtensionVersion| {
-                        let yanked = yanks.iter().any(|yank| yank.version == row.version);
-                        row.version.pre.is_empty() && !yanked
-                    };
-                    let offered = all.into_iter().filter(is_offered);
-                    Ok(offered.max_by(|a, b| a.version.cmp(&b.version)))
-                }
-            })
-            .await?;
-        found.ok_or_else(|| InstallError::UnknownVersion {
-            name: name.clone(),
-            version: version.cloned(),
-        })
     }
 
     /// Enables or disables an install.

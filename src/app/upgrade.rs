@@ -44,10 +44,8 @@ impl App {
         if current.content_hash != version.content_hash {
             self.check_not_yanked(&version).await?;
         }
-        let asked: BTreeSet<_> = version.manifest.capabilities.iter().copied().collect();
-        let grants = request
-            .grants
-            .unwrap_or_else(|| current.grants.intersection(&asked).copied().collect());
+        let kept = || version.manifest.keep_grants(&current.grants);
+        let grants = request.grants.unwrap_or_else(kept);
         version.manifest.check_grants(&grants).map_err(InstallError::GrantNotRequested)?;
         let grown: Vec<_> = grants.difference(&current.effective_grants()).copied().collect();
         if !grown.is_empty() && !request.confirmed {

@@ -64,6 +64,24 @@ async fn an_extension_whose_versions_are_all_yanked_has_no_install_button() {
 }
 
 #[tokio::test]
+async fn a_pre_release_is_recommended_only_where_there_is_nothing_else() {
+    let app = TestApp::start().await;
+    let extension = "/admin/extensions/com.example.reports";
+    app.publish(&reports("2.0.0-beta.1")).await;
+    assert!(page(&app, extension).await.contains("Install 2.0.0-beta.1"));
+    let button = format!("{extension}?version=2.0.0-beta.1#install");
+    assert!(page(&app, "/admin/extensions").await.contains(&button));
+
+    app.publish(&reports("1.0.0")).await;
+
+    assert!(page(&app, extension).await.contains("Install 1.0.0"));
+    assert!(!page(&app, "/admin/extensions").await.contains("2.0.0-beta.1"));
+    let installed = app.post("/api/v1/installs", json!({"name": "com.example.reports"})).await;
+    assert_eq!(installed.json()["version"], "1.0.0");
+    assert!(!page(&app, "/admin/extensions").await.contains("2.0.0-beta.1"));
+}
+
+#[tokio::test]
 async fn where_the_highest_version_is_yanked_another_can_be_installed() {
     let app = TestApp::start().await;
     app.publish(&reports("1.0.0")).await;
