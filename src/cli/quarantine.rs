@@ -20,7 +20,7 @@ use super::reason::reason;
 use super::remote::{Offline, RemoteArgs};
 use super::trust::only_one;
 use crate::model::Quarantined;
-use crate::trust::{Check, Report};
+use crate::trust::Report;
 
 /// Decides about quarantined bundles
 #[derive(Debug, clap::Args)]
@@ -200,11 +200,8 @@ fn list(rows: &[Quarantined]) -> String {
 /// The check that nobody trusted helped it past.
 fn why(row: &Quarantined) -> String {
     let report: Option<Report> = serde_json::from_value(row.report.clone()).ok();
-    let failed = report.and_then(|report| {
-        let mut rows = report.checks.into_iter();
-        rows.find(|each| each.check >= Check::Signature && each.code != "ok")
-    });
-    failed.map(|each| in_words(&each.code).map_or(each.code, str::to_owned)).unwrap_or_default()
+    let failed = report.as_ref().and_then(|report| report.failures().next());
+    failed.map(|row| in_words(&row.code).unwrap_or(&row.code).to_owned()).unwrap_or_default()
 }
 
 /// The codes that a quarantined bundle can have; `show` has the whole report.

@@ -15,7 +15,7 @@ use crate::model::{
     ExtensionName, ExtensionVersion, Failing, InstallId, Quarantined, offered_version,
 };
 use crate::registry::LiveInstall;
-use crate::trust::{CheckStatus, Report};
+use crate::trust::Report;
 use crate::web::extract::{Answer, Query, SignedIn};
 
 /// Rows post to `/admin/installs/{id}/enable`; the empty list has the upload form.
@@ -112,9 +112,8 @@ impl QuarantinedRow {
     fn new(row: Quarantined, now: Timestamp) -> Self {
         let report = serde_json::from_value::<Report>(row.report).ok();
         let wanting = |report: Report| {
-            let failed = |status| matches!(status, CheckStatus::Fail | CheckStatus::Warn);
-            let check = report.checks.into_iter().find(|check| failed(check.status))?;
-            Some(check.found.unwrap_or(check.code))
+            let check = report.failures().next()?;
+            Some(check.found.as_ref().unwrap_or(&check.code).clone())
         };
         Self {
             why: report

@@ -35,6 +35,19 @@ async fn a_quarantined_bundle_is_listed_with_what_it_lacks() {
 }
 
 #[tokio::test]
+async fn a_warning_of_the_manifest_is_not_why_a_bundle_is_quarantined() {
+    let app = TestApp::start().await;
+    // It has a name that others may choose, too.
+    let warned_of = BundleBuilder::new("reports", "1.0.0").page("<h1>Reports</h1>");
+    let quarantined = app.put_bundle(warned_of.build(), &[]).await;
+    assert!(quarantined.text().contains("name_not_reverse_dns"), "{}", quarantined.text());
+
+    let list = page(&app, "/admin/extensions").await;
+
+    assert!(list.contains("no signature; expires"), "{list}");
+}
+
+#[tokio::test]
 async fn a_yanked_version_is_not_recommended() {
     let app = TestApp::start().await;
     for version in ["1.0.0", "1.1.0", "1.2.0"] {
