@@ -1,14 +1,16 @@
 //! The life of an install.
 
 use axum::http::{Method, StatusCode};
+use plugboard::app::trust::TrustRequest;
 use plugboard::app::upgrade::UpgradeRequest;
 use plugboard::model::{InstallId, Yank};
 use plugboard::registry::{WriteTxn, installs, removals};
+use plugboard::trust::keys;
 use serde_json::{Value, json};
 
 use crate::support::bundle_builder::BundleBuilder;
 use crate::support::guests;
-use crate::support::test_app::{Answer, TestApp};
+use crate::support::test_app::{Answer, TestApp, local, sign_with};
 
 fn version(number: &str) -> BundleBuilder {
     BundleBuilder::new("com.example.reports", number)
@@ -186,6 +188,39 @@ async fn the_upgrade_page_names_the_grants_that_end_and_no_other() {
     let ending = away.split_once("Grants that end").expect("one ends").1;
     assert!(ending.contains("cap:http.fetch") && !ending.contains("cap:log.emit"), "{away}");
     assert!(same.contains("1.0.0 may do?") && !same.contains("Grants that end"), "{same}");
+}
+
+#[tokio::test]
+async fn the_upgrade_page_names_other_signers_and_what_is_answered_no_more() {
+    let app = TestApp::start().await;
+    let first = version("1.0.0").component(guests::extension("answers")).endpoint("GET", "/a");
+    app.publish(&first).await;
+    let body = json!({"name": "com.example.reports"});
+    let id = app.post("/api/v1/installs", body).await.json()["id"].as_str().unwrap().to_owned();
+    let key = keys::generate().unwrap();
+    let trusted = TrustRequest {
+        public_key: key.public_pem.clone(),
+        name: "another".to_owned(),
+        scopes: vec!["com.example.*".parse().unwrap()],
+    };
+    app.app.trust_key(&local(), trusted).await.unwrap();
+    let next = version("1.1.0").build();
+    let signed = sign_with(&key, &next);
+    assert_eq!(app.put_bundle(next, &[signed]).await.status, StatusCode::CREATED);
+    let like_first = first.manifest("version", json!("1.0.1"));
+    app.publish(&like_first).await;
+    let cookie = app.session().await;
+    let ask = async |version: &str| {
+        let path = format!("/admin/installs/{id}/upgrade?version={version}");
+        app.call(Method::GET, &path).session(&cookie).send().await.text()
+    };
+
+    let (same, other) = (ask("1.0.1").await, ask("1.1.0").await);
+
+    assert!(other.contains("1.1.0 is signed by another ("), "{other}");
+    assert!(other.contains("1.0.0 was signed by tests ("), "{other}");
+    assert!(other.contains("1.1.0 does not answer GET /a."), "{other}");
+    assert!(!same.contains("is signed by") && !same.contains("does not answer"), "{same}");
 }
 
 #[tokio::test]
