@@ -161,6 +161,7 @@ async fn an_uninstall_warns_only_of_what_is_lost() {
 
     let (bare, rich) = (question(&bare).await, question(&rich).await);
 
+    assert!(bare.contains("Its log lines are deleted at once."), "{bare}");
     assert!(!bare.contains("cannot be brought back"), "{bare}");
     assert!(rich.contains("1 grant and 0 settings are deleted."), "{rich}");
     assert!(rich.contains("cannot be brought back"), "{rich}");
