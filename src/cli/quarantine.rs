@@ -144,11 +144,9 @@ pub(super) async fn run(args: QuarantineArgs, context: &Context) -> Result<Exit,
 
 async fn find(client: &Client, which: &Which) -> Result<Quarantined, Failure> {
     let Waiting { quarantined } = client.get("/api/v1/quarantine").await?;
-    let ids: Vec<_> = quarantined.iter().map(|row| row.content_hash.to_string()).collect();
-    let id = only_one(&ids, &which.hash, String::as_str)
+    let row = only_one(&quarantined, &which.hash, |row| row.content_hash.to_string())
         .map_err(|failure| failure.hint("`plugboard quarantine list` shows what is there"))?;
-    let row = quarantined.into_iter().find(|row| row.content_hash.to_string() == *id);
-    Ok(row.expect("the id is one of these"))
+    Ok(row.clone())
 }
 
 async fn path_of(client: &Client, which: &Which, rest: &str) -> Result<String, Failure> {
