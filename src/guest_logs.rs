@@ -11,7 +11,6 @@
 
 mod counts;
 mod followers;
-mod harmless;
 mod queue;
 mod reader;
 mod record;
@@ -21,7 +20,6 @@ mod writer;
 
 pub use counts::LineCounts;
 pub use followers::{EndOfLines, Follower, TooManyFollowers};
-pub use harmless::escape;
 pub use reader::{LineQuery, Lines, Place};
 pub use record::{Head, NewLine, Record};
 pub use words::{Level, Source, UnknownWord};

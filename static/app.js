@@ -91,7 +91,8 @@ const upload = (form) => {
   });
   const failed = () => {
     busy(false);
-    const message = "The connection was lost. Nothing was published; it is safe to upload again.";
+    const message =
+      "The connection was lost. Whether it was published is not known; uploading it again is safe.";
     progress.hidden = false;
     text.textContent = message;
   };

@@ -152,8 +152,8 @@ const FACTS = {
   quarantined: [
     "attention",
     (it) => `${it} is quarantined: a person must decide.`,
-    "Trust the key and upload it again, attach a signature, or approve exactly this bundle: " +
-      "`plugboard quarantine list` shows what waits.",
+    "Sign it with a trusted key, or trust the key that signed it, and upload it again; or attach a " +
+      "signature, or approve exactly this bundle: `plugboard quarantine list` shows what waits.",
   ],
 };
 

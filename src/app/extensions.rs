@@ -3,8 +3,9 @@
 use semver::Version;
 
 use super::App;
-use crate::model::{ExtensionName, ExtensionVersion, Principal, ScopeKind};
-use crate::registry::{RegistryError, versions};
+use super::install::InstallError;
+use crate::model::{ExtensionName, ExtensionVersion, Principal, ScopeKind, offered_version};
+use crate::registry::{RegistryError, removals, versions};
 
 impl App {
     /// Every published version the caller may see, by name, highest version first.
@@ -27,6 +28,32 @@ impl App {
         let mut all = self.registry.read(move |txn| versions::list_of(txn, &name)).await?;
         all.sort_by(|a, b| b.version.cmp(&a.version));
         Ok(all)
+    }
+
+    /// The version asked for, or the one that is offered: see [`offered_version`].
+    pub(crate) async fn find_version(
+        &self,
+        name: &ExtensionName,
+        version: Option<&Version>,
+    ) -> Result<ExtensionVersion, InstallError> {
+        let (asked_name, asked) = (name.clone(), version.cloned());
+        let found = self
+            .registry
+            .read(move |txn| {
+                if let Some(version) = asked {
+                    return versions::get(txn, &asked_name, &version);
+                }
+                let yanks = removals::list_yanks_of(txn, &asked_name)?;
+                let is_yanked =
+                    |version: &Version| yanks.iter().any(|yank| yank.version == *version);
+                let all = versions::list_of(txn, &asked_name)?;
+                Ok(offered_version(all, |row| (&row.version, is_yanked(&row.version))))
+            })
+            .await?;
+        found.ok_or_else(|| InstallError::UnknownVersion {
+            name: name.clone(),
+            version: version.cloned(),
+        })
     }
 
     /// One version.

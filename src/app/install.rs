@@ -10,12 +10,10 @@ use super::egress::{MAX_HOSTS, granted_hosts};
 use super::{App, Denied, changes, check_allowed};
 use crate::fail_point;
 use crate::model::{
-    Actor, AuditAction, AuditEvent, Capability, EgressRule, ExtensionName, ExtensionVersion,
-    Install, InstallId, Principal, ScopeKind, Yank,
+    Actor, AuditAction, AuditEvent, Capability, EgressRule, ExtensionName, Install, InstallId,
+    Principal, ScopeKind, Yank,
 };
-use crate::registry::{
-    LiveInstall, RegistryError, WriteTxn, audit, installs, purges, removals, versions,
-};
+use crate::registry::{LiveInstall, RegistryError, WriteTxn, audit, installs, purges, removals};
 use crate::state::{Owner, StateError};
 
 /// What to install.
@@ -61,6 +59,8 @@ pub enum InstallError {
     /// The new version would be allowed more than the old one.
     #[error("the new version would also be allowed {}", list(.0))]
     GrantsGrow(Vec<Capability>),
+    #[error("{0} was changed by somebody else at the same time; nothing was done")]
+    Changed(ExtensionName),
     #[error("{0} has no previous version to go back to")]
     NoPrevious(ExtensionName),
     #[error("it is uninstalled; what it kept could not be removed yet, and will be within an hour")]
@@ -160,36 +160,6 @@ impl App {
         }
     }
 
-    /// The version asked for, or the highest that is neither a pre-release nor yanked.
-    pub(crate) async fn find_version(
-        &self,
-        name: &ExtensionName,
-        version: Option<&Version>,
-    ) -> Result<ExtensionVersion, InstallError> {
-        let (asked_name, asked) = (name.clone(), version.cloned());
-        let found = self
-            .registry
-            .read(move |txn| {
-                if let Some(version) = asked {
-                    versions::get(txn, &asked_name, &version)
-                } else {
-                    let yanks = removals::list_yanks_of(txn, &asked_name)?;
-                    let all = versions::list_of(txn, &asked_name)?;
-                    let is_offered = |row: &ExtensionVersion| {
-                        let yanked = yanks.iter().any(|yank| yank.version == row.version);
-                        row.version.pre.is_empty() && !yanked
-                    };
-                    let offered = all.into_iter().filter(is_offered);
-                    Ok(offered.max_by(|a, b| a.version.cmp(&b.version)))
-                }
-            })
-            .await?;
-        found.ok_or_else(|| InstallError::UnknownVersion {
-            name: name.clone(),
-            version: version.cloned(),
-        })
-    }
-
     /// Enables or disables an install.
     ///
     /// Enabling waits until the component is compiled and linked, so that no
@@ -280,12 +250,24 @@ impl App {
         id: InstallId,
         change: impl FnOnce(&mut Install) -> bool + Send + 'static,
     ) -> Result<Install, InstallError> {
+        let change = move |_: &WriteTxn, install: &mut Install| Ok(change(install));
+        self.change_install_within(principal, action, id, change).await
+    }
+
+    /// The same, where it depends on other rows of the same transaction, too.
+    pub(super) async fn change_install_within(
+        &self,
+        principal: &Principal,
+        action: AuditAction,
+        id: InstallId,
+        change: impl FnOnce(&WriteTxn, &mut Install) -> Result<bool, RegistryError> + Send + 'static,
+    ) -> Result<Install, InstallError> {
         let mut event = self.event(principal.actor(), action, None, String::new());
         let now = event.at;
         let write = move |txn: &WriteTxn| {
             let Some(mut install) = installs::get(txn, &id)? else { return Ok(None) };
             let before = install.clone();
-            if !change(&mut install) {
+            if !change(txn, &mut install)? {
                 return Ok(Some(install));
             }
             event.detail = changes::between(Some(&before), &install);

@@ -62,7 +62,7 @@ impl App {
         let key = parsed.clone().unwrap_or_else(|| "-".parse().expect("a legal name"));
         let known = parsed.and_then(|name| self.registry.live().operator(&name).cloned());
         let operator = self.check_password(&key, known, password, address).await?;
-        Ok(self.begin_session(&operator).await?)
+        self.begin_session(&operator).await
     }
 
     /// Holds a password against that of `known`, as often as the limits allow;
@@ -74,12 +74,16 @@ impl App {
         password: SecretString,
         address: Option<IpAddr>,
     ) -> Result<Arc<Operator>, SignInError> {
-        let now = self.clock.now();
-        self.sign_in_limits.begin(name, address, now)?;
+        let counted = self.sign_in_limits.begin(name, address, self.clock.now())?;
         let hash = known.as_ref().map(|operator| operator.password_hash.clone());
-        let fits = self.passwords.check(password, hash).await?;
+        let fits = match self.passwords.check(password, hash).await {
+            Ok(fits) => fits,
+            Err(error) => {
+                self.sign_in_limits.take_back(name, &counted);
+                return Err(error.into());
+            }
+        };
         let Some(operator) = known.filter(|_| fits) else {
-            self.sign_in_limits.failed(name, now);
             let event = self.event(Actor::System, AuditAction::SignInFailed, None, name.as_str());
             self.registry.write(move |txn| audit::append(txn, &event)).await?;
             return Err(SignInError::Wrong);
@@ -89,20 +93,26 @@ impl App {
     }
 
     /// Begins a session for an operator who has just proved who they are.
+    ///
+    /// Not if their password is another one by now: a reset ends sessions that are about to
+    /// begin, too.
     pub(crate) async fn begin_session(
         &self,
         operator: &Operator,
-    ) -> Result<NewSession, RegistryError> {
+    ) -> Result<NewSession, SignInError> {
         let made = self.new_session(operator);
         let actor = Actor::Operator(operator.name.clone());
         let event = self.event(actor, AuditAction::SignedIn, None, operator.name.as_str());
-        let row = made.session.clone();
+        let (row, checked) = (made.session.clone(), operator.clone());
         let write = move |txn: &WriteTxn| {
-            sessions::insert(txn, &row)?;
-            audit::append(txn, &event)
+            let goes_on = is_current(txn, &checked)?;
+            if goes_on {
+                sessions::insert(txn, &row)?;
+                audit::append(txn, &event)?;
+            }
+            Ok(goes_on)
         };
-        self.registry.write(write).await?;
-        Ok(made)
+        if self.registry.write(write).await? { Ok(made) } else { Err(SignInError::Wrong) }
     }
 
     fn new_session(&self, operator: &Operator) -> NewSession {
@@ -175,6 +185,13 @@ impl App {
         };
         Ok(self.registry.write(write).await?)
     }
+}
+
+/// Whether the password that was checked is still the operator's: checking takes its time, and
+/// it may have been replaced meanwhile.
+fn is_current(txn: &WriteTxn, checked: &Operator) -> Result<bool, RegistryError> {
+    let row = operators::get(txn, &checked.name)?;
+    Ok(row.is_some_and(|row| row.password_hash == checked.password_hash))
 }
 
 /// The CSRF token of a session: derived from the cookie, which only the browser

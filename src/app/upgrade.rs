@@ -1,6 +1,7 @@
 //! Moving an install to another version, and back.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use semver::Version;
 
@@ -11,6 +12,7 @@ use crate::model::{
     AuditAction, Capability, ExtensionVersion, Install, InstallId, PreviousVersion, Principal,
     ScopeKind,
 };
+use crate::registry::{WriteTxn, removals};
 
 /// Where to move an install.
 #[derive(Clone, Debug)]
@@ -26,7 +28,9 @@ pub struct UpgradeRequest {
 impl App {
     /// Moves an install to another published version. Settings stay.
     ///
-    /// One commit; the version it leaves stays on the row for [`App::upgrade_back`].
+    /// One commit; the version it leaves stays on the row for [`App::upgrade_back`]. What is
+    /// asked of the caller and what is granted follow from the install as it was read: if
+    /// somebody else changes it meanwhile, nothing is done.
     pub async fn upgrade(
         &self,
         principal: &Principal,
@@ -40,10 +44,8 @@ impl App {
         if current.content_hash != version.content_hash {
             self.check_not_yanked(&version).await?;
         }
-        let asked: BTreeSet<_> = version.manifest.capabilities.iter().copied().collect();
-        let grants = request
-            .grants
-            .unwrap_or_else(|| current.grants.intersection(&asked).copied().collect());
+        let kept = || version.manifest.keep_grants(&current.grants);
+        let grants = request.grants.unwrap_or_else(kept);
         version.manifest.check_grants(&grants).map_err(InstallError::GrantNotRequested)?;
         let grown: Vec<_> = grants.difference(&current.effective_grants()).copied().collect();
         if !grown.is_empty() && !request.confirmed {
@@ -57,8 +59,17 @@ impl App {
         }
         let now = self.clock.now();
         fail_point!("upgrade.begin");
-        let change = move |install: &mut Install| {
-            if install.content_hash != version.content_hash {
+        let (read, target, wanted) = (Arc::clone(&live), version.clone(), grants.clone());
+        let change = move |txn: &WriteTxn, install: &mut Install| {
+            let is_as_read = install.content_hash == read.install.content_hash
+                && install.grants == read.install.grants;
+            let moves = install.content_hash != version.content_hash;
+            let is_barred =
+                moves && removals::get_yank(txn, &version.name, &version.version)?.is_some();
+            if !is_as_read || is_barred {
+                return Ok(false);
+            }
+            if moves {
                 install.previous = Some(PreviousVersion {
                     version: install.version.clone(),
                     content_hash: install.content_hash,
@@ -74,11 +85,17 @@ impl App {
             install.version = version.version;
             install.content_hash = version.content_hash;
             install.grants = grants;
-            true
+            Ok(true)
         };
-        let install = self.change_install(principal, AuditAction::Upgraded, id, change).await?;
+        let install =
+            self.change_install_within(principal, AuditAction::Upgraded, id, change).await?;
         fail_point!("upgrade.committed");
-        Ok(install)
+        if install.content_hash != target.content_hash {
+            self.check_not_yanked(&target).await?;
+        } else if install.grants == wanted {
+            return Ok(install);
+        }
+        Err(InstallError::Changed(install.name))
     }
 
     async fn check_not_yanked(&self, version: &ExtensionVersion) -> Result<(), InstallError> {

@@ -10,7 +10,8 @@ use super::failure::{Exit, Failure};
 use super::output::table;
 use super::remote::{Offline, RemoteArgs};
 use crate::model::{
-    ActorFilter, AuditAction, AuditEvent, SubjectStart, TenantId, parse_audit_from, parse_audit_to,
+    ActorFilter, AuditAction, AuditEvent, SubjectStart, TenantId, escape, parse_audit_from,
+    parse_audit_to,
 };
 
 /// Rows of one request; the appliance gives no more at once.
@@ -129,24 +130,32 @@ fn list(events: &[Event]) -> String {
             action.to_string(),
             actor.to_string(),
             tenant.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
-            shown(&about),
+            // A row may repeat what somebody sent.
+            escape(&about).into_owned(),
         ]
     };
     let rows: Vec<_> = events.iter().map(cells).collect();
     table(&["NUMBER", "TIME (UTC)", "ACTION", "WHO", "TENANT", "ABOUT"], &rows)
 }
 
-/// A row may repeat what somebody sent: a terminal is not to obey it.
-fn shown(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Actor;
 
     #[test]
     fn a_row_cannot_speak_to_the_terminal() {
-        assert_eq!(shown("a\u{1b}]0;b\n\u{9b}c"), "a\u{fffd}]0;b\u{fffd}\u{fffd}c");
+        let event = AuditEvent {
+            at: Timestamp::UNIX_EPOCH,
+            actor: Actor::System,
+            action: AuditAction::SignInFailed,
+            tenant: None,
+            subject: "a\u{1b}]0;b\n".to_owned(),
+            detail: Some("\u{202e}c".to_owned()),
+        };
+
+        let shown = list(&[Event { number: 1, event }]);
+
+        assert!(shown.contains("a\\u{1b}]0;b\\n: \\u{202e}c"), "{shown}");
     }
 }

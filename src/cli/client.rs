@@ -297,7 +297,7 @@ fn refused(status: u16, bytes: &[u8]) -> Failure {
 
 /// What a repeat may mend ends with [`Exit::Unfinished`].
 fn exit_of(status: u16) -> Exit {
-    if status == 429 || status >= 500 { Exit::Unfinished } else { Exit::Refused }
+    if matches!(status, 423 | 429) || status >= 500 { Exit::Unfinished } else { Exit::Refused }
 }
 
 #[cfg(test)]

@@ -36,11 +36,12 @@ impl GrantArgs {
         version: &ExtensionVersion,
         current: &BTreeSet<Capability>,
     ) -> BTreeSet<Capability> {
-        let asked: BTreeSet<_> = version.manifest.capabilities.iter().copied().collect();
         if self.grant_all {
-            return asked;
+            return version.manifest.capabilities.iter().copied().collect();
         }
-        current.intersection(&asked).chain(&self.grants).copied().collect()
+        let mut wanted = version.manifest.keep_grants(current);
+        wanted.extend(&self.grants);
+        wanted
     }
 }
 

@@ -102,7 +102,7 @@ async fn everything(
 ) -> Result<BTreeSet<Capability>, Failure> {
     let version = match version {
         Some(version) => version.clone(),
-        None => super::list::highest(client, name).await?,
+        None => super::list::offered(client, name).await?,
     };
     let path = format!("/api/v1/extensions/{name}/versions/{version}");
     let found: crate::model::ExtensionVersion = client.get(&path).await?;

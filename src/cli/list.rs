@@ -11,7 +11,7 @@ use super::failure::{Exit, Failure};
 use super::installs::{self, InstallRow};
 use super::output::{Output, byte_size, table, time};
 use super::remote::{Offline, RemoteArgs};
-use crate::model::{ContentHash, ExtensionName, Signer, TargetWorld, Yank};
+use crate::model::{ContentHash, ExtensionName, Signer, TargetWorld, Yank, offered_version};
 
 /// Lists published and installed extensions
 #[derive(Debug, clap::Args)]
@@ -80,14 +80,11 @@ fn cells(row: &VersionRow, installs: &[InstallRow], output: Output) -> Vec<Strin
     vec![name, version, status, signed_by, byte_size(row.size), time(row.published_at)]
 }
 
-/// The highest published version that is neither a pre-release nor yanked: what
-/// an install or upgrade without a version means.
-pub(super) async fn highest(client: &Client, name: &ExtensionName) -> Result<Version, Failure> {
+/// What an install or upgrade without a version means.
+pub(super) async fn offered(client: &Client, name: &ExtensionName) -> Result<Version, Failure> {
     let found: Versions = client.get(&format!("/api/v1/extensions/{name}")).await?;
-    let offered = found.versions.into_iter().filter(|row| row.yanked.is_none());
-    let released = offered.map(|row| row.version);
-    let highest = released.filter(|version| version.pre.is_empty()).max();
-    highest.ok_or_else(|| {
+    let offered = offered_version(found.versions, |row| (&row.version, row.yanked.is_some()));
+    offered.map(|row| row.version).ok_or_else(|| {
         Failure::refused(anyhow::anyhow!("{name} has only pre-releases and yanked versions"))
             .hint(format!("name one, as {name}@1.0.0-beta.1"))
     })

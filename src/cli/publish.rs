@@ -151,8 +151,7 @@ fn published(answer: &PublishAnswer) -> String {
 fn what_now(answer: &PublishAnswer, path: &Path) -> String {
     let PublishAnswer { name, content_hash, report, .. } = answer;
     let hash: String = content_hash.hex().chars().take(12).collect();
-    // With nobody's signature there is no key to trust.
-    let (first, how) = if report.checks.iter().any(|row| row.code == "unsigned") {
+    let (first, how) = if report.is_unsigned() {
         let how = format!("plugboard publish {} --key FILE.key", shell_word(path));
         ("sign it with a key that is trusted", how)
     } else {

@@ -20,7 +20,7 @@ use super::reason::reason;
 use super::remote::{Offline, RemoteArgs};
 use super::trust::only_one;
 use crate::model::Quarantined;
-use crate::trust::{Check, Report};
+use crate::trust::Report;
 
 /// Decides about quarantined bundles
 #[derive(Debug, clap::Args)]
@@ -144,11 +144,9 @@ pub(super) async fn run(args: QuarantineArgs, context: &Context) -> Result<Exit,
 
 async fn find(client: &Client, which: &Which) -> Result<Quarantined, Failure> {
     let Waiting { quarantined } = client.get("/api/v1/quarantine").await?;
-    let ids: Vec<_> = quarantined.iter().map(|row| row.content_hash.to_string()).collect();
-    let id = only_one(&ids, &which.hash, String::as_str)
+    let row = only_one(&quarantined, &which.hash, |row| row.content_hash.to_string())
         .map_err(|failure| failure.hint("`plugboard quarantine list` shows what is there"))?;
-    let row = quarantined.into_iter().find(|row| row.content_hash.to_string() == *id);
-    Ok(row.expect("the id is one of these"))
+    Ok(row.clone())
 }
 
 async fn path_of(client: &Client, which: &Which, rest: &str) -> Result<String, Failure> {
@@ -200,11 +198,8 @@ fn list(rows: &[Quarantined]) -> String {
 /// The check that nobody trusted helped it past.
 fn why(row: &Quarantined) -> String {
     let report: Option<Report> = serde_json::from_value(row.report.clone()).ok();
-    let failed = report.and_then(|report| {
-        let mut rows = report.checks.into_iter();
-        rows.find(|each| each.check >= Check::Signature && each.code != "ok")
-    });
-    failed.map(|each| in_words(&each.code).map_or(each.code, str::to_owned)).unwrap_or_default()
+    let failed = report.as_ref().and_then(|report| report.failures().next());
+    failed.map(|row| in_words(&row.code).unwrap_or(&row.code).to_owned()).unwrap_or_default()
 }
 
 /// The codes that a quarantined bundle can have; `show` has the whole report.

@@ -122,25 +122,26 @@ async fn add(
 
 async fn remove(client: &Client, asked: &str, output: Output) -> Result<(), Failure> {
     let TrustedKeys { keys } = client.get("/api/v1/trust/keys").await?;
-    let key = only_one(&keys, asked, |key| key.id.as_str())?;
+    let key = only_one(&keys, asked, |key| key.id.to_string())?;
     let path = format!("/api/v1/trust/keys/{}", key.id);
     client.call::<()>(Method::DELETE, &path, None).await?;
     let text = format!("{} ({}) is no longer trusted", key.name, key.id.short());
     Ok(output.result(&outcome("removed", "id", &key.id), &text)?)
 }
 
-/// The one thing whose id, `sha256:…`, is `asked` or begins with it.
+/// The one thing whose id is `asked` or begins with it, with `sha256:` or without.
 pub(super) fn only_one<'a, T>(
     things: &'a [T],
     asked: &str,
-    id: impl Fn(&T) -> &str,
+    id: impl Fn(&T) -> String,
 ) -> Result<&'a T, Failure> {
     let digits = asked.strip_prefix("sha256:").unwrap_or(asked).trim_end_matches('…');
     if digits.len() < 8 {
         return Err(Failure::usage(format!("{asked} is too short: give 8 digits or more")));
     }
     let fits = |thing: &&T| {
-        id(thing).strip_prefix("sha256:").is_some_and(|whole| whole.starts_with(digits))
+        let id = id(thing);
+        id.strip_prefix("sha256:").unwrap_or(&id).starts_with(digits)
     };
     let found: Vec<_> = things.iter().filter(fits).collect();
     match found.as_slice() {
@@ -179,12 +180,13 @@ mod tests {
 
     #[test]
     fn an_id_can_be_cut_as_long_as_one_thing_has_it() {
-        let ids =
-            ["sha256:aaaaaaaa11", "sha256:aaaaaaaa22", "sha256:bbbbbbbb33"].map(str::to_owned);
-        let find = |asked| only_one(&ids, asked, String::as_str);
+        let ids = ["sha256:aaaaaaaa11", "sha256:aaaaaaaa22", "sha256:bbbbbbbb33", "dddddddd-4444"]
+            .map(str::to_owned);
+        let find = |asked| only_one(&ids, asked, String::clone);
 
         assert_eq!(find("bbbbbbbb").unwrap(), "sha256:bbbbbbbb33");
         assert_eq!(find("sha256:aaaaaaaa2").unwrap(), "sha256:aaaaaaaa22");
+        assert_eq!(find("dddddddd-4").unwrap(), "dddddddd-4444");
         assert_eq!(find("aaaaaaaa").unwrap_err().exit, Exit::Usage);
         assert_eq!(find("bbbb").unwrap_err().exit, Exit::Usage);
         assert_eq!(find("cccccccc").unwrap_err().exit, Exit::Refused);

@@ -13,8 +13,8 @@ use crate::model::Install;
 /// Removes an install
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Removes an install with its grants, settings and secrets. Its bundle stays published. \
-What it keeps can be exported for some days (`state.kept_days`), then it is removed, too.
+    long_about = "Removes an install with its grants, settings, log lines and secrets. Its bundle stays \
+published. What it keeps can be exported for some days (`state.kept_days`), then it is removed, too.
 
 Examples:
   plugboard uninstall com.example.hello
@@ -40,9 +40,9 @@ pub(super) async fn run(args: &UninstallArgs, context: &Context) -> Result<Exit,
     let install = installs::require(&client, &args.name).await?;
     let Install { id, name, version, .. } = &install;
     let (what, query) = if args.purge {
-        ("its grants, settings and secrets, and all that it keeps", "?purge=true")
+        ("its grants, settings, log lines and secrets, and all that it keeps", "?purge=true")
     } else {
-        ("its grants, settings and secrets", "")
+        ("its grants, settings, log lines and secrets", "")
     };
     let question = format!("Uninstalling {name} {version} removes {what}, for good");
     confirm(context.output, args.yes, &question).await?;

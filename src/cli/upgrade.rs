@@ -79,7 +79,7 @@ async fn upgrade(
     let UpgradeArgs { grants, revoked, yes, .. } = args;
     let version = match &args.version {
         Some(version) => version.clone(),
-        None => list::highest(client, &before.name).await?,
+        None => list::offered(client, &before.name).await?,
     };
     let wanted = if grants.is_empty() && revoked.is_empty() {
         None

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use anyhow::anyhow;
 use clap::Subcommand;
 use http::Method;
 use jiff::Timestamp;
@@ -15,6 +14,7 @@ use super::failure::{Exit, Failure};
 use super::installs::outcome;
 use super::output::{Output, byte_size, table, time};
 use super::remote::{Offline, RemoteArgs};
+use super::trust::only_one;
 use crate::model::{ContentHash, UploadId};
 
 /// How often to ask for an upload that is being changed.
@@ -85,7 +85,8 @@ pub(super) async fn run(args: UploadsArgs, context: &Context) -> Result<Exit, Fa
     match args.command {
         UploadsCommand::List => context.output.result(&found, &list(&found.uploads))?,
         UploadsCommand::Abort { id } => {
-            let upload = only_one(&found.uploads, &id)?;
+            let upload = only_one(&found.uploads, &id, |upload| upload.id.to_string())
+                .map_err(|failure| failure.hint("`plugboard uploads list` shows what is there"))?;
             abort(&client, upload, context.output).await?;
         }
     }
@@ -109,21 +110,6 @@ async fn abort(client: &Client, upload: &Upload, output: Output) -> Result<(), F
     }
     let text = format!("Gave up the upload of {}", named(upload));
     Ok(output.result(&outcome("aborted", "id", upload.id), &text)?)
-}
-
-/// The one upload whose id is `asked` or begins with it.
-fn only_one<'a>(uploads: &'a [Upload], asked: &str) -> Result<&'a Upload, Failure> {
-    if asked.len() < 8 {
-        return Err(Failure::usage(format!("{asked} is too short: give 8 digits or more")));
-    }
-    let found: Vec<_> =
-        uploads.iter().filter(|upload| upload.id.to_string().starts_with(asked)).collect();
-    match found.as_slice() {
-        [one] => Ok(one),
-        [] => Err(Failure::refused(anyhow!("you have no upload with the id {asked}"))
-            .hint("`plugboard uploads list` shows what is there")),
-        _ => Err(Failure::usage(format!("several ids begin with {asked}: give more digits"))),
-    }
 }
 
 fn named(upload: &Upload) -> &str {

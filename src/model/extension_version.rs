@@ -67,6 +67,22 @@ pub struct ExtensionVersion {
     pub published_by: String,
 }
 
+/// Of versions of one extension, the one that is meant where none is named: the highest that is
+/// neither a pre-release nor yanked.
+///
+/// `facts` are the number of a version, and whether it is yanked.
+pub fn offered_version<T>(
+    versions: impl IntoIterator<Item = T>,
+    facts: impl Fn(&T) -> (&Version, bool),
+) -> Option<T> {
+    let is_offered = |one: &T| {
+        let (version, is_yanked) = facts(one);
+        version.pre.is_empty() && !is_yanked
+    };
+    let offered = versions.into_iter().filter(is_offered);
+    offered.max_by(|a, b| facts(a).0.cmp(facts(b).0))
+}
+
 impl TargetWorld {
     /// The name people and statements use.
     pub const fn as_str(self) -> &'static str {

@@ -162,6 +162,11 @@ impl Manifest {
         if unwanted.is_empty() { Ok(()) } else { Err(unwanted) }
     }
 
+    /// What of `grants` the manifest asks for, too: what an install keeps that moves to it.
+    pub fn keep_grants(&self, grants: &BTreeSet<Capability>) -> BTreeSet<Capability> {
+        grants.iter().copied().filter(|grant| self.capabilities.contains(grant)).collect()
+    }
+
     /// The hosts that it asks for; `None` if it leaves them to an operator.
     pub fn egress_rules(&self) -> Option<Vec<EgressRule>> {
         // An entry that is none allows nothing.

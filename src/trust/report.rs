@@ -142,6 +142,11 @@ impl Report {
         self.failures().next().map(|row| row.check)
     }
 
+    /// Whether nobody signed it: then there is no key to trust.
+    pub fn is_unsigned(&self) -> bool {
+        self.checks.iter().any(|row| row.code == "unsigned")
+    }
+
     /// The rows that failed.
     pub fn failures(&self) -> impl Iterator<Item = &CheckResult> {
         self.checks.iter().filter(|row| row.status == CheckStatus::Fail)

@@ -1,11 +1,16 @@
 //! The life of an install.
 
 use axum::http::{Method, StatusCode};
+use plugboard::app::trust::TrustRequest;
+use plugboard::app::upgrade::UpgradeRequest;
+use plugboard::model::{InstallId, Yank};
+use plugboard::registry::{WriteTxn, installs, removals};
+use plugboard::trust::keys;
 use serde_json::{Value, json};
 
 use crate::support::bundle_builder::BundleBuilder;
 use crate::support::guests;
-use crate::support::test_app::{Answer, TestApp};
+use crate::support::test_app::{Answer, TestApp, local, sign_with};
 
 fn version(number: &str) -> BundleBuilder {
     BundleBuilder::new("com.example.reports", number)
@@ -105,6 +110,67 @@ async fn an_upgrade_that_allows_more_needs_a_person() {
     assert_eq!(accepted.status, StatusCode::OK, "{}", accepted.text());
 }
 
+/// Upgrades to 1.1.0 while somebody else changes the registry; what the API would say.
+async fn upgrade_while(
+    app: &mut TestApp,
+    id: &str,
+    change: impl FnOnce(&WriteTxn) + Send + 'static,
+) -> String {
+    let (principal, registry) = (app.principal(), app.app.registry.clone());
+    app.meanwhile(move || {
+        let write = |txn: &WriteTxn| {
+            change(txn);
+            Ok(())
+        };
+        registry.write_blocking(write).unwrap();
+    });
+    let version = Some("1.1.0".parse().unwrap());
+    let request = UpgradeRequest { version, grants: None, confirmed: false };
+    let upgraded = app.app.upgrade(&principal, id.parse().unwrap(), request).await;
+    upgraded.unwrap_err().to_string()
+}
+
+#[tokio::test]
+async fn an_upgrade_does_not_give_back_what_was_taken_away_meanwhile() {
+    let mut app = TestApp::start().await;
+    let id = app.install(&version("1.0.0")).await;
+    app.publish(&version("1.1.0")).await;
+    let of: InstallId = id.parse().unwrap();
+
+    let refused = upgrade_while(&mut app, &id, move |txn| {
+        let mut install = installs::get(txn, &of).unwrap().unwrap();
+        install.grants.clear();
+        installs::put(txn, &install).unwrap();
+    });
+    let refused = refused.await;
+
+    assert!(refused.contains("was changed by somebody else"), "{refused}");
+    let kept = app.get(&format!("/api/v1/installs/{id}")).await.json();
+    assert_eq!((&kept["version"], &kept["grants"]), (&json!("1.0.0"), &json!([])));
+}
+
+#[tokio::test]
+async fn an_upgrade_does_not_reach_a_version_that_was_yanked_meanwhile() {
+    let mut app = TestApp::start().await;
+    let id = app.install(&version("1.0.0")).await;
+    app.publish(&version("1.1.0")).await;
+    let yank = Yank {
+        name: "com.example.reports".parse().unwrap(),
+        version: "1.1.0".parse().unwrap(),
+        yanked_at: app.app.clock.now(),
+        yanked_by: "ada".to_owned(),
+        reason: None,
+    };
+
+    let refused = upgrade_while(&mut app, &id, move |txn| {
+        removals::yank(txn, &yank).unwrap();
+    });
+    let refused = refused.await;
+
+    assert!(refused.contains("1.1.0 is yanked"), "{refused}");
+    assert_eq!(app.get(&format!("/api/v1/installs/{id}")).await.json()["version"], "1.0.0");
+}
+
 #[tokio::test]
 async fn the_upgrade_page_names_the_grants_that_end_and_no_other() {
     let app = TestApp::start().await;
@@ -122,6 +188,39 @@ async fn the_upgrade_page_names_the_grants_that_end_and_no_other() {
     let ending = away.split_once("Grants that end").expect("one ends").1;
     assert!(ending.contains("cap:http.fetch") && !ending.contains("cap:log.emit"), "{away}");
     assert!(same.contains("1.0.0 may do?") && !same.contains("Grants that end"), "{same}");
+}
+
+#[tokio::test]
+async fn the_upgrade_page_names_other_signers_and_what_is_answered_no_more() {
+    let app = TestApp::start().await;
+    let first = version("1.0.0").component(guests::extension("answers")).endpoint("GET", "/a");
+    app.publish(&first).await;
+    let body = json!({"name": "com.example.reports"});
+    let id = app.post("/api/v1/installs", body).await.json()["id"].as_str().unwrap().to_owned();
+    let key = keys::generate().unwrap();
+    let trusted = TrustRequest {
+        public_key: key.public_pem.clone(),
+        name: "another".to_owned(),
+        scopes: vec!["com.example.*".parse().unwrap()],
+    };
+    app.app.trust_key(&local(), trusted).await.unwrap();
+    let next = version("1.1.0").build();
+    let signed = sign_with(&key, &next);
+    assert_eq!(app.put_bundle(next, &[signed]).await.status, StatusCode::CREATED);
+    let like_first = first.manifest("version", json!("1.0.1"));
+    app.publish(&like_first).await;
+    let cookie = app.session().await;
+    let ask = async |version: &str| {
+        let path = format!("/admin/installs/{id}/upgrade?version={version}");
+        app.call(Method::GET, &path).session(&cookie).send().await.text()
+    };
+
+    let (same, other) = (ask("1.0.1").await, ask("1.1.0").await);
+
+    assert!(other.contains("1.1.0 is signed by another ("), "{other}");
+    assert!(other.contains("1.0.0 was signed by tests ("), "{other}");
+    assert!(other.contains("1.1.0 does not answer GET /a."), "{other}");
+    assert!(!same.contains("is signed by") && !same.contains("does not answer"), "{same}");
 }
 
 #[tokio::test]

@@ -1,7 +1,10 @@
 //! Signing in and out, and how sessions end.
 
 use axum::http::{Method, StatusCode};
-use plugboard::app::sign_in::csrf_token;
+use futures_util::FutureExt;
+use plugboard::app::sign_in::{PasswordError, SignInError, csrf_token};
+use plugboard::model::Session;
+use plugboard::registry::{WriteTxn, operators, sessions};
 use plugboard::web::server::Peer;
 use serde_json::json;
 
@@ -143,6 +146,26 @@ async fn after_five_wrong_passwords_the_next_try_has_to_wait() {
 }
 
 #[tokio::test]
+async fn tries_that_nobody_has_time_for_do_not_count() {
+    let app = TestApp::start().await;
+    let names: Vec<_> = (0..18).map(|number| format!("name{number}")).collect();
+    let others = names.iter().map(|name| app.app.sign_in(name, PASSWORD.into(), None));
+    let mut others: Vec<_> = others.map(Box::pin).collect();
+    for other in &mut others {
+        assert!(other.now_or_never().is_none(), "two are hashed, the others wait");
+    }
+
+    for _ in 0..6 {
+        let busy = app.app.sign_in("ada", PASSWORD.into(), None).await;
+        let busy = busy.unwrap_err();
+        assert!(matches!(busy, SignInError::Password(PasswordError::Busy)), "{busy}");
+    }
+    drop(others);
+
+    assert_eq!(sign_in(&app, "ada", PASSWORD).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
 async fn one_address_gets_twenty_tries_a_minute() {
     let app = TestApp::start().await;
     let from = |last: u8| Peer::Tcp(([192, 0, 2, last], 40_000).into());
@@ -199,6 +222,59 @@ async fn a_new_password_ends_all_sessions_of_the_operator() {
     assert!(!is_signed_in(&app, &cookies[0]).await);
     assert!(!is_signed_in(&app, &cookies[1]).await);
     assert_eq!(sign_in(&app, "ada", PASSWORD).await.status, StatusCode::UNAUTHORIZED);
+}
+
+/// What somebody else's reset of ada's password commits.
+fn reset(txn: &WriteTxn) {
+    let mut ada = operators::get(txn, &"ada".parse().unwrap()).unwrap().unwrap();
+    ada.password_hash.push_str("of another");
+    operators::put(txn, &ada).unwrap();
+    sessions::remove_of(txn, &ada.name).unwrap();
+}
+
+/// Has somebody change the registry once a password is being checked.
+fn change_meanwhile(app: &mut TestApp, change: impl FnOnce(&WriteTxn) + Send + 'static) {
+    let registry = app.app.registry.clone();
+    app.meanwhile(move || {
+        let write = |txn: &WriteTxn| {
+            change(txn);
+            Ok(())
+        };
+        registry.write_blocking(write).unwrap();
+    });
+}
+
+async fn all_sessions(app: &TestApp) -> Vec<Session> {
+    app.app.registry.read(sessions::list).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_new_password_ends_a_sign_in_that_is_under_way() {
+    let mut app = TestApp::start().await;
+    change_meanwhile(&mut app, reset);
+
+    let signed_in = app.app.sign_in("ada", PASSWORD.into(), None).await;
+
+    assert!(matches!(signed_in, Err(SignInError::Wrong)), "{signed_in:?}");
+    assert_eq!(all_sessions(&app).await, []);
+}
+
+#[tokio::test]
+async fn a_new_password_or_signing_out_ends_a_step_up_that_is_under_way() {
+    let ways: [fn(&WriteTxn); 2] = [reset, |txn| {
+        sessions::remove_of(txn, &"ada".parse().unwrap()).unwrap();
+    }];
+    for end in ways {
+        let mut app = TestApp::start().await;
+        app.session().await;
+        let session = all_sessions(&app).await.remove(0);
+        change_meanwhile(&mut app, end);
+
+        let stepped_up = app.app.step_up(&session, PASSWORD.into(), None).await;
+
+        assert!(matches!(stepped_up, Err(SignInError::Wrong)), "{stepped_up:?}");
+        assert_eq!(all_sessions(&app).await, []);
+    }
 }
 
 #[tokio::test]

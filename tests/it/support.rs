@@ -11,6 +11,7 @@ pub(crate) mod guests;
 pub(crate) mod hostile;
 pub(crate) mod internet;
 pub(crate) mod loop_disk;
+pub(crate) mod meanwhile;
 pub(crate) mod npm;
 pub(crate) mod random;
 pub(crate) mod raw_tar;

@@ -15,7 +15,12 @@ fn a_problem_becomes_a_failure_with_its_code_and_hint() {
 
 #[test]
 fn what_a_repeat_may_mend_is_unfinished() {
-    for (status, exit) in [(401, Exit::Refused), (429, Exit::Unfinished), (503, Exit::Unfinished)] {
+    for (status, exit) in [
+        (401, Exit::Refused),
+        (423, Exit::Unfinished),
+        (429, Exit::Unfinished),
+        (503, Exit::Unfinished),
+    ] {
         assert_eq!(read::<Value>(status, b"<html>").unwrap_err().exit, exit);
     }
 }

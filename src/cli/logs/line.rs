@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, Paint, Tone};
-use crate::guest_logs::{Level, Source, escape};
+use crate::guest_logs::{Level, Source};
+use crate::model::escape;
 
 /// What is shown of a line.
 #[derive(Debug, Deserialize)]

@@ -8,10 +8,10 @@ use secrecy::SecretString;
 
 use super::known_secrets::KnownSecrets;
 use crate::config::EXTENSION_TARGET;
-pub(in crate::runner) use crate::guest_logs::escape;
 use crate::guest_logs::{GuestLogs, NewLine};
 pub(super) use crate::guest_logs::{Level, Source};
 use crate::model::ContentHash;
+pub(in crate::runner) use crate::model::escape;
 use crate::runner::invocation::ExecutionContext;
 use crate::runner::line_rate::LineRate;
 use crate::runner::response::Usage;

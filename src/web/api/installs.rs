@@ -23,7 +23,7 @@ use crate::web::extract::{JsonBody, Path, Query};
 #[serde(deny_unknown_fields)]
 pub(crate) struct CreateInstallRequest {
     name: ExtensionName,
-    /// Absent: the highest that is no pre-release.
+    /// Absent: the highest that is neither a pre-release nor yanked.
     version: Option<Version>,
     #[serde(default)]
     grants: BTreeSet<Capability>,

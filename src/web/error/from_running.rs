@@ -15,6 +15,7 @@ use crate::runner::{ExecuteError, PrepareError};
 use crate::web::gateway::allow;
 use crate::web::gateway::rate_fields::{self, RATELIMIT};
 
+const CONFLICT: StatusCode = StatusCode::CONFLICT;
 const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
 
 impl From<CompileError> for ApiError {
@@ -71,13 +72,13 @@ impl From<InstallError> for ApiError {
             InstallError::UnknownVersion { .. } => {
                 Self::not_found(detail).hint("publish the version first: `plugboard publish`")
             }
-            InstallError::Yanked(_) => Self::client(StatusCode::CONFLICT, "version_yanked", detail)
+            InstallError::Yanked(_) => Self::client(CONFLICT, "version_yanked", detail)
                 .hint("take another version; `plugboard unyank` allows this one again"),
             InstallError::UnknownInstall(_) => {
                 Self::client(StatusCode::NOT_FOUND, "not_installed", detail)
             }
             InstallError::AlreadyInstalled { .. } => {
-                Self::client(StatusCode::CONFLICT, "already_installed", detail)
+                Self::client(CONFLICT, "already_installed", detail)
                     .hint("use `plugboard upgrade`, or PUT /api/v1/installs/{id}/version")
             }
             InstallError::GrantNotRequested(_) => {
@@ -92,16 +93,14 @@ impl From<InstallError> for ApiError {
                 Self::client(UNPROCESSABLE, "too_many_hosts", detail)
                     .hint("name a domain with its sub-domains once, as `*.example.com`")
             }
-            InstallError::GrantsGrow(grown) => Self::client(
-                StatusCode::CONFLICT,
-                "grants_grow",
-                detail,
-            )
-            .hint("send `confirm: true` when a person has agreed (`--yes` on the command line)")
-            .extra("grants", grown),
-            InstallError::NoPrevious(_) => {
-                Self::client(StatusCode::CONFLICT, "no_previous_version", detail)
+            InstallError::GrantsGrow(grown) => {
+                let hint =
+                    "send `confirm: true` when a person has agreed (`--yes` on the command line)";
+                Self::client(CONFLICT, "grants_grow", detail).hint(hint).extra("grants", grown)
             }
+            InstallError::Changed(_) => Self::client(CONFLICT, "install_changed", detail)
+                .hint("look at what it is now, and try again if that is still right"),
+            InstallError::NoPrevious(_) => Self::client(CONFLICT, "no_previous_version", detail),
             InstallError::NotPurged(cause) => Self::from(cause)
                 .hint("remove it with DELETE /api/v1/installs/{id}/state, or wait for the sweep"),
             InstallError::Compile(error) => error.into(),
@@ -185,12 +184,10 @@ impl From<KeyError> for ApiError {
             KeyError::Reused => Self::client(UNPROCESSABLE, "idempotency_key_reused", detail)
                 .hint("take a new key for a new request; a repeat has the same bytes"),
             KeyError::InUse(_) => {
-                Self::client(StatusCode::CONFLICT, "idempotency_key_in_use", detail).retry_after(1)
+                Self::client(CONFLICT, "idempotency_key_in_use", detail).retry_after(1)
             }
-            KeyError::NotKept => {
-                Self::client(StatusCode::CONFLICT, "idempotency_answer_not_kept", detail)
-                    .hint("it was streamed or too large; ask the extension what came of it")
-            }
+            KeyError::NotKept => Self::client(CONFLICT, "idempotency_answer_not_kept", detail)
+                .hint("it was streamed or too large; ask the extension what came of it"),
         }
     }
 }

@@ -65,6 +65,7 @@ impl ConfirmPage {
         secrets: u64,
     ) -> Self {
         let mut consequences = if install.enabled { stopping(install, version) } else { vec![] };
+        consequences.push("Its log lines are deleted at once.".to_owned());
         let confided = secrets > 0;
         if confided {
             consequences.push(format!("Deleted with it, at once: {}.", counted(secrets, "secret")));

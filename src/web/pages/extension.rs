@@ -1,5 +1,6 @@
 //! One extension: its head with the tabs, and the overview, `/admin/extensions/{name}`.
 
+use super::extensions::installable;
 use super::show::{Done, chrome_after, page};
 use super::{
     FilesPage, FormErrors, RemovedRow, SettingChanges, SettingsForm, SettingsPage, VersionRow,
@@ -173,7 +174,7 @@ impl ExtensionPage {
 /// Which version a page is about, and what was done before.
 #[derive(Debug, Default, Deserialize)]
 pub(in crate::web) struct ExtensionQuery {
-    /// Absent: the installed version, else the highest that is not yanked.
+    /// Absent: the installed version, else the one that an install would get.
     version: Option<Version>,
     #[serde(default)]
     page: Option<usize>,
@@ -215,7 +216,7 @@ pub(super) async fn find(
     let version = match (&query.version, &install) {
         (Some(version), _) => app.get_version(name, version).await?,
         (None, Some(install)) => Some((*install.version).clone()),
-        (None, None) => offered(app, name).await?,
+        (None, None) => not_installed(app, name).await?,
     };
     let unknown = || match &query.version {
         Some(version) => ApiError::not_found(format!("{name} {version} is not published")),
@@ -227,13 +228,15 @@ pub(super) async fn find(
     Ok(Found { version: version.ok_or_else(unknown)?, install, failing, chrome })
 }
 
-/// The highest version that may be installed; where all are yanked, the highest.
-async fn offered(app: &App, name: &ExtensionName) -> Result<Option<ExtensionVersion>, ApiError> {
-    let (mut versions, standings) =
-        (app.list_versions_of(name).await?, app.standings_of(name).await?);
-    let is_yanked = |row: &ExtensionVersion| standings.yanks.contains_key(&row.version);
-    let free = versions.iter().position(|row| !is_yanked(row)).unwrap_or_default();
-    Ok((free < versions.len()).then(|| versions.swap_remove(free)))
+/// What is shown of an extension that is not installed; where all is yanked, the highest.
+async fn not_installed(
+    app: &App,
+    name: &ExtensionName,
+) -> Result<Option<ExtensionVersion>, ApiError> {
+    let (versions, standings) = (app.list_versions_of(name).await?, app.standings_of(name).await?);
+    let yanks = &standings.yanks;
+    let installable = installable(&versions, |row| yanks.contains_key(&row.version));
+    Ok(installable.or(versions.first()).cloned())
 }
 
 /// `/admin/extensions/{name}`

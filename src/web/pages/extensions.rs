@@ -11,9 +11,11 @@ use semver::Version;
 use super::show::{DoneQuery, chrome_after, page, publish_command, upload_limits};
 use super::{Chrome, FormErrors, Moment, Status, UploadLimits, counted};
 use crate::app::App;
-use crate::model::{ExtensionName, ExtensionVersion, Failing, InstallId, Quarantined};
+use crate::model::{
+    ExtensionName, ExtensionVersion, Failing, InstallId, Quarantined, offered_version,
+};
 use crate::registry::LiveInstall;
-use crate::trust::{CheckStatus, Report};
+use crate::trust::Report;
 use crate::web::extract::{Answer, Query, SignedIn};
 
 /// Rows post to `/admin/installs/{id}/enable`; the empty list has the upload form.
@@ -35,7 +37,7 @@ pub struct ExtensionRow {
     pub name: ExtensionName,
     /// The manifest's display name.
     pub title: Option<String>,
-    /// The installed version; the highest published one when there is no install.
+    /// The installed version; the one that an install would get when there is none.
     pub version: Version,
     pub status: Status,
     /// More, in words: why it is quarantined or failing, which newer version waits.
@@ -90,11 +92,10 @@ pub(in crate::web) async fn show_extensions(
         let is_yanked = |version: &ExtensionVersion| {
             yanks.contains_key(&(version.name.clone(), version.version.clone()))
         };
-        // They come highest first.
-        let offered = versions.iter().find(|version| !is_yanked(version));
+        let installable = installable(versions, is_yanked);
         let install = installs.get(name);
         let failing = install.and_then(|row| app.failing(&row.install));
-        Some(row(versions.first()?, offered, install, failing.as_ref()))
+        Some(row(versions.first()?, installable, install, failing.as_ref()))
     });
     let now = app.clock.now();
     let waiting = app.list_quarantined(&who.principal).await?;
@@ -111,9 +112,8 @@ impl QuarantinedRow {
     fn new(row: Quarantined, now: Timestamp) -> Self {
         let report = serde_json::from_value::<Report>(row.report).ok();
         let wanting = |report: Report| {
-            let failed = |status| matches!(status, CheckStatus::Fail | CheckStatus::Warn);
-            let check = report.checks.into_iter().find(|check| failed(check.status))?;
-            Some(check.found.unwrap_or(check.code))
+            let check = report.failures().next()?;
+            Some(check.found.as_ref().unwrap_or(&check.code).clone())
         };
         Self {
             why: report
@@ -144,16 +144,25 @@ fn with_short_hashes(text: &str) -> String {
     short
 }
 
-/// `offered` is the highest version that is not yanked.
+/// What is recommended of the versions of an extension, highest first: the one that an install
+/// gets that names none, or, where all others are yanked, the highest pre-release.
+pub(super) fn installable(
+    versions: &[ExtensionVersion],
+    is_yanked: impl Fn(&ExtensionVersion) -> bool,
+) -> Option<&ExtensionVersion> {
+    let offered = offered_version(versions, |row| (&row.version, is_yanked(row)));
+    offered.or_else(|| versions.iter().find(|row| !is_yanked(row)))
+}
+
 fn row(
     highest: &ExtensionVersion,
-    offered: Option<&ExtensionVersion>,
+    installable: Option<&ExtensionVersion>,
     install: Option<&Arc<LiveInstall>>,
     failing: Option<&Failing>,
 ) -> ExtensionRow {
-    let shown = install.map_or(offered.unwrap_or(highest), |row| &row.version);
-    let newer = offered.filter(|offered| offered.version > shown.version);
-    let is_barred = install.is_none() && offered.is_none();
+    let shown = install.map_or(installable.unwrap_or(highest), |row| &row.version);
+    let newer = installable.filter(|other| other.version > shown.version);
+    let is_barred = install.is_none() && installable.is_none();
     let failed = failing.map(|failing| counted(failing.failures.into(), "execution") + " failed");
     let note = failed.or_else(|| newer.map(|newer| format!("{} is published", newer.version)));
     ExtensionRow {

@@ -149,7 +149,7 @@ pub(in crate::web) async fn show_upgrade(
     }
     let target = app.find_version(&install.name, query.version.as_ref()).await?;
     let yank = app.yank_of(&target.name, &target.version).await?;
-    page(&UpgradePage::to(chrome, install, &target, yank.as_ref()))
+    page(&UpgradePage::to(chrome, install, &row.version, &target, yank.as_ref()))
 }
 
 /// Upgrades, or goes back.

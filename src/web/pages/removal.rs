@@ -96,7 +96,9 @@ impl ConfirmPage {
             title: format!("Yank {name} {version}?"),
             consequences: vec![
                 "Nobody can install it or upgrade to it.".to_owned(),
-                "Installs without a version get the highest one that is not yanked.".to_owned(),
+                "Installs without a version get the highest one that is neither a pre-release nor \
+                 yanked."
+                    .to_owned(),
             ],
             kept: vec![
                 installed,

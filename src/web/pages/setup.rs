@@ -22,7 +22,7 @@ use super::{Chrome, FormErrors};
 pub struct SetupPage {
     pub chrome: Chrome,
     pub errors: FormErrors,
-    /// From the address that `serve` prints, or as it was sent.
+    /// As it was sent; empty at first.
     pub token: String,
     pub name: String,
 }

@@ -1,12 +1,15 @@
 //! Changing an install to another version: `/admin/installs/{id}/upgrade`.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 use semver::Version;
 
 use super::capabilities::asked;
 use super::{CapabilityChoice, Chrome, counted};
 use crate::model::{
-    Capability, ExtensionName, ExtensionVersion, Install, InstallId, PreviousVersion, Yank,
+    Capability, Endpoint, ExtensionName, ExtensionVersion, Install, InstallId, KeyId,
+    PreviousVersion, Yank,
 };
 
 /// Shows what changes, grants first. Posts `version` and any number of `grant`, or
@@ -25,17 +28,19 @@ pub struct UpgradePage {
     pub choices: Vec<CapabilityChoice>,
     /// Grants that end.
     pub dropped: Vec<Capability>,
-    /// What else changes: other signers, lost endpoints.
+    /// What else changes, in sentences: other signers, lost endpoints.
     pub notes: Vec<String>,
     /// Why it cannot be changed to this version; then there is no button.
     pub obstacle: Option<String>,
 }
 
 impl UpgradePage {
-    /// Asks before `install` changes to `target`, or says that it is yanked.
+    /// Asks before `install`, which has `installed`, changes to `target`, or says that it is
+    /// yanked.
     pub fn to(
         chrome: Chrome,
         install: &Install,
+        installed: &ExtensionVersion,
         target: &ExtensionVersion,
         yank: Option<&Yank>,
     ) -> Self {
@@ -47,6 +52,10 @@ impl UpgradePage {
         Self {
             choices: asked.iter().map(choice).collect(),
             dropped: dropped(install, |capability| asked.contains(capability)),
+            notes: other_signers(installed, target)
+                .into_iter()
+                .chain(lost_endpoints(installed, target))
+                .collect(),
             obstacle: yank.filter(|_| install.version != target.version).map(barred),
             ..Self::between(chrome, install, &target.version)
         }
@@ -118,6 +127,42 @@ impl UpgradePage {
             "Downgrade"
         }
     }
+}
+
+/// Endpoints that a note names; of more it says how many.
+const NAMED_ENDPOINTS: usize = 5;
+
+/// A name that another publisher has got hold of is seen here, before what is theirs runs.
+fn other_signers(from: &ExtensionVersion, to: &ExtensionVersion) -> Option<String> {
+    let keys = |version: &ExtensionVersion| -> BTreeSet<KeyId> {
+        version.signers.iter().map(|signer| signer.key_id.clone()).collect()
+    };
+    let named = |version: &ExtensionVersion| {
+        let names = version.signers.iter();
+        let names = names.map(|signer| format!("{} ({})", signer.name, signer.key_id.short()));
+        let names: Vec<_> = names.collect();
+        if names.is_empty() { "nobody trusted".to_owned() } else { names.join(", ") }
+    };
+    (keys(from) != keys(to)).then(|| {
+        let (new, old) = (named(to), named(from));
+        format!("{} is signed by {new}; {} was signed by {old}.", to.version, from.version)
+    })
+}
+
+fn lost_endpoints(from: &ExtensionVersion, to: &ExtensionVersion) -> Option<String> {
+    let stays = |old: &&Endpoint| {
+        let same = |new: &Endpoint| new.method == old.method && new.path == old.path;
+        to.manifest.endpoints.iter().any(same)
+    };
+    let lost = from.manifest.endpoints.iter().filter(|old| !stays(old));
+    let lost: Vec<_> = lost.map(|old| format!("{} {}", old.method, old.path)).collect();
+    let (named, others) = lost.split_at(lost.len().min(NAMED_ENDPOINTS));
+    let others = match others.len() {
+        0 => String::new(),
+        count => format!(" and {count} more"),
+    };
+    let named = named.join(", ");
+    (!lost.is_empty()).then(|| format!("{} does not answer {named}{others}.", to.version))
 }
 
 /// Why a yanked version cannot be had, and what to do instead.

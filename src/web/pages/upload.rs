@@ -162,7 +162,7 @@ impl Shown {
     fn page(self, app: &App, who: &SignedIn) -> OutcomePage {
         let Report { content_hash, extension, checks, .. } = &self.report;
         let remedies = match self.outcome {
-            Outcome::Quarantined => remedies(&content_hash.to_string()),
+            Outcome::Quarantined => remedies(&self.report),
             Outcome::Created | Outcome::Unchanged | Outcome::Rejected | Outcome::NotChecked => {
                 Vec::new()
             }
@@ -201,15 +201,22 @@ async fn next_step(
 }
 
 /// The three ways out of quarantine.
-fn remedies(hash: &str) -> Vec<Remedy> {
+fn remedies(report: &Report) -> Vec<Remedy> {
     let remedy =
         |text: &str, command: String| Remedy { text: text.to_owned(), command: Some(command) };
-    vec![
-        remedy(
-            "Trust the signer's key for the names it may publish, then upload the bundle again:",
-            "plugboard trust add signer.pub --name \"the signer\" --scope 'com.example.*'"
-                .to_owned(),
+    let hash = report.content_hash;
+    let first = match &report.extension {
+        Some(found) if !report.is_unsigned() => remedy(
+            "Trust the signer's key for this name, then upload the bundle again:",
+            format!("plugboard trust add signer.pub --name \"the signer\" --scope {}", found.name),
         ),
+        Some(_) | None => remedy(
+            "Sign it with a key that is trusted, then upload the bundle again with its signature:",
+            "plugboard sign bundle.tar.zst --key signer.key".to_owned(),
+        ),
+    };
+    vec![
+        first,
         remedy(
             "Attach a signature of a trusted key; the content hash stays the same:",
             format!("plugboard quarantine attach {hash} bundle.dsse.json"),

@@ -227,6 +227,8 @@ impl Client {
                 world.note_install(tenant, span, InstallStep::Upgraded(row));
             }
             (409, "version_yanked") => world.note_version(bundle, span, VersionStep::IsYanked),
+            // Another client's change came first; what that made of it, its own answer says.
+            (409, "install_changed") => {}
             (404, "not_found") => world.note_version(bundle, span, VersionStep::IsGone),
             (404, "not_installed") => world.note_install(tenant, span, InstallStep::IsUnknown(id)),
             _ => world.undocumented("upgrade", &answer),
@@ -323,7 +325,7 @@ impl World {
 }
 
 fn outcome(answer: &Answer) -> (u16, &'static str) {
-    const CODES: [&str; 9] = [
+    const CODES: [&str; 10] = [
         "version_taken",
         "version_removed",
         "not_found",
@@ -332,6 +334,7 @@ fn outcome(answer: &Answer) -> (u16, &'static str) {
         "endpoint_not_found",
         "already_installed",
         "version_yanked",
+        "install_changed",
         "no_previous_version",
     ];
     let status = answer.status.as_u16();

@@ -35,6 +35,19 @@ async fn a_quarantined_bundle_is_listed_with_what_it_lacks() {
 }
 
 #[tokio::test]
+async fn a_warning_of_the_manifest_is_not_why_a_bundle_is_quarantined() {
+    let app = TestApp::start().await;
+    // It has a name that others may choose, too.
+    let warned_of = BundleBuilder::new("reports", "1.0.0").page("<h1>Reports</h1>");
+    let quarantined = app.put_bundle(warned_of.build(), &[]).await;
+    assert!(quarantined.text().contains("name_not_reverse_dns"), "{}", quarantined.text());
+
+    let list = page(&app, "/admin/extensions").await;
+
+    assert!(list.contains("no signature; expires"), "{list}");
+}
+
+#[tokio::test]
 async fn a_yanked_version_is_not_recommended() {
     let app = TestApp::start().await;
     for version in ["1.0.0", "1.1.0", "1.2.0"] {
@@ -61,6 +74,24 @@ async fn an_extension_whose_versions_are_all_yanked_has_no_install_button() {
 
     let list = page(&app, "/admin/extensions").await;
     assert!(list.contains("yanked") && !list.contains("#install"), "{list}");
+}
+
+#[tokio::test]
+async fn a_pre_release_is_recommended_only_where_there_is_nothing_else() {
+    let app = TestApp::start().await;
+    let extension = "/admin/extensions/com.example.reports";
+    app.publish(&reports("2.0.0-beta.1")).await;
+    assert!(page(&app, extension).await.contains("Install 2.0.0-beta.1"));
+    let button = format!("{extension}?version=2.0.0-beta.1#install");
+    assert!(page(&app, "/admin/extensions").await.contains(&button));
+
+    app.publish(&reports("1.0.0")).await;
+
+    assert!(page(&app, extension).await.contains("Install 1.0.0"));
+    assert!(!page(&app, "/admin/extensions").await.contains("2.0.0-beta.1"));
+    let installed = app.post("/api/v1/installs", json!({"name": "com.example.reports"})).await;
+    assert_eq!(installed.json()["version"], "1.0.0");
+    assert!(!page(&app, "/admin/extensions").await.contains("2.0.0-beta.1"));
 }
 
 #[tokio::test]
@@ -130,6 +161,7 @@ async fn an_uninstall_warns_only_of_what_is_lost() {
 
     let (bare, rich) = (question(&bare).await, question(&rich).await);
 
+    assert!(bare.contains("Its log lines are deleted at once."), "{bare}");
     assert!(!bare.contains("cannot be brought back"), "{bare}");
     assert!(rich.contains("1 grant and 0 settings are deleted."), "{rich}");
     assert!(rich.contains("cannot be brought back"), "{rich}");

@@ -621,17 +621,14 @@ fn questions() -> Vec<Sample> {
     let mut theirs = install(true);
     theirs.tenant = "acme".parse().unwrap();
     let previous: &PreviousVersion = installed.previous.as_ref().unwrap();
-    let mut forward =
-        UpgradePage::to(chrome("extensions"), &installed, &version("1.5.0", ASKED), None);
-    let yanked = UpgradePage::to(
-        chrome("extensions"),
-        &installed,
-        &version("1.5.0", ASKED),
-        Some(&yank_of("1.5.0")),
-    );
-    forward
-        .notes
-        .push("1.5.0 is signed by Example key 2, 1.4.0 by Example release key.".to_owned());
+    let mut next = version("1.5.0", ASKED);
+    next.signers[0].key_id = format!("sha256:{}", "9f2c".repeat(16)).parse().unwrap();
+    next.signers[0].name = format!("key {HOSTILE}");
+    next.manifest.endpoints.clear();
+    let to_next = |yank: Option<&Yank>| {
+        UpgradePage::to(chrome("extensions"), &installed, &version_now, &next, yank)
+    };
+    let (forward, yanked) = (to_next(None), to_next(Some(&yank_of("1.5.0"))));
     let back = UpgradePage::back(chrome("extensions"), &installed, previous);
     let frame = FrameAddress {
         base: "http://127.0.0.1:7421",

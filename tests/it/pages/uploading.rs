@@ -4,12 +4,13 @@ use axum::http::{Method, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use plugboard::app::sign_in::csrf_token;
+use plugboard::trust::keys;
 use serde_json::json;
 
 use crate::support::attachments::{kinds, provenance};
 use crate::support::bundle_builder::BundleBuilder;
 use crate::support::s3_server::S3Server;
-use crate::support::test_app::{Answer, Call, TestApp};
+use crate::support::test_app::{Answer, Call, TestApp, sign_with};
 
 const VERSION: &str = "/api/v1/extensions/com.example.hello/versions/1.0.0";
 const SBOM: &str = r#"{"bomFormat": "CycloneDX", "specVersion": "1.6"}"#;
@@ -187,10 +188,16 @@ async fn what_is_sent_to_the_store_is_not_gone_on_with_by_the_page() {
 }
 
 #[tokio::test]
-async fn the_command_that_trusts_a_key_is_safe_from_the_shell() {
+async fn a_key_is_to_be_trusted_for_the_name_it_signed_and_only_if_there_is_one() {
     let app = TestApp::start().await;
+    let archive = hello().build();
+    let strange = sign_with(&keys::generate().unwrap(), &archive);
 
-    let answer = submit(&app, &[("bundle", &hello().build())]).await;
+    let signed = submit(&app, &[("bundle", &archive), ("signature", &strange)]).await.text();
+    let unsigned = submit(&app, &[("bundle", &hello().file("ui/x.js", "x").build())]).await.text();
 
-    assert!(answer.text().contains("--scope &#39;com.example.*&#39;"), "{}", answer.text());
+    assert!(signed.contains("--scope com.example.hello"), "{signed}");
+    assert!(!signed.contains("plugboard sign "), "{signed}");
+    assert!(unsigned.contains("plugboard sign bundle.tar.zst"), "{unsigned}");
+    assert!(!unsigned.contains("plugboard trust add"), "{unsigned}");
 }

@@ -1,4 +1,4 @@
-//! Text of a guest, made harmless to whoever reads it.
+//! Text of a stranger, made harmless to whoever reads it in a terminal or a log.
 
 use std::borrow::Cow;
 
