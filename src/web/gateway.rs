@@ -82,7 +82,15 @@ async fn proxy(
     id: RequestId,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let (mut request, call) = apply_override(&app, request).await?;
+    let path = guest_path(request.uri().path())?;
+    let limit = || -> Result<u64, ApiError> {
+        let found = app.find_path(&caller, extension, &path);
+        let longest = found.inspect_err(|error| app.count_refusal(error))?;
+        // What names its method is longer than what the endpoint gets of it.
+        let longest = longest.max(request_body::SHORT_BODY_BYTES);
+        Ok(longest.min(app.config.gateway.max_whole_body_bytes()))
+    };
+    let (mut request, call) = apply_override(request, limit).await?;
     *request.method_mut() = call.method.clone();
     run(app, extension, caller, id, request, call).await
 }
