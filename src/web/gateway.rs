@@ -268,6 +268,7 @@ fn guest_path(uri_path: &str) -> Result<String, ApiError> {
     if dotted
         || decoded.contains('\\')
         || decoded.chars().any(char::is_control)
+        || decoded.starts_with('/')
         || decoded.contains("//")
     {
         return Err(malformed());
