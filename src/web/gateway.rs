@@ -20,7 +20,9 @@ use super::request_id::{RequestId, X_REQUEST_ID};
 use crate::app::App;
 use crate::app::dispatch::{Caller, DispatchError, FoundEndpoint, GatewayRequest, Route};
 use crate::app::idempotency::is_safe;
-use crate::model::{EndpointMethod, IdempotencyKey, IncomingTrace, InvalidIdempotencyKey};
+use crate::model::{
+    EndpointAuth, EndpointMethod, IdempotencyKey, IncomingTrace, InvalidIdempotencyKey,
+};
 use crate::runner::{GuestBody, GuestResponse, RequestBody};
 
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -162,6 +164,7 @@ async fn execute(
         None => path,
     };
     let is_head = call.method == Method::HEAD;
+    let is_public = found.endpoint().auth == EndpointAuth::Public;
     let request = GatewayRequest {
         request_id: id.text(),
         method: call.method,
@@ -172,7 +175,7 @@ async fn execute(
     };
     let answered = app.dispatch_once(found, caller, key.as_ref(), request).await;
     let answered = answered.inspect_err(|error| app.count_refusal(error))?;
-    let mut response = respond(answered.response, is_head);
+    let mut response = respond(answered.response, is_head, is_public);
     if answered.is_replayed {
         response.headers_mut().insert(X_IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
     }
@@ -195,8 +198,8 @@ fn idempotency_key(
     key.map(Some).map_err(|invalid| ApiError::malformed(format!("`x-idempotency-key`: {invalid}")))
 }
 
-fn respond(guest: GuestResponse, is_head: bool) -> Response {
-    let mut headers = headers::from_guest(&guest.headers);
+fn respond(guest: GuestResponse, is_head: bool, is_public: bool) -> Response {
+    let mut headers = headers::from_guest(&guest.headers, is_public);
     let status = StatusCode::from_u16(guest.status).unwrap_or(StatusCode::BAD_GATEWAY);
     let has_body = !is_head && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     if is_head {
