@@ -10,6 +10,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 
 use self::method_override::{Call, apply_override};
 use super::error::ApiError;
@@ -31,10 +32,16 @@ const X_IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("x-idempotenc
 const X_ALGA_TENANT: HeaderName = HeaderName::from_static("x-alga-tenant");
 const X_ALGA_EXTENSION: HeaderName = HeaderName::from_static("x-alga-extension");
 
-/// `/api/ext/{extension}/{*path}`
+/// The parameter of an address whose path is read here, as it was sent.
+#[derive(Deserialize)]
+pub(super) struct Called {
+    extension: String,
+}
+
+/// `/api/ext/{extension}/{*path}`; without a path, with or without a slash, the guest's `/`.
 pub(super) async fn dispatch(
     State(app): State<Arc<App>>,
-    Path((extension, _)): Path<(String, String)>,
+    Path(Called { extension }): Path<Called>,
     caller: Caller,
     id: RequestId,
     request: Request,
@@ -43,50 +50,17 @@ pub(super) async fn dispatch(
     run(app, &extension, caller, id, request, call).await
 }
 
-/// `/api/ext/{extension}`, with or without a slash: the guest's `/`.
-pub(super) async fn dispatch_root(
-    State(app): State<Arc<App>>,
-    Path(extension): Path<String>,
-    caller: Caller,
-    id: RequestId,
-    request: Request,
-) -> Result<Response, ApiError> {
-    let call = Call { method: request.method().clone(), query: query(&request), body: None };
-    run(app, &extension, caller, id, request, call).await
-}
-
-/// `/api/ext-proxy/{extension}/{*path}`: the bridge's door, with `__method`.
+/// The same at `/api/ext-proxy/`: the bridge's door, with `__method`.
 pub(super) async fn dispatch_proxy(
     State(app): State<Arc<App>>,
-    Path((extension, _)): Path<(String, String)>,
-    caller: Caller,
-    id: RequestId,
-    request: Request,
-) -> Result<Response, ApiError> {
-    proxy(app, &extension, caller, id, request).await
-}
-
-/// `/api/ext-proxy/{extension}`, with or without a slash.
-pub(super) async fn dispatch_proxy_root(
-    State(app): State<Arc<App>>,
-    Path(extension): Path<String>,
-    caller: Caller,
-    id: RequestId,
-    request: Request,
-) -> Result<Response, ApiError> {
-    proxy(app, &extension, caller, id, request).await
-}
-
-async fn proxy(
-    app: Arc<App>,
-    extension: &str,
+    Path(Called { extension }): Path<Called>,
     caller: Caller,
     id: RequestId,
     request: Request,
 ) -> Result<Response, ApiError> {
     let path = guest_path(request.uri().path())?;
     let limit = || -> Result<u64, ApiError> {
-        let found = app.find_path(&caller, extension, &path);
+        let found = app.find_path(&caller, &extension, &path);
         let longest = found.inspect_err(|error| app.count_refusal(error))?;
         // What names its method is longer than what the endpoint gets of it.
         let longest = longest.max(request_body::SHORT_BODY_BYTES);
@@ -94,7 +68,7 @@ async fn proxy(
     };
     let (mut request, call) = apply_override(request, limit).await?;
     *request.method_mut() = call.method.clone();
-    run(app, extension, caller, id, request, call).await
+    run(app, &extension, caller, id, request, call).await
 }
 
 async fn run(
