@@ -39,7 +39,7 @@ pub use gateway::GatewayConfig;
 pub use host_callbacks::{HostCallbacksConfig, TenantCallbacks};
 pub use load::{LoadRequest, Loaded};
 pub use logs::LogsConfig;
-pub use network::{InvalidNetwork, Network};
+pub use network::{InvalidNetwork, Network, counted_as};
 pub use origin::{InvalidOrigin, Origin};
 pub use otlp::OtlpConfig;
 pub use problems::{ConfigProblems, Problem};

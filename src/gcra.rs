@@ -54,6 +54,11 @@ impl Quota {
         self.burst
     }
 
+    /// Nanoseconds by which each call moves the time at which its caller is even.
+    pub const fn interval_ns(self) -> i64 {
+        self.interval_ns
+    }
+
     /// Seconds in which a whole burst is allowed again.
     pub const fn window_s(self) -> i64 {
         seconds(self.most_ahead_ns())

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 
 use super::App;
@@ -54,15 +54,15 @@ impl App {
     /// else compiled. At once for one that is ready, or that has none.
     pub async fn prepare(&self, version: &ExtensionVersion) -> Result<(), CompileError> {
         let _waiting = self.waiting.join();
-        prepare(&self.runner, &self.bundles, version).await
+        prepare(&self.runner, &self.bundles, &self.waiting.turns, version).await
     }
 
     /// Starts to compile the component of `version` and does not wait.
     pub(crate) fn prepare_in_background(&self, version: &Arc<ExtensionVersion>) {
         let (runner, bundles) = (Arc::clone(&self.runner), self.bundles.clone());
-        let version = Arc::clone(version);
+        let (turns, version) = (Arc::clone(&self.waiting.turns), Arc::clone(version));
         tokio::spawn(async move {
-            if let Err(error) = prepare(&runner, &bundles, &version).await {
+            if let Err(error) = prepare(&runner, &bundles, &turns, &version).await {
                 warn_of(&version, &error);
             }
         });
@@ -83,32 +83,42 @@ impl App {
 }
 
 /// Those who wait for a component. A start lets them go first.
-#[derive(Clone, Debug, Default)]
-pub struct Waiting(watch::Sender<usize>);
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    count: watch::Sender<usize>,
+    /// A permit per compilation: who waits for one has not read the component yet.
+    turns: Arc<Semaphore>,
+}
 
 /// One of them, until it is dropped.
 struct Waiter<'a>(&'a Waiting);
 
 impl Waiting {
+    /// Nobody waits yet.
+    pub fn new(config: &RunnerConfig) -> Self {
+        let turns = Arc::new(Semaphore::new(config.compile_threads));
+        Self { count: watch::Sender::default(), turns }
+    }
+
     fn join(&self) -> Waiter<'_> {
-        self.0.send_modify(|waiting| *waiting += 1);
+        self.count.send_modify(|waiting| *waiting += 1);
         Waiter(self)
     }
 
     /// How many wait.
     pub(super) fn count(&self) -> usize {
-        *self.0.borrow()
+        *self.count.borrow()
     }
 
     async fn until_none(&self) {
         // The sender is ours, so it is there.
-        self.0.subscribe().wait_for(|waiting| *waiting == 0).await.ok();
+        self.count.subscribe().wait_for(|waiting| *waiting == 0).await.ok();
     }
 }
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        self.0.0.send_modify(|waiting| *waiting -= 1);
+        self.0.count.send_modify(|waiting| *waiting -= 1);
     }
 }
 
@@ -138,7 +148,7 @@ impl Start {
             }
             let has_room = loaded + expected <= self.preload_bytes && self.preload_bytes > 0;
             let result = if has_room || !self.runner.keeps_compiled() {
-                prepare(&self.runner, &self.bundles, &version).await
+                prepare(&self.runner, &self.bundles, &self.waiting.turns, &version).await
             } else if before.is_none() {
                 self.compile_for_later(&version).await
             } else {
@@ -198,6 +208,7 @@ fn warn_of(version: &ExtensionVersion, error: &CompileError) {
 async fn prepare(
     runner: &Runner,
     bundles: &BundleStore,
+    turns: &Semaphore,
     version: &ExtensionVersion,
 ) -> Result<(), CompileError> {
     let (Some(world), Some(component)) = (version.world, version.component()) else {
@@ -206,6 +217,16 @@ async fn prepare(
     let hash = version.content_hash;
     if runner.is_ready(&hash) || runner.load(hash, world, component.sha256).await? {
         return Ok(());
+    }
+    // Everybody who waited for the load comes here, and the first of them does it for all. A
+    // refusal that is there before is no answer: who prepares, tries again.
+    let was_refused = runner.refusal(&hash).is_some();
+    let _turn = turns.acquire().await.expect("the semaphore is never closed");
+    if runner.is_ready(&hash) {
+        return Ok(());
+    }
+    if let Some(refusal) = runner.refusal(&hash).filter(|_| !was_refused) {
+        return Err(refusal.into());
     }
     let wasm = bundles.component(version).await?;
     Ok(runner.prepare(hash, world, wasm).await?)
@@ -219,7 +240,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_start_goes_on_when_nobody_waits_any_more() {
-        let waiting = Waiting::default();
+        let waiting = Waiting::new(&RunnerConfig::default());
         assert_eq!(waiting.until_none().now_or_never(), Some(()));
 
         let (first, second) = (waiting.join(), waiting.join());

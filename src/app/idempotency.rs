@@ -22,7 +22,7 @@ use kept::{Bounds, Kept, KeptAnswer, Seen};
 
 /// The calls that were made under a key.
 pub struct Idempotency {
-    kept: Kept,
+    kept: Arc<Kept>,
     keep_for: SignedDuration,
     /// How long one call waits for another of the same key.
     patience: Duration,
@@ -55,16 +55,16 @@ struct Keyed {
 }
 
 /// The turn to make a call: if it is dropped, nobody knows of the call.
-struct Flight<'a> {
-    idempotency: &'a Idempotency,
+struct Flight {
+    kept: Arc<Kept>,
     keyed: Keyed,
     is_over: bool,
     /// Whoever waits is woken when it goes.
     _running: watch::Sender<()>,
 }
 
-enum Joined<'a> {
-    First(Flight<'a>),
+enum Joined {
+    First(Flight),
     Kept(GuestResponse),
 }
 
@@ -76,7 +76,7 @@ impl Idempotency {
             install_bytes: config.idempotency_bytes_per_install,
         };
         Self {
-            kept: Kept::new(bounds),
+            kept: Arc::new(Kept::new(bounds)),
             keep_for: seconds(config.idempotency_s),
             patience: Duration::from_millis(config.timeout_ms),
         }
@@ -88,15 +88,15 @@ impl Idempotency {
     }
 
     /// Waits until the call is made by somebody else, or is ours to make.
-    async fn join(&self, keyed: Keyed, clock: &dyn Clock) -> Result<Joined<'_>, KeyError> {
+    async fn join(&self, keyed: Keyed, clock: &dyn Clock) -> Result<Joined, KeyError> {
         let joining = async {
             loop {
                 let (running, watcher) = watch::channel(());
                 let oldest = clock.now() - self.keep_for;
                 let mut other = match self.kept.see(&keyed, &watcher, oldest) {
                     Seen::New => {
-                        let flight =
-                            Flight { idempotency: self, keyed, is_over: false, _running: running };
+                        let kept = Arc::clone(&self.kept);
+                        let flight = Flight { kept, keyed, is_over: false, _running: running };
                         return Ok(Joined::First(flight));
                     }
                     Seen::Answer(answer) => return Ok(Joined::Kept(answer.to_response())),
@@ -130,22 +130,6 @@ impl App {
             let response = self.dispatch(found, request).await?;
             return Ok(Answered { response, is_replayed: false });
         };
-        let app = Arc::clone(self);
-        // In a task of its own: a client that goes away has made its call all the same, and
-        // when it comes again it is told what came of it.
-        let call = tokio::spawn(async move { app.fly(keyed, found, request).await });
-        call.await.unwrap_or_else(|ended| match ended.try_into_panic() {
-            Ok(panic) => panic::resume_unwind(panic),
-            Err(_cancelled) => Err(ExecuteError::Stopped.into()),
-        })
-    }
-
-    async fn fly(
-        &self,
-        keyed: Keyed,
-        found: FoundEndpoint,
-        request: GatewayRequest,
-    ) -> Result<Answered, DispatchError> {
         let joined = self.idempotency.join(keyed, &*self.clock).await;
         let flight = match joined.map_err(DispatchError::Key)? {
             Joined::First(flight) => flight,
@@ -154,9 +138,19 @@ impl App {
                 return Ok(Answered { response, is_replayed: true });
             }
         };
-        let response = self.dispatch(found, request).await?;
-        flight.land(&response, self.clock.now());
-        Ok(Answered { response, is_replayed: false })
+        let app = Arc::clone(self);
+        // In a task of its own: a client that goes away has made its call all the same, and
+        // when it comes again it is told what came of it. One that only waited for its turn
+        // has made none.
+        let call = tokio::spawn(async move {
+            let response = app.dispatch(found, request).await?;
+            flight.land(&response, app.clock.now());
+            Ok::<_, DispatchError>(Answered { response, is_replayed: false })
+        });
+        call.await.unwrap_or_else(|ended| match ended.try_into_panic() {
+            Ok(panic) => panic::resume_unwind(panic),
+            Err(_cancelled) => Err(ExecuteError::Stopped.into()),
+        })
     }
 
     fn keyed(
@@ -179,7 +173,7 @@ impl App {
     }
 }
 
-impl Flight<'_> {
+impl Flight {
     /// Keeps an answer, or at least that there was one.
     ///
     /// An answer of 500 and above is forgotten: a repeat is to have another try.
@@ -189,14 +183,14 @@ impl Flight<'_> {
         }
         self.is_over = true;
         let answer = KeptAnswer::of(response);
-        self.idempotency.kept.keep(&self.keyed, answer, now);
+        self.kept.keep(&self.keyed, answer, now);
     }
 }
 
-impl Drop for Flight<'_> {
+impl Drop for Flight {
     fn drop(&mut self) {
         if !self.is_over {
-            self.idempotency.kept.forget(&self.keyed);
+            self.kept.forget(&self.keyed);
         }
     }
 }

@@ -4,15 +4,15 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::App;
-use crate::config::UploadsConfig;
-use crate::gcra::{Quota, nanoseconds};
+use crate::config::{UploadsConfig, counted_as};
+use crate::gcra::{Quota, nanoseconds, wait_s};
 use crate::model::{Principal, TenantId};
 
 /// Callers remembered at most; those that are even again are forgotten first.
@@ -75,22 +75,27 @@ impl App {
             whose,
             what,
             limit_per_minute: quota.per_minute(),
-            retry_after_s: wait.as_secs() + 1,
+            retry_after_s: wait_s(wait),
         };
         match rated {
             Rated::Part => limits.parts.count(caller, now).map_err(|wait| {
                 refusal("one caller", "parts of uploads", limits.parts.quota, wait)
             }),
             Rated::Publish => {
+                let (own, shared) = (&limits.publishes, &limits.publishes_of_address);
+                let address = address.map(counted_as);
                 if let Some(address) = address {
-                    let rate = &limits.publishes_of_address;
-                    rate.count(counted_as(address), now)
-                        .map_err(|wait| refusal("one address", "bundles", rate.quota, wait))?;
+                    let counted = shared.count(address, now);
+                    counted
+                        .map_err(|wait| refusal("one address", "bundles", shared.quota, wait))?;
                 }
-                limits
-                    .publishes
-                    .count(caller, now)
-                    .map_err(|wait| refusal("one caller", "bundles", limits.publishes.quota, wait))
+                own.count(caller, now).map_err(|wait| {
+                    // Others behind the address are not to wait for a caller who may not send.
+                    if let Some(address) = address {
+                        shared.give_back(&address);
+                    }
+                    refusal("one caller", "bundles", own.quota, wait)
+                })
             }
         }
     }
@@ -117,13 +122,13 @@ impl<K: Eq + Hash + Clone> Rate<K> {
         even_ns.insert(key, next);
         Ok(())
     }
-}
 
-/// One household has a whole IPv6 /64: its addresses count as one.
-fn counted_as(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.into(),
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
+    /// Takes back one that was counted and does not come.
+    fn give_back(&self, key: &K) {
+        let mut even_ns = self.even_ns.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(even) = even_ns.get_mut(key) {
+            *even -= self.quota.interval_ns();
+        }
     }
 }
 
@@ -168,15 +173,5 @@ mod tests {
         }
 
         assert!(rate.even_ns.lock().unwrap().len() <= MAX_REMEMBERED);
-    }
-
-    #[test]
-    fn a_household_is_one_address() {
-        let [one, other]: [IpAddr; 2] =
-            ["2001:db8::1", "2001:db8::2:3"].map(|text| text.parse().unwrap());
-
-        assert_eq!(counted_as(one), counted_as(other));
-        let mapped: IpAddr = "::ffff:192.0.2.1".parse().unwrap();
-        assert_eq!(counted_as(mapped), IpAddr::from([192, 0, 2, 1]));
     }
 }

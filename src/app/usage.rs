@@ -1,10 +1,12 @@
 //! What the executions of each install take, and whether it is left alone because they fail.
 //!
 //! Kept in memory, since the start: a fixed number of slots of time for each install, of a
-//! bounded number of installs. An execution costs short locks of its own install.
+//! bounded number of installs; of every other one only how it fails. An execution costs short
+//! locks of its own install.
 
 mod meter;
 mod ring;
+mod watch;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -23,6 +25,7 @@ use crate::telemetry::Metrics;
 pub use super::breaker::LeftAlone;
 use meter::{Meter, no_slots};
 pub use ring::Tally;
+use watch::Watch;
 
 /// Installs of which something is kept, some 35 KiB each; more than that, and those that
 /// were not called for the longest time are forgotten.
@@ -35,6 +38,8 @@ pub struct Usages {
     metrics: Arc<Metrics>,
     since: Timestamp,
     meters: RwLock<HashMap<InstallId, Metered>>,
+    /// Of every install that was called, also where its meter is forgotten.
+    watches: RwLock<HashMap<InstallId, Arc<Watch>>>,
 }
 
 /// One install that was called, and what its executions report to.
@@ -86,13 +91,17 @@ impl Usages {
     pub fn new(config: &RunnerConfig, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
         let since = clock.now();
         let rule = BreakerRule::new(config);
-        Self { rule, clock, metrics, since, meters: RwLock::default() }
+        let (meters, watches) = (RwLock::default(), RwLock::default());
+        Self { rule, clock, metrics, since, meters, watches }
     }
 
     /// Whether a call would be let through: asked before its body is read.
     pub(super) fn check(&self, install: &Install) -> Result<(), LeftAlone> {
-        let found = self.find(&install.id);
-        found.map_or(Ok(()), |found| found.meter.check(install, self.clock.now()))
+        let now = self.clock.now();
+        match self.find(&install.id) {
+            Some(found) => found.meter.check(install, now),
+            None => self.watch(&install.id).map_or(Ok(()), |watch| watch.check(install, now)),
+        }
     }
 
     /// Lets a call through, or says why not. `last_use` has noted it already.
@@ -109,19 +118,22 @@ impl Usages {
     }
 
     fn failing(&self, install: &Install) -> Option<Failing> {
-        self.find(&install.id)?.meter.failing(install)
+        self.watch(&install.id)?.failing(install)
     }
 
     fn report(&self, install: &Install) -> UsageReport {
         let now = self.clock.now();
-        let found = self.find(&install.id);
-        let failing = found.as_ref().and_then(|found| found.meter.failing(install));
+        let (found, failing) = (self.find(&install.id), self.failing(install));
         let (minutes, hours) = found.map_or_else(|| no_slots(now), |found| found.meter.slots(now));
         UsageReport { since: self.since, failing, minutes, hours }
     }
 
     fn find(&self, id: &InstallId) -> Option<Metered> {
         self.meters.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    fn watch(&self, id: &InstallId) -> Option<Arc<Watch>> {
+        self.watches.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
     fn add(
@@ -137,7 +149,10 @@ impl Usages {
                 meters.remove(&oldest);
             }
         }
-        let metered = || self.metered(Meter::new(install, labels, last_use, self.rule));
+        let mut watches = self.watches.write().unwrap_or_else(PoisonError::into_inner);
+        let watch = || Arc::new(Watch::new(install, self.rule));
+        let watch = watches.entry(install.id).or_insert_with(watch);
+        let metered = || self.metered(Meter::new(labels, last_use, Arc::clone(watch)));
         meters.entry(install.id).or_insert_with(metered).clone()
     }
 
@@ -152,6 +167,8 @@ impl Usages {
     fn retain(&self, is_there: impl Fn(&InstallId) -> bool) {
         let mut meters = self.meters.write().unwrap_or_else(PoisonError::into_inner);
         meters.retain(|id, _| is_there(id));
+        let mut watches = self.watches.write().unwrap_or_else(PoisonError::into_inner);
+        watches.retain(|id, _| is_there(id));
     }
 }
 

@@ -239,7 +239,7 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         call_rates: CallRates::new(&config.gateway),
         idempotency: Idempotency::new(&config.gateway),
         in_flight: InFlight::default(),
-        waiting: Waiting::default(),
+        waiting: Waiting::new(&config.runner),
         origins: Origins::of(&config),
         config: Arc::new(config),
     };

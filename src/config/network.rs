@@ -1,6 +1,10 @@
 //! A network of addresses: `10.0.0.0/8`, `2001:db8::/32`, or one address.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+    str::FromStr,
+};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -37,6 +41,14 @@ impl Network {
 
     fn mapped_prefix(self) -> u32 {
         u32::from(self.prefix) + if self.address.is_ipv4() { 96 } else { 0 }
+    }
+}
+
+/// What an address counts as: one household has a whole IPv6 /64, so its addresses are one.
+pub fn counted_as(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.into(),
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
     }
 }
 
@@ -119,6 +131,16 @@ mod tests {
     #[test]
     fn a_mapped_address_is_its_ipv4_address() {
         assert!(contains("10.0.0.0/8", "::ffff:10.1.2.3"));
+    }
+
+    #[test]
+    fn a_household_is_one_address() {
+        let [one, other]: [IpAddr; 2] =
+            ["2001:db8::1", "2001:db8::2:3"].map(|text| text.parse().unwrap());
+
+        assert_eq!(counted_as(one), counted_as(other));
+        let mapped: IpAddr = "::ffff:192.0.2.1".parse().unwrap();
+        assert_eq!(counted_as(mapped), IpAddr::from([192, 0, 2, 1]));
     }
 
     #[test]

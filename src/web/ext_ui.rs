@@ -154,7 +154,7 @@ impl Asked<'_> {
         }
         if app.pages.keeps(page.size) {
             let Some(bytes) = app.read_asset(asset, coding).await? else { return Ok(None) };
-            let body = PageBody::new(bytes);
+            let body = app.pages.body(bytes);
             let answer = self.part_of(&body, part);
             let page = Page { body: Some(body), ..Page::clone(page) };
             app.pages.keep(asset, coding, Arc::new(page));
@@ -169,7 +169,7 @@ impl Asked<'_> {
     fn part_of(&self, body: &PageBody, part: Part<u64>) -> Body {
         match body {
             PageBody::Bytes(bytes) => slice(bytes, part),
-            PageBody::File(file) => {
+            PageBody::File(file, _) => {
                 Body::new(FileBody::in_memory(Arc::clone(file), part, self.sender.clone()))
             }
         }

@@ -10,6 +10,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 
 use self::method_override::{Call, apply_override};
 use super::error::ApiError;
@@ -20,7 +21,9 @@ use super::request_id::{RequestId, X_REQUEST_ID};
 use crate::app::App;
 use crate::app::dispatch::{Caller, DispatchError, FoundEndpoint, GatewayRequest, Route};
 use crate::app::idempotency::is_safe;
-use crate::model::{EndpointMethod, IdempotencyKey, IncomingTrace, InvalidIdempotencyKey};
+use crate::model::{
+    EndpointAuth, EndpointMethod, IdempotencyKey, IncomingTrace, InvalidIdempotencyKey,
+};
 use crate::runner::{GuestBody, GuestResponse, RequestBody};
 
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -29,10 +32,16 @@ const X_IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("x-idempotenc
 const X_ALGA_TENANT: HeaderName = HeaderName::from_static("x-alga-tenant");
 const X_ALGA_EXTENSION: HeaderName = HeaderName::from_static("x-alga-extension");
 
-/// `/api/ext/{extension}/{*path}`
+/// The parameter of an address whose path is read here, as it was sent.
+#[derive(Deserialize)]
+pub(super) struct Called {
+    extension: String,
+}
+
+/// `/api/ext/{extension}/{*path}`; without a path, with or without a slash, the guest's `/`.
 pub(super) async fn dispatch(
     State(app): State<Arc<App>>,
-    Path((extension, _)): Path<(String, String)>,
+    Path(Called { extension }): Path<Called>,
     caller: Caller,
     id: RequestId,
     request: Request,
@@ -41,50 +50,25 @@ pub(super) async fn dispatch(
     run(app, &extension, caller, id, request, call).await
 }
 
-/// `/api/ext/{extension}`, with or without a slash: the guest's `/`.
-pub(super) async fn dispatch_root(
-    State(app): State<Arc<App>>,
-    Path(extension): Path<String>,
-    caller: Caller,
-    id: RequestId,
-    request: Request,
-) -> Result<Response, ApiError> {
-    let call = Call { method: request.method().clone(), query: query(&request), body: None };
-    run(app, &extension, caller, id, request, call).await
-}
-
-/// `/api/ext-proxy/{extension}/{*path}`: the bridge's door, with `__method`.
+/// The same at `/api/ext-proxy/`: the bridge's door, with `__method`.
 pub(super) async fn dispatch_proxy(
     State(app): State<Arc<App>>,
-    Path((extension, _)): Path<(String, String)>,
+    Path(Called { extension }): Path<Called>,
     caller: Caller,
     id: RequestId,
     request: Request,
 ) -> Result<Response, ApiError> {
-    proxy(app, &extension, caller, id, request).await
-}
-
-/// `/api/ext-proxy/{extension}`, with or without a slash.
-pub(super) async fn dispatch_proxy_root(
-    State(app): State<Arc<App>>,
-    Path(extension): Path<String>,
-    caller: Caller,
-    id: RequestId,
-    request: Request,
-) -> Result<Response, ApiError> {
-    proxy(app, &extension, caller, id, request).await
-}
-
-async fn proxy(
-    app: Arc<App>,
-    extension: &str,
-    caller: Caller,
-    id: RequestId,
-    request: Request,
-) -> Result<Response, ApiError> {
-    let (mut request, call) = apply_override(&app, request).await?;
+    let path = guest_path(request.uri().path())?;
+    let limit = || -> Result<u64, ApiError> {
+        let found = app.find_path(&caller, &extension, &path);
+        let longest = found.inspect_err(|error| app.count_refusal(error))?;
+        // What names its method is longer than what the endpoint gets of it.
+        let longest = longest.max(request_body::SHORT_BODY_BYTES);
+        Ok(longest.min(app.config.gateway.max_whole_body_bytes()))
+    };
+    let (mut request, call) = apply_override(request, limit).await?;
     *request.method_mut() = call.method.clone();
-    run(app, extension, caller, id, request, call).await
+    run(app, &extension, caller, id, request, call).await
 }
 
 async fn run(
@@ -154,6 +138,7 @@ async fn execute(
         None => path,
     };
     let is_head = call.method == Method::HEAD;
+    let is_public = found.endpoint().auth == EndpointAuth::Public;
     let request = GatewayRequest {
         request_id: id.text(),
         method: call.method,
@@ -164,7 +149,7 @@ async fn execute(
     };
     let answered = app.dispatch_once(found, caller, key.as_ref(), request).await;
     let answered = answered.inspect_err(|error| app.count_refusal(error))?;
-    let mut response = respond(answered.response, is_head);
+    let mut response = respond(answered.response, is_head, is_public);
     if answered.is_replayed {
         response.headers_mut().insert(X_IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
     }
@@ -187,8 +172,8 @@ fn idempotency_key(
     key.map(Some).map_err(|invalid| ApiError::malformed(format!("`x-idempotency-key`: {invalid}")))
 }
 
-fn respond(guest: GuestResponse, is_head: bool) -> Response {
-    let mut headers = headers::from_guest(&guest.headers);
+fn respond(guest: GuestResponse, is_head: bool, is_public: bool) -> Response {
+    let mut headers = headers::from_guest(&guest.headers, is_public);
     let status = StatusCode::from_u16(guest.status).unwrap_or(StatusCode::BAD_GATEWAY);
     let has_body = !is_head && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     if is_head {
@@ -260,6 +245,7 @@ fn guest_path(uri_path: &str) -> Result<String, ApiError> {
     if dotted
         || decoded.contains('\\')
         || decoded.chars().any(char::is_control)
+        || decoded.starts_with('/')
         || decoded.contains("//")
     {
         return Err(malformed());

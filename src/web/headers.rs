@@ -48,13 +48,16 @@ pub(super) fn to_guest(headers: &HeaderMap) -> HeaderMap {
         .collect()
 }
 
-/// The response headers a client gets to see.
-pub(super) fn from_guest(headers: &HeaderMap) -> HeaderMap {
+/// The response headers a client gets to see; `is_public` if anyone may call what answers.
+pub(super) fn from_guest(headers: &HeaderMap, is_public: bool) -> HeaderMap {
     let mut kept = HeaderMap::new();
     for (name, value) in headers {
         let allowed = FROM_GUEST.contains(name) || is_ext(name);
         // An absolute location sends a signed-in browser wherever a guest likes.
-        if allowed && (name != header::LOCATION || is_relative(value)) {
+        let leads_away = name == header::LOCATION && !is_relative(value);
+        // A cache in front would give the answer to one caller to others.
+        let is_shared = name == header::CACHE_CONTROL && !is_public && is_for_all(value);
+        if allowed && !leads_away && !is_shared {
             kept.append(name.clone(), value.clone());
         }
     }
@@ -66,6 +69,16 @@ pub(super) fn from_guest(headers: &HeaderMap) -> HeaderMap {
 
 fn is_ext(name: &HeaderName) -> bool {
     name.as_str().starts_with(EXT_PREFIX)
+}
+
+/// Whether caches are told to share an answer, also one to credentials (RFC 9111 section 3.5).
+fn is_for_all(value: &HeaderValue) -> bool {
+    let mut directives = value.as_bytes().split(|byte| matches!(byte, b',' | b'='));
+    let sharing = |name: &[u8]| {
+        let name = name.trim_ascii();
+        name.eq_ignore_ascii_case(b"public") || name.eq_ignore_ascii_case(b"s-maxage")
+    };
+    directives.any(sharing)
 }
 
 /// One leading slash: `//host` and `/\host` are other hosts to a browser, and so

@@ -77,11 +77,11 @@ fn serving() -> Vec<Route> {
         route("GET", "/readyz", Always, health::show_readiness),
         route("GET", "/metrics", Metrics, health::show_metrics),
         route("GET", "/static/{*path}", Always, static_files::show_static_file),
-        route("*", "/api/ext/{extension}", Endpoint, gateway::dispatch_root),
-        route("*", "/api/ext/{extension}/", Endpoint, gateway::dispatch_root),
+        route("*", "/api/ext/{extension}", Endpoint, gateway::dispatch),
+        route("*", "/api/ext/{extension}/", Endpoint, gateway::dispatch),
         route("*", "/api/ext/{extension}/{*path}", Endpoint, gateway::dispatch),
-        route("*", "/api/ext-proxy/{extension}", Endpoint, gateway::dispatch_proxy_root),
-        route("*", "/api/ext-proxy/{extension}/", Endpoint, gateway::dispatch_proxy_root),
+        route("*", "/api/ext-proxy/{extension}", Endpoint, gateway::dispatch_proxy),
+        route("*", "/api/ext-proxy/{extension}/", Endpoint, gateway::dispatch_proxy),
         route("*", "/api/ext-proxy/{extension}/{*path}", Endpoint, gateway::dispatch_proxy),
     ]
 }

@@ -11,6 +11,9 @@
 ;;   /refuses   answers without reading the request body
 ;;   /pauses    waits an hour before it answers
 ;;   /loops     computes for ever
+;;   /done      answers 204, pauses and returns
+;;   /nothing   answers 204, pauses and traps
+;;   /zero      announces no bytes and sends none before it pauses and traps
 (module
   (import "wasi:http/types@0.2.3" "[constructor]fields" (func $fields (result i32)))
   (import "wasi:http/types@0.2.3" "[method]fields.append" (func $append (param i32 i32 i32 i32 i32 i32)))
@@ -18,6 +21,7 @@
   (import "wasi:http/types@0.2.3" "[method]incoming-request.consume" (func $consume (param i32 i32)))
   (import "wasi:http/types@0.2.3" "[method]incoming-body.stream" (func $read_stream (param i32 i32)))
   (import "wasi:http/types@0.2.3" "[constructor]outgoing-response" (func $response (param i32) (result i32)))
+  (import "wasi:http/types@0.2.3" "[method]outgoing-response.set-status-code" (func $status (param i32 i32) (result i32)))
   (import "wasi:http/types@0.2.3" "[method]outgoing-response.body" (func $body (param i32 i32)))
   (import "wasi:http/types@0.2.3" "[method]outgoing-body.write" (func $write_stream (param i32 i32)))
   (import "wasi:http/types@0.2.3" "[static]outgoing-body.finish" (func $finish (param i32 i32 i32 i32)))
@@ -38,6 +42,7 @@
   (global $out (mut i32) (i32.const 0))
   (global $body (mut i32) (i32.const 0))
   (global $stream (mut i32) (i32.const 0))
+  (global $code (mut i32) (i32.const 200))
   (data (i32.const 512) "content-typetext/event-streamcontent-length106")
   (data (i32.const 640) "data\n\n")
 
@@ -55,6 +60,7 @@
     (if (local.get $count)
       (then (call $append (local.get $headers) (i32.const 541) (i32.const 14) (local.get $digits) (local.get $count) (i32.const 0))))
     (local.set $made (call $response (local.get $headers)))
+    (drop (call $status (local.get $made) (global.get $code)))
     (call $body (local.get $made) (i32.const 0))
     (global.set $body (i32.load (i32.const 4)))
     (call $set (global.get $out) (i32.const 0) (local.get $made)
@@ -155,6 +161,20 @@
       (then
         (call $begin (i32.const 557) (i32.const 1))
         (call $frame)
+        (call $pause (i64.const 20000000))
+        (unreachable)))
+    (if (i32.or (i32.eq (local.get $mood) (i32.const 100)) (i32.eq (local.get $mood) (i32.const 110)))
+      (then                                                                             ;; d, n
+        (global.set $code (i32.const 204))
+        (call $begin (i32.const 0) (i32.const 0))
+        (call $end)
+        (call $pause (i64.const 20000000))
+        (if (i32.eq (local.get $mood) (i32.const 110)) (then (unreachable)))
+        (return)))
+    (if (i32.eq (local.get $mood) (i32.const 122))                                      ;; z
+      (then
+        (call $begin (i32.const 556) (i32.const 1))
+        (call $end)
         (call $pause (i64.const 20000000))
         (unreachable)))
     (call $begin (i32.const 0) (i32.const 0))

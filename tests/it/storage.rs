@@ -9,8 +9,11 @@ mod packaging;
 mod redirects;
 
 use std::fs;
+use std::sync::Arc;
 
 use axum::http::{Method, StatusCode};
+use futures_util::future::join_all;
+use plugboard::app::compile::CompileError;
 use plugboard::config::Config;
 use serde_json::json;
 
@@ -113,6 +116,52 @@ async fn a_component_tampered_with_in_both_places_does_not_run() {
     let call = app.get(CALL).await;
 
     assert_eq!((call.status, call.code()), (StatusCode::BAD_GATEWAY, "integrity".to_owned()));
+}
+
+/// How often a component was read.
+fn reads(server: &S3Server) -> usize {
+    let is_read = |(method, address): &&(Method, String)| {
+        *method == Method::GET && address.contains("entry.wasm")
+    };
+    server.seen().iter().filter(is_read).count()
+}
+
+#[tokio::test]
+async fn a_component_is_read_once_however_many_call_it() {
+    let server = S3Server::start();
+    let app = TestApp::start_on_s3(&server).await;
+    let bundle = extension();
+    app.install(&bundle).await;
+    app.forget_compiled(&app.content_hash(&bundle));
+    let before = reads(&server);
+
+    let answers = join_all((0..8).map(|_| app.get(CALL))).await;
+
+    assert!(answers.iter().all(|answer| answer.status == StatusCode::OK), "{answers:?}");
+    assert_eq!(reads(&server) - before, 1);
+}
+
+#[tokio::test]
+async fn a_component_that_is_refused_is_read_once_for_all_who_wait_and_again_for_the_next() {
+    let server = S3Server::start();
+    let app = TestApp::start_on_s3(&server).await;
+    let tables = guests::extension_with(&"(table 0 funcref)".repeat(17));
+    app.publish(&extension().component(tables)).await;
+    app.post("/api/v1/installs", json!({"name": "com.example.hello"})).await;
+    let version = Arc::clone(&app.app.registry.live().installs().next().unwrap().version);
+    for _ in 0..2 {
+        // Behind the second of these, what the upload began in the background is over.
+        app.app.prepare(&version).await.unwrap_err();
+    }
+
+    for _ in 0..2 {
+        let before = reads(&server);
+        let outcomes = join_all((0..8).map(|_| app.app.prepare(&version))).await;
+        let refused =
+            |outcome: &Result<(), CompileError>| matches!(outcome, Err(CompileError::Prepare(_)));
+        assert!(outcomes.iter().all(refused), "{outcomes:?}");
+        assert_eq!(reads(&server) - before, 1);
+    }
 }
 
 #[tokio::test]

@@ -13,6 +13,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, Options, OptionsBuilder, Weighter};
+use rustix::process::{Resource, getrlimit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Asset;
 use super::encoding::PAUSE;
@@ -50,27 +52,18 @@ pub struct Page {
 pub enum PageBody {
     Bytes(Bytes),
     /// In a file in memory that nobody can change: the kernel sends it without a copy.
-    File(Arc<File>),
+    File(Arc<File>, Descriptor),
 }
 
-impl PageBody {
-    /// Keeps the bytes in a file if the kernel sends so many for less than copying them
-    /// costs, and if it has such files.
-    pub fn new(bytes: Bytes) -> Self {
-        if (bytes.len() as u64) < SENT_FROM_FILE_BYTES {
-            return Self::Bytes(bytes);
-        }
-        match MemoryFile::of(&bytes) {
-            Ok(file) => Self::File(Arc::new(file)),
-            Err(_) => Self::Bytes(bytes),
-        }
-    }
-}
+/// One of the descriptors that bodies may have.
+pub type Descriptor = Arc<OwnedSemaphorePermit>;
 
 /// The pages in memory, `ext_ui.memory_cache_bytes` of them.
 pub struct Pages {
     cache: Cache<Key, Arc<Page>, Weight>,
     max_file_bytes: u64,
+    /// Descriptors that are left for bodies: connections need some, too.
+    descriptors: Arc<Semaphore>,
     /// Whose pages were to be compressed lately.
     encoded: Mutex<HashMap<ContentHash, Instant>>,
 }
@@ -91,14 +84,19 @@ impl Weighter<Key, Arc<Page>> for Weight {
         match &page.body {
             None => HEAD_BYTES,
             Some(PageBody::Bytes(bytes)) => HEAD_BYTES + bytes.len() as u64,
-            Some(PageBody::File(_)) => HEAD_BYTES + DESCRIPTOR_BYTES + page.size,
+            Some(PageBody::File(..)) => HEAD_BYTES + DESCRIPTOR_BYTES + page.size,
         }
     }
 }
 
 impl Pages {
-    /// An empty memory.
+    /// An empty memory, with a quarter of the files that this process may have open now.
     pub fn new(config: &ExtUiConfig) -> Self {
+        let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX) / 4;
+        Self::with_descriptors(config, usize::try_from(files).unwrap_or(usize::MAX))
+    }
+
+    fn with_descriptors(config: &ExtUiConfig, files: usize) -> Self {
         let bytes = config.memory_cache_bytes;
         let (hasher, lifecycle) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
         // What does not fit into a part of the memory would be read in vain.
@@ -106,6 +104,7 @@ impl Pages {
         Self {
             cache: Cache::with_options(options(bytes), Weight, hasher, lifecycle),
             max_file_bytes: config.memory_cache_file_bytes.min(fitting),
+            descriptors: Arc::new(Semaphore::new(files.min(Semaphore::MAX_PERMITS))),
             encoded: Mutex::default(),
         }
     }
@@ -128,6 +127,21 @@ impl Pages {
     /// Whether the body of a page of so many bytes is kept.
     pub const fn keeps(&self, bytes: u64) -> bool {
         bytes <= self.max_file_bytes
+    }
+
+    /// Keeps the bytes in a file if the kernel sends so many for less than copying them
+    /// costs, if it has such files, and if a descriptor is left.
+    pub fn body(&self, bytes: Bytes) -> PageBody {
+        if (bytes.len() as u64) < SENT_FROM_FILE_BYTES {
+            return PageBody::Bytes(bytes);
+        }
+        let Ok(descriptor) = Arc::clone(&self.descriptors).try_acquire_owned() else {
+            return PageBody::Bytes(bytes);
+        };
+        match MemoryFile::of(&bytes) {
+            Ok(file) => PageBody::File(Arc::new(file), Arc::new(descriptor)),
+            Err(_) => PageBody::Bytes(bytes),
+        }
     }
 
     /// Bytes in use.
@@ -167,5 +181,24 @@ impl Key {
 impl fmt::Debug for Pages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pages").field("bytes", &self.bytes()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_have_no_more_descriptors_than_are_for_them() {
+        let pages = Pages::with_descriptors(&ExtUiConfig::default(), 1);
+        let body = || pages.body(vec![0; 32 * 1024].into());
+
+        let first = body();
+
+        assert!(matches!(first, PageBody::File(..)), "{first:?}");
+        assert!(matches!(body(), PageBody::Bytes(_)));
+        drop(first);
+        assert!(matches!(body(), PageBody::File(..)));
     }
 }

@@ -29,7 +29,7 @@ fn answer(status: u16) -> GuestResponse {
     GuestResponse { status, headers: HeaderMap::new(), body, usage: Usage::default() }
 }
 
-async fn first(idempotency: &Idempotency, keyed: Keyed) -> Flight<'_> {
+async fn first(idempotency: &Idempotency, keyed: Keyed) -> Flight {
     match idempotency.join(keyed, &Noon).await {
         Ok(Joined::First(flight)) => flight,
         Ok(Joined::Kept(_)) | Err(_) => panic!("nobody has made this call"),

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use jiff::Timestamp;
 
 use super::ring::{Ring, Tally};
-use crate::app::breaker::{Breaker, BreakerRule, LeftAlone, Turn};
-use crate::model::{Failing, Install, InstallLabels};
+use super::watch::Watch;
+use crate::app::breaker::{LeftAlone, Turn};
+use crate::model::{Install, InstallLabels};
 use crate::registry::LastUse;
 use crate::runner::{Ended, Outcome};
 use crate::telemetry::{ExecutionMetrics, Metrics};
@@ -17,10 +18,11 @@ pub(super) const HOURS: usize = 7 * 24;
 /// Characters of a reason that are kept.
 const MAX_REASON: usize = 300;
 
-/// The slots of one install, and whether it is left alone.
+/// The slots of one install.
 pub(super) struct Meter {
     labels: Arc<InstallLabels>,
     last_use: Arc<LastUse>,
+    watch: Arc<Watch>,
     state: Mutex<State>,
     metrics: [OnceLock<ExecutionMetrics>; Outcome::ALL.len()],
 }
@@ -28,9 +30,6 @@ pub(super) struct Meter {
 struct State {
     minutes: Ring,
     hours: Ring,
-    breaker: Breaker,
-    /// Of the row that the breaker is about: a change of the install is a new beginning.
-    updated_at: Timestamp,
 }
 
 /// Every slot of minutes and of hours, oldest first.
@@ -43,38 +42,30 @@ pub(super) fn no_slots(now: Timestamp) -> Slots {
 
 impl Meter {
     pub(super) fn new(
-        install: &Install,
         labels: &Arc<InstallLabels>,
         last_use: &Arc<LastUse>,
-        rule: BreakerRule,
+        watch: Arc<Watch>,
     ) -> Self {
-        let breaker = Breaker::new(rule, install.id.as_bytes()[0]);
-        let (minutes, hours, updated_at) = (minutes(), hours(), install.updated_at);
         Self {
             labels: Arc::clone(labels),
             last_use: Arc::clone(last_use),
-            state: Mutex::new(State { minutes, hours, breaker, updated_at }),
+            watch,
+            state: Mutex::new(State { minutes: minutes(), hours: hours() }),
             metrics: Default::default(),
         }
     }
 
     pub(super) fn check(&self, install: &Install, now: Timestamp) -> Result<(), LeftAlone> {
-        self.state().hold_back(install, now, |breaker| breaker.check(now))
+        self.hold_back(now, self.watch.check(install, now))
     }
 
     pub(super) fn admit(&self, install: &Install, now: Timestamp) -> Result<(), LeftAlone> {
-        self.state().hold_back(install, now, |breaker| breaker.admit(now))
+        self.hold_back(now, self.watch.admit(install, now))
     }
 
     /// Seconds since 1970.
     pub(super) fn called_at(&self) -> i64 {
         self.last_use.second()
-    }
-
-    pub(super) fn failing(&self, install: &Install) -> Option<Failing> {
-        let state = self.state();
-        let is_current = install.enabled && state.updated_at == install.updated_at;
-        if is_current { state.breaker.failing() } else { None }
     }
 
     pub(super) fn slots(&self, now: Timestamp) -> Slots {
@@ -84,7 +75,7 @@ impl Meter {
 
     /// Takes the head of an answer for a sign of life: a stream may go on for minutes.
     pub(super) fn note_begun(&self, now: Timestamp) {
-        let turn = self.state().breaker.begin(now);
+        let turn = self.watch.begin(now);
         if let Some(Turn::Closed { since }) = turn {
             self.say_closed(since, now);
         }
@@ -94,19 +85,12 @@ impl Meter {
     pub(super) fn note(&self, ended: &Ended<'_>, now: Timestamp, metrics: &Metrics) {
         let Ended { usage, outcome, error } = *ended;
         let reason = || error.map(|error| cut(&error.to_string())).unwrap_or_default();
-        let turn = {
+        {
             let mut state = self.state();
             state.minutes.at(now).note(usage, outcome);
             state.hours.at(now).note(usage, outcome);
-            if outcome.is_failure() {
-                state.breaker.fail(now, reason)
-            } else if outcome.is_success() {
-                state.breaker.succeed(now)
-            } else {
-                state.breaker.pass_over(now);
-                None
-            }
-        };
+        }
+        let turn = self.watch.note(outcome, now, reason);
         let extension = self.labels.extension.as_str();
         if outcome != Outcome::Refused {
             let histograms = self.metrics[outcome as usize]
@@ -144,31 +128,19 @@ impl Meter {
         );
     }
 
+    /// Counts a call that is not let through.
+    fn hold_back(&self, now: Timestamp, answer: Result<(), LeftAlone>) -> Result<(), LeftAlone> {
+        if answer.is_err() {
+            let mut state = self.state();
+            state.minutes.at(now).hold_back();
+            state.hours.at(now).hold_back();
+        }
+        answer
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Counters: whole after every step, even if a thread panicked.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// Asks the breaker, which knows nothing of an install as it was before somebody changed
-    /// it, and counts a call that it does not let through.
-    fn hold_back(
-        &mut self,
-        install: &Install,
-        now: Timestamp,
-        ask: impl FnOnce(&mut Breaker) -> Result<(), LeftAlone>,
-    ) -> Result<(), LeftAlone> {
-        if self.updated_at != install.updated_at {
-            self.updated_at = install.updated_at;
-            self.breaker.reset();
-        }
-        let answer = ask(&mut self.breaker);
-        if answer.is_err() {
-            self.minutes.at(now).hold_back();
-            self.hours.at(now).hold_back();
-        }
-        answer
     }
 }
 

@@ -92,6 +92,24 @@ fn the_installs_not_called_for_longest_are_forgotten_beyond_the_bound() {
 }
 
 #[test]
+fn how_an_install_fails_is_not_forgotten_for_others() {
+    let (usages, fails) = (usages(3), install());
+    for _ in 0..3 {
+        // Its last use is the oldest there is.
+        usages.admit(&fails, &Arc::new(InstallLabels::new(&fails)), &Arc::default()).unwrap();
+        call(&usages, &fails, Outcome::Trap).unwrap();
+        for _ in 0..MAX_INSTALLS {
+            call(&usages, &install(), Outcome::Answered).unwrap();
+        }
+    }
+
+    assert!(!usages.meters.read().unwrap().contains_key(&fails.id));
+    assert_eq!(usages.check(&fails).unwrap_err().failures, 3);
+    assert_eq!(usages.failing(&fails).unwrap().failures, 3);
+    assert!(call(&usages, &fails, Outcome::Answered).is_err());
+}
+
+#[test]
 fn an_install_that_is_gone_is_forgotten() {
     let (usages, gone, kept) = (usages(10), install(), install());
     call(&usages, &gone, Outcome::Answered).unwrap();
@@ -100,6 +118,7 @@ fn an_install_that_is_gone_is_forgotten() {
     usages.retain(|id| *id == kept.id);
 
     assert_eq!((calls(&usages, &gone), calls(&usages, &kept)), (0, 1));
+    assert_eq!(usages.watches.read().unwrap().len(), 1);
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::{Method, header};
+use memchr::memmem;
 
 use super::request_body;
-use crate::app::App;
 use crate::web::error::ApiError;
 
 const METHOD_OVERRIDE: &str = "__method";
@@ -20,9 +20,11 @@ pub(super) struct Call {
 
 /// A POST may name another method in the query or at the top of a JSON body
 /// (docs/API.md, "Calls"). The marker is removed; GET drops the body.
+///
+/// `limit` is asked before a body is read, and says how many bytes of it.
 pub(super) async fn apply_override(
-    app: &App,
     request: Request,
+    limit: impl FnOnce() -> Result<u64, ApiError>,
 ) -> Result<(Request, Call), ApiError> {
     let (sent_query, method) = (request.uri().query().map(str::to_owned), request.method().clone());
     if method != Method::POST {
@@ -40,8 +42,9 @@ pub(super) async fn apply_override(
     if !is_json {
         return Ok((request, Call { method, query: sent_query, body: None }));
     }
+    let limit = limit()?;
     let (parts, body) = request.into_parts();
-    let body = request_body::read_whole(body, app.config.gateway.max_whole_body_bytes()).await?;
+    let body = request_body::read_whole(body, limit).await?;
     let (method, body) = override_in_body(&body).unwrap_or((method, body));
     let request = Request::from_parts(parts, Body::empty());
     Ok((request, Call { method, query: sent_query, body: Some(body) }))
@@ -55,6 +58,8 @@ fn override_in_query(query: &str) -> Option<(Method, Option<String>)> {
 }
 
 fn override_in_body(body: &Bytes) -> Option<(Method, Bytes)> {
+    // Most bodies name none, and need not be taken apart.
+    memmem::find(body, METHOD_OVERRIDE.as_bytes())?;
     let mut json: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
     let method = overriding(json.remove(METHOD_OVERRIDE)?.as_str()?)?;
     let body = if method == Method::GET { Vec::new() } else { serde_json::to_vec(&json).ok()? };

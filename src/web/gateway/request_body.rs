@@ -8,7 +8,7 @@ use crate::runner::{RequestBody, Upload};
 use crate::web::error::ApiError;
 
 /// Bytes of a body that is not worth a stream.
-const SHORT_BODY_BYTES: u64 = 64 * 1024;
+pub(super) const SHORT_BODY_BYTES: u64 = 64 * 1024;
 
 /// What is short, or goes to a world that does not stream, is read before a slot is taken.
 pub(super) async fn read(body: Body, limit: u64, streams: bool) -> Result<RequestBody, ApiError> {

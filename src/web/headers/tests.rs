@@ -43,7 +43,7 @@ fn a_guest_cannot_set_cookies_policies_or_cors() {
         ("content-type", "text/plain"),
     ]);
 
-    let kept = from_guest(&answered);
+    let kept = from_guest(&answered, true);
 
     assert_eq!(kept.len(), 2);
     assert_eq!(kept[header::CONTENT_TYPE], "text/plain");
@@ -63,10 +63,27 @@ fn a_location_stays_on_this_host() {
         ("/\t/evil.test", false),
         (" //evil.test", false),
     ] {
-        let headers = from_guest(&HeaderMap::from_iter([(
-            header::LOCATION,
-            HeaderValue::from_static(value),
-        )]));
+        let location = HeaderMap::from_iter([(header::LOCATION, HeaderValue::from_static(value))]);
+        let headers = from_guest(&location, true);
         assert_eq!(headers.contains_key(header::LOCATION), kept, "{value}");
+    }
+}
+
+#[test]
+fn only_what_anyone_may_call_is_for_shared_caches() {
+    for (value, is_for_all) in [
+        ("public, max-age=60", true),
+        ("max-age=60 ,\tPublic", true),
+        ("S-MaxAge=60", true),
+        ("private, max-age=60", false),
+        ("max-age=60, x-public=1", false),
+        ("no-cache", false),
+    ] {
+        let answered = map(&[("cache-control", value)]);
+        let kept = |is_public| from_guest(&answered, is_public)[header::CACHE_CONTROL].clone();
+
+        assert_eq!(kept(true), value);
+        let expected = if is_for_all { "private, no-store" } else { value };
+        assert_eq!(kept(false), expected, "{value}");
     }
 }

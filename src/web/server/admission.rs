@@ -2,13 +2,13 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::config::{Network, ServerConfig};
+use crate::config::{Network, ServerConfig, counted_as};
 
 /// Counts connections over all listeners.
 #[derive(Clone)]
@@ -69,14 +69,6 @@ impl Drop for Ticket {
                 counts.remove(&address);
             }
         }
-    }
-}
-
-/// One household has a whole IPv6 /64: its addresses count as one.
-fn counted_as(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.into(),
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
     }
 }
 

@@ -2,11 +2,12 @@
 
 use axum::body::{Body, Bytes};
 use axum::http::{Method, StatusCode};
-use futures_util::stream;
+use futures_util::{FutureExt, stream};
 use serde_json::json;
 
 use super::{A, extension};
-use crate::support::test_app::TestApp;
+use crate::support::announced_body::announced;
+use crate::support::test_app::{Answer, Call, TestApp};
 
 const PROXY: &str = "/api/ext-proxy/com.example.hello/a";
 
@@ -89,6 +90,77 @@ async fn a_method_is_not_overridden_elsewhere() {
     assert_eq!((direct.status, direct.json()), (StatusCode::CREATED, json!({"kept": 1})));
     assert_eq!((odd.status, odd.json()), (StatusCode::CREATED, json!({"kept": 1})));
     assert_eq!(undeclared.status, StatusCode::METHOD_NOT_ALLOWED);
+}
+
+/// The answer to a JSON body of which nothing comes: it is there at once, or never.
+fn at_once(call: Call<'_>) -> Answer {
+    let call = call.header("content-type", "application/json").body(announced(1_000));
+    call.send().now_or_never().expect("it waits for the body")
+}
+
+#[tokio::test]
+async fn a_body_that_may_name_a_method_is_not_read_for_whom_no_method_is() {
+    let app = echoing().await;
+    let read = app.make_token("default", &["install:read"]).await;
+    let post = |path: &str| app.call(Method::POST, path);
+
+    let stranger = at_once(post(PROXY).anonymous());
+    let other = at_once(post(PROXY).token(&read));
+    let unknown = at_once(post("/api/ext-proxy/com.example.hello/b"));
+    let hidden = at_once(post("/api/ext-proxy/com.example.hello/b").anonymous());
+    let long = post(PROXY).header("content-type", "application/json").body(announced(1_001));
+    let long = long.send().now_or_never().expect("it waits for the body");
+
+    assert_eq!([stranger.status, hidden.status], [StatusCode::UNAUTHORIZED; 2]);
+    assert_eq!(other.status, StatusCode::FORBIDDEN);
+    assert_eq!(
+        (unknown.status, unknown.code()),
+        (StatusCode::NOT_FOUND, "endpoint_not_found".into())
+    );
+    assert_eq!(long.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn a_body_that_may_name_a_method_is_not_read_for_an_install_that_is_left_alone() {
+    let app = TestApp::start_with(|config| config.runner.breaker_failures = 1).await;
+    app.install(&extension("traps").endpoint("POST", "/a")).await;
+    app.post(PROXY, json!({})).await;
+
+    let refused = at_once(app.call(Method::POST, PROXY));
+
+    assert_eq!((refused.status.as_u16(), refused.code()), (503, "extension_failing".into()));
+}
+
+#[tokio::test]
+async fn a_body_that_may_name_a_method_is_read_no_further_than_an_endpoint_takes_it() {
+    let app = TestApp::start().await;
+    let small = json!({"max_body_bytes": 70_000});
+    app.install(&extension("echoes").endpoint_with("PUT", "/a", &small)).await;
+    let body = |bytes| {
+        app.call(Method::POST, PROXY)
+            .header("content-type", "application/json")
+            .body(announced(bytes))
+    };
+
+    let within = body(70_000).send().now_or_never();
+    let beyond = body(70_001).send().now_or_never().expect("it waits for the body");
+
+    assert!(within.is_none(), "nothing of it came, and something was answered");
+    assert_eq!(
+        (beyond.status, &beyond.json()["limit_bytes"]),
+        (StatusCode::PAYLOAD_TOO_LARGE, &json!(70_000))
+    );
+}
+
+#[tokio::test]
+async fn a_body_of_another_method_may_be_longer_than_its_endpoint_takes() {
+    let app = TestApp::start().await;
+    app.install(&extension("echoes").endpoint_with("GET", "/a", &json!({"max_body_bytes": 0})))
+        .await;
+
+    let get = app.post(PROXY, json!({"__method": "GET", "dropped": true})).await;
+
+    assert_eq!((get.status, get.text()), (StatusCode::OK, "/a".into()));
 }
 
 #[tokio::test]

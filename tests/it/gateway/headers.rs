@@ -1,6 +1,7 @@
 //! Headers both ways (docs/API.md, "Calls to extensions").
 
 use axum::http::{Method, StatusCode};
+use serde_json::json;
 
 use super::{A, with_guest};
 use crate::support::bundle_builder::BundleBuilder;
@@ -108,6 +109,22 @@ async fn an_answer_is_private_unless_the_guest_says_otherwise() {
 
     assert_eq!(silent.header("cache-control"), "private, no-store");
     assert_eq!(said.header("cache-control"), "max-age=60");
+}
+
+#[tokio::test]
+async fn only_what_anyone_may_call_is_for_shared_caches() {
+    let app = TestApp::start().await;
+    let bundle = BundleBuilder::new("com.example.hello", "1.0.0")
+        .component(guests::answering(&[("cache-control", "public, max-age=60")], "x"))
+        .endpoint("GET", "/a")
+        .endpoint_with("GET", "/public", &json!({"auth": "public"}));
+    app.install(&bundle).await;
+
+    let own = app.get(A).await;
+    let public = app.get("/api/ext/com.example.hello/public").await;
+
+    assert_eq!(own.header("cache-control"), "private, no-store");
+    assert_eq!(public.header("cache-control"), "public, max-age=60");
 }
 
 #[tokio::test]

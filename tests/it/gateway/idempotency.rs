@@ -1,11 +1,13 @@
 //! Calls that are sent twice under one key.
 
 use axum::http::{Method, StatusCode};
+use futures_util::FutureExt;
 use plugboard::config::Config;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use super::{A, extension};
 use crate::support::bundle_builder::BundleBuilder;
@@ -54,43 +56,88 @@ async fn calls_at_the_same_time_run_once() {
     assert!(is_replayed(&one) != is_replayed(&other));
 }
 
+/// A guest that asks a server, which answers once it is told to.
+struct Asking {
+    app: TestApp,
+    entry: String,
+    may_answer: watch::Sender<bool>,
+    server: JoinHandle<()>,
+}
+
+impl Asking {
+    /// With what the server tells of each question.
+    async fn start(answer: &'static str) -> (Self, mpsc::Receiver<()>) {
+        let listener = TcpListener::bind("127.77.0.1:0").await.unwrap();
+        let entry = format!("http://api.example.com:{}", listener.local_addr().unwrap().port());
+        let (asked, is_asked) = mpsc::channel(8);
+        let (may_answer, told) = watch::channel(false);
+        let server = tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                asked.send(()).await.unwrap();
+                told.clone().wait_for(|may| *may).await.unwrap();
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        let listed = entry.parse().unwrap();
+        let app = TestApp::start_with(|config| config.egress.allowlist = vec![listed]).await;
+        app.internet.name("api.example.com", &["127.77.0.1"]);
+        let bundle = extension("calls")
+            .capabilities(&["cap:http.fetch"])
+            .manifest("egress", json!([entry]))
+            .endpoint("POST", "/a");
+        assert!(app.publish(&bundle).await.status.is_success());
+        app.install_published("com.example.hello", json!(["cap:http.fetch"])).await;
+        (Self { app, entry, may_answer, server }, is_asked)
+    }
+
+    fn call(&self) -> Call<'_> {
+        post(&self.app, "once").body(self.entry.clone())
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
 #[tokio::test]
 async fn a_client_that_goes_away_has_made_its_call_and_finds_the_answer() {
-    // A server that answers once it is told to, and counts.
-    let listener = TcpListener::bind("127.77.0.1:0").await.unwrap();
-    let entry = format!("http://api.example.com:{}", listener.local_addr().unwrap().port());
-    let (asked, mut is_asked) = mpsc::channel(8);
-    let (answer, may_answer) = watch::channel(false);
-    let server = tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            asked.send(()).await.unwrap();
-            may_answer.clone().wait_for(|may| *may).await.unwrap();
-            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone").await.unwrap();
-        }
-    });
-    let listed = entry.parse().unwrap();
-    let app = TestApp::start_with(|config| config.egress.allowlist = vec![listed]).await;
-    app.internet.name("api.example.com", &["127.77.0.1"]);
-    let bundle = extension("calls")
-        .capabilities(&["cap:http.fetch"])
-        .manifest("egress", json!([entry]))
-        .endpoint("POST", "/a");
-    assert!(app.publish(&bundle).await.status.is_success());
-    app.install_published("com.example.hello", json!(["cap:http.fetch"])).await;
-
-    let mut first = Box::pin(post(&app, "once").body(entry.clone()).send());
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone";
+    let (asking, mut is_asked) = Asking::start(answer).await;
+    let mut first = Box::pin(asking.call().send());
     tokio::select! {
         _ = &mut first => panic!("nobody has answered"),
         _ = is_asked.recv() => {}
     }
     drop(first);
-    answer.send(true).unwrap();
-    let again = post(&app, "once").body(entry).send().await;
+    asking.may_answer.send(true).unwrap();
+    let again = asking.call().send().await;
 
     assert!(is_replayed(&again));
     assert_eq!(again.text(), "done");
     assert!(is_asked.try_recv().is_err(), "the call was made twice");
-    server.abort();
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_while_it_waits_for_another_makes_no_call() {
+    let answer = "HTTP/1.1 500 Sorry\r\ncontent-length: 0\r\n\r\n";
+    let (asking, mut is_asked) = Asking::start(answer).await;
+    let mut first = Box::pin(asking.call().send());
+    tokio::select! {
+        _ = &mut first => panic!("nobody has answered"),
+        _ = is_asked.recv() => {}
+    }
+    let mut waiting = Box::pin(asking.call().send());
+    assert!((&mut waiting).now_or_never().is_none());
+    drop(waiting);
+    asking.may_answer.send(true).unwrap();
+
+    let answers = [first.await.status, asking.call().send().await.status];
+
+    assert_eq!(answers, [StatusCode::INTERNAL_SERVER_ERROR; 2]);
+    let asked = std::iter::from_fn(|| is_asked.try_recv().ok()).count();
+    assert_eq!(asked, 1, "the call of the one that went away was made");
 }
 
 #[tokio::test]

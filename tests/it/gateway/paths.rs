@@ -29,6 +29,8 @@ async fn an_ambiguous_path_is_refused() {
         "/items/a%00",
         "/items/a%0d%0ax-b:1",
         "/items//a",
+        "//",
+        "//items/a",
         "/items/%252e%252e",
         "/items/a%3fb=1",
         "/items/a%23b",

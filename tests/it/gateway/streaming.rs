@@ -28,7 +28,8 @@ fn bundle() -> BundleBuilder {
     let bundle = BundleBuilder::new("com.example.streams", "1.0.0");
     let bundle = bundle.component(guests::proxy("streams")).endpoint("GET", "/much/:n");
     let gets = ["/ticks", "/idle", "/breaks", "/short", "/announced", "/pauses", "/refuses"];
-    let bundle = gets.into_iter().fold(bundle, |bundle, path| bundle.endpoint("GET", path));
+    let gets = gets.into_iter().chain(["/done", "/nothing", "/zero"]);
+    let bundle = gets.fold(bundle, |bundle, path| bundle.endpoint("GET", path));
     ["/echo", "/counts"].into_iter().fold(bundle, |bundle, path| bundle.endpoint("POST", path))
 }
 
@@ -171,6 +172,19 @@ async fn a_client_has_not_all_of_an_answer_before_the_guest_has_returned() {
 
     assert!(!ended_well, "the guest trapped behind its last byte");
     assert!(bytes.len() < 6, "{bytes:?}");
+}
+
+#[tokio::test]
+async fn a_client_has_no_answer_without_a_body_before_the_guest_has_returned() {
+    let app = streaming(|_| ()).await;
+
+    let done = open(&app, "/done").await;
+
+    assert_eq!(done.status(), StatusCode::NO_CONTENT);
+    for path in ["/nothing", "/zero"] {
+        let failed = open(&app, path).await;
+        assert_eq!(failed.status(), StatusCode::BAD_GATEWAY, "the guest of {path} trapped");
+    }
 }
 
 #[tokio::test]

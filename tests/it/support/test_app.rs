@@ -272,7 +272,7 @@ impl TestApp {
             call_rates: CallRates::new(&config.gateway),
             idempotency: Idempotency::new(&config.gateway),
             in_flight: InFlight::default(),
-            waiting: Waiting::default(),
+            waiting: Waiting::new(&config.runner),
             origins: Origins::of(&config),
             config: Arc::new(config),
         };

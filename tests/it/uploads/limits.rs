@@ -171,10 +171,10 @@ async fn one_caller_sends_so_many_bundles_a_minute() {
         (StatusCode::TOO_MANY_REQUESTS, "rate_limited".to_owned())
     );
     assert_eq!(answer.json()["limit_per_minute"], 2);
-    assert_eq!(answer.header("retry-after"), "31");
+    assert_eq!(answer.header("retry-after"), "30");
     let other = app.make_token("default", &["bundle:publish"]).await;
     assert_eq!(app.creation(10).token(&other).send().await.status, StatusCode::CREATED);
-    app.clock.advance(31);
+    app.clock.advance(30);
     assert_eq!(put().await.status, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
@@ -200,6 +200,24 @@ async fn one_address_sends_so_many_bundles_a_minute() {
 }
 
 #[tokio::test]
+async fn a_caller_who_sends_too_much_takes_nothing_from_others_behind_its_address() {
+    let app = TestApp::start_with(|config| {
+        config.uploads.publishes_per_minute = 1;
+        config.uploads.publishes_per_minute_per_address = 2;
+    });
+    let app = app.await;
+    let other = app.make_token("default", &["bundle:publish"]).await;
+    app.creation(10).send().await;
+    for _ in 0..3 {
+        assert_eq!(app.creation(10).send().await.status, StatusCode::TOO_MANY_REQUESTS);
+    }
+
+    let answer = app.creation(10).token(&other).send().await;
+
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+}
+
+#[tokio::test]
 async fn one_caller_sends_so_many_parts_a_minute() {
     let app = TestApp::start_with(|config| config.uploads.parts_per_minute = 1).await;
     let path = app.begin(10).await;
@@ -211,7 +229,7 @@ async fn one_caller_sends_so_many_parts_a_minute() {
         (answer.status, answer.code()),
         (StatusCode::TOO_MANY_REQUESTS, "rate_limited".to_owned())
     );
-    assert_eq!(answer.header("retry-after"), "61");
+    assert_eq!(answer.header("retry-after"), "60");
     assert_eq!(app.offset(&path).await, "1");
 }
 

@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use http::Response;
 use http::response::Parts;
+use http::{Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use tokio::sync::oneshot::Receiver;
@@ -55,7 +55,8 @@ pub(super) struct Rest {
 }
 
 /// Runs the guest until its response is complete, or until it waits for something else than
-/// room for its body.
+/// room for its body. A head that has no body is all of a response, so it waits for the guest
+/// to return.
 pub(super) async fn begin(
     mut run: Pin<&mut impl Run>,
     mut growing: Growing,
@@ -75,7 +76,7 @@ pub(super) async fn begin(
                 break;
             }
         }
-        if growing.head.is_some() { Poll::Ready(Ok(false)) } else { Poll::Pending }
+        if growing.may_go_out() { Poll::Ready(Ok(false)) } else { Poll::Pending }
     });
     if returned.await? { growing.whole().map(Begun::Whole) } else { growing.split() }
 }
@@ -86,6 +87,12 @@ impl Growing {
         Self { handed, head: None, pieces, ended: false, bodiless, max_bytes }
     }
 
+    fn may_go_out(&self) -> bool {
+        let may_have_body =
+            |parts: &Parts| !has_no_content(parts) && announced(&parts.headers) != Some(0);
+        self.head.as_ref().is_some_and(|(parts, _)| self.bodiless || may_have_body(parts))
+    }
+
     /// Takes what there is; says whether the guest may have room for more now.
     fn take(&mut self, cx: &mut Context<'_>) -> Result<bool, CallError> {
         if self.head.is_none() {
@@ -94,16 +101,15 @@ impl Growing {
             };
             self.head = Some(accept(handed.ok())?.into_parts());
         }
-        let Some((_, body)) = &mut self.head else { return Ok(false) };
+        let Some((parts, body)) = &mut self.head else { return Ok(false) };
+        let nobody_sees_it = has_no_content(parts);
         let mut took = false;
         while !self.ended {
             let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) else { break };
-            let frame = match frame {
-                Some(Err(_)) if self.bodiless => None,
-                frame => frame,
-            };
             match frame {
                 None => self.ended = true,
+                Some(Err(_)) if self.bodiless || nobody_sees_it => self.ended = true,
+                Some(_) if nobody_sees_it => took = true,
                 Some(frame) => {
                     took = true;
                     self.pieces.push(data(frame)?);
@@ -119,7 +125,8 @@ impl Growing {
     fn whole(self) -> Result<GuestResponse, CallError> {
         let (parts, _) = self.head.ok_or_else(unset)?;
         let (body, length) = (self.pieces.join(), announced(&parts.headers));
-        if !self.bodiless && length.is_some_and(|length| length != body.len() as u64) {
+        let bodiless = self.bodiless || has_no_content(&parts);
+        if !bodiless && length.is_some_and(|length| length != body.len() as u64) {
             return Err(wrong_length());
         }
         GuestResponse::checked(parts.status.as_u16(), parts.headers, body, self.max_bytes)
@@ -192,6 +199,11 @@ impl Rest {
 fn accept(handed: Option<Handed>) -> Result<Response<HyperOutgoingBody>, CallError> {
     let refused = |code| CallError::BadResponse(format!("it answered the error {code}"));
     handed.ok_or_else(unset)?.map_err(refused)
+}
+
+/// Whether there is no body whatever the guest writes (RFC 9110 sections 15.3.5 and 15.4.5).
+fn has_no_content(parts: &Parts) -> bool {
+    matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
 fn unset() -> CallError {
