@@ -74,6 +74,11 @@ impl Place {
         &self.key
     }
 
+    /// Both.
+    pub(super) fn parts(&self) -> (&str, &str) {
+        (&self.namespace, &self.key)
+    }
+
     /// Bytes of both.
     pub const fn bytes(&self) -> usize {
         self.namespace.len() + self.key.len()

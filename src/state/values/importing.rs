@@ -5,7 +5,8 @@
 
 use jiff::Timestamp;
 
-use super::{Entry, entry_bytes, get_row, is_over, usage, write_row};
+use super::rows::{get_row, write_row};
+use super::{Entry, entry_bytes, is_over, usage};
 use crate::config::StateConfig;
 use crate::model::InstallLabels;
 use crate::state::place::TTL;
@@ -164,7 +165,8 @@ pub fn import(
     if !kept::enter(txn, labels)? {
         return Ok(Importing::Gone);
     }
-    write_row(txn, &owner, plan.old.as_ref(), &plan.new, &import.value)?;
+    let old_end = plan.old.as_ref().and_then(|old| old.expires_at);
+    write_row(txn, &owner, old_end, &plan.new, &import.value)?;
     usage::apply(txn, &owner, namespace, plan.change)?;
     Ok(plan.outcome())
 }
