@@ -101,7 +101,8 @@ pub fn put(
         revision: live.map_or(1, |old| old.revision + 1),
         created_at: live.map_or(now, |old| old.created_at),
         updated_at: now,
-        expires_at: put.ttl.map(|ttl| now + ttl),
+        // Extensions give no ends: what an import gave goes with the value it was given to.
+        expires_at: None,
     };
     write_row(txn, &owner, old.and_then(|old| old.expires_at), &new, &put.value)?;
     usage::apply(txn, &owner, place.namespace(), change)?;

@@ -46,7 +46,7 @@ pub fn count_up(
     let Some(sum) = number.checked_add(delta) else { return Ok(Counting::Overflow) };
     // Shorter than any limit of a value can be.
     let value = sum.to_string().into_bytes();
-    let new = Put { place: place.clone(), value, if_revision: revision, ttl: None };
+    let new = Put { place: place.clone(), value, if_revision: revision };
     Ok(match put(txn, labels, &new, limits, now)? {
         Putting::Done(_) => Counting::Done(sum),
         refused @ (Putting::Conflict | Putting::Full | Putting::Gone) => Counting::Refused(refused),
