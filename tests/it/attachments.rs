@@ -2,10 +2,11 @@
 
 use axum::http::{Method, StatusCode};
 use plugboard::model::{AttachmentKind, AuditAction};
-use plugboard::registry::{attachments, audit};
+use plugboard::registry::attachments;
 use serde_json::{Value, json};
 
 use crate::support::attachments as attached;
+use crate::support::audit;
 use crate::support::bundle_builder::BundleBuilder;
 use crate::support::test_app::{Answer, TestApp};
 
@@ -93,7 +94,7 @@ async fn another_one_takes_the_place_of_the_first_and_the_same_changes_nothing()
     assert_eq!(other.status, StatusCode::CREATED);
     assert_eq!(get(&app, "sbom").await.body, sbom("1.6"));
     assert_eq!(objects(&app), 1);
-    let events = app.app.registry.read(|txn| audit::list(txn, None, 2)).await.unwrap();
+    let events = app.app.registry.read(|txn| audit::newest(txn, 2)).await.unwrap();
     let actions: Vec<_> = events.iter().map(|(_, event)| event.action).collect();
     assert_eq!(actions, [AuditAction::Attached, AuditAction::Attached]);
 }
@@ -284,7 +285,7 @@ async fn taking_away_what_is_not_there_is_not_recorded() {
     let answer = delete(&app, "sbom").await;
 
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
-    let events = app.app.registry.read(|txn| audit::list(txn, None, 1)).await.unwrap();
+    let events = app.app.registry.read(|txn| audit::newest(txn, 1)).await.unwrap();
     assert_eq!(events[0].1.action, AuditAction::BundlePublished);
 }
 

@@ -5,12 +5,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::FutureExt;
 use plugboard::model::{AuditAction, InstallId};
+use plugboard::registry::installs;
 use plugboard::registry::purges::{self, Purge};
-use plugboard::registry::{audit, installs};
 use plugboard::state::values::{self, Facts, Import, Importing};
 use serde_json::{Value, json};
 
 use super::guests::{KEEPS, MISSING, call, keeping};
+use crate::support::audit;
 use crate::support::test_app::{ALL_SCOPES, Answer, TestApp};
 
 const DAY: i64 = 24 * 60 * 60;
@@ -31,7 +32,7 @@ fn lines(answer: &Answer) -> Vec<Value> {
 }
 
 pub(super) async fn count(app: &TestApp, action: AuditAction) -> usize {
-    let events = app.app.registry.read(|txn| audit::list(txn, None, 1_000)).await.unwrap();
+    let events = app.app.registry.read(|txn| audit::newest(txn, 1_000)).await.unwrap();
     events.iter().filter(|(_, event)| event.action == action).count()
 }
 
