@@ -59,7 +59,15 @@ pub trait Content: Send + Sync + 'static {
     fn named(&self) {}
 }
 
-/// Opens `file`, making it first if there is none.
+/// Makes `file` if there is none.
+///
+/// Apart from [`open`], and only at start: a file that is not there when it is opened again is
+/// on a disk that is gone, and an empty one in its place would be taken for the truth.
+pub fn make<C: Content>(content: &C, file: &Path, cache_bytes: usize) -> Result<(), C::Error> {
+    making::create_if_absent(content, file, cache_bytes)
+}
+
+/// Opens `file`, which is there.
 ///
 /// A damaged file is refused and left as it is. `cache_bytes` bounds the pages kept in memory.
 pub fn open<C: Content>(
@@ -67,7 +75,6 @@ pub fn open<C: Content>(
     file: &Path,
     cache_bytes: usize,
 ) -> Result<Database, C::Error> {
-    making::create_if_absent(content, file, cache_bytes)?;
     making::make_private(file).map_err(|error| failed::<C>("made private", file, error))?;
     let opened = storage::builder(cache_bytes).open(file);
     let db = opened.map_err(|error| FileError::opening::<C>(file, error))?;

@@ -79,6 +79,8 @@ impl Registry {
     /// kept in memory; `now` dates the rows of a new registry.
     pub fn open(file: &Path, cache_bytes: usize, now: Timestamp) -> Result<Self, RegistryError> {
         let path = file.to_owned();
+        let made = caught(|| redb_file::make(&Tables { now }, file, cache_bytes));
+        made.map_err(|error: RegistryError| error.loading(file))?;
         Self::start(file, Box::new(move || redb_file::open(&Tables { now }, &path, cache_bytes)))
     }
 

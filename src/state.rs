@@ -66,6 +66,7 @@ impl State {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StateError> {
         let (path, cache_bytes) = (file.to_owned(), config.cache_bytes);
+        caught(|| redb_file::make(&Tables, file, cache_bytes))?;
         Self::start(Box::new(move || redb_file::open(&Tables, &path, cache_bytes)), config, clock)
     }
 

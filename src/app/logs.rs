@@ -13,7 +13,6 @@ use super::sign_in::seconds;
 use super::sweep::SweepError;
 use crate::guest_logs::{LineCounts, LineQuery, Lines, TooManyFollowers};
 use crate::model::{InstallId, InstallLabels, Principal, ScopeKind};
-use crate::registry::LiveInstall;
 
 /// Why lines cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -63,21 +62,6 @@ impl App {
         self.own_install(principal, ScopeKind::InstallRead, id)?;
         let install = Arc::clone(&live.labels);
         Ok(Following::new(self, principal, install, query, follower))
-    }
-
-    /// The install of the caller's tenant that `id` names: an extension, by one of its names,
-    /// or an install.
-    pub fn find_own_install(
-        &self,
-        principal: &Principal,
-        id: &str,
-    ) -> Result<Arc<LiveInstall>, InstallError> {
-        let (live, tenant) = (self.registry.live(), principal.tenant());
-        let by_name = || live.install(&tenant, &id.parse().ok()?);
-        let by_id = || live.install_by_id(&id.parse().ok()?);
-        let found = by_name().or_else(|| live.install_by_alias(&tenant, id)).or_else(by_id);
-        let found = found.ok_or_else(|| InstallError::UnknownInstall(id.to_owned()))?;
-        self.own_install(principal, ScopeKind::InstallRead, found.install.id)
     }
 
     /// Whether a caller that was let in once would be let in again.

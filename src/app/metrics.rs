@@ -12,7 +12,7 @@ use crate::telemetry::Standing;
 use crate::traces::SpanCounts;
 
 impl App {
-    /// Every number, as OpenMetrics text.
+    /// Every number, as OpenMetrics text. Blocks: some of them are asked of the system.
     pub fn read_metrics(&self) -> String {
         self.settle_usages();
         self.count_lines();

@@ -30,19 +30,39 @@ impl App {
         self.own_install(principal, ScopeKind::InstallRead, id)
     }
 
-    /// An install of another tenant is as unknown as one that never was.
+    /// The install of the caller's tenant that `id` names: an extension, by one of its names,
+    /// or an install.
+    pub fn find_own_install(
+        &self,
+        principal: &Principal,
+        id: &str,
+    ) -> Result<Arc<LiveInstall>, InstallError> {
+        let (live, tenant) = (self.registry.live(), principal.tenant());
+        let by_name = || live.install(&tenant, &id.parse().ok()?);
+        let by_id = || live.install_by_id(&id.parse().ok()?);
+        let found = by_name().or_else(|| live.install_by_alias(&tenant, id)).or_else(by_id);
+        let found = found.ok_or_else(|| InstallError::UnknownInstall(id.to_owned()))?;
+        self.own_install(principal, ScopeKind::InstallRead, found.install.id)
+    }
+
+    /// An install that the caller may do this with.
     pub(crate) fn own_install(
         &self,
         principal: &Principal,
         kind: ScopeKind,
         id: InstallId,
     ) -> Result<Arc<LiveInstall>, InstallError> {
-        let live = self.registry.live();
-        let install = live
-            .install_by_id(&id)
-            .filter(|row| row.install.tenant == principal.tenant())
-            .ok_or_else(|| InstallError::UnknownInstall(id.to_string()))?;
+        let install = self.live_of(principal, id);
+        let install = install.ok_or_else(|| InstallError::UnknownInstall(id.to_string()))?;
         check_allowed(principal, kind, &install.install.name)?;
-        Ok(Arc::clone(install))
+        Ok(install)
+    }
+
+    /// An install of the caller's tenant, whatever the caller may do with it. That of another
+    /// is as unknown as one that never was.
+    pub(super) fn live_of(&self, principal: &Principal, id: InstallId) -> Option<Arc<LiveInstall>> {
+        let live = self.registry.live();
+        let found = live.install_by_id(&id).filter(|row| row.install.tenant == principal.tenant());
+        found.cloned()
     }
 }

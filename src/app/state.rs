@@ -188,12 +188,10 @@ impl App {
     }
 
     async fn find_kept(&self, principal: &Principal, id: InstallId) -> Result<Kept, KeepingError> {
-        let (tenant, live) = (principal.tenant(), self.registry.live());
-        let install = live.install_by_id(&id).filter(|row| row.install.tenant == tenant);
-        let kept = if let Some(row) = install {
+        let kept = if let Some(row) = self.live_of(principal, id) {
             Some(Kept::of(&row.labels))
         } else {
-            let owner = Owner::new(&tenant, id);
+            let owner = Owner::new(&principal.tenant(), id);
             self.state.read(move |txn| kept::get(txn, &owner)).await?
         };
         let kept = kept.ok_or(KeepingError::UnknownInstall(id))?;

@@ -42,6 +42,25 @@ pub enum SweepError {
     Compiled(io::Error),
 }
 
+/// The first error of the steps of a sweep.
+#[derive(Default)]
+struct Steps(Option<SweepError>);
+
+impl Steps {
+    /// What a step came to; nothing, if it failed. Of the errors after the first the log knows.
+    fn take<T: Default>(&mut self, step: Result<T, impl Into<SweepError>>) -> T {
+        step.unwrap_or_else(|error| {
+            let error: SweepError = error.into();
+            if self.0.is_some() {
+                tracing::warn!("Could not clean up: {error}");
+            } else {
+                self.0 = Some(error);
+            }
+            T::default()
+        })
+    }
+}
+
 impl App {
     /// Writes the last-used times that are only in memory. Called once a minute.
     pub async fn flush_touches(&self) -> Result<(), RegistryError> {
@@ -49,6 +68,8 @@ impl App {
     }
 
     /// Removes expired sessions, uploads and quarantined bundles, and left-over files.
+    ///
+    /// A step that fails ends none of those after it: they may free the very disk that is full.
     pub async fn sweep(&self) -> Result<(), SweepError> {
         let now = self.clock.now();
         let auth = &self.config.auth;
@@ -57,23 +78,28 @@ impl App {
             awaited::remove_expired(txn, now)?;
             sessions::remove_expired(txn, now - idle, now - absolute)
         };
-        self.registry.write(expire).await?;
-        let state = self.sweep_state(now).await?;
-        let secrets = self.sweep_secrets().await?;
-        let logs = self.sweep_lines().await?;
+        let mut steps = Steps::default();
+        steps.take(self.registry.write(expire).await);
+        let state = steps.take(self.sweep_state(now).await);
+        let secrets = steps.take(self.sweep_secrets().await);
+        let logs = steps.take(self.sweep_lines().await);
         // What an earlier process left may be more than this one is to keep. Before all that
         // needs the server of the bundles.
-        self.bundles.trim_cache().await?;
-        let quarantined = self.sweep_expired(now).await?;
-        let uploads = self.sweep_uploads().await?;
-        let removed = self.sweep_removed(now - LEFTOVER_AGE).await?;
-        let staged = self.bundles.sweep_staging(now - LEFTOVER_AGE).await?;
-        let found = self.sweep_orphans(now).await?;
-        let unknown = self.sweep_quarantine(now).await?;
-        let compiled = self.sweep_compiled().await?;
-        let unfinished = self.bundles.sweep_unfinished(now - LEFTOVER_AGE).await?;
-        // In a bucket they stay: another appliance may use them.
-        let (orphans, left) = if self.bundles.is_shared() { (0, found) } else { (found, 0) };
+        steps.take(self.bundles.trim_cache().await);
+        let quarantined = steps.take(self.sweep_expired(now).await);
+        let uploads = steps.take(self.sweep_uploads().await);
+        let removed = steps.take(self.sweep_removed(now - LEFTOVER_AGE).await);
+        let staged = steps.take(self.bundles.sweep_staging(now - LEFTOVER_AGE).await);
+        let found = steps.take(self.sweep_orphans(now).await.map(Some));
+        let unknown = steps.take(self.sweep_quarantine(now).await);
+        let compiled = steps.take(self.sweep_compiled().await);
+        let unfinished = steps.take(self.bundles.sweep_unfinished(now - LEFTOVER_AGE).await);
+        let (orphans, left) = match found {
+            // In a bucket they stay: another appliance may use them.
+            Some(found) if self.bundles.is_shared() => (0, Some(found)),
+            Some(found) => (found, Some(0)),
+            None => (0, None),
+        };
         let removed = [
             ("state", state),
             ("upload", uploads),
@@ -90,7 +116,7 @@ impl App {
         for (kind, count) in removed.into_iter().filter(|(_, count)| *count > 0) {
             tracing::info!(store.leftovers = kind, "The sweep removed {count}");
         }
-        Ok(())
+        steps.0.map_or(Ok(()), Err)
     }
 
     /// Deletes the bundles whose time in quarantine is over; says how many.

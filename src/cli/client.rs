@@ -146,6 +146,18 @@ impl Client {
         read(status, &bytes)
     }
 
+    /// Streams a body of any length and reads a JSON answer; for a running server.
+    pub async fn post_stream<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        content_type: &str,
+        body: Body,
+    ) -> Result<T, Failure> {
+        let http = self.server()?;
+        let (status, bytes) = http.send(http.long_post(path, content_type, body)).await?;
+        read(status, &bytes)
+    }
+
     /// Writes a body into `out` while it arrives; for a running server.
     pub async fn download(&self, path: &str, out: &mut impl Write) -> Result<(), Failure> {
         let http = self.server()?;
@@ -224,6 +236,11 @@ impl Http {
             Some(token) => request.bearer_auth(token.expose_secret()),
             None => request,
         }
+    }
+
+    /// Without a limit in time: how long the body is, and how fast the way there, nobody knows.
+    fn long_post(&self, path: &str, content_type: &str, body: Body) -> reqwest::RequestBuilder {
+        self.request(Method::POST, path).header("content-type", content_type).body(body)
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<(u16, Bytes), Failure> {

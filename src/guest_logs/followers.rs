@@ -114,6 +114,11 @@ impl Followers {
 }
 
 impl Follower {
+    /// Whether the appliance stops.
+    pub fn is_ending(&self) -> bool {
+        self.ending.is_cancelled()
+    }
+
     /// The next record. A gap in the numbers is what it was too slow for.
     pub async fn next(&mut self) -> Result<Arc<Record>, EndOfLines> {
         loop {

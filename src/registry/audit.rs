@@ -23,21 +23,6 @@ pub fn append(txn: &WriteTxn, event: &AuditEvent) -> Result<u64, RegistryError> 
     Ok(number)
 }
 
-/// At most `limit` events with their numbers, the newest first, older than `before`.
-pub fn list(
-    txn: &impl ReadTables,
-    before: Option<u64>,
-    limit: usize,
-) -> Result<Vec<(u64, AuditEvent)>, RegistryError> {
-    let rows = txn.rows(AUDIT)?;
-    let rows = rows.range(..before.unwrap_or(u64::MAX))?.rev().take(limit);
-    rows.map(|row| {
-        let (number, event) = row?;
-        Ok((number.value(), decode(&AUDIT, event.value())?))
-    })
-    .collect()
-}
-
 /// Where a search begins and how much it may do.
 #[derive(Clone, Copy, Debug)]
 pub struct Search {
@@ -135,20 +120,18 @@ mod tests {
     }
 
     #[test]
-    fn events_are_listed_in_pages_from_the_newest() {
+    fn an_event_is_found_as_it_was_appended_under_its_number() {
         let registry = registry();
-        let numbers = registry
-            .write_blocking(|txn| {
-                Ok(["a", "b", "c"].map(|subject| append(txn, &audit_event(subject)).unwrap()))
-            })
-            .unwrap();
-        assert_eq!(numbers, [1, 2, 3]);
+        let append_both =
+            |txn: &WriteTxn| Ok([append(txn, &audit_event("a"))?, append(txn, &audit_event("b"))?]);
 
-        let (first, second) = registry
-            .read_blocking(|txn| Ok((list(txn, None, 2)?, list(txn, Some(2), 2)?)))
-            .unwrap();
+        let appended = registry.write_blocking(append_both).unwrap();
 
-        assert_eq!(first, [(3, audit_event("c")), (2, audit_event("b"))]);
-        assert_eq!(second, [(1, audit_event("a"))]);
+        let (reach, filter) =
+            (AuditReach::of(&Principal::Local { uid: 0 }), AuditFilter::default());
+        let all = Search { before: None, limit: 9, budget: 9 };
+        let found = registry.read_blocking(|txn| search(txn, &reach, &filter, all)).unwrap();
+        assert_eq!(appended, [1, 2]);
+        assert_eq!(found.rows, [(2, audit_event("b")), (1, audit_event("a"))]);
     }
 }

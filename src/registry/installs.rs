@@ -73,20 +73,6 @@ pub fn get_by_name(
     row.map(|row| decode(&INSTALLS, row.value())).transpose()
 }
 
-/// The installs of one tenant, by name.
-pub fn list(txn: &impl ReadTables, tenant: &TenantId) -> Result<Vec<Install>, RegistryError> {
-    let rows = txn.rows(INSTALLS)?;
-    let mut installs = Vec::new();
-    for row in rows.range((tenant.as_str(), "")..)? {
-        let (key, row) = row?;
-        if key.value().0 != tenant.as_str() {
-            break;
-        }
-        installs.push(decode(&INSTALLS, row.value())?);
-    }
-    Ok(installs)
-}
-
 /// Every install, by tenant and name.
 pub fn list_all(txn: &impl ReadTables) -> Result<Vec<Install>, RegistryError> {
     let rows = txn.rows(INSTALLS)?;
@@ -123,27 +109,7 @@ mod tests {
             .unwrap();
 
         assert_eq!(inserted, [true, false, true]);
-        let (acme, all) = registry
-            .read_blocking(|txn| Ok((list(txn, &tenant("acme"))?, list_all(txn)?)))
-            .unwrap();
-        assert_eq!(acme, all[..1]);
-        assert_eq!(all, [ours, theirs]);
-    }
-
-    #[test]
-    fn a_tenant_whose_id_begins_like_anothers_sees_only_its_own() {
-        let registry = registry();
-        let hello = version("hello", "1.0.0", "a");
-        registry
-            .write_blocking(|txn| {
-                versions::insert(txn, &hello)?;
-                insert(txn, &install("acme-2", &hello))
-            })
-            .unwrap();
-
-        let acme = registry.read_blocking(|txn| list(txn, &tenant("acme"))).unwrap();
-
-        assert_eq!(acme, []);
+        assert_eq!(registry.read_blocking(list_all).unwrap(), [ours, theirs]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::model::{ContentHash, ExtensionName, Tombstone, Yank};
 
-use super::txn::{decode, encode};
+use super::txn::{decode, encode, rows_of};
 use super::{ReadTables, RegistryError, WriteTxn, attachments, versions};
 
 type Rows = TableDefinition<'static, (&'static str, &'static str), &'static [u8]>;
@@ -145,16 +145,7 @@ fn list_of<T: DeserializeOwned>(
     table: Rows,
     name: &ExtensionName,
 ) -> Result<Vec<T>, RegistryError> {
-    let rows = txn.rows(table)?;
-    let mut found = Vec::new();
-    for row in rows.range((name.as_str(), "")..)? {
-        let (key, row) = row?;
-        if key.value().0 != name.as_str() {
-            break;
-        }
-        found.push(decode(&table, row.value())?);
-    }
-    Ok(found)
+    rows_of(txn, table, name.as_str(), |_, row| decode(&table, row))
 }
 
 #[cfg(test)]

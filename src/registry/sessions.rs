@@ -25,16 +25,6 @@ pub fn insert(txn: &WriteTxn, session: &Session) -> Result<bool, RegistryError> 
     Ok(!known)
 }
 
-/// Replaces a session's row; false, and nothing done, when it is gone: a browser that was
-/// signed out stays signed out.
-pub fn put(txn: &WriteTxn, session: &Session) -> Result<bool, RegistryError> {
-    let known = get(txn, &session.id_sha256)?.is_some();
-    if known {
-        write(txn, session)?;
-    }
-    Ok(known)
-}
-
 /// The session whose cookie has this SHA-256.
 pub fn get(txn: &impl ReadTables, id_sha256: &[u8; 32]) -> Result<Option<Session>, RegistryError> {
     let rows = txn.rows(SESSIONS)?;
@@ -118,7 +108,6 @@ mod tests {
         assert!(removed);
         assert!(registry.live().session(&desk.id_sha256).is_none());
         assert!(registry.live().session(&phone.id_sha256).is_some());
-        assert!(!registry.write_blocking(|txn| put(txn, &desk)).unwrap());
     }
 
     #[test]

@@ -63,6 +63,28 @@ impl ReadTables for WriteTxn {
     }
 }
 
+/// What `read` makes of each row whose key begins with `first`, a tenant or a name, by the
+/// second part of the key and the value.
+pub(super) fn rows_of<T>(
+    txn: &impl ReadTables,
+    table: TableDefinition<(&'static str, &'static str), &'static [u8]>,
+    first: &str,
+    read: impl Fn(&str, &[u8]) -> Result<T, RegistryError>,
+) -> Result<Vec<T>, RegistryError> {
+    let rows = txn.rows(table)?;
+    let mut found = Vec::new();
+    for row in rows.range((first, "")..)? {
+        let (key, value) = row?;
+        let (of, second) = key.value();
+        // All that follows is somebody else's.
+        if of != first {
+            break;
+        }
+        found.push(read(second, value.value())?);
+    }
+    Ok(found)
+}
+
 /// A row as the registry stores it.
 pub(super) fn encode(
     table: &impl TableHandle,

@@ -4,7 +4,7 @@ use redb::{ReadableTable, TableDefinition, WriteTransaction};
 
 use crate::model::{TenantId, Upload, UploadId};
 
-use super::txn::{decode, encode};
+use super::txn::{decode, encode, rows_of};
 use super::{ReadTables, RegistryError, WriteTxn};
 
 /// `(tenant, upload id)` to a JSON [`Upload`].
@@ -36,15 +36,8 @@ pub fn get(
 
 /// The uploads of one tenant, the oldest first.
 pub fn list(txn: &impl ReadTables, tenant: &TenantId) -> Result<Vec<Upload>, RegistryError> {
-    let rows = txn.rows(UPLOADS)?;
-    let mut uploads = Vec::new();
-    for row in rows.range((tenant.as_str(), "")..)? {
-        let (key, row) = row?;
-        if key.value().0 != tenant.as_str() {
-            break;
-        }
-        uploads.push(decode::<Upload>(&UPLOADS, row.value())?);
-    }
+    let read = |_: &str, row: &[u8]| decode::<Upload>(&UPLOADS, row);
+    let mut uploads = rows_of(txn, UPLOADS, tenant.as_str(), read)?;
     uploads.sort_by_key(|upload| (upload.created_at, upload.id));
     Ok(uploads)
 }
@@ -88,7 +81,7 @@ mod tests {
     #[test]
     fn an_upload_is_seen_by_its_tenant_only() {
         let registry = registry();
-        let (ours, theirs) = (upload("acme", 10), upload("other", 20));
+        let (ours, theirs) = (upload("acme", 10), upload("acme-2", 20));
         registry.write_blocking(|txn| put(txn, &ours).and_then(|()| put(txn, &theirs))).unwrap();
 
         let (mine, foreign, list) = registry

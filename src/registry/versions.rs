@@ -6,7 +6,7 @@ use semver::Version;
 
 use crate::model::{ContentHash, ExtensionName, ExtensionVersion, StarVersion};
 
-use super::txn::{decode, encode};
+use super::txn::{decode, encode, rows_of};
 use super::{ReadTables, RegistryError, WriteTxn, removals};
 
 /// `(name, version)` to a JSON [`ExtensionVersion`].
@@ -158,15 +158,8 @@ pub fn list_of(
     txn: &impl ReadTables,
     name: &ExtensionName,
 ) -> Result<Vec<ExtensionVersion>, RegistryError> {
-    let rows = txn.rows(VERSIONS)?;
-    let mut versions: Vec<ExtensionVersion> = Vec::new();
-    for row in rows.range((name.as_str(), "")..)? {
-        let (key, row) = row?;
-        if key.value().0 != name.as_str() {
-            break;
-        }
-        versions.push(decode(&VERSIONS, row.value())?);
-    }
+    let read = |_: &str, row: &[u8]| decode::<ExtensionVersion>(&VERSIONS, row);
+    let mut versions = rows_of(txn, VERSIONS, name.as_str(), read)?;
     versions.sort_by(|a, b| b.version.cmp(&a.version));
     Ok(versions)
 }
@@ -181,18 +174,9 @@ pub fn highest(
 
 /// The version numbers of one extension, in no particular order.
 fn numbers_of(txn: &impl ReadTables, name: &ExtensionName) -> Result<Vec<Version>, RegistryError> {
-    let rows = txn.rows(VERSIONS)?;
-    let mut numbers = Vec::new();
-    for row in rows.range((name.as_str(), "")..)? {
-        let (key, _) = row?;
-        let (row_name, number) = key.value();
-        if row_name != name.as_str() {
-            break;
-        }
-        // Read from the key: decoding whole file tables for a number would be slow.
-        numbers.extend(Version::parse(number));
-    }
-    Ok(numbers)
+    // Read from the key: decoding whole file tables for a number would be slow.
+    let read = |number: &str, _: &[u8]| Ok(Version::parse(number).ok());
+    Ok(rows_of(txn, VERSIONS, name.as_str(), read)?.into_iter().flatten().collect())
 }
 
 #[cfg(test)]

@@ -6,9 +6,8 @@ use crate::config::StateConfig;
 
 /// Characters of a namespace.
 const MAX_NAMESPACE: usize = 128;
-/// The shortest and the longest life of a value that ends by itself.
-pub(super) const TTL: (SignedDuration, SignedDuration) =
-    (SignedDuration::from_secs(60), SignedDuration::from_hours(30 * 24));
+/// The longest life of a value that ends by itself.
+pub(super) const MAX_TTL: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// A namespace and a key in it, within the limits.
 ///
@@ -27,7 +26,6 @@ pub struct Put {
     pub(super) value: Vec<u8>,
     /// Put it only where this revision is; never where there is nothing.
     pub(super) if_revision: Option<u64>,
-    pub(super) ttl: Option<SignedDuration>,
 }
 
 /// Why something is not kept, wherever it is put.
@@ -41,7 +39,7 @@ pub enum Refused {
     Value(u64),
     #[error("a revision is 1 to {0}")]
     Revision(u64),
-    #[error("a value that ends by itself lives for 60 seconds to 30 days")]
+    #[error("a value that ends by itself lives for at most 30 days")]
     Ttl,
 }
 
@@ -74,6 +72,11 @@ impl Place {
         &self.key
     }
 
+    /// Both.
+    pub(super) fn parts(&self) -> (&str, &str) {
+        (&self.namespace, &self.key)
+    }
+
     /// Bytes of both.
     pub const fn bytes(&self) -> usize {
         self.namespace.len() + self.key.len()
@@ -86,21 +89,13 @@ impl Put {
         if value.len() as u64 > limits.max_value_bytes {
             return Err(Refused::Value(limits.max_value_bytes));
         }
-        Ok(Self { place, value, if_revision: None, ttl: None })
+        Ok(Self { place, value, if_revision: None })
     }
 
     /// The same, put only where `revision` is.
     #[must_use]
     pub fn if_revision(self, revision: Option<u64>) -> Self {
         Self { if_revision: revision, ..self }
-    }
-
-    /// The same, gone after `ttl`.
-    pub fn ending_after(self, ttl: Option<SignedDuration>) -> Result<Self, Refused> {
-        if ttl.is_some_and(|ttl| ttl < TTL.0 || ttl > TTL.1) {
-            return Err(Refused::Ttl);
-        }
-        Ok(Self { ttl, ..self })
     }
 
     /// Bytes of the value and of where it is put.
@@ -141,16 +136,11 @@ mod tests {
     }
 
     #[test]
-    fn a_value_has_a_size_and_a_life_within_the_limits() {
+    fn a_value_has_a_size_within_the_limits() {
         let limits = StateConfig::default();
         let put = |bytes| Put::new(place("n", "k").unwrap(), vec![0; bytes], &limits);
-        let living = |seconds| {
-            put(1).unwrap().ending_after(Some(SignedDuration::from_secs(seconds))).map(|_| ())
-        };
 
         assert!(put(1024 * 1024).is_ok());
         assert_eq!(put(1024 * 1024 + 1).unwrap_err(), Refused::Value(1024 * 1024));
-        assert_eq!([living(59), living(60)], [Err(Refused::Ttl), Ok(())]);
-        assert_eq!([living(2_592_000), living(2_592_001)], [Ok(()), Err(Refused::Ttl)]);
     }
 }

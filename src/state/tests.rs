@@ -7,6 +7,7 @@ use redb::{ReadableTable, TableDefinition};
 
 use super::*;
 use crate::model::SystemClock;
+use crate::redb_file::FileError;
 
 /// Made by the first write that opens it.
 const NOTES: TableDefinition<u64, u64> = TableDefinition::new("notes");
@@ -236,6 +237,21 @@ fn what_is_queued_is_written_before_the_last_handle_is_gone() {
     drop(state);
 
     assert_eq!(notes(&open()).len(), 20);
+}
+
+#[test]
+fn a_file_that_is_gone_when_it_is_opened_again_is_not_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("state.redb");
+    let state = State::open(&file, &StateConfig::default(), Arc::new(SystemClock)).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let failed = FileError::storage("state", redb::Error::PreviousIo);
+    state.0.storage.note_failure(&Err::<(), _>(StateError::from(failed)));
+
+    let error = state.read_blocking(|_| Ok(())).unwrap_err();
+
+    assert!(matches!(error, StateError::File(FileError::File { .. })), "{error}");
+    assert!(!file.exists());
 }
 
 #[test]

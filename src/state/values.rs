@@ -6,7 +6,7 @@
 use std::ops::Bound;
 
 use jiff::Timestamp;
-use redb::{AccessGuard, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{TableDefinition, WriteTransaction};
 
 use super::owner::OWNER_BYTES;
 use super::{Owner, Place, Put, ReadTables, StateError, WriteTxn, kept};
@@ -17,12 +17,15 @@ pub mod counting;
 mod importing;
 mod leaving;
 mod listing;
+mod rows;
 mod usage;
 
 pub use importing::{Facts, Import, Importing, Rehearsal, import};
 pub use leaving::{Purged, last, purge, sweep, sweep_all};
 pub use listing::{After, KeyPage, Page, list, list_all, list_keys};
 pub use usage::{Usage, usage};
+
+use rows::{get_old, get_row, look_at_row, remove, write_row};
 
 type Bytes<'a> = &'a [u8; OWNER_BYTES];
 /// Owner, namespace, key. Parts are compared one after the other: by the bytes of
@@ -78,13 +81,13 @@ pub fn put(
     now: Timestamp,
 ) -> Result<Putting, StateError> {
     let (owner, place) = (Owner::of(labels), &put.place);
-    let old = get_row(txn, &owner, place)?;
-    let live = old.as_ref().filter(|old| !is_over(old.expires_at, now));
+    let old = get_old(txn, &owner, place.parts())?;
+    let live = old.filter(|old| !is_over(old.expires_at, now));
     if put.if_revision.is_some() && put.if_revision != live.map(|old| old.revision) {
         return Ok(Putting::Conflict);
     }
     let bytes = entry_bytes(place.namespace(), place.key(), put.value.len());
-    let change = usage::Change::put(old.as_ref().map(Entry::bytes), bytes);
+    let change = usage::Change::put(old.map(|old| old.bytes), bytes);
     if !usage::fits(txn, &owner, place.namespace(), change, limits)? {
         return Ok(Putting::Full);
     }
@@ -98,9 +101,10 @@ pub fn put(
         revision: live.map_or(1, |old| old.revision + 1),
         created_at: live.map_or(now, |old| old.created_at),
         updated_at: now,
-        expires_at: put.ttl.map(|ttl| now + ttl),
+        // Extensions give no ends: what an import gave goes with the value it was given to.
+        expires_at: None,
     };
-    write_row(txn, &owner, old.as_ref(), &new, &put.value)?;
+    write_row(txn, &owner, old.and_then(|old| old.expires_at), &new, &put.value)?;
     usage::apply(txn, &owner, place.namespace(), change)?;
     Ok(Putting::Done(new.revision))
 }
@@ -122,11 +126,10 @@ pub fn length(
     place: &Place,
     now: Timestamp,
 ) -> Result<Option<usize>, StateError> {
-    let rows = txn.rows(VALUES)?;
-    let row = rows.get((owner.as_bytes(), place.namespace(), place.key()))?;
-    let row = row.as_ref().map(AccessGuard::value);
-    let live = row.filter(|(.., end, _)| !is_over(end.map(timestamp), now));
-    Ok(live.map(|(.., value)| value.len()))
+    let length = look_at_row(txn, owner, place.parts(), |(.., end, value)| {
+        (!is_over(end.map(timestamp), now)).then_some(value.len())
+    });
+    Ok(length?.flatten())
 }
 
 /// Deletes the value at a place; false when there is none.
@@ -136,8 +139,8 @@ pub fn delete(
     place: &Place,
     now: Timestamp,
 ) -> Result<bool, StateError> {
-    let Some(old) = get_row(txn, owner, place)? else { return Ok(false) };
-    remove(txn, owner, &old)?;
+    let Some(old) = get_old(txn, owner, place.parts())? else { return Ok(false) };
+    remove(txn, owner, place.parts(), old)?;
     Ok(!is_over(old.expires_at, now))
 }
 
@@ -154,60 +157,6 @@ fn entry_bytes(namespace: &str, key: &str, value: usize) -> u64 {
 
 fn is_over(expires_at: Option<Timestamp>, now: Timestamp) -> bool {
     expires_at.is_some_and(|end| end <= now)
-}
-
-fn get_row(
-    txn: &impl ReadTables,
-    owner: &Owner,
-    place: &Place,
-) -> Result<Option<Entry>, StateError> {
-    let rows = txn.rows(VALUES)?;
-    let row = rows.get((owner.as_bytes(), place.namespace(), place.key()))?;
-    Ok(row.map(|row| entry(place.namespace(), place.key(), &row.value())))
-}
-
-/// Writes `new` over `old`, with `value`.
-fn write_row(
-    txn: &WriteTxn,
-    owner: &Owner,
-    old: Option<&Entry>,
-    new: &Entry,
-    value: &[u8],
-) -> Result<(), StateError> {
-    let (owner, namespace, key) = (owner.as_bytes(), &*new.namespace, &*new.key);
-    let [old_end, end] =
-        [old.and_then(|old| old.expires_at), new.expires_at].map(|end| end.map(millis));
-    let row = (new.revision, millis(new.created_at), millis(new.updated_at), end, value);
-    txn.table(VALUES)?.insert((owner, namespace, key), row)?;
-    let mut ends = txn.table(ENDS)?;
-    if let Some(old_end) = old_end {
-        ends.remove((old_end, owner, namespace, key))?;
-    }
-    if let Some(end) = end {
-        ends.insert((end, owner, namespace, key), ())?;
-    }
-    Ok(())
-}
-
-fn remove(txn: &WriteTxn, owner: &Owner, row: &Entry) -> Result<(), StateError> {
-    let key = (owner.as_bytes(), &*row.namespace, &*row.key);
-    txn.table(VALUES)?.remove(key)?;
-    if let Some(end) = row.expires_at {
-        txn.table(ENDS)?.remove((millis(end), key.0, key.1, key.2))?;
-    }
-    usage::apply(txn, owner, &row.namespace, usage::Change::removal(row.bytes()))
-}
-
-fn entry(namespace: &str, key: &str, (revision, created, updated, end, value): &Row<'_>) -> Entry {
-    Entry {
-        namespace: namespace.to_owned(),
-        key: key.to_owned(),
-        value: value.to_vec(),
-        revision: *revision,
-        created_at: timestamp(*created),
-        updated_at: timestamp(*updated),
-        expires_at: end.map(timestamp),
-    }
 }
 
 fn millis(at: Timestamp) -> i64 {

@@ -163,12 +163,14 @@ impl Metrics {
     }
 
     /// Counts what a sweep has removed, by kind, and the bundles it found that are
-    /// not its to remove.
-    pub fn observe_sweep(&self, removed: &[(&'static str, usize)], orphans: usize) {
+    /// not its to remove; `None`: it could not look.
+    pub fn observe_sweep(&self, removed: &[(&'static str, usize)], orphans: Option<usize>) {
         for (kind, count) in removed {
             self.swept.get_or_create(&Leftovers { kind }).inc_by(*count as u64);
         }
-        self.orphans.set(i64::try_from(orphans).unwrap_or(i64::MAX));
+        if let Some(orphans) = orphans {
+            self.orphans.set(i64::try_from(orphans).unwrap_or(i64::MAX));
+        }
     }
 
     /// Bundles in the bucket that no version here refers to, as the last sweep found.

@@ -7,7 +7,10 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use serde_json::json;
+use tokio::task::spawn_blocking;
 
+use super::error::ApiError;
+use super::extract::Answer;
 use crate::app::App;
 use crate::app::readiness::ReadinessStatus;
 
@@ -30,7 +33,9 @@ pub(super) async fn show_readiness(State(app): State<Arc<App>>) -> impl IntoResp
 }
 
 /// Process and request counters, as OpenMetrics text.
-pub(super) async fn show_metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
+pub(super) async fn show_metrics(State(app): State<Arc<App>>) -> Answer {
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, content_type)], app.read_metrics())
+    // It asks the disk and the kernel, which may keep it waiting.
+    let text = spawn_blocking(move || app.read_metrics()).await.map_err(ApiError::internal)?;
+    Ok(([(header::CONTENT_TYPE, content_type)], text).into_response())
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use plugboard::model::{AttachmentKind, AuditAction};
-use plugboard::registry::{attachments, audit};
+use plugboard::registry::attachments;
 use serde_json::{Value, json};
 
 use crate::support::attachments as attached;
+use crate::support::audit;
 use crate::support::bundle_builder::BundleBuilder;
 use crate::support::test_app::{Answer, TestApp};
 
@@ -96,7 +97,7 @@ async fn another_one_takes_the_place_of_the_first_and_the_same_changes_nothing()
     assert_eq!(other.status, StatusCode::CREATED);
     assert_eq!(get(&app, "sbom").await.body, sbom("1.6"));
     assert_eq!(objects(&app), 1);
-    let events = app.app.registry.read(|txn| audit::list(txn, None, 2)).await.unwrap();
+    let events = app.app.registry.read(|txn| audit::newest(txn, 2)).await.unwrap();
     let actions: Vec<_> = events.iter().map(|(_, event)| event.action).collect();
     assert_eq!(actions, [AuditAction::Attached, AuditAction::Attached]);
 }
@@ -308,7 +309,7 @@ async fn taking_away_what_is_not_there_is_not_recorded() {
     let answer = delete(&app, "sbom").await;
 
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
-    let events = app.app.registry.read(|txn| audit::list(txn, None, 1)).await.unwrap();
+    let events = app.app.registry.read(|txn| audit::newest(txn, 1)).await.unwrap();
     assert_eq!(events[0].1.action, AuditAction::BundlePublished);
 }
 

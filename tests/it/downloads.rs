@@ -4,11 +4,11 @@ use axum::http::{Method, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use plugboard::model::{AuditAction, AuditEvent};
-use plugboard::registry::audit;
 use plugboard::trust::keys;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256, Sha512};
 
+use crate::support::audit;
 use crate::support::bundle_builder::BundleBuilder;
 use crate::support::test_app::{Answer, Call, TestApp, sign_with};
 
@@ -205,7 +205,7 @@ async fn a_signature_can_be_added_without_changing_the_version() {
 
     assert_eq!(added.status, StatusCode::CREATED, "{}", added.text());
     assert_eq!(again.status, StatusCode::OK, "{}", again.text());
-    let events = app.app.registry.read(|txn| audit::list(txn, None, 9)).await.unwrap();
+    let events = app.app.registry.read(|txn| audit::newest(txn, 9)).await.unwrap();
     let attached = |event: &&(_, AuditEvent)| event.1.action == AuditAction::SignatureAttached;
     assert_eq!(events.iter().filter(attached).count(), 1, "it is recorded once");
     assert_eq!(app.get(VERSION).await.json(), before);

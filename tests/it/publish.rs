@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use plugboard::model::{AuditAction, ContentHash, Quarantined};
-use plugboard::registry::{audit, quarantine};
+use plugboard::registry::quarantine;
 use plugboard::trust::keys;
 use serde_json::{Value, json};
 
 use crate::support::announced_body::announced;
+use crate::support::audit;
 use crate::support::bundle_builder::BundleBuilder;
 use crate::support::random::noise;
 use crate::support::strangers::{bad_claim, trust};
@@ -102,7 +103,7 @@ async fn publishing_the_same_bytes_again_mends_a_damaged_archive_and_is_recorded
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
     assert_eq!(answer.json()["outcome"], "unchanged");
     assert_eq!(app.get(&page).await.text(), "<h1>Reports</h1>");
-    let events = app.app.registry.read(|txn| audit::list(txn, None, 1)).await.unwrap();
+    let events = app.app.registry.read(|txn| audit::newest(txn, 1)).await.unwrap();
     assert_eq!(events[0].1.action, AuditAction::BundleMended);
     let key = format!("sha256/{}/bundle.tar.zst", hash.hex());
     assert_eq!(events[0].1.detail.as_deref(), Some(key.as_str()));

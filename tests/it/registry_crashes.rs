@@ -18,6 +18,7 @@ use plugboard::model::{Actor, AuditAction, AuditEvent, Operator, Tenant};
 use plugboard::redb_file::FileError;
 use plugboard::registry::{Registry, RegistryError, WriteTxn, audit, operators, tenants};
 
+use crate::support::audit::newest;
 use crate::support::disk::Disk;
 use crate::support::random::Random;
 use crate::support::rounds;
@@ -68,7 +69,7 @@ fn numbers(registry: &Registry) -> BTreeSet<u64> {
     let number = |name: &str| name.strip_prefix('n').map(|digits| digits.parse::<u64>().unwrap());
     let (audit, tenants, operators) = registry
         .read_blocking(|txn| {
-            Ok((audit::list(txn, None, usize::MAX)?, tenants::list(txn)?, operators::list(txn)?))
+            Ok((newest(txn, usize::MAX)?, tenants::list(txn)?, operators::list(txn)?))
         })
         .unwrap();
     let audited: BTreeSet<u64> =

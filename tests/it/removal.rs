@@ -3,9 +3,10 @@
 use axum::http::{Method, StatusCode};
 use plugboard::app::sign_in::csrf_token;
 use plugboard::model::AuditAction;
-use plugboard::registry::{audit, versions};
+use plugboard::registry::versions;
 use serde_json::{Value, json};
 
+use crate::support::audit;
 use crate::support::bundle_builder::BundleBuilder;
 use crate::support::test_app::{Answer, TestApp, local};
 
@@ -45,7 +46,7 @@ async fn upgrade(app: &TestApp, id: &str, body: Value) -> Answer {
 }
 
 async fn last_action(app: &TestApp) -> AuditAction {
-    let events = app.app.registry.read(|txn| audit::list(txn, None, 1)).await.unwrap();
+    let events = app.app.registry.read(|txn| audit::newest(txn, 1)).await.unwrap();
     events[0].1.action
 }
 
@@ -253,7 +254,7 @@ async fn a_yank_can_be_taken_back_and_is_recorded_once() {
 
     assert_eq!((back.status, again.status), (StatusCode::NO_CONTENT, StatusCode::NO_CONTENT));
     assert_eq!(install(&app, None).await.status, StatusCode::CREATED);
-    let events = app.app.registry.read(|txn| audit::list(txn, None, 20)).await.unwrap();
+    let events = app.app.registry.read(|txn| audit::newest(txn, 20)).await.unwrap();
     let count = |action| events.iter().filter(|(_, event)| event.action == action).count();
     assert_eq!(count(AuditAction::VersionYanked), 1);
     assert_eq!(count(AuditAction::VersionUnyanked), 1);

@@ -6,9 +6,9 @@ mod rotating;
 
 use axum::http::{Method, StatusCode};
 use plugboard::model::AuditAction;
-use plugboard::registry::audit;
 use serde_json::{Value, json};
 
+use crate::support::audit;
 use crate::support::bundle_builder::BundleBuilder;
 use crate::support::guests;
 use crate::support::test_app::{ALL_SCOPES, Answer, TestApp};
@@ -259,7 +259,7 @@ async fn who_set_and_removed_a_secret_is_on_record_by_its_name() {
     app.call(Method::DELETE, &format!("{path}/api_key")).send().await;
     set(&app, &path, "-bad", json!({"value": "hunter2"})).await;
 
-    let events = app.app.registry.read(|txn| audit::list(txn, None, 2)).await.unwrap();
+    let events = app.app.registry.read(|txn| audit::newest(txn, 2)).await.unwrap();
 
     let found: Vec<_> = events.iter().map(|(_, e)| (e.action, e.subject.as_str())).collect();
     let subject = "com.example.confides api_key";

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use axum::http::{Method, StatusCode};
 use futures_util::future::join_all;
 use plugboard::app::compile::CompileError;
+use plugboard::app::sweep::SweepError;
 use plugboard::config::Config;
 use serde_json::json;
 
@@ -234,6 +235,24 @@ async fn orphans_in_a_bucket_are_left_to_whoever_they_belong_to() {
     app.app.sweep().await.unwrap();
 
     assert_eq!(server.keys(), [key]);
+}
+
+#[tokio::test]
+async fn a_sweep_without_its_server_removes_and_counts_what_is_on_the_disk() {
+    let server = S3Server::start();
+    let app = TestApp::start_on_s3(&server).await;
+    let compiled = app.app.data_dir.join("cache/compiled");
+    fs::create_dir_all(&compiled).unwrap();
+    let left = compiled.join(format!("{}.cwasm", "a".repeat(64)));
+    fs::write(&left, "x").unwrap();
+    server.fail(|_, _| Some(Fault::Said(403, "AccessDenied")));
+
+    let error = app.app.sweep().await.unwrap_err();
+
+    assert!(matches!(error, SweepError::Store(_)), "{error}");
+    assert!(!left.exists());
+    let metrics = app.app.read_metrics();
+    assert!(metrics.contains("store_swept_total{kind=\"compiled\"} 1\n"), "{metrics}");
 }
 
 #[tokio::test]

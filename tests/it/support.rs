@@ -2,6 +2,7 @@
 
 pub(crate) mod announced_body;
 pub(crate) mod attachments;
+pub(crate) mod audit;
 pub(crate) mod bundle_builder;
 pub(crate) mod collector;
 pub(crate) mod disk;

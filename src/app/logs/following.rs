@@ -97,6 +97,13 @@ impl Following {
 
     /// Reads what is on disk, a page at a time, until there is no more.
     async fn read_on(&mut self) -> Option<Told> {
+        // Who reads slowly may never come to [`Self::wait`], where these ends are told, too.
+        if !self.app.still_knows(&self.principal) {
+            return Some(Told::End(EndOfFollowing::NotAllowed));
+        }
+        if self.follower.is_ending() {
+            return Some(Told::End(EndOfFollowing::Stopping));
+        }
         let place = self.last.map_or(self.query.place, Place::After);
         // Forwards all of it is told, a page after the other.
         let limit = if matches!(place, Place::After(_)) { PAGE } else { self.query.limit };

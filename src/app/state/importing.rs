@@ -95,9 +95,7 @@ impl App {
         principal: &Principal,
         id: InstallId,
     ) -> Result<Arc<InstallLabels>, KeepingError> {
-        let (tenant, live) = (principal.tenant(), self.registry.live());
-        let install = live.install_by_id(&id).filter(|row| row.install.tenant == tenant);
-        let install = install.ok_or(KeepingError::UnknownInstall(id))?;
+        let install = self.live_of(principal, id).ok_or(KeepingError::UnknownInstall(id))?;
         super::check_allowed(principal, ScopeKind::InstallWrite, &install.install.name)?;
         Ok(Arc::clone(&install.labels))
     }

@@ -32,3 +32,14 @@ fn an_address_has_no_path() {
         assert_eq!(Client::http(address, token()).err().unwrap().exit, Exit::Usage, "{address}");
     }
 }
+
+#[test]
+fn a_body_of_any_length_may_take_any_time() {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let client = Client::http("http://127.0.0.1:7420", SecretString::from("plug_x")).unwrap();
+    let http = client.server().unwrap();
+
+    let request = http.long_post("/", "application/jsonl", Body::from("x")).build().unwrap();
+
+    assert_eq!(request.timeout(), None);
+}

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use http::Method;
 use reqwest::Body;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -109,6 +108,5 @@ async fn send(
     };
     let path =
         format!("/api/v1/installs/{}/state?replace={}&dry_run={dry_run}", install.id, args.replace);
-    let headers = [("content-type", "application/jsonl".to_owned())];
-    client.send_streamed(Method::POST, &path, &headers, body).await
+    client.post_stream(&path, "application/jsonl", body).await
 }

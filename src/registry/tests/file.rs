@@ -157,6 +157,23 @@ fn a_folder_that_is_not_there_is_named_in_the_error() {
 }
 
 #[test]
+fn a_file_that_is_gone_when_it_is_opened_again_is_not_made_anew() {
+    let folder = Folder::new();
+    let registry = folder.open().unwrap();
+    fs::remove_file(folder.file("registry.redb")).unwrap();
+    let failed = FileError::storage("registry", redb::Error::PreviousIo);
+    registry.0.storage.note_failure(&Err::<(), _>(failed.into()));
+
+    let read = registry.read_blocking(operators::list);
+    let written = registry.write_blocking(|txn| operators::insert(txn, &operator("ada")));
+
+    for error in [read.unwrap_err(), written.unwrap_err()] {
+        assert!(matches!(error, RegistryError::File(FileError::File { .. })), "{error}");
+    }
+    assert!(folder.names().is_empty(), "{:?}", folder.names());
+}
+
+#[test]
 fn two_who_make_the_registry_at_once_make_one() {
     let folder = Folder::new();
 

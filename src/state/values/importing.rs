@@ -5,10 +5,11 @@
 
 use jiff::Timestamp;
 
-use super::{Entry, entry_bytes, get_row, is_over, usage, write_row};
+use super::rows::{get_row, write_row};
+use super::{Entry, entry_bytes, is_over, usage};
 use crate::config::StateConfig;
 use crate::model::InstallLabels;
-use crate::state::place::TTL;
+use crate::state::place::MAX_TTL;
 use crate::state::values::usage::{Change, Usage};
 use crate::state::{Owner, Place, ReadTables, Refused, StateError, WriteTxn, kept};
 
@@ -70,7 +71,7 @@ impl Import {
             return Err(Refused::Revision(MAX_REVISION));
         }
         // No shortest life: what was exported may be near its end.
-        if expires_at.is_some_and(|end| end > now + TTL.1) {
+        if expires_at.is_some_and(|end| end > now + MAX_TTL) {
             return Err(Refused::Ttl);
         }
         Ok(Self { place, value, revision, created_at, updated_at, expires_at })
@@ -164,7 +165,8 @@ pub fn import(
     if !kept::enter(txn, labels)? {
         return Ok(Importing::Gone);
     }
-    write_row(txn, &owner, plan.old.as_ref(), &plan.new, &import.value)?;
+    let old_end = plan.old.as_ref().and_then(|old| old.expires_at);
+    write_row(txn, &owner, old_end, &plan.new, &import.value)?;
     usage::apply(txn, &owner, namespace, plan.change)?;
     Ok(plan.outcome())
 }

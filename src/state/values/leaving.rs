@@ -5,7 +5,8 @@ use std::ops::Bound;
 use jiff::Timestamp;
 use redb::ReadableTable;
 
-use super::{After, ENDS, Page, RowKey, Usage, VALUES, end_of, entry, list_all, millis, remove};
+use super::rows::{Old, get_old, remove};
+use super::{After, ENDS, Page, RowKey, Usage, VALUES, end_of, list_all, millis};
 use crate::state::owner::OWNER_BYTES;
 use crate::state::{Owner, ReadTables, State, StateError, WriteTxn};
 
@@ -26,12 +27,8 @@ pub fn sweep(txn: &WriteTxn, now: Timestamp, most: usize) -> Result<usize, State
         }
     }
     for (owner, namespace, key) in &over {
-        let row = txn.table(VALUES)?.get((owner.as_bytes(), &**namespace, &**key))?.map(|row| {
-            let row = row.value();
-            entry(namespace, key, &row)
-        });
-        if let Some(row) = row {
-            remove(txn, owner, &row)?;
+        if let Some(old) = get_old(txn, owner, (namespace, key))? {
+            remove(txn, owner, (namespace, key), old)?;
         }
     }
     Ok(over.len())
@@ -92,7 +89,7 @@ pub fn purge(
     for row in &page {
         usage.keys += 1;
         usage.bytes += row.bytes();
-        remove(txn, owner, row)?;
+        remove(txn, owner, (&row.namespace, &row.key), Old::of(row))?;
     }
     let next = After::the_last_of(&page).filter(|next| next != last);
     Ok(Purged { usage, next })

@@ -5,7 +5,8 @@ use std::ops::Bound;
 use jiff::Timestamp;
 use redb::ReadableTable;
 
-use super::{Entry, Row, RowKey, VALUES, end_of, entry, is_over, timestamp};
+use super::rows::entry;
+use super::{Entry, Row, RowKey, VALUES, end_of, is_over, timestamp};
 use crate::state::{Owner, ReadTables, StateError};
 
 /// How much one page holds; at least one value, however large.

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::model::{InstallId, SystemClock, TenantId};
-use crate::state::State;
+use crate::state::{Refused, State};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -49,6 +49,20 @@ impl Bench {
 
     fn put(&self, value: Put) -> Putting {
         self.put_at(value, NOW)
+    }
+
+    /// Puts a value that ends so many seconds after [`NOW`], over whatever is there.
+    fn put_ending(&self, key: &str, value: &[u8], seconds: i64) -> Importing {
+        let value = self.ending(key, value, seconds).unwrap();
+        let (labels, limits) = (self.labels.clone(), self.limits.clone());
+        let put = move |txn: &_| import(txn, &labels, &value, true, &limits, NOW);
+        self.state.write_blocking(put).unwrap()
+    }
+
+    fn ending(&self, key: &str, value: &[u8], seconds: i64) -> Result<Import, Refused> {
+        let end = NOW + SignedDuration::from_secs(seconds);
+        let facts = Facts { expires_at: Some(end), ..Facts::default() };
+        Import::new(self.place("n", key), value.to_vec(), facts, &self.limits, NOW)
     }
 
     fn get_at(&self, key: &str, now: Timestamp) -> Option<Entry> {
@@ -96,7 +110,7 @@ fn a_value_whose_time_is_over_is_as_absent() {
     let bench = Bench::new();
     let minute = SignedDuration::from_secs(60);
     let (before, end) = (NOW + minute - SignedDuration::from_millis(1), NOW + minute);
-    bench.put(bench.value("k", b"v").ending_after(Some(minute)).unwrap());
+    bench.put_ending("k", b"v", 60);
 
     assert!(bench.get_at("k", before).is_some());
     assert!(bench.get_at("k", end).is_none());
@@ -107,13 +121,22 @@ fn a_value_whose_time_is_over_is_as_absent() {
 }
 
 #[test]
+fn a_value_that_ends_lives_for_at_most_30_days() {
+    let bench = Bench::new();
+    let living = |seconds| bench.ending("k", b"v", seconds).map(|_| ());
+
+    assert_eq!([living(1), living(2_592_000)], [Ok(()); 2]);
+    assert_eq!(living(2_592_001), Err(Refused::Ttl));
+}
+
+#[test]
 fn what_is_over_is_swept_and_what_replaced_it_is_not() {
     let bench = Bench::new();
     let minute = SignedDuration::from_secs(60);
     for key in ["a", "b", "c", "d"] {
-        bench.put(bench.value(key, b"v").ending_after(Some(minute)).unwrap());
+        bench.put_ending(key, b"v", 60);
     }
-    bench.put(bench.value("c", b"longer").ending_after(Some(minute + minute)).unwrap());
+    assert_eq!(bench.put_ending("c", b"longer", 120), Importing::Replaced);
     bench.put(bench.value("d", b"stays"));
     let sweep = |at, most| bench.state.write_blocking(move |txn| sweep(txn, at, most)).unwrap();
 
@@ -249,7 +272,7 @@ fn keys_are_listed_and_values_measured_without_what_they_hold() {
     for key in ["a", "b", "c"] {
         bench.put(bench.value(key, &[7; 100]));
     }
-    bench.put(bench.value("b1", b"v").ending_after(Some(SignedDuration::from_secs(60))).unwrap());
+    bench.put_ending("b1", b"v", 60);
     let (owner, over) = (Owner::of(&bench.labels), NOW + SignedDuration::from_secs(60));
     let page = |after, entries, bytes, now| {
         let page = Page { entries, bytes };

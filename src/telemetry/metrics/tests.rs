@@ -9,8 +9,9 @@ fn encoded() -> String {
     metrics.observe_request(&route, 200, Duration::from_millis(3));
     metrics.observe_request(&route, 204, Duration::from_millis(300));
     metrics.observe_request(&route, 504, Duration::from_secs(40));
-    metrics.observe_sweep(&[("upload", 2), ("quarantined", 0)], 3);
-    metrics.observe_sweep(&[("upload", 1), ("quarantined", 0)], 4);
+    metrics.observe_sweep(&[("upload", 2), ("quarantined", 0)], Some(3));
+    metrics.observe_sweep(&[("upload", 1), ("quarantined", 0)], Some(4));
+    metrics.observe_sweep(&[("upload", 0)], None);
     metrics.encode(started + Duration::from_secs(90))
 }
 

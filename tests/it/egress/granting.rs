@@ -5,6 +5,7 @@ use plugboard::app::sign_in::csrf_token;
 use serde_json::{Value, json};
 
 use super::install;
+use crate::support::audit;
 use crate::support::bundle_builder::BundleBuilder;
 use crate::support::guests;
 use crate::support::internet::{Script, Server};
@@ -135,7 +136,7 @@ async fn a_refused_call_is_in_the_audit_record_once_an_hour() {
     let denied = async || {
         // The row is written behind the call: a write of ours comes after it.
         app.app.registry.write(|_| Ok(())).await.unwrap();
-        let rows = app.app.registry.read(|txn| plugboard::registry::audit::list(txn, None, 100));
+        let rows = app.app.registry.read(|txn| audit::newest(txn, 100));
         let rows = rows.await.unwrap();
         let denied = rows.into_iter().map(|(_, event)| event);
         denied.filter(|event| event.action == AuditAction::EgressDenied).collect::<Vec<_>>()

@@ -3,9 +3,9 @@
 use axum::http::{Method, StatusCode};
 use plugboard::app::sign_in::csrf_token;
 use plugboard::model::AuditAction;
-use plugboard::registry::audit;
 use serde_json::{Value, json};
 
+use crate::support::audit;
 use crate::support::bundle_builder::BundleBuilder;
 use crate::support::guests;
 use crate::support::internet::{Script, Server};
@@ -73,7 +73,7 @@ impl World {
 
     /// What is on record since the grant, the oldest first.
     async fn record(&self) -> Vec<(AuditAction, String)> {
-        let events = self.app.app.registry.read(|txn| audit::list(txn, None, 20)).await.unwrap();
+        let events = self.app.app.registry.read(|txn| audit::newest(txn, 20)).await.unwrap();
         let events = events.into_iter().map(|(_, event)| event);
         let mut found: Vec<_> = events
             .take_while(|event| event.action != AuditAction::HostsGranted)

@@ -173,6 +173,35 @@ async fn a_follower_hears_nothing_more_once_its_token_is_revoked_or_its_session_
 }
 
 #[tokio::test]
+async fn who_still_reads_what_is_on_disk_is_ended_within_a_page() {
+    let stage = Stage::new().await;
+    stage.keep(0..1_000, i64::to_string).await;
+    let token = stage.app.make_token("default", &["install:read"]).await;
+    let path = format!("{}?follow=true&after=1", stage.path);
+    let revoked = stage.app.call(Method::GET, &path).token(&token).open().await;
+    let mut revoked = Listening { body: revoked.into_body(), text: String::new() };
+    let mut stopped = Listening::to(&stage.app, &path).await;
+    assert_eq!((revoked.message().await, stopped.message().await), ("1".into(), "1".into()));
+
+    let id = stage.app.app.authenticate_token(&token).unwrap().id.to_string();
+    stage.app.app.revoke_token(&local(), &id).await.unwrap();
+    stage.app.app.guest_logs.end_followers();
+
+    for (stream, reason) in [(&mut revoked, "not_allowed"), (&mut stopped, "stopping")] {
+        let (mut lines, end) = (1, format!("event: end\ndata: {{\"reason\":\"{reason}\"}}"));
+        loop {
+            let event = stream.next().await.expect("the end is told");
+            if event == end {
+                break;
+            }
+            lines += 1;
+            assert!(lines <= 200, "{event}");
+        }
+        assert_eq!(stream.next().await, None);
+    }
+}
+
+#[tokio::test]
 async fn only_so_many_follow_and_a_seat_comes_back() {
     let stage = Stage::with(|config| config.logs.followers_per_tenant = 1).await;
     let path = format!("{}?follow=true", stage.path);

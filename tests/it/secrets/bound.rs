@@ -1,7 +1,6 @@
 //! Secrets that are bound to hosts: the appliance sends them there, and the guest sees none.
 
 use plugboard::model::AuditAction;
-use plugboard::registry::audit;
 
 use super::*;
 use crate::support::internet::{Authority, Script, Server};
@@ -113,7 +112,7 @@ async fn the_guest_that_asks_for_it_at_another_host_is_denied_and_on_record() {
     let sentence = "the secret api_key is not bound to this host";
     let refused = world.refused().await;
     assert_eq!((&refused[0]["secret"], &refused[0]["count"]), (&json!(sentence), &json!(2)));
-    let events = world.app.app.registry.read(|txn| audit::list(txn, None, 1)).await.unwrap();
+    let events = world.app.app.registry.read(|txn| audit::newest(txn, 1)).await.unwrap();
     let event = &events[0].1;
     assert_eq!(
         (event.action, event.detail.as_deref()),
@@ -265,7 +264,7 @@ async fn where_a_secret_goes_is_on_record() {
     let hosts = json!(["api.example.com", "*.example.net:8443"]);
     set(&app, &path, "api_key", json!({"value": KEY, "hosts": hosts, "header": "x-key"})).await;
 
-    let events = app.app.registry.read(|txn| audit::list(txn, None, 1)).await.unwrap();
+    let events = app.app.registry.read(|txn| audit::newest(txn, 1)).await.unwrap();
 
     let detail = events[0].1.detail.as_deref().unwrap();
     let expected = "goes to https://api.example.com, https://*.example.net:8443 as \

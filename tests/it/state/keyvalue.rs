@@ -119,6 +119,8 @@ async fn counting_up_loses_none_of_many_at_once() {
         ("18446744073709551611", "the sum does not fit into 64 bits"),
         ("+1", "the value is no decimal number of 64 bits"),
         ("", "the value is no decimal number of 64 bits"),
+        // One digit more than a number of 64 bits has: of a long value none is looked at.
+        ("000000000000000000001", "the value is no decimal number of 64 bits"),
     ] {
         ask(&app, "s0n", value.as_bytes()).await;
         assert_eq!(told(&app, "i0n", b"").await, (OTHER, text.to_owned()), "{value}");

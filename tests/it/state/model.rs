@@ -5,6 +5,7 @@
 
 use jiff::SignedDuration;
 use plugboard::state::WriteTxn;
+use plugboard::state::values::{Facts, Import, Importing};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestCaseResult, TestRunner};
@@ -30,8 +31,10 @@ const LIMITS: (u64, u64, u64) = (5, 24, 160);
 
 #[derive(Clone, Debug)]
 enum Action {
-    /// The size, whether the revision that is there is expected, and seconds to live.
-    Put(usize, Option<bool>, Option<i64>),
+    /// The size, and whether the revision that is there is expected.
+    Put(usize, Option<bool>),
+    /// The size, and seconds to live.
+    Import(usize, i64),
     Get,
     Delete,
     /// After this key, at most so many.
@@ -47,8 +50,9 @@ type Operation = (usize, &'static str, &'static str, Action);
 fn operations() -> impl Strategy<Value = Vec<Operation>> {
     let text = || select(&TEXTS[..]);
     let action = prop_oneof![
-        8 => (0..24_usize, prop::option::weighted(0.3, any::<bool>()),
-              prop::option::weighted(0.2, 60..200_i64)).prop_map(|(a, b, c)| Action::Put(a, b, c)),
+        8 => (0..24_usize, prop::option::weighted(0.3, any::<bool>()))
+            .prop_map(|(a, b)| Action::Put(a, b)),
+        2 => (0..24_usize, 60..200_i64).prop_map(|(a, b)| Action::Import(a, b)),
         4 => Just(Action::Get),
         2 => Just(Action::Delete),
         3 => (prop::option::of(text()), 1..20_usize).prop_map(|(a, b)| Action::List(a, b)),
@@ -110,6 +114,20 @@ impl Model {
         };
         Putting::Full
     }
+
+    /// The same of an import that replaces.
+    fn import(&mut self, at: (usize, String, String), known: Known) -> Importing {
+        let there = self.live(&at);
+        if there.is_some_and(|there| (&there.value, there.end) == (&known.value, known.end)) {
+            return Importing::Unchanged;
+        }
+        let done = if there.is_some() { Importing::Replaced } else { Importing::Created };
+        match self.put(at, known, None) {
+            Putting::Done(_) => done,
+            Putting::Full => Importing::Full,
+            other @ (Putting::Conflict | Putting::Gone) => panic!("{other:?}"),
+        }
+    }
 }
 
 /// Does the operation to the state and to the model, and compares the answers.
@@ -124,17 +142,24 @@ fn apply(
     let (owner, place) = (Owner::of(&labels), place(namespace, key));
     let at = (*number, (*namespace).to_owned(), (*key).to_owned());
     match action {
-        Action::Put(size, expected, ttl) => {
+        Action::Put(size, expected) => {
             let there = model.live(&at).map_or(0, |known| known.revision);
             let expected = expected.map(|right| if right { there } else { there + 1 });
-            let ttl = ttl.map(SignedDuration::from_secs);
             // Whose it is can be read off the value.
             let value = vec![u8::try_from(*number).unwrap(); *size];
             let put = Put::new(place, value.clone(), limits).unwrap().if_revision(expected);
-            let put = put.ending_after(ttl).unwrap();
-            let known = Known { value, revision: 0, end: ttl.map(|ttl| model.now + ttl) };
+            let known = Known { value, revision: 0, end: None };
             let done = values::put(txn, &labels, &put, limits, model.now).unwrap();
             prop_assert_eq!(done, model.put(at, known, expected));
+        }
+        Action::Import(size, seconds) => {
+            let value = vec![u8::try_from(*number).unwrap(); *size];
+            let end = Some(model.now + SignedDuration::from_secs(*seconds));
+            let facts = Facts { expires_at: end, ..Facts::default() };
+            let import = Import::new(place, value.clone(), facts, limits, model.now).unwrap();
+            let known = Known { value, revision: 0, end };
+            let done = values::import(txn, &labels, &import, true, limits, model.now).unwrap();
+            prop_assert_eq!(done, model.import(at, known));
         }
         Action::Get => {
             let found = values::get(txn, &owner, &place, model.now).unwrap();

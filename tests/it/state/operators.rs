@@ -5,11 +5,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::FutureExt;
 use plugboard::model::{AuditAction, InstallId};
+use plugboard::registry::installs;
 use plugboard::registry::purges::{self, Purge};
-use plugboard::registry::{audit, installs};
+use plugboard::state::values::{self, Facts, Import, Importing};
 use serde_json::{Value, json};
 
 use super::guests::{KEEPS, MISSING, call, keeping};
+use crate::support::audit;
 use crate::support::test_app::{ALL_SCOPES, Answer, TestApp};
 
 const DAY: i64 = 24 * 60 * 60;
@@ -30,7 +32,7 @@ fn lines(answer: &Answer) -> Vec<Value> {
 }
 
 pub(super) async fn count(app: &TestApp, action: AuditAction) -> usize {
-    let events = app.app.registry.read(|txn| audit::list(txn, None, 1_000)).await.unwrap();
+    let events = app.app.registry.read(|txn| audit::newest(txn, 1_000)).await.unwrap();
     events.iter().filter(|(_, event)| event.action == action).count()
 }
 
@@ -186,12 +188,13 @@ async fn values_whose_time_is_over_are_removed_in_the_background() {
     for number in 0..300 {
         let limits = state.limits().clone();
         let place = super::place("n", &number.to_string());
-        let put = plugboard::state::Put::new(place, vec![7], &limits).unwrap();
-        let put = put.ending_after(Some(jiff::SignedDuration::from_secs(60))).unwrap();
+        let end = now + jiff::SignedDuration::from_secs(60);
+        let facts = Facts { expires_at: Some(end), ..Facts::default() };
+        let ends = Import::new(place, vec![7], facts, &limits, now).unwrap();
         let labels = labels.clone();
         let write =
-            state.write(move |txn| plugboard::state::values::put(txn, &labels, &put, &limits, now));
-        write.await.unwrap();
+            state.write(move |txn| values::import(txn, &labels, &ends, false, &limits, now));
+        assert_eq!(write.await.unwrap(), Importing::Created);
     }
 
     app.clock.advance(60);
