@@ -27,6 +27,9 @@ pub enum EgressError {
     Address { host: String, address: IpAddr },
     #[error("{0} is a server that the appliance uses itself")]
     OwnHost(String),
+    /// What is dialled could be one of them.
+    #[error("nothing is called while the addresses of this machine are unknown: {0}")]
+    Interfaces(io::Error),
     #[error("{0} has no address")]
     NoAddress(String),
     #[error("the addresses of {host} were not found: {cause}")]
@@ -117,6 +120,7 @@ impl EgressError {
             Self::Secret(_) => "secret",
             Self::Fields | Self::ResponseFields => "fields",
             Self::Address { .. } | Self::OwnHost(_) => "address",
+            Self::Interfaces(_) => "interfaces",
             Self::NoAddress(_) | Self::Resolve { .. } | Self::ResolveTimeout { .. } => "resolve",
             Self::Connect { .. } | Self::ConnectTimeout { .. } => "connect",
             Self::Tls { .. } => "tls",

@@ -3,6 +3,7 @@
 mod forbidden;
 mod granting;
 mod guests;
+mod interfaces;
 mod learning;
 mod limits;
 mod wire;
