@@ -137,9 +137,8 @@ impl Dialer {
     /// them nothing is dialled: it could be one of them.
     async fn own_addresses(&self) -> Result<Vec<IpAddr>, EgressError> {
         let mut own = of_interfaces().map_err(EgressError::Interfaces)?;
-        own.extend(
-            self.own_hosts.addresses(&*self.resolver, self.resolve_limit, Instant::now()).await,
-        );
+        let now = Instant::now();
+        own.extend(self.own_hosts.addresses(&self.resolver, self.resolve_limit, now).await?);
         Ok(own)
     }
 

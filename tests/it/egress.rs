@@ -6,6 +6,7 @@ mod guests;
 mod interfaces;
 mod learning;
 mod limits;
+mod own_hosts;
 mod wire;
 
 use std::sync::{Arc, Mutex};
