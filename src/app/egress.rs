@@ -197,24 +197,37 @@ impl App {
         id: InstallId,
         hosts: Vec<EgressRule>,
     ) -> Result<Install, InstallError> {
-        self.change_hosts(principal, id, hosts, AuditAction::HostsGranted).await
+        self.change_hosts(principal, id, AuditAction::HostsGranted, move |_| hosts).await
     }
 
+    /// Grants an install these hosts beside those that it has.
+    pub async fn grant_more_hosts(
+        &self,
+        principal: &Principal,
+        id: InstallId,
+        more: Vec<EgressRule>,
+    ) -> Result<Install, InstallError> {
+        let change = move |granted: &[EgressRule]| [granted, &more[..]].concat();
+        self.change_hosts(principal, id, AuditAction::HostsGranted, change).await
+    }
+
+    /// `change` makes the hosts of those that are granted when they are written: what somebody
+    /// takes away meanwhile does not come back.
     async fn change_hosts(
         &self,
         principal: &Principal,
         id: InstallId,
-        hosts: Vec<EgressRule>,
         action: AuditAction,
+        change: impl FnOnce(&[EgressRule]) -> Vec<EgressRule> + Send + 'static,
     ) -> Result<Install, InstallError> {
         let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
-        let hosts = check_hosts(&live.version.manifest, hosts)?;
         let change = move |install: &mut Install| {
+            let hosts = check_hosts(&live.version.manifest, change(&install.egress))?;
             let differs = install.egress != hosts;
             install.egress = hosts;
-            differs
+            Ok(differs)
         };
-        let changed = self.change_install(principal, action, id, change).await?;
+        let changed = self.try_change_install(principal, action, id, change).await?;
         // What was refused may be allowed now; what is not comes again.
         self.refused_calls.begin_anew(id);
         Ok(changed)

@@ -280,13 +280,29 @@ impl App {
         id: InstallId,
         change: impl FnOnce(&mut Install) -> bool + Send + 'static,
     ) -> Result<Install, InstallError> {
+        let change = move |install: &mut Install| Ok(change(install));
+        self.try_change_install(principal, action, id, change).await
+    }
+
+    /// The same, where `change` may also refuse by what the install is then.
+    pub(crate) async fn try_change_install(
+        &self,
+        principal: &Principal,
+        action: AuditAction,
+        id: InstallId,
+        change: impl FnOnce(&mut Install) -> Result<bool, InstallError> + Send + 'static,
+    ) -> Result<Install, InstallError> {
         let mut event = self.event(principal.actor(), action, None, String::new());
         let now = event.at;
         let write = move |txn: &WriteTxn| {
-            let Some(mut install) = installs::get(txn, &id)? else { return Ok(None) };
+            let Some(mut install) = installs::get(txn, &id)? else {
+                return Ok(Err(InstallError::UnknownInstall(id.to_string())));
+            };
             let before = install.clone();
-            if !change(&mut install) {
-                return Ok(Some(install));
+            match change(&mut install) {
+                Ok(true) => {}
+                Ok(false) => return Ok(Ok(install)),
+                Err(refused) => return Ok(Err(refused)),
             }
             event.detail = changes::between(Some(&before), &install);
             install.updated_at = now;
@@ -294,9 +310,8 @@ impl App {
             event.subject = format!("{} {}", install.name, install.version);
             installs::put(txn, &install)?;
             audit::append(txn, &event)?;
-            Ok(Some(install))
+            Ok(Ok(install))
         };
-        let install = self.registry.write(write).await?;
-        install.ok_or_else(|| InstallError::UnknownInstall(id.to_string()))
+        self.registry.write(write).await?
     }
 }

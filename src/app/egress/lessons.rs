@@ -7,8 +7,8 @@ use super::learning::{Lesson, MAX_INSTALLS};
 use crate::app::App;
 use crate::app::install::InstallError;
 use crate::model::{
-    Actor, AuditAction, AuditEvent, Capability, ExtensionName, Install, InstallId, Principal,
-    ScopeKind,
+    Actor, AuditAction, AuditEvent, Capability, EgressRule, ExtensionName, Install, InstallId,
+    Principal, ScopeKind,
 };
 use crate::registry::{RegistryError, WriteTxn, audit};
 
@@ -33,6 +33,16 @@ pub enum LearnError {
     Install(#[from] InstallError),
     #[error(transparent)]
     Registry(#[from] RegistryError),
+}
+
+/// The hosts, and what of the proposal they do not allow.
+fn with(mut hosts: Vec<EgressRule>, proposal: Vec<EgressRule>) -> Vec<EgressRule> {
+    for entry in proposal {
+        if !hosts.iter().any(|host| host.covers(&entry)) {
+            hosts.push(entry);
+        }
+    }
+    hosts
 }
 
 impl App {
@@ -100,17 +110,15 @@ impl App {
         let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
         let lesson = self.learning.of(id).filter(|lesson| !lesson.calls.is_empty());
         let lesson = lesson.ok_or_else(|| LearnError::NothingLearned(live.install.name.clone()))?;
-        let mut hosts = if only { Vec::new() } else { live.install.egress.clone() };
-        for entry in lesson.proposal() {
-            if !hosts.iter().any(|host| host.covers(&entry)) {
-                hosts.push(entry);
-            }
-        }
         if lesson.is_on(self.clock.now()) {
             self.stop_learning(principal, id).await?;
         }
+        let proposal = lesson.proposal();
+        let change = move |granted: &[EgressRule]| {
+            with(if only { Vec::new() } else { granted.to_vec() }, proposal)
+        };
         let action = AuditAction::LearnedHostsGranted;
-        let install = self.change_hosts(principal, id, hosts, action).await?;
+        let install = self.change_hosts(principal, id, action, change).await?;
         self.learning.forget(id);
         Ok(install)
     }

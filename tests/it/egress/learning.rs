@@ -189,6 +189,22 @@ async fn what_it_called_is_granted_with_one_request_alone_or_beside_the_rest() {
 }
 
 #[tokio::test]
+async fn a_host_that_is_taken_away_meanwhile_is_not_granted_again() {
+    let world = World::new().await;
+    world.learn(60).await;
+    assert_eq!(world.call("two.api").await, HELLO);
+    let (accept, path) = (world.path("/learning/accept"), world.path(""));
+
+    let nothing = world.app.call(Method::PUT, &path).json(json!({ "granted": [] }));
+    let (accepted, taken) =
+        tokio::join!(world.app.post(&accept, json!({ "only": false })), nothing.send());
+
+    assert_eq!((accepted.status, taken.status), (StatusCode::OK, StatusCode::OK));
+    let one = world.server.entry("one.api.example.com");
+    assert!(!world.granted().await.contains(&one), "{:?}", world.granted().await);
+}
+
+#[tokio::test]
 async fn it_is_for_a_while_for_those_who_call_and_for_their_operators() {
     let world = World::new().await;
     for seconds in [0, 86_401, u64::MAX] {
