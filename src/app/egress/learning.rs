@@ -138,6 +138,22 @@ impl Learning {
         self.lessons(|lessons| lessons.remove(&install));
     }
 
+    /// Forgets the calls that are granted, and with the last of them a lesson that is over.
+    pub(super) fn forget_granted(
+        &self,
+        install: InstallId,
+        granted: &[EgressRule],
+        now: Timestamp,
+    ) {
+        self.lessons(|lessons| {
+            let Some(lesson) = lessons.get_mut(&install) else { return };
+            lesson.calls.retain(|call| !granted.iter().any(|rule| rule.covers(&call.entry)));
+            if lesson.calls.is_empty() && !lesson.is_on(now) {
+                lessons.remove(&install);
+            }
+        });
+    }
+
     /// Whether an install may begin.
     pub(super) fn has_room(&self, install: InstallId) -> bool {
         self.lessons(|lessons| has_room(lessons, install))
@@ -181,27 +197,4 @@ fn has_room(lessons: &HashMap<InstallId, Lesson>, install: InstallId) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use semver::Version;
-
-    use super::*;
-
-    #[test]
-    fn as_many_installs_learn_as_are_remembered_and_one_of_them_again() {
-        let learning = Learning::default();
-        let (start, end) = (Timestamp::UNIX_EPOCH, Timestamp::MAX);
-        let begin = |id| {
-            let (tenant, name) = (TenantId::default_tenant(), "com.example.a".parse().unwrap());
-            let labels = InstallLabels::of(tenant, name, id, &Version::new(1, 0, 0));
-            learning.has_room(id) && learning.begin(id, Lesson::new(&labels, start, end))
-        };
-        let ids: Vec<_> = (0..MAX_INSTALLS).map(|_| InstallId::random()).collect();
-
-        assert!(ids.iter().all(|id| begin(*id)));
-        assert!(!begin(InstallId::random()));
-        assert!(!learning.begin(InstallId::random(), learning.of(ids[0]).unwrap()));
-        assert!(begin(ids[0]));
-        learning.forget(ids[0]);
-        assert!(begin(InstallId::random()));
-    }
-}
+mod tests;

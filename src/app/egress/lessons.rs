@@ -2,8 +2,8 @@
 
 use jiff::SignedDuration;
 
-use super::EgressReport;
 use super::learning::{Lesson, MAX_INSTALLS};
+use super::{EgressReport, check_hosts};
 use crate::app::App;
 use crate::app::install::InstallError;
 use crate::model::{
@@ -91,16 +91,27 @@ impl App {
         id: InstallId,
     ) -> Result<EgressReport, LearnError> {
         let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
-        let now = self.clock.now();
-        let lesson = self.learning.stop(id, now);
-        let lesson = lesson.ok_or_else(|| LearnError::NotLearning(live.install.name.clone()))?;
-        let event = lesson.event(now, principal.actor());
-        self.registry.write(move |txn: &WriteTxn| audit::append(txn, &event)).await?;
+        if self.end_lesson(principal, id).await?.is_none() {
+            return Err(LearnError::NotLearning(live.install.name.clone()));
+        }
         Ok(self.egress_of(principal, id)?)
     }
 
+    /// Ends a lesson, with a word on record; `None` if it is not on.
+    async fn end_lesson(
+        &self,
+        principal: &Principal,
+        id: InstallId,
+    ) -> Result<Option<Lesson>, RegistryError> {
+        let now = self.clock.now();
+        let Some(lesson) = self.learning.stop(id, now) else { return Ok(None) };
+        let event = lesson.event(now, principal.actor());
+        self.registry.write(move |txn: &WriteTxn| audit::append(txn, &event)).await?;
+        Ok(Some(lesson))
+    }
+
     /// Grants what was called: in place of what was granted before, or beside it. It ends the
-    /// learning.
+    /// learning, unless what was called may not be granted.
     pub async fn accept_learned(
         &self,
         principal: &Principal,
@@ -110,16 +121,15 @@ impl App {
         let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
         let lesson = self.learning.of(id).filter(|lesson| !lesson.calls.is_empty());
         let lesson = lesson.ok_or_else(|| LearnError::NothingLearned(live.install.name.clone()))?;
-        if lesson.is_on(self.clock.now()) {
-            self.stop_learning(principal, id).await?;
-        }
-        let proposal = lesson.proposal();
-        let change = move |granted: &[EgressRule]| {
-            with(if only { Vec::new() } else { granted.to_vec() }, proposal)
-        };
+        let kept = move |granted: &[EgressRule]| if only { Vec::new() } else { granted.to_vec() };
+        let hosts = with(kept(&live.install.egress), lesson.proposal());
+        check_hosts(&live.version.manifest, hosts)?;
+        let proposal = self.end_lesson(principal, id).await?.unwrap_or(lesson).proposal();
+        let change = move |granted: &[EgressRule]| with(kept(granted), proposal);
         let action = AuditAction::LearnedHostsGranted;
         let install = self.change_hosts(principal, id, action, change).await?;
-        self.learning.forget(id);
+        // Calls that ended meanwhile are still to be granted.
+        self.learning.forget_granted(id, &install.egress, self.clock.now());
         Ok(install)
     }
 

@@ -205,6 +205,30 @@ async fn a_host_that_is_taken_away_meanwhile_is_not_granted_again() {
 }
 
 #[tokio::test]
+async fn what_may_not_be_granted_does_not_end_it() {
+    let world = World::new().await;
+    let many: Vec<_> =
+        (0..100).map(|n| world.server.entry(&format!("n{n}.api.example.com"))).collect();
+    let granted = json!({ "granted": many });
+    world.app.call(Method::PUT, &world.path("")).json(granted).send().await;
+    world.learn(60).await;
+    assert_eq!(world.call("two.api").await, HELLO);
+    let accept = async |only: bool| {
+        world.app.post(&world.path("/learning/accept"), json!({ "only": only })).await
+    };
+
+    let refused = accept(false).await;
+
+    assert_eq!((refused.status.as_u16(), refused.code()), (422, "too_many_hosts".to_owned()));
+    assert_eq!(world.report().await["learning"]["on"], true);
+    let record = world.record().await;
+    assert!(!record.iter().any(|(action, _)| *action == AuditAction::LearningEnded), "{record:?}");
+    assert_eq!(world.call("two.api").await, HELLO);
+    assert_eq!(accept(true).await.status, StatusCode::OK);
+    assert_eq!(world.granted().await, [world.server.entry("two.api.example.com")]);
+}
+
+#[tokio::test]
 async fn it_is_for_a_while_for_those_who_call_and_for_their_operators() {
     let world = World::new().await;
     for seconds in [0, 86_401, u64::MAX] {
