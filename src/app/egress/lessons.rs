@@ -45,6 +45,10 @@ fn with(mut hosts: Vec<EgressRule>, proposal: Vec<EgressRule>) -> Vec<EgressRule
     hosts
 }
 
+fn append_all(txn: &WriteTxn, events: &[AuditEvent]) -> Result<(), RegistryError> {
+    events.iter().try_for_each(|event| audit::append(txn, event).map(|_number| ()))
+}
+
 impl App {
     /// Lets an install call for a while what only its grant refuses, and remembers it.
     pub async fn start_learning(
@@ -75,8 +79,12 @@ impl App {
         let action = AuditAction::LearningStarted;
         let event = self.event(principal.actor(), action, Some(tenant), name.to_string());
         let event = AuditEvent { detail: Some(format!("until {ends_at}")), ..event };
+        // A lesson that it takes the place of has its end on record before.
+        let old = self.learning.of(id);
+        let old = old.and_then(|lesson| lesson.unsaid_end(now, principal.actor()));
+        let events: Vec<_> = old.into_iter().chain([event]).collect();
         // On record before it begins, and not where it does not.
-        self.registry.write(move |txn: &WriteTxn| audit::append(txn, &event)).await?;
+        self.registry.write(move |txn: &WriteTxn| append_all(txn, &events)).await?;
         let lesson = Lesson::new(&live.labels, now, ends_at);
         if !self.learning.begin(id, lesson) {
             return Err(LearnError::TooMany(MAX_INSTALLS));
@@ -125,6 +133,8 @@ impl App {
         let hosts = with(kept(&live.install.egress), lesson.proposal());
         check_hosts(&live.version.manifest, hosts)?;
         let proposal = self.end_lesson(principal, id).await?.unwrap_or(lesson).proposal();
+        // It may have ended by itself, and is forgotten then.
+        self.settle_learning().await?;
         let change = move |granted: &[EgressRule]| with(kept(granted), proposal);
         let action = AuditAction::LearnedHostsGranted;
         let install = self.change_hosts(principal, id, action, change).await?;
@@ -139,11 +149,11 @@ impl App {
         if ended.is_empty() {
             return Ok(());
         }
-        let events: Vec<_> =
-            ended.iter().map(|lesson| lesson.event(lesson.ends_at, Actor::System)).collect();
-        let write = move |txn: &WriteTxn| {
-            events.iter().try_for_each(|event| audit::append(txn, event).map(|_number| ()))
-        };
-        self.registry.write(write).await
+        let event = |lesson: &Lesson| lesson.event(lesson.ends_at, Actor::System);
+        let events: Vec<_> = ended.iter().map(|(_, lesson)| event(lesson)).collect();
+        self.registry.write(move |txn: &WriteTxn| append_all(txn, &events)).await?;
+        // What could not be written is tried again in a minute.
+        self.learning.settle(&ended);
+        Ok(())
     }
 }

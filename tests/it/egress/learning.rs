@@ -157,6 +157,33 @@ async fn it_ends_by_itself_and_on_request_and_both_are_on_record() {
 }
 
 #[tokio::test]
+async fn a_lesson_that_is_begun_again_or_granted_has_its_end_on_record() {
+    let world = World::new().await;
+    world.learn(60).await;
+    assert_eq!(world.call("two.api").await, HELLO);
+    world.learn(120).await;
+    assert_eq!(world.call("two.api").await, HELLO);
+    world.app.clock.advance(120);
+    let accepted = world.app.post(&world.path("/learning/accept"), json!({})).await;
+    assert_eq!(accepted.status, StatusCode::OK, "{}", accepted.text());
+    world.app.app.settle_learning().await.unwrap();
+
+    let record = world.record().await;
+
+    let actions: Vec<_> = record.iter().map(|(action, _)| *action).collect();
+    assert_eq!(
+        actions,
+        [
+            AuditAction::LearningStarted,
+            AuditAction::LearningEnded,
+            AuditAction::LearningStarted,
+            AuditAction::LearningEnded,
+            AuditAction::LearnedHostsGranted,
+        ]
+    );
+}
+
+#[tokio::test]
 async fn what_it_called_is_granted_with_one_request_alone_or_beside_the_rest() {
     let [one, two] = ["one.api.example.com", "two.api.example.com"];
     for (only, called, granted) in [
