@@ -212,7 +212,9 @@ fn text(install: &Install, report: &Report) -> String {
         let row = |refused: &Refused| {
             let why = match &refused.secret {
                 Some(secret) => secret.clone(),
-                None if refused.missing_on.is_empty() => "its address is not public".to_owned(),
+                None if refused.missing_on.is_empty() => {
+                    "its address is not public, or is the appliance's own".to_owned()
+                }
                 None => format!("not on the list of: {}", refused.missing_on.join(", ")),
             };
             vec![refused.entry.clone(), refused.count.to_string(), why]

@@ -23,7 +23,7 @@ pub enum EgressError {
     Secret(SecretRefusal),
     #[error("the request has more than 100 header fields, or more than 64 KiB of them")]
     Fields,
-    #[error("{host} has the address {address}, which is not public")]
+    #[error("{host} has the address {address}, which is not public, or is the appliance's own")]
     Address { host: String, address: IpAddr },
     #[error("{0} is a server that the appliance uses itself")]
     OwnHost(String),
@@ -87,7 +87,8 @@ pub enum Refusal {
     Missing(Vec<List>),
     /// It names this machine or what is link-local, which no list can allow.
     OwnMachine,
-    /// One of its addresses is not public, or its server is the appliance's own.
+    /// One of its addresses is not public, or is this machine's or that of a server that the
+    /// appliance uses itself.
     Address,
     /// The secret that it asks for does not go there.
     Secret(SecretRefusal),

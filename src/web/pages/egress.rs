@@ -114,7 +114,9 @@ impl RefusedRow {
             Refusal::OwnMachine => {
                 ("This machine, or link-local: cannot be called".to_owned(), false)
             }
-            Refusal::Address => ("Its address is not public".to_owned(), false),
+            Refusal::Address => {
+                ("Its address is not public, or is the appliance's own".to_owned(), false)
+            }
             Refusal::Secret(refusal) => (sentence(&refusal.to_string()), false),
         };
         Self {
