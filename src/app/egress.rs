@@ -53,24 +53,12 @@ pub fn open(
     let parts = EgressParts {
         resolver: Arc::new(SystemResolver),
         clock: Arc::clone(clock),
-        own_hosts: own_hosts(config),
+        own_hosts: config.own_hosts(),
         stand_ins: Vec::new(),
         observer,
         learner,
     };
     Egress::new(&config.egress, parts)
-}
-
-/// The servers that the appliance uses itself: it has keys for them, and extensions reach
-/// them as far as it lets them and no further.
-pub fn own_hosts(config: &Config) -> Vec<String> {
-    let endpoint = config.store.s3_location().map(|location| location.endpoint);
-    let host = endpoint.and_then(|endpoint| {
-        let (_, authority) = endpoint.split_once("://")?;
-        let rule: EgressRule = authority.trim_end_matches('/').parse().ok()?;
-        Some(rule.host.to_string())
-    });
-    host.into_iter().chain(config.host_callbacks.hosts()).collect()
 }
 
 /// Writes down how calls end: each in the log, and what was refused where an operator looks.
