@@ -38,6 +38,8 @@ pub enum SecretRefusal {
     Expired(SecretName),
     #[error("the secret {0} is not sent without encryption: `egress.secrets_in_clear` is off")]
     InClear(SecretName),
+    #[error("the secret {0} would take the place of another in the same header")]
+    SameHeader(SecretName),
     #[error("the secret {0} cannot be written into a header")]
     NotForHeaders(SecretName),
     /// The log has why.
