@@ -719,3 +719,20 @@ fn every_server_that_the_appliance_uses_itself_is_its_own() {
     assert_eq!(by_base.own_hosts(), ["10.0.0.9"]);
     assert!(Config::default().own_hosts().is_empty());
 }
+
+#[test]
+fn no_part_of_the_calls_at_once_is_more_than_the_whole() {
+    let egress = |settings: &str| given().file(&format!("[egress]\n{settings}"));
+
+    assert_eq!(
+        egress("parallel = 16").problems(),
+        ["egress.parallel_per_tenant (default): is more than egress.parallel (16), which is for \
+          all installs"]
+    );
+    assert_eq!(
+        egress("parallel_per_install = 33").problems(),
+        ["egress.parallel_per_install (plugboard.toml): is more than egress.parallel_per_tenant \
+          (32), which is for all installs of one tenant"]
+    );
+    egress("parallel = 4\nparallel_per_tenant = 4\nparallel_per_install = 4").config();
+}
