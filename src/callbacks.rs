@@ -20,7 +20,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body::Body;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
@@ -43,6 +45,8 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 const MAX_QUESTION_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes of an answer that the host reads.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+/// Bytes of an answer that most fit in.
+const SMALL_BYTES: usize = 64 * 1024;
 /// Bytes of an answer that is handed on to the guest.
 const MAX_PROXIED_BYTES: usize = 8 * 1024 * 1024;
 
@@ -238,15 +242,32 @@ impl Inner {
             what(error.into())
         })?;
         let (head, body) = answer.into_parts();
-        let body = Limited::new(body, most).collect().await.map_err(|cause| {
-            if cause.is::<http_body_util::LengthLimitError>() {
-                CallbackError::AnswerTooLarge(most)
-            } else {
-                CallbackError::Broken(cause.into())
-            }
-        })?;
-        Ok(Answer { status: head.status, body: body.to_bytes() })
+        Ok(Answer { status: head.status, body: whole(body, most).await? })
     }
+}
+
+/// All of a body, in one buffer from the beginning: pieces that are put together at the end
+/// take the memory twice, and so does a buffer that is moved. What is never written takes none.
+async fn whole(mut body: Incoming, most: usize) -> Result<Bytes, CallbackError> {
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > most {
+        return Err(CallbackError::AnswerTooLarge(most));
+    }
+    let mut whole = Vec::with_capacity(announced);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|cause| CallbackError::Broken(cause.into()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        let needed = whole.len() + data.len();
+        if needed > most {
+            return Err(CallbackError::AnswerTooLarge(most));
+        }
+        if needed > whole.capacity() {
+            let room = if needed <= SMALL_BYTES { SMALL_BYTES } else { most };
+            whole.reserve_exact(room - whole.len());
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.into())
 }
 
 impl Targets {

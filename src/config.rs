@@ -90,3 +90,22 @@ pub struct Config {
     /// Logs and traces.
     pub telemetry: TelemetryConfig,
 }
+
+impl Config {
+    /// Names and addresses of the servers that the appliance uses itself: it has keys for them,
+    /// and extensions reach them as far as it lets them and no further.
+    pub fn own_hosts(&self) -> Vec<String> {
+        let store = self.store.s3_location().map(|location| location.endpoint);
+        let others = [self.store.s3.public_endpoint.clone(), self.telemetry.otlp.endpoint.clone()];
+        let urls = store.into_iter().chain(others).chain(self.host_callbacks.all_urls());
+        let host = |url: String| {
+            let url = store::web_url(&url)?;
+            // The dot at the end of a name says only that it is whole.
+            Some(url.host_str()?.trim_end_matches('.').to_owned())
+        };
+        let mut hosts: Vec<_> = urls.filter_map(host).collect();
+        hosts.sort();
+        hosts.dedup();
+        hosts
+    }
+}

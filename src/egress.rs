@@ -215,9 +215,7 @@ impl Inner {
         }
         let head = (method, &to, headers);
         let mut response = exchange::send(exchange, (connection, place), head, body, until).await?;
-        for credential in &credentials {
-            credential.hide_in(response.headers_mut());
-        }
+        credential::hide_in(&credentials, response.headers_mut());
         Ok(response)
     }
 

@@ -28,6 +28,7 @@ mod manifest;
 mod operator;
 mod principal;
 mod quarantine;
+mod redaction;
 mod removal;
 mod scope;
 mod secret;
@@ -73,6 +74,7 @@ pub use manifest::{
 pub use operator::{Operator, OperatorName, Session};
 pub use principal::Principal;
 pub use quarantine::{Approval, Quarantined};
+pub use redaction::{marked, places_of};
 pub use removal::{Tombstone, Yank};
 pub use scope::{InvalidScope, Scope, ScopeKind};
 pub use secret::{InvalidExpiry, InvalidSecretName, SecretFacts, SecretName};

@@ -187,15 +187,13 @@ impl Runner {
         let time = Arc::clone(time);
         // `yield_now` lets the timer run first: without it a loop on a single thread
         // would be found out many ticks after its deadline.
-        store.epoch_deadline_callback(move |_| {
-            match time.at_tick() {
-                AtTick::GoOn => Ok(UpdateDeadline::Continue(1)),
-                AtTick::GiveBack => {
-                    Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
-                }
-                AtTick::End => {
-                    bail!("it has had {} ms of a processor", time.cpu_limit().as_millis())
-                }
+        store.epoch_deadline_callback(move |_| match time.at_tick() {
+            AtTick::GoOn => Ok(UpdateDeadline::Continue(1)),
+            AtTick::GiveBack => {
+                Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+            }
+            AtTick::End => {
+                bail!("it has had {} ms of a processor", time.cpu_limit().as_millis())
             }
         });
         store.set_epoch_deadline(1);

@@ -23,7 +23,7 @@ use crate::model::{
     Allowance, AuditAction, AuditEvent, Capability, Clock, EgressRule, Install, InstallId,
     Manifest, Principal, ScopeKind,
 };
-use crate::registry::{Registry, audit};
+use crate::registry::{Registry, WriteTxn, audit};
 use crate::telemetry::Metrics;
 
 /// Hosts that one install is granted.
@@ -53,24 +53,12 @@ pub fn open(
     let parts = EgressParts {
         resolver: Arc::new(SystemResolver),
         clock: Arc::clone(clock),
-        own_hosts: own_hosts(config),
+        own_hosts: config.own_hosts(),
         stand_ins: Vec::new(),
         observer,
         learner,
     };
     Egress::new(&config.egress, parts)
-}
-
-/// The servers that the appliance uses itself: it has keys for them, and extensions reach
-/// them as far as it lets them and no further.
-pub fn own_hosts(config: &Config) -> Vec<String> {
-    let endpoint = config.store.s3_location().map(|location| location.endpoint);
-    let host = endpoint.and_then(|endpoint| {
-        let (_, authority) = endpoint.split_once("://")?;
-        let rule: EgressRule = authority.trim_end_matches('/').parse().ok()?;
-        Some(rule.host.to_string())
-    });
-    host.into_iter().chain(config.host_callbacks.hosts()).collect()
 }
 
 /// Writes down how calls end: each in the log, and what was refused where an operator looks.
@@ -197,24 +185,39 @@ impl App {
         id: InstallId,
         hosts: Vec<EgressRule>,
     ) -> Result<Install, InstallError> {
-        self.change_hosts(principal, id, hosts, AuditAction::HostsGranted).await
+        self.change_hosts(principal, id, AuditAction::HostsGranted, move |_| hosts).await
     }
 
+    /// Grants an install these hosts beside those that it has.
+    pub async fn grant_more_hosts(
+        &self,
+        principal: &Principal,
+        id: InstallId,
+        more: Vec<EgressRule>,
+    ) -> Result<Install, InstallError> {
+        let change = move |granted: &[EgressRule]| [granted, &more[..]].concat();
+        self.change_hosts(principal, id, AuditAction::HostsGranted, change).await
+    }
+
+    /// `change` makes the hosts of those that are granted when they are written: what somebody
+    /// takes away meanwhile does not come back.
     async fn change_hosts(
         &self,
         principal: &Principal,
         id: InstallId,
-        hosts: Vec<EgressRule>,
         action: AuditAction,
+        change: impl FnOnce(&[EgressRule]) -> Vec<EgressRule> + Send + 'static,
     ) -> Result<Install, InstallError> {
         let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
-        let hosts = check_hosts(&live.version.manifest, hosts)?;
-        let change = move |install: &mut Install| {
-            let differs = install.egress != hosts;
-            install.egress = hosts;
-            differs
+        let change = move |_: &WriteTxn, install: &mut Install| {
+            let checked = check_hosts(&live.version.manifest, change(&install.egress));
+            Ok(checked.map(|hosts| {
+                let differs = install.egress != hosts;
+                install.egress = hosts;
+                differs
+            }))
         };
-        let changed = self.change_install(principal, action, id, change).await?;
+        let changed = self.try_change_install(principal, action, id, change).await?;
         // What was refused may be allowed now; what is not comes again.
         self.refused_calls.begin_anew(id);
         Ok(changed)

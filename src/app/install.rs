@@ -109,6 +109,9 @@ fn insert_if_free(
     Ok(Found::Free(install))
 }
 
+/// Whether an install was changed, or why it may not be.
+type TriedChange = Result<Result<bool, InstallError>, RegistryError>;
+
 impl App {
     /// Installs a published version for the caller's tenant.
     ///
@@ -250,25 +253,29 @@ impl App {
         id: InstallId,
         change: impl FnOnce(&mut Install) -> bool + Send + 'static,
     ) -> Result<Install, InstallError> {
-        let change = move |_: &WriteTxn, install: &mut Install| Ok(change(install));
-        self.change_install_within(principal, action, id, change).await
+        let change = move |_: &WriteTxn, install: &mut Install| Ok(Ok(change(install)));
+        self.try_change_install(principal, action, id, change).await
     }
 
-    /// The same, where it depends on other rows of the same transaction, too.
-    pub(super) async fn change_install_within(
+    /// The same, where `change` may also refuse, by what is in the registry then.
+    pub(crate) async fn try_change_install(
         &self,
         principal: &Principal,
         action: AuditAction,
         id: InstallId,
-        change: impl FnOnce(&WriteTxn, &mut Install) -> Result<bool, RegistryError> + Send + 'static,
+        change: impl FnOnce(&WriteTxn, &mut Install) -> TriedChange + Send + 'static,
     ) -> Result<Install, InstallError> {
         let mut event = self.event(principal.actor(), action, None, String::new());
         let now = event.at;
         let write = move |txn: &WriteTxn| {
-            let Some(mut install) = installs::get(txn, &id)? else { return Ok(None) };
+            let Some(mut install) = installs::get(txn, &id)? else {
+                return Ok(Err(InstallError::UnknownInstall(id.to_string())));
+            };
             let before = install.clone();
-            if !change(txn, &mut install)? {
-                return Ok(Some(install));
+            match change(txn, &mut install)? {
+                Ok(true) => {}
+                Ok(false) => return Ok(Ok(install)),
+                Err(refused) => return Ok(Err(refused)),
             }
             event.detail = changes::between(Some(&before), &install);
             install.updated_at = now;
@@ -276,9 +283,8 @@ impl App {
             event.subject = format!("{} {}", install.name, install.version);
             installs::put(txn, &install)?;
             audit::append(txn, &event)?;
-            Ok(Some(install))
+            Ok(Ok(install))
         };
-        let install = self.registry.write(write).await?;
-        install.ok_or_else(|| InstallError::UnknownInstall(id.to_string()))
+        self.registry.write(write).await?
     }
 }

@@ -59,15 +59,19 @@ impl App {
         }
         let now = self.clock.now();
         fail_point!("upgrade.begin");
-        let (read, target, wanted) = (Arc::clone(&live), version.clone(), grants.clone());
+        let read = Arc::clone(&live);
         let change = move |txn: &WriteTxn, install: &mut Install| {
-            let is_as_read = install.content_hash == read.install.content_hash
-                && install.grants == read.install.grants;
+            if install.content_hash == version.content_hash && install.grants == grants {
+                return Ok(Ok(false));
+            }
+            if install.content_hash != read.install.content_hash
+                || install.grants != read.install.grants
+            {
+                return Ok(Err(InstallError::Changed(install.name.clone())));
+            }
             let moves = install.content_hash != version.content_hash;
-            let is_barred =
-                moves && removals::get_yank(txn, &version.name, &version.version)?.is_some();
-            if !is_as_read || is_barred {
-                return Ok(false);
+            if moves && let Some(yank) = removals::get_yank(txn, &version.name, &version.version)? {
+                return Ok(Err(InstallError::Yanked(Box::new(yank))));
             }
             if moves {
                 install.previous = Some(PreviousVersion {
@@ -85,17 +89,11 @@ impl App {
             install.version = version.version;
             install.content_hash = version.content_hash;
             install.grants = grants;
-            Ok(true)
+            Ok(Ok(true))
         };
-        let install =
-            self.change_install_within(principal, AuditAction::Upgraded, id, change).await?;
+        let changed = self.try_change_install(principal, AuditAction::Upgraded, id, change).await;
         fail_point!("upgrade.committed");
-        if install.content_hash != target.content_hash {
-            self.check_not_yanked(&target).await?;
-        } else if install.grants == wanted {
-            return Ok(install);
-        }
-        Err(InstallError::Changed(install.name))
+        changed
     }
 
     async fn check_not_yanked(&self, version: &ExtensionVersion) -> Result<(), InstallError> {

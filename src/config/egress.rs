@@ -49,7 +49,7 @@ pub struct EgressConfig {
     pub calls_per_execution: u32,
     /// Tell the servers which trace a call belongs to, by `traceparent`.
     pub send_traceparent: bool,
-    /// Bytes that the calls of one install may send and receive in a day (UTC); 0: no limit.
+    /// Bytes of bodies that one install may send and receive in a day (UTC); 0: no limit.
     pub bytes_per_install_per_day: u64,
 }
 
@@ -174,11 +174,21 @@ impl EgressConfig {
                 ),
             );
         }
-        if self.parallel_per_install > self.parallel {
+        if self.parallel_per_tenant > self.parallel {
             let most = self.parallel;
             findings.add(
-                "egress.parallel_per_install",
+                "egress.parallel_per_tenant",
                 format!("is more than egress.parallel ({most}), which is for all installs"),
+            );
+        }
+        if self.parallel_per_install > self.parallel_per_tenant {
+            let most = self.parallel_per_tenant;
+            findings.add(
+                "egress.parallel_per_install",
+                format!(
+                    "is more than egress.parallel_per_tenant ({most}), which is for all installs \
+                     of one tenant"
+                ),
             );
         }
     }

@@ -131,15 +131,11 @@ impl HostCallbacksConfig {
         }
     }
 
-    /// Names and addresses of the servers that are asked, for whichever tenant.
-    pub fn hosts(&self) -> Vec<String> {
+    /// The servers that are asked, for whichever tenant. Those that are not set are empty.
+    pub(super) fn all_urls(&self) -> Vec<String> {
         let general = self.general();
         let urls = self.tenants.values().chain([&general]).flat_map(TenantCallbacks::urls);
-        let mut hosts: Vec<_> =
-            urls.filter_map(|(_, url)| Some(web_url(url)?.host_str()?.to_owned())).collect();
-        hosts.sort();
-        hosts.dedup();
-        hosts
+        urls.map(|(_, url)| url.to_owned()).collect()
     }
 
     /// The servers that get a token in clear, over a network.

@@ -154,7 +154,7 @@ impl Body for ReceivedBody {
         }
         loop {
             let data = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
-                // The end of a connection that was cut looks like the end of the body.
+                // A connection that was cut looks like one that broke off.
                 None | Some(Err(_)) if self.exchange.is_expired() => {
                     let limit = self.exchange.limits().total;
                     return Poll::Ready(self.end(Some(EgressError::Timeout(limit))));

@@ -7,10 +7,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use crate::model::{SecretHeader, SecretName};
+use crate::model::{SecretHeader, SecretName, marked, places_of};
 
-/// What stands in place of a value that comes back.
-const MARK: &[u8] = b"[secret]";
 /// Shorter values stand in innocent fields, too.
 const MIN_BYTES: usize = 8;
 
@@ -38,6 +36,8 @@ pub enum SecretRefusal {
     Expired(SecretName),
     #[error("the secret {0} is not sent without encryption: `egress.secrets_in_clear` is off")]
     InClear(SecretName),
+    #[error("the secret {0} would take the place of another in the same header")]
+    SameHeader(SecretName),
     #[error("the secret {0} cannot be written into a header")]
     NotForHeaders(SecretName),
     /// The log has why.
@@ -57,34 +57,21 @@ impl Credential {
         fields.insert(name, value);
         Ok(())
     }
-
-    /// Takes it out of the fields of a response: a server may quote what it got.
-    pub(super) fn hide_in(&self, fields: &mut HeaderMap) {
-        let secret = self.value.expose_secret().as_bytes();
-        if secret.len() < MIN_BYTES {
-            return;
-        }
-        for value in fields.values_mut() {
-            if let Some(hidden) = without(value.as_bytes(), secret) {
-                // What was a value stays one: both of its parts, and the mark, are.
-                *value = HeaderValue::from_bytes(&hidden)
-                    .unwrap_or_else(|_| HeaderValue::from_static("[secret]"));
-            }
-        }
-    }
 }
 
-/// `text` with a mark wherever `secret` stands; `None`: it stands nowhere.
-fn without(text: &[u8], secret: &[u8]) -> Option<Vec<u8>> {
-    let (mut rest, mut hidden, mut found) = (text, Vec::new(), false);
-    while let Some(at) = rest.windows(secret.len()).position(|part| part == secret) {
-        found = true;
-        hidden.extend(&rest[..at]);
-        hidden.extend(MARK);
-        rest = &rest[at + secret.len()..];
+/// Takes them out of the fields of a response: a server may quote what it got.
+pub(super) fn hide_in(credentials: &[Credential], fields: &mut HeaderMap) {
+    let secrets = credentials.iter().map(|credential| credential.value.expose_secret().as_bytes());
+    let secrets: Vec<_> = secrets.filter(|secret| secret.len() >= MIN_BYTES).collect();
+    for value in fields.values_mut() {
+        let text = value.as_bytes();
+        let found: Vec<_> = secrets.iter().flat_map(|secret| places_of(text, secret)).collect();
+        if !found.is_empty() {
+            // What was a value stays one: what is left of it is, and the mark.
+            *value = HeaderValue::from_bytes(&marked(text, found))
+                .unwrap_or_else(|_| HeaderValue::from_static("[secret]"));
+        }
     }
-    hidden.extend(rest);
-    found.then_some(hidden)
 }
 
 impl fmt::Debug for Credential {
@@ -135,10 +122,21 @@ mod tests {
             fields.append("x-echo", HeaderValue::from_static(value));
         }
 
-        credential("hunter2hunter2", "x-api-key").hide_in(&mut fields);
-        credential("hunter2", "x-api-key").hide_in(&mut fields);
+        let known = ["hunter2hunter2", "hunter2"].map(|value| credential(value, "x-api-key"));
+        hide_in(&known, &mut fields);
 
         let found: Vec<_> = fields.get_all("x-echo").iter().collect();
-        assert_eq!(found, ["Bearer [secret]", "[secret][secret],b", "hunter2"]);
+        assert_eq!(found, ["Bearer [secret]", "[secret],b", "hunter2"]);
+    }
+
+    #[test]
+    fn values_that_overlap_leave_nothing_of_each_other() {
+        let mut fields = HeaderMap::new();
+        fields.append("x-echo", HeaderValue::from_static("<abcdefghijklmnopq> abcdefghij"));
+
+        let known = ["abcdefghij", "hijklmnopq"].map(|value| credential(value, "x-api-key"));
+        hide_in(&known, &mut fields);
+
+        assert_eq!(fields["x-echo"], "<[secret]> [secret]");
     }
 }

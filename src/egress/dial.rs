@@ -68,7 +68,7 @@ impl Dialer {
         to: &Destination,
         place: &Arc<Place>,
     ) -> Result<(Connection, SocketAddr), EgressError> {
-        let own = self.own_addresses().await;
+        let own = self.own_addresses().await?;
         let addresses = self.good_addresses(to, &own, place).await?;
         let until = Instant::now() + self.connect_limit;
         let (tcp, address) = self.connect(to, &addresses, &own, until).await?;
@@ -133,13 +133,13 @@ impl Dialer {
         }
     }
 
-    /// Those of the interfaces of this machine, and of the servers that it uses itself.
-    async fn own_addresses(&self) -> Vec<IpAddr> {
-        let mut own = of_interfaces();
-        own.extend(
-            self.own_hosts.addresses(&*self.resolver, self.resolve_limit, Instant::now()).await,
-        );
-        own
+    /// Those of the interfaces of this machine, and of the servers that it uses itself. Without
+    /// them nothing is dialled: it could be one of them.
+    async fn own_addresses(&self) -> Result<Vec<IpAddr>, EgressError> {
+        let mut own = of_interfaces().map_err(EgressError::Interfaces)?;
+        let now = Instant::now();
+        own.extend(self.own_hosts.addresses(&self.resolver, self.resolve_limit, now).await?);
+        Ok(own)
     }
 
     /// The first address that takes a connection; each has its share of the time.

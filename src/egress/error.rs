@@ -23,10 +23,13 @@ pub enum EgressError {
     Secret(SecretRefusal),
     #[error("the request has more than 100 header fields, or more than 64 KiB of them")]
     Fields,
-    #[error("{host} has the address {address}, which is not public")]
+    #[error("{host} has the address {address}, which is not public, or is the appliance's own")]
     Address { host: String, address: IpAddr },
     #[error("{0} is a server that the appliance uses itself")]
     OwnHost(String),
+    /// What is dialled could be one of them.
+    #[error("nothing is called while the addresses of this machine are unknown: {0}")]
+    Interfaces(io::Error),
     #[error("{0} has no address")]
     NoAddress(String),
     #[error("the addresses of {host} were not found: {cause}")]
@@ -84,7 +87,8 @@ pub enum Refusal {
     Missing(Vec<List>),
     /// It names this machine or what is link-local, which no list can allow.
     OwnMachine,
-    /// One of its addresses is not public, or its server is the appliance's own.
+    /// One of its addresses is not public, or is this machine's or that of a server that the
+    /// appliance uses itself.
     Address,
     /// The secret that it asks for does not go there.
     Secret(SecretRefusal),
@@ -117,6 +121,7 @@ impl EgressError {
             Self::Secret(_) => "secret",
             Self::Fields | Self::ResponseFields => "fields",
             Self::Address { .. } | Self::OwnHost(_) => "address",
+            Self::Interfaces(_) => "interfaces",
             Self::NoAddress(_) | Self::Resolve { .. } | Self::ResolveTimeout { .. } => "resolve",
             Self::Connect { .. } | Self::ConnectTimeout { .. } => "connect",
             Self::Tls { .. } => "tls",

@@ -1,6 +1,7 @@
 //! One request and its response, over a connection of their own.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
@@ -185,7 +186,9 @@ pub(super) async fn send(
     // of the call, also while nobody reads: it keeps a socket, and a place among the calls.
     let connection = AbortOnDropHandle::new(tokio::spawn(async move {
         let _place = place;
-        if timeout_at(until, connection).await.is_err() {
+        // Not dropped before it is said why: whoever reads the body sees that at once.
+        let mut connection = pin!(connection);
+        if timeout_at(until, connection.as_mut()).await.is_err() {
             whose.expired.store(true, Relaxed);
             whose.end(Some(&EgressError::Timeout(whose.limits.total)));
         }

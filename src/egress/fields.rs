@@ -1,6 +1,6 @@
 //! Which header fields go out, and which come in.
 
-use http::header::{CONNECTION, HOST};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::model::{TraceContext, is_host_field};
@@ -24,6 +24,10 @@ const METHODS: &[Method] = &[
     Method::OPTIONS,
 ];
 
+/// Fields of a response that are about the connection, and `proxy-`.
+const OF_CONNECTION: &[&str] =
+    &["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
+
 /// Whether requests with this method go out.
 pub(super) fn is_sent(method: &Method) -> bool {
     METHODS.contains(method)
@@ -41,18 +45,30 @@ pub(super) fn of_parent(parent: TraceContext) -> HeaderValue {
 
 /// Takes away what a guest may not say; false if too much is left.
 pub(super) fn clean_request(fields: &mut HeaderMap, authority: &str) -> bool {
-    drop_hop_by_hop(fields);
+    drop_named(fields, is_host_field);
     let Ok(host) = authority.parse() else { return false };
     fields.insert(HOST, host);
     fields.len() <= MAX_FIELDS && bytes(fields) <= MAX_FIELD_BYTES
 }
 
-/// Takes away what is about the connection.
+/// Takes away what is about the connection. What says how long a body is stays: of a response
+/// to HEAD it may be all that was asked for.
 pub(super) fn clean_response(fields: &mut HeaderMap) {
-    drop_hop_by_hop(fields);
+    // But where it is not what the body was read by (RFC 9112, section 6.3), or has two readings.
+    let lengths: Vec<_> = fields.get_all(CONTENT_LENGTH).iter().collect();
+    let is_plain = matches!(lengths[..], [length] if is_number(length.as_bytes()));
+    if !is_plain || fields.contains_key(TRANSFER_ENCODING) {
+        fields.remove(CONTENT_LENGTH);
+    }
+    drop_named(fields, |name| OF_CONNECTION.contains(&name) || name.starts_with("proxy-"));
 }
 
-fn drop_hop_by_hop(fields: &mut HeaderMap) {
+fn is_number(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(u8::is_ascii_digit)
+}
+
+/// Takes away these fields, and those that are about the connection because it says so.
+fn drop_named(fields: &mut HeaderMap, is_dropped: impl Fn(&str) -> bool) {
     // What `Connection` names is about the connection, too (RFC 9110, section 7.6.1).
     let of_connection: Vec<HeaderName> = fields
         .get_all(CONNECTION)
@@ -61,7 +77,7 @@ fn drop_hop_by_hop(fields: &mut HeaderMap) {
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
         .collect();
-    let dropped = |name: &HeaderName| is_host_field(name.as_str()) || of_connection.contains(name);
+    let dropped = |name: &HeaderName| is_dropped(name.as_str()) || of_connection.contains(name);
     let names: Vec<_> = fields.keys().filter(|name| dropped(name)).cloned().collect();
     for name in names {
         fields.remove(name);
@@ -122,6 +138,30 @@ mod tests {
         let kept =
             [("accept", "text/plain"), ("authorization", "Bearer x"), ("host", "example.com:8080")];
         assert_eq!(left, kept);
+    }
+
+    #[test]
+    fn a_response_says_how_long_its_body_is_in_one_way_or_not_at_all() {
+        let left = |of: &[(&'static str, &str)]| {
+            let mut fields = HeaderMap::new();
+            for (name, value) in of {
+                fields.append(*name, value.parse().unwrap());
+            }
+            clean_response(&mut fields);
+            fields.get(CONTENT_LENGTH).map(|length| length.to_str().unwrap().to_owned())
+        };
+
+        assert_eq!(left(&[("content-length", "12")]).as_deref(), Some("12"));
+        for fields in [
+            &[("content-length", "12"), ("transfer-encoding", "chunked")][..],
+            &[("content-length", "12"), ("content-length", "12")],
+            &[("content-length", "12, 12")],
+            &[("content-length", "+12")],
+            &[("content-length", "")],
+            &[("content-length", "12"), ("connection", "content-length")],
+        ] {
+            assert_eq!(left(fields), None, "{fields:?}");
+        }
     }
 
     #[test]

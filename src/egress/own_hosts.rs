@@ -3,11 +3,14 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
+use super::error::EgressError;
 use super::resolver::Resolve;
 use crate::model::EgressHost;
 
@@ -22,10 +25,10 @@ const KNOWN_FOR: Duration = Duration::from_hours(1);
 const MAX_KNOWN: usize = 1024;
 
 pub(super) struct OwnHosts {
-    names: Vec<String>,
+    names: Arc<[String]>,
     literals: Vec<IpAddr>,
     /// Held while somebody asks, so that the calls that come meanwhile wait for the answer.
-    known: Mutex<Known>,
+    known: Arc<Mutex<Known>>,
 }
 
 #[derive(Default)]
@@ -45,7 +48,7 @@ impl OwnHosts {
                 Ok(EgressHost::Below(_)) | Err(_) => {}
             }
         }
-        Self { names, literals, known: Mutex::default() }
+        Self { names: names.into(), literals, known: Arc::default() }
     }
 
     /// Whether one of them has this name.
@@ -57,36 +60,57 @@ impl OwnHosts {
     /// leaves what was known of it.
     pub(super) async fn addresses(
         &self,
+        resolver: &Arc<dyn Resolve>,
+        limit: Duration,
+        now: Instant,
+    ) -> Result<Vec<IpAddr>, EgressError> {
+        let mut own = self.literals.clone();
+        if self.names.is_empty() {
+            return Ok(own);
+        }
+        let mut known = Arc::clone(&self.known).lock_owned().await;
+        if known.again_at.is_none_or(|at| at <= now) {
+            let (names, resolver) = (Arc::clone(&self.names), Arc::clone(resolver));
+            // In a task of its own, which goes on when this call is given up: else the next
+            // would have to ask again, and the one after it.
+            let asking = tokio::spawn(async move {
+                known.ask(&names, &*resolver, limit, now).await;
+                known
+            });
+            known = asking.await.map_err(|_| EgressError::Stopped)?;
+        }
+        own.extend(known.seen.keys());
+        Ok(own)
+    }
+}
+
+impl Known {
+    /// Asks for all names at once: those that nobody answers take the time of one.
+    async fn ask(
+        &mut self,
+        names: &[String],
         resolver: &dyn Resolve,
         limit: Duration,
         now: Instant,
-    ) -> Vec<IpAddr> {
-        let mut own = self.literals.clone();
-        if !self.names.is_empty() {
-            let mut known = self.known.lock().await;
-            if known.again_at.is_none_or(|at| at <= now) {
-                self.ask(&mut known, resolver, limit, now).await;
-            }
-            own.extend(known.seen.keys());
-        }
-        own
-    }
-
-    async fn ask(&self, known: &mut Known, resolver: &dyn Resolve, limit: Duration, now: Instant) {
+    ) {
+        let began = Instant::now();
+        let asked = names.iter().map(|name| timeout(limit, resolver.resolve(name)));
+        let answers = join_all(asked).await;
+        let now = now + began.elapsed();
         let mut wait = FRESH_FOR;
-        for name in &self.names {
-            match timeout(limit, resolver.resolve(name)).await {
-                Ok(Ok(found)) => known.seen.extend(found.into_iter().map(|found| (found, now))),
+        for answer in answers {
+            match answer {
+                Ok(Ok(found)) => self.seen.extend(found.into_iter().map(|found| (found, now))),
                 Ok(Err(_)) | Err(_) => wait = RETRY_AFTER,
             }
         }
-        known.seen.retain(|_, seen| now.duration_since(*seen) < KNOWN_FOR);
-        while known.seen.len() > MAX_KNOWN {
-            let oldest = known.seen.iter().min_by_key(|(_, seen)| **seen);
+        self.seen.retain(|_, seen| now.duration_since(*seen) < KNOWN_FOR);
+        while self.seen.len() > MAX_KNOWN {
+            let oldest = self.seen.iter().min_by_key(|(_, seen)| **seen);
             let oldest = *oldest.expect("more than none").0;
-            known.seen.remove(&oldest);
+            self.seen.remove(&oldest);
         }
-        known.again_at = Some(now + wait);
+        self.again_at = Some(now + wait);
     }
 }
 
@@ -119,19 +143,20 @@ mod tests {
     async fn addresses_of_earlier_answers_count_for_an_hour_and_failures_take_none_away() {
         let own = OwnHosts::new(&["store.example.com".into(), "192.0.2.9".into()]);
         let answers = [vec![address(1)], vec![address(2)]];
-        let resolver = Answers(sync::Mutex::new(answers.into()));
+        let resolver: Arc<dyn Resolve> = Arc::new(Answers(sync::Mutex::new(answers.into())));
         let start = Instant::now();
+        // The time that asking takes, and more.
+        let limit = Duration::from_secs(1);
 
         for (after, expected) in [
             (Duration::ZERO, vec![1, 9]),
             (RETRY_AFTER, vec![1, 9]),
-            (FRESH_FOR, vec![1, 2, 9]),
-            (FRESH_FOR * 2, vec![1, 2, 9]),
-            (KNOWN_FOR, vec![2, 9]),
-            (FRESH_FOR + KNOWN_FOR, vec![9]),
+            (FRESH_FOR + limit, vec![1, 2, 9]),
+            (FRESH_FOR * 2 + limit * 2, vec![1, 2, 9]),
+            (KNOWN_FOR + limit, vec![2, 9]),
+            (FRESH_FOR + KNOWN_FOR + limit * 2, vec![9]),
         ] {
-            let limit = Duration::from_secs(1);
-            let mut known = own.addresses(&resolver, limit, start + after).await;
+            let mut known = own.addresses(&resolver, limit, start + after).await.unwrap();
             known.sort();
             let expected: Vec<_> = expected.into_iter().map(address).collect();
             assert_eq!(known, expected, "{after:?}");

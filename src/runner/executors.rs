@@ -17,8 +17,8 @@ use rustix::process::setpriority_process;
 
 use self::guests::{Guests, Kind, Timers};
 pub(super) use self::outbox::Outbox;
-use super::{LONG_TURN, TICK};
 use super::timekeeper::Timekeeper;
+use super::{LONG_TURN, TICK};
 
 /// How much politer guests are than the threads that answer clients: with both at work, a
 /// third of the time is theirs (sched(7), "The nice value").

@@ -2,7 +2,9 @@
 
 use std::{fs, path::Path};
 
-use plugboard::config::{Config, ConfigProblems, Environment, LoadRequest, Loaded, Origin};
+use plugboard::config::{
+    Config, ConfigProblems, Environment, LoadRequest, Loaded, Origin, StoreConfig,
+};
 use tempfile::TempDir;
 
 /// A configuration with nothing set.
@@ -682,4 +684,55 @@ fn a_collector_that_cannot_be_reached_is_refused_without_what_may_be_secret() {
             at("service_name", "must not be empty: traces are found by it"),
         ]
     );
+}
+
+#[test]
+fn every_server_that_the_appliance_uses_itself_is_its_own() {
+    let given = Given::default().file(
+        r#"
+        [store.s3]
+        endpoint = "http://minio:9000"
+        public_endpoint = "https://Bundles.example.net./"
+        bucket = "bundles"
+        access_key = "a"
+        secret_key = "b"
+        [telemetry.otlp]
+        endpoint = "http://[fd00::5]:4318"
+        [host_callbacks]
+        clients_url = "https://app.example.net/clients"
+        [host_callbacks.tenants.acme]
+        services_url = "https://acme.example.net:8443/services"
+        "#,
+    );
+    let by_base = Config {
+        store: StoreConfig {
+            base: "http://10.0.0.9:9000/bundles/".to_owned(),
+            ..StoreConfig::default()
+        },
+        ..Config::default()
+    };
+
+    assert_eq!(
+        given.config().own_hosts(),
+        ["[fd00::5]", "acme.example.net", "app.example.net", "bundles.example.net", "minio"]
+    );
+    assert_eq!(by_base.own_hosts(), ["10.0.0.9"]);
+    assert!(Config::default().own_hosts().is_empty());
+}
+
+#[test]
+fn no_part_of_the_calls_at_once_is_more_than_the_whole() {
+    let egress = |settings: &str| given().file(&format!("[egress]\n{settings}"));
+
+    assert_eq!(
+        egress("parallel = 16").problems(),
+        ["egress.parallel_per_tenant (default): is more than egress.parallel (16), which is for \
+          all installs"]
+    );
+    assert_eq!(
+        egress("parallel_per_install = 33").problems(),
+        ["egress.parallel_per_install (plugboard.toml): is more than egress.parallel_per_tenant \
+          (32), which is for all installs of one tenant"]
+    );
+    egress("parallel = 4\nparallel_per_tenant = 4\nparallel_per_install = 4").config();
 }

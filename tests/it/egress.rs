@@ -3,8 +3,10 @@
 mod forbidden;
 mod granting;
 mod guests;
+mod interfaces;
 mod learning;
 mod limits;
+mod own_hosts;
 mod wire;
 
 use std::sync::{Arc, Mutex};

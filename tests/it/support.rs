@@ -47,6 +47,13 @@ pub(crate) fn is_again() -> bool {
 
 const AGAIN: &str = "PLUGBOARD_TEST_AGAIN";
 
+/// Bytes that this process has had at the most.
+pub(crate) fn most_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
 /// Says something that the one who runs the long tier keeps.
 ///
 /// Past the harness, which swallows what a passing test prints.

@@ -4,17 +4,17 @@
 //! The appliance's list, the manifest and the rules for addresses hold as ever. It is in
 //! memory and ends with the process: after a restart the grant alone counts again.
 
+mod lesson;
+
+pub use lesson::{LearnedHost, Lesson};
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use super::MAX_HOSTS;
 use crate::egress::{Destination, Ended, Learner};
-use crate::model::{
-    Actor, AuditAction, AuditEvent, Clock, EgressRule, ExtensionName, InstallId, InstallLabels,
-    TenantId,
-};
+use crate::model::{Clock, EgressRule, InstallId};
 
 /// Installs that learn, or of which it is remembered what they called.
 pub(super) const MAX_INSTALLS: usize = 100;
@@ -23,64 +23,10 @@ pub(super) const MAX_INSTALLS: usize = 100;
 #[derive(Debug, Default)]
 pub struct Learning(Mutex<HashMap<InstallId, Lesson>>);
 
-/// What one install called while it learned.
-#[derive(Clone, Debug)]
-pub struct Lesson {
-    pub began_at: Timestamp,
-    /// When it ends, or did.
-    pub ends_at: Timestamp,
-    /// By destination.
-    pub calls: Vec<LearnedHost>,
-    /// Whether its end is on record.
-    is_settled: bool,
-    tenant: TenantId,
-    extension: ExtensionName,
-}
-
-/// A destination that was called.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LearnedHost {
-    /// Exactly this destination.
-    pub entry: EgressRule,
-    pub count: u64,
-    pub last_at: Timestamp,
-    /// Whether the install was granted it before.
-    pub was_granted: bool,
-}
-
 /// Who lets calls through while their install learns.
 pub fn learner(learning: &Arc<Learning>, clock: &Arc<dyn Clock>) -> Learner {
     let (learning, clock) = (Arc::clone(learning), Arc::clone(clock));
     Arc::new(move |install, to: &Destination| learning.lets(install, to, clock.now()))
-}
-
-impl Lesson {
-    pub(super) fn new(of: &InstallLabels, began_at: Timestamp, ends_at: Timestamp) -> Self {
-        let (tenant, extension) = (of.tenant.clone(), of.extension.clone());
-        Self { began_at, ends_at, calls: Vec::new(), is_settled: false, tenant, extension }
-    }
-
-    /// Whether calls pass that the grant refuses.
-    pub fn is_on(&self, now: Timestamp) -> bool {
-        now < self.ends_at
-    }
-
-    /// The smallest list that allows all that was called.
-    pub fn proposal(&self) -> Vec<EgressRule> {
-        self.calls.iter().map(|call| call.entry.clone()).collect()
-    }
-
-    pub(super) fn event(&self, at: Timestamp, actor: Actor) -> AuditEvent {
-        let called = self.calls.len();
-        AuditEvent {
-            at,
-            actor,
-            action: AuditAction::LearningEnded,
-            tenant: Some(self.tenant.clone()),
-            subject: self.extension.to_string(),
-            detail: Some(format!("{called} destinations were called")),
-        }
-    }
 }
 
 impl Learning {
@@ -93,49 +39,60 @@ impl Learning {
     fn lets(&self, install: InstallId, to: &Destination, now: Timestamp) -> bool {
         let Ok(entry) = to.entry().parse::<EgressRule>() else { return false };
         self.lessons(|lessons| {
-            let lesson = lessons.get(&install).filter(|lesson| lesson.is_on(now));
+            let lesson = lessons.get_mut(&install).filter(|lesson| lesson.is_on(now));
             lesson.is_some_and(|lesson| {
-                let is_known = lesson.calls.iter().any(|call| call.entry == entry);
-                is_known || lesson.calls.len() < MAX_HOSTS
+                // It has its place from now on, and counts when it has ended.
+                let call = LearnedHost { entry, count: 0, last_at: now, was_granted: false };
+                lesson.find_or_add(call).is_some()
             })
         })
     }
 
     /// Remembers a call that was made while its install learned.
     pub(super) fn note(&self, ended: &Ended<'_>, now: Timestamp) {
-        // What has no public address would be proposed in vain.
-        if ended.error.is_some_and(|error| error.refusal().is_some()) {
-            return;
-        }
+        let Ok(entry) = ended.destination.entry().parse::<EgressRule>() else { return };
         self.lessons(|lessons| {
             let Some(lesson) = lessons.get_mut(&ended.caller.install.install) else { return };
             if !lesson.is_on(now) && !ended.is_learned {
                 return;
             }
-            let Ok(entry) = ended.destination.entry().parse::<EgressRule>() else { return };
-            let has_room = lesson.calls.len() < MAX_HOSTS;
-            match lesson.calls.iter_mut().find(|call| call.entry == entry) {
-                Some(known) => {
-                    known.count += 1;
-                    known.last_at = now;
-                }
-                None if has_room => {
-                    let was_granted = !ended.is_learned;
-                    lesson.calls.push(LearnedHost { entry, count: 1, last_at: now, was_granted });
-                    lesson.calls.sort_by_key(|call| call.entry.to_string());
-                }
-                None => {}
+            // What has no public address would be proposed in vain.
+            if ended.error.is_some_and(|error| error.refusal().is_some()) {
+                lesson.calls.retain(|call| call.count > 0 || call.entry != entry);
+                return;
+            }
+            let was_granted = !ended.is_learned;
+            let call = LearnedHost { entry, count: 0, last_at: now, was_granted };
+            if let Some(call) = lesson.find_or_add(call) {
+                call.count += 1;
+                call.last_at = now;
             }
         });
     }
 
     /// What an install learned, or does.
     pub fn of(&self, install: InstallId) -> Option<Lesson> {
-        self.lessons(|lessons| lessons.get(&install).cloned())
+        self.lessons(|lessons| lessons.get(&install).map(Lesson::of_ended))
     }
 
     pub(in crate::app) fn forget(&self, install: InstallId) {
         self.lessons(|lessons| lessons.remove(&install));
+    }
+
+    /// Forgets the calls that are granted, and with the last of them a lesson that is over.
+    pub(super) fn forget_granted(
+        &self,
+        install: InstallId,
+        granted: &[EgressRule],
+        now: Timestamp,
+    ) {
+        self.lessons(|lessons| {
+            let Some(lesson) = lessons.get_mut(&install) else { return };
+            lesson.calls.retain(|call| !granted.iter().any(|rule| rule.covers(&call.entry)));
+            if lesson.calls.is_empty() && !lesson.is_on(now) {
+                lessons.remove(&install);
+            }
+        });
     }
 
     /// Whether an install may begin.
@@ -159,20 +116,28 @@ impl Learning {
         self.lessons(|lessons| {
             let lesson = lessons.get_mut(&install).filter(|lesson| lesson.is_on(now))?;
             (lesson.ends_at, lesson.is_settled) = (now, true);
-            Some(lesson.clone())
+            Some(lesson.of_ended())
         })
     }
 
     /// Those that have ended by themselves and of which that is not on record.
-    pub(super) fn unsettled(&self, now: Timestamp) -> Vec<Lesson> {
+    pub(super) fn unsettled(&self, now: Timestamp) -> Vec<(InstallId, Lesson)> {
         self.lessons(|lessons| {
-            let over = lessons.values_mut().filter(|it| !it.is_settled && !it.is_on(now));
-            over.map(|lesson| {
-                lesson.is_settled = true;
-                lesson.clone()
-            })
-            .collect()
+            let over = lessons.iter().filter(|(_, it)| !it.is_settled && !it.is_on(now));
+            over.map(|(install, lesson)| (*install, lesson.of_ended())).collect()
         })
+    }
+
+    /// The ends of these are on record.
+    pub(super) fn settle(&self, ended: &[(InstallId, Lesson)]) {
+        self.lessons(|lessons| {
+            for (install, of) in ended {
+                let lesson = lessons.get_mut(install);
+                if let Some(lesson) = lesson.filter(|it| it.began_at == of.began_at) {
+                    lesson.is_settled = true;
+                }
+            }
+        });
     }
 }
 
@@ -181,27 +146,4 @@ fn has_room(lessons: &HashMap<InstallId, Lesson>, install: InstallId) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use semver::Version;
-
-    use super::*;
-
-    #[test]
-    fn as_many_installs_learn_as_are_remembered_and_one_of_them_again() {
-        let learning = Learning::default();
-        let (start, end) = (Timestamp::UNIX_EPOCH, Timestamp::MAX);
-        let begin = |id| {
-            let (tenant, name) = (TenantId::default_tenant(), "com.example.a".parse().unwrap());
-            let labels = InstallLabels::of(tenant, name, id, &Version::new(1, 0, 0));
-            learning.has_room(id) && learning.begin(id, Lesson::new(&labels, start, end))
-        };
-        let ids: Vec<_> = (0..MAX_INSTALLS).map(|_| InstallId::random()).collect();
-
-        assert!(ids.iter().all(|id| begin(*id)));
-        assert!(!begin(InstallId::random()));
-        assert!(!learning.begin(InstallId::random(), learning.of(ids[0]).unwrap()));
-        assert!(begin(ids[0]));
-        learning.forget(ids[0]);
-        assert!(begin(InstallId::random()));
-    }
-}
+mod tests;

@@ -2,13 +2,13 @@
 
 use jiff::SignedDuration;
 
-use super::EgressReport;
 use super::learning::{Lesson, MAX_INSTALLS};
+use super::{EgressReport, check_hosts};
 use crate::app::App;
 use crate::app::install::InstallError;
 use crate::model::{
-    Actor, AuditAction, AuditEvent, Capability, ExtensionName, Install, InstallId, Principal,
-    ScopeKind,
+    Actor, AuditAction, AuditEvent, Capability, EgressRule, ExtensionName, Install, InstallId,
+    Principal, ScopeKind,
 };
 use crate::registry::{RegistryError, WriteTxn, audit};
 
@@ -33,6 +33,20 @@ pub enum LearnError {
     Install(#[from] InstallError),
     #[error(transparent)]
     Registry(#[from] RegistryError),
+}
+
+/// The hosts, and what of the proposal they do not allow.
+fn with(mut hosts: Vec<EgressRule>, proposal: Vec<EgressRule>) -> Vec<EgressRule> {
+    for entry in proposal {
+        if !hosts.iter().any(|host| host.covers(&entry)) {
+            hosts.push(entry);
+        }
+    }
+    hosts
+}
+
+fn append_all(txn: &WriteTxn, events: &[AuditEvent]) -> Result<(), RegistryError> {
+    events.iter().try_for_each(|event| audit::append(txn, event).map(|_number| ()))
 }
 
 impl App {
@@ -65,8 +79,12 @@ impl App {
         let action = AuditAction::LearningStarted;
         let event = self.event(principal.actor(), action, Some(tenant), name.to_string());
         let event = AuditEvent { detail: Some(format!("until {ends_at}")), ..event };
+        // A lesson that it takes the place of has its end on record before.
+        let old = self.learning.of(id);
+        let old = old.and_then(|lesson| lesson.unsaid_end(now, principal.actor()));
+        let events: Vec<_> = old.into_iter().chain([event]).collect();
         // On record before it begins, and not where it does not.
-        self.registry.write(move |txn: &WriteTxn| audit::append(txn, &event)).await?;
+        self.registry.write(move |txn: &WriteTxn| append_all(txn, &events)).await?;
         let lesson = Lesson::new(&live.labels, now, ends_at);
         if !self.learning.begin(id, lesson) {
             return Err(LearnError::TooMany(MAX_INSTALLS));
@@ -81,16 +99,27 @@ impl App {
         id: InstallId,
     ) -> Result<EgressReport, LearnError> {
         let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
-        let now = self.clock.now();
-        let lesson = self.learning.stop(id, now);
-        let lesson = lesson.ok_or_else(|| LearnError::NotLearning(live.install.name.clone()))?;
-        let event = lesson.event(now, principal.actor());
-        self.registry.write(move |txn: &WriteTxn| audit::append(txn, &event)).await?;
+        if self.end_lesson(principal, id).await?.is_none() {
+            return Err(LearnError::NotLearning(live.install.name.clone()));
+        }
         Ok(self.egress_of(principal, id)?)
     }
 
+    /// Ends a lesson, with a word on record; `None` if it is not on.
+    async fn end_lesson(
+        &self,
+        principal: &Principal,
+        id: InstallId,
+    ) -> Result<Option<Lesson>, RegistryError> {
+        let now = self.clock.now();
+        let Some(lesson) = self.learning.stop(id, now) else { return Ok(None) };
+        let event = lesson.event(now, principal.actor());
+        self.registry.write(move |txn: &WriteTxn| audit::append(txn, &event)).await?;
+        Ok(Some(lesson))
+    }
+
     /// Grants what was called: in place of what was granted before, or beside it. It ends the
-    /// learning.
+    /// learning, unless what was called may not be granted.
     pub async fn accept_learned(
         &self,
         principal: &Principal,
@@ -100,18 +129,17 @@ impl App {
         let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
         let lesson = self.learning.of(id).filter(|lesson| !lesson.calls.is_empty());
         let lesson = lesson.ok_or_else(|| LearnError::NothingLearned(live.install.name.clone()))?;
-        let mut hosts = if only { Vec::new() } else { live.install.egress.clone() };
-        for entry in lesson.proposal() {
-            if !hosts.iter().any(|host| host.covers(&entry)) {
-                hosts.push(entry);
-            }
-        }
-        if lesson.is_on(self.clock.now()) {
-            self.stop_learning(principal, id).await?;
-        }
+        let kept = move |granted: &[EgressRule]| if only { Vec::new() } else { granted.to_vec() };
+        let hosts = with(kept(&live.install.egress), lesson.proposal());
+        check_hosts(&live.version.manifest, hosts)?;
+        let proposal = self.end_lesson(principal, id).await?.unwrap_or(lesson).proposal();
+        // It may have ended by itself, and is forgotten then.
+        self.settle_learning().await?;
+        let change = move |granted: &[EgressRule]| with(kept(granted), proposal);
         let action = AuditAction::LearnedHostsGranted;
-        let install = self.change_hosts(principal, id, hosts, action).await?;
-        self.learning.forget(id);
+        let install = self.change_hosts(principal, id, action, change).await?;
+        // Calls that ended meanwhile are still to be granted.
+        self.learning.forget_granted(id, &install.egress, self.clock.now());
         Ok(install)
     }
 
@@ -121,11 +149,11 @@ impl App {
         if ended.is_empty() {
             return Ok(());
         }
-        let events: Vec<_> =
-            ended.iter().map(|lesson| lesson.event(lesson.ends_at, Actor::System)).collect();
-        let write = move |txn: &WriteTxn| {
-            events.iter().try_for_each(|event| audit::append(txn, event).map(|_number| ()))
-        };
-        self.registry.write(write).await
+        let event = |lesson: &Lesson| lesson.event(lesson.ends_at, Actor::System);
+        let events: Vec<_> = ended.iter().map(|(_, lesson)| event(lesson)).collect();
+        self.registry.write(move |txn: &WriteTxn| append_all(txn, &events)).await?;
+        // What could not be written is tried again in a minute.
+        self.learning.settle(&ended);
+        Ok(())
     }
 }

@@ -38,7 +38,7 @@ impl Credentials {
         let names = asked(fields)?;
         let mut found = Vec::with_capacity(names.len());
         for name in names {
-            found.push(self.find(name, to).await?);
+            add(&mut found, self.find(name, to).await?)?;
         }
         Ok(found)
     }
@@ -61,6 +61,15 @@ impl Credentials {
             }
         }
     }
+}
+
+/// The second of two secrets in one header would take the place of the first.
+fn add(found: &mut Vec<Credential>, one: Credential) -> Result<(), SecretRefusal> {
+    if found.iter().any(|other| other.header.name() == one.header.name()) {
+        return Err(SecretRefusal::SameHeader(one.name));
+    }
+    found.push(one);
+    Ok(())
 }
 
 /// The names that a call asks for; the field is gone from then on.
@@ -103,5 +112,22 @@ mod tests {
         for text in ["", "a, b", "a b", "-a", "ü"] {
             assert_eq!(asked_for(&[text]), Err(SecretRefusal::Name), "{text}");
         }
+    }
+
+    #[test]
+    fn two_secrets_do_not_go_into_one_header() {
+        let credential = |name: &str, header: &str| Credential {
+            name: name.parse().unwrap(),
+            header: header.parse().unwrap(),
+            value: "hunter2".into(),
+        };
+        let mut found = Vec::new();
+
+        add(&mut found, credential("a", "authorization: Bearer {secret}")).unwrap();
+        add(&mut found, credential("b", "x-api-key")).unwrap();
+        let refused = add(&mut found, credential("c", "Authorization: Basic {secret}"));
+
+        assert_eq!(refused, Err(SecretRefusal::SameHeader("c".parse().unwrap())));
+        assert_eq!(found.len(), 2);
     }
 }

@@ -14,11 +14,10 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
+use crate::model::{marked, places_of};
+
 /// Shorter texts stand in innocent lines, too.
 const MIN_BYTES: usize = 8;
-
-/// What stands in place of a value.
-const MARK: &str = "[secret]";
 
 /// The values an execution has read.
 #[derive(Default)]
@@ -46,25 +45,17 @@ impl KnownSecrets {
         let known = known.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found = Vec::new();
         for value in known.iter() {
-            found.extend(places(head, value));
+            found.extend(places_of(head.as_bytes(), value.as_bytes()));
             if head.len() < text.len() {
                 found.extend(begun(head, value));
             }
         }
-        if found.is_empty() { Cow::Borrowed(head) } else { Cow::Owned(replaced(head, found)) }
+        if found.is_empty() {
+            return Cow::Borrowed(head);
+        }
+        let hidden = String::from_utf8(marked(head.as_bytes(), found));
+        Cow::Owned(hidden.expect("a text stands in another from character to character"))
     }
-}
-
-/// Where `value` stands in `text`, also where it overlaps itself.
-fn places(text: &str, value: &str) -> Vec<Range<usize>> {
-    let (mut found, mut from) = (Vec::new(), 0);
-    let step = value.chars().next().map_or(1, char::len_utf8);
-    while let Some(at) = text[from..].find(value) {
-        let at = from + at;
-        found.push(at..at + value.len());
-        from = at + step;
-    }
-    found
 }
 
 /// Where `value` begins at the end of a text that is cut off, and so does not end in it.
@@ -74,23 +65,6 @@ fn begun(text: &str, value: &str) -> Option<Range<usize>> {
     let length = (1..=most).rev().find(|length| text_bytes.ends_with(&value[..*length]))?;
     // Texts that are cut at a character end like a value only at one.
     Some(text.len() - length..text.len())
-}
-
-/// Found at once and then replaced: one after the other, the first of two that overlap would
-/// leave the rest of the second.
-fn replaced(text: &str, mut found: Vec<Range<usize>>) -> String {
-    found.sort_by_key(|range| range.start);
-    let mut hidden = String::with_capacity(text.len());
-    let mut shown_to = 0;
-    for Range { start, end } in found {
-        if start >= shown_to {
-            hidden.push_str(&text[shown_to..start]);
-            hidden.push_str(MARK);
-        }
-        shown_to = shown_to.max(end);
-    }
-    hidden.push_str(&text[shown_to..]);
-    hidden
 }
 
 #[cfg(test)]

@@ -162,9 +162,9 @@ fn shown(name: &HeaderName, value: &HeaderValue) -> HttpHeaderResult {
 fn of_fetch(error: &EgressError) -> HttpError {
     match error {
         EgressError::Destination(_) | EgressError::Method(_) => HttpError::InvalidUrl,
-        EgressError::ResponseTooLarge(_) | EgressError::Secret(SecretRefusal::Unreadable(_)) => {
-            HttpError::Internal
-        }
+        EgressError::ResponseTooLarge(_)
+        | EgressError::Interfaces(_)
+        | EgressError::Secret(SecretRefusal::Unreadable(_)) => HttpError::Internal,
         EgressError::Denied(_)
         | EgressError::Address { .. }
         | EgressError::OwnHost(_)
@@ -200,7 +200,9 @@ fn of_wasi(error: &EgressError) -> WasiError {
         }
         EgressError::Destination(_) => WasiError::HttpRequestUriInvalid,
         EgressError::Method(_) => WasiError::HttpRequestMethodInvalid,
-        EgressError::Secret(SecretRefusal::Unreadable(_)) => WasiError::InternalError(None),
+        EgressError::Interfaces(_) | EgressError::Secret(SecretRefusal::Unreadable(_)) => {
+            WasiError::InternalError(None)
+        }
         EgressError::Denied(_) | EgressError::Secret(_) | EgressError::Quota(_) => {
             WasiError::HttpRequestDenied
         }

@@ -65,7 +65,8 @@ struct RefusedHost {
     /// The entry that allows exactly this.
     entry: String,
     /// The lists that do not have it: `appliance`, `manifest`, `grant`. None: it has an
-    /// address that is not public, or `secret` says why.
+    /// address that is not public, it is this machine or a server that the appliance uses
+    /// itself, or `secret` says why.
     missing_on: Vec<&'static str>,
     /// Why a secret that was asked for does not go there.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::app::egress::{EgressReport, RefusedDestination};
 use crate::app::install::InstallError;
 use crate::egress::{List, Refusal};
-use crate::model::{Capability, EgressRule, InstallId};
+use crate::model::{Capability, EgressRule, Install, InstallId};
 use crate::registry::LiveInstall;
 use crate::web::error::ApiError;
 use crate::web::extract::{Answer, CsrfForm, Path, Query, SignedIn};
@@ -114,7 +114,9 @@ impl RefusedRow {
             Refusal::OwnMachine => {
                 ("This machine, or link-local: cannot be called".to_owned(), false)
             }
-            Refusal::Address => ("Its address is not public".to_owned(), false),
+            Refusal::Address => {
+                ("Its address is not public, or is the appliance's own".to_owned(), false)
+            }
             Refusal::Secret(refusal) => (sentence(&refusal.to_string()), false),
         };
         Self {
@@ -149,9 +151,9 @@ pub(in crate::web) async fn submit_egress(
 ) -> Answer {
     let live = app.get_install(&who.principal, id)?;
     let sent = sent_lines(&live, &form);
-    let problems = match read(&sent) {
+    let problems = match read(form.allow.as_ref().unwrap_or(&sent)) {
         Err(problems) => problems,
-        Ok(hosts) => match app.grant_hosts(&who.principal, id, hosts).await {
+        Ok(hosts) => match save(&app, &who, id, hosts, form.allow.is_some()).await {
             Ok(_) => return Ok(lead_to(&format!("/admin/installs/{id}/egress?done=hosts_saved"))),
             Err(
                 error @ (InstallError::HostNotRequested(_) | InstallError::TooManyHosts { .. }),
@@ -169,7 +171,22 @@ pub(in crate::web) async fn submit_egress(
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page(&again)?).into_response())
 }
 
-/// What the list is to be: as it was sent, or as it is with one host more.
+/// Grants these hosts, and no others unless they are `more`.
+async fn save(
+    app: &App,
+    who: &SignedIn,
+    id: InstallId,
+    hosts: Vec<EgressRule>,
+    more: bool,
+) -> Result<Install, InstallError> {
+    if more {
+        app.grant_more_hosts(&who.principal, id, hosts).await
+    } else {
+        app.grant_hosts(&who.principal, id, hosts).await
+    }
+}
+
+/// What the form shows again: the list as it was sent, or as it is with one host more.
 fn sent_lines(live: &LiveInstall, form: &EgressFields) -> String {
     let Some(more) = &form.allow else { return form.hosts.clone().unwrap_or_default() };
     let now = live.install.egress.iter().map(ToString::to_string);

@@ -10,6 +10,7 @@ use plugboard::model::{InstallId, TenantId};
 use tokio::net::TcpListener;
 
 use crate::support::internet::{Authority, Script, Server};
+use crate::support::{again, is_again, most_memory};
 
 /// Calls to one application, and how they ended.
 struct Asking {
@@ -141,4 +142,35 @@ async fn an_encrypted_application_must_be_who_it_says_before_it_gets_the_token()
         assert_eq!(asking.ended(), [("clients", "unreachable")]);
     }
     assert_eq!((server.requests().len(), not_it.requests().len()), (1, 0));
+}
+
+/// In a process of its own: others have memory, too.
+#[test]
+fn an_answer_takes_its_memory_once() {
+    const MIB: u64 = 1024 * 1024;
+    if !is_again() {
+        // As in the program, what is large goes back when it is freed; glibc would keep it.
+        let mut again = again("callbacks::limits::an_answer_takes_its_memory_once");
+        again.env("MALLOC_MMAP_THRESHOLD_", "131072").env("MALLOC_ARENA_MAX", "1");
+        let output = again.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let warm = Server::start(Script::body("warm")).await;
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", 8 * MIB).into_bytes();
+        let server = Server::start(Script::Repeat(head, vec![b'a'; 64 * 1024])).await;
+        let asking = |server: &Server| {
+            Asking::at(&url(server), |config| config.ui_proxy_timeout_ms = 20_000)
+        };
+        asking(&warm).ask(Interface::UiProxy).await.unwrap();
+        let before = most_memory();
+
+        let answer = asking(&server).ask(Interface::UiProxy).await.unwrap();
+
+        assert_eq!(answer.body.len() as u64, 8 * MIB);
+        let grown = most_memory() - before;
+        assert!(grown < 12 * MIB, "{grown} bytes more");
+    });
 }

@@ -204,3 +204,26 @@ async fn hosts_are_changed_on_their_page() {
         ["https://a.example.com", "https://b.example.com", "https://c.example.com"]
     );
 }
+
+#[tokio::test]
+async fn hosts_that_are_allowed_at_the_same_time_are_all_granted() {
+    let app = TestApp::start().await;
+    let id = install(&app, &asking(&["*.example.com"]), &["cap:http.fetch"]).await;
+    let cookie = app.session().await;
+    let token = csrf_token(cookie.split_once('=').unwrap().1);
+    let path = format!("/admin/installs/{id}/egress");
+    let allow = |host: String| {
+        let call = app.call(Method::POST, &path).session(&cookie).same_origin();
+        call.form(&[("csrf_token", token.as_str()), ("allow", host.as_str())]).send()
+    };
+    put(&app, &id, json!([])).await;
+
+    let hosts = (0..8).map(|number| format!("https://n{number}.example.com"));
+    let answers = futures_util::future::join_all(hosts.clone().map(allow)).await;
+
+    assert!(answers.iter().all(|answer| answer.status == StatusCode::SEE_OTHER));
+    let granted = report(&app, &id).await["granted"].clone();
+    let granted = granted.as_array().unwrap().iter().map(|host| host["entry"].as_str().unwrap());
+    let granted: std::collections::BTreeSet<_> = granted.map(str::to_owned).collect();
+    assert_eq!(granted, hosts.collect());
+}

@@ -157,6 +157,33 @@ async fn it_ends_by_itself_and_on_request_and_both_are_on_record() {
 }
 
 #[tokio::test]
+async fn a_lesson_that_is_begun_again_or_granted_has_its_end_on_record() {
+    let world = World::new().await;
+    world.learn(60).await;
+    assert_eq!(world.call("two.api").await, HELLO);
+    world.learn(120).await;
+    assert_eq!(world.call("two.api").await, HELLO);
+    world.app.clock.advance(120);
+    let accepted = world.app.post(&world.path("/learning/accept"), json!({})).await;
+    assert_eq!(accepted.status, StatusCode::OK, "{}", accepted.text());
+    world.app.app.settle_learning().await.unwrap();
+
+    let record = world.record().await;
+
+    let actions: Vec<_> = record.iter().map(|(action, _)| *action).collect();
+    assert_eq!(
+        actions,
+        [
+            AuditAction::LearningStarted,
+            AuditAction::LearningEnded,
+            AuditAction::LearningStarted,
+            AuditAction::LearningEnded,
+            AuditAction::LearnedHostsGranted,
+        ]
+    );
+}
+
+#[tokio::test]
 async fn what_it_called_is_granted_with_one_request_alone_or_beside_the_rest() {
     let [one, two] = ["one.api.example.com", "two.api.example.com"];
     for (only, called, granted) in [
@@ -186,6 +213,46 @@ async fn what_it_called_is_granted_with_one_request_alone_or_beside_the_rest() {
         let found = record.into_iter().map(|(action, _)| action).rfind(of_lesson);
         assert_eq!(found, Some(last));
     }
+}
+
+#[tokio::test]
+async fn a_host_that_is_taken_away_meanwhile_is_not_granted_again() {
+    let world = World::new().await;
+    world.learn(60).await;
+    assert_eq!(world.call("two.api").await, HELLO);
+    let (accept, path) = (world.path("/learning/accept"), world.path(""));
+
+    let nothing = world.app.call(Method::PUT, &path).json(json!({ "granted": [] }));
+    let (accepted, taken) =
+        tokio::join!(world.app.post(&accept, json!({ "only": false })), nothing.send());
+
+    assert_eq!((accepted.status, taken.status), (StatusCode::OK, StatusCode::OK));
+    let one = world.server.entry("one.api.example.com");
+    assert!(!world.granted().await.contains(&one), "{:?}", world.granted().await);
+}
+
+#[tokio::test]
+async fn what_may_not_be_granted_does_not_end_it() {
+    let world = World::new().await;
+    let many: Vec<_> =
+        (0..100).map(|n| world.server.entry(&format!("n{n}.api.example.com"))).collect();
+    let granted = json!({ "granted": many });
+    world.app.call(Method::PUT, &world.path("")).json(granted).send().await;
+    world.learn(60).await;
+    assert_eq!(world.call("two.api").await, HELLO);
+    let accept = async |only: bool| {
+        world.app.post(&world.path("/learning/accept"), json!({ "only": only })).await
+    };
+
+    let refused = accept(false).await;
+
+    assert_eq!((refused.status.as_u16(), refused.code()), (422, "too_many_hosts".to_owned()));
+    assert_eq!(world.report().await["learning"]["on"], true);
+    let record = world.record().await;
+    assert!(!record.iter().any(|(action, _)| *action == AuditAction::LearningEnded), "{record:?}");
+    assert_eq!(world.call("two.api").await, HELLO);
+    assert_eq!(accept(true).await.status, StatusCode::OK);
+    assert_eq!(world.granted().await, [world.server.entry("two.api.example.com")]);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use plugboard::egress::{Destination, EgressError};
 
 use super::{Door, get};
 use crate::support::internet::{Script, Server};
-use crate::support::{again, is_again};
+use crate::support::{again, is_again, most_memory};
 
 /// A way out where a call has 300 ms, and 1,000 bytes each way.
 fn narrow() -> Door {
@@ -214,13 +214,6 @@ async fn whole_responses_share_the_memory_that_there_is_for_them() {
 
     assert!(matches!(crowded, Err(EgressError::Crowded(1_000))), "{crowded:?}");
     assert_eq!(alone.unwrap().len(), 402);
-}
-
-/// Bytes that this process has had at the most.
-fn most_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
 /// In a process of its own: others have memory, too.

@@ -84,6 +84,39 @@ async fn fields_about_the_connection_do_not_come_in_and_nothing_is_unpacked() {
 }
 
 #[tokio::test]
+async fn what_is_asked_about_a_body_with_head_comes_in() {
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 1234567\r\naccept-ranges: bytes\r\n\
+                  via: 1.1 cache\r\nproxy-status: hit\r\n\r\n";
+    let (door, server, url) = with_server(Script::Say(answer.into())).await;
+    let mut call = get(Destination::parse(&url).unwrap());
+    call.method = Method::HEAD;
+
+    let response = door.call(call, &[&url]).await.unwrap();
+
+    let mut fields: Vec<_> = response
+        .headers()
+        .iter()
+        .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+        .collect();
+    fields.sort_unstable();
+    assert_eq!(fields, ["accept-ranges: bytes", "content-length: 1234567", "via: 1.1 cache"]);
+    assert_eq!(text(response).await, "");
+    assert!(server.requests()[0].starts_with("HEAD / HTTP/1.1\r\n"), "{:?}", server.requests());
+}
+
+#[tokio::test]
+async fn a_length_beside_another_framing_does_not_come_in() {
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n\
+                  5\r\nhello\r\n0\r\n\r\n";
+    let (door, _server, url) = with_server(Script::Say(answer.into())).await;
+
+    let response = door.get(&url, &[&url]).await.unwrap();
+
+    assert!(response.headers().is_empty(), "{:?}", response.headers());
+    assert_eq!(text(response).await, "hello");
+}
+
+#[tokio::test]
 async fn the_first_address_that_answers_is_taken() {
     let (door, server, _) = with_server(Script::body("hello")).await;
     // Nobody listens on the first.

@@ -232,7 +232,7 @@ impl TestApp {
         let egress = EgressParts {
             resolver: internet.clone(),
             clock: clock.clone(),
-            own_hosts: egress::own_hosts(&config),
+            own_hosts: config.own_hosts(),
             stand_ins: Internet::stand_ins(),
             observer: egress::observer(noted, &registry, &clock_of_app, &metrics),
             learner: egress::learner(&learning, &clock_of_app),
