@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::Poll;
 use std::thread;
-use std::time::Duration;
 
 use async_task::Task;
 use rustix::process::setpriority_process;
@@ -125,6 +124,7 @@ fn step_back(niceness: i32, told: &AtomicBool) {
 #[cfg(test)]
 mod tests {
     use std::hint::black_box;
+    use std::time::Duration;
 
     use rustix::process::getpriority_process;
     use rustix::time::{ClockId, Timespec, clock_gettime};

@@ -2,10 +2,11 @@
 
 use axum::http::{Method, StatusCode};
 use plugboard::model::AuditAction;
-use plugboard::registry::{approvals, audit};
+use plugboard::registry::approvals;
 use plugboard::trust::keys::{self, GeneratedKey};
 use serde_json::json;
 
+use crate::support::audit;
 use crate::support::bundle_builder::BundleBuilder;
 use crate::support::strangers::{bad_claim, trust};
 use crate::support::test_app::{Answer, TestApp, sign_with};
@@ -101,7 +102,7 @@ async fn assert_not_approved(app: &TestApp, bundle: &BundleBuilder) {
     let hash = app.content_hash(bundle);
     let approval = app.app.registry.read(move |txn| approvals::get(txn, &hash)).await.unwrap();
     assert_eq!(approval, None);
-    let events = app.app.registry.read(|txn| audit::list(txn, None, 20)).await.unwrap();
+    let events = app.app.registry.read(|txn| audit::newest(txn, 20)).await.unwrap();
     assert!(events.iter().all(|(_, event)| event.action != AuditAction::BundleApproved));
 }
 
@@ -145,7 +146,7 @@ async fn a_signature_is_on_record_before_what_it_leads_to() {
     let answer = attach(&app, &path, app.sign(&reports().build())).await;
 
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
-    let events = app.app.registry.read(|txn| audit::list(txn, None, 2)).await.unwrap();
+    let events = app.app.registry.read(|txn| audit::newest(txn, 2)).await.unwrap();
     let actions: Vec<_> = events.iter().map(|(_, event)| event.action).collect();
     assert_eq!(actions, [AuditAction::BundlePublished, AuditAction::SignatureAttached]);
 }
@@ -202,7 +203,7 @@ async fn a_signature_that_cannot_be_kept_is_not_said_to_be_attached() {
         (StatusCode::CONFLICT, "too_many_signatures")
     );
     assert_eq!(app.get(&path).await.json(), before);
-    let events = app.app.registry.read(|txn| audit::list(txn, None, 50)).await.unwrap();
+    let events = app.app.registry.read(|txn| audit::newest(txn, 50)).await.unwrap();
     let attached = |action| action == AuditAction::SignatureAttached;
     assert_eq!(events.iter().filter(|(_, event)| attached(event.action)).count(), 8);
     let again = attach(&app, &path, sign_with(&kept[0], &archive)).await;
