@@ -152,7 +152,9 @@ async fn objects_that_another_version_has_stay_when_a_removed_one_had_them_too()
     app.clock.advance(DAY_S);
     app.app.sweep().await.unwrap();
 
-    assert_eq!(app.get(&format!("{}/bundle", path("1.0.1"))).await.status, StatusCode::OK);
+    assert!(app.stored().join("sha256").join(hash.hex()).join("bundle.tar.zst").exists());
+    let standings = app.app.standings_of(&"com.example.reports".parse().unwrap()).await.unwrap();
+    assert!(standings.removed[0].objects_removed, "it is not looked at again");
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ pub enum PageBody {
 }
 
 /// One of the descriptors that bodies may have.
-pub(super) type Descriptor = Arc<OwnedSemaphorePermit>;
+type Descriptor = Arc<OwnedSemaphorePermit>;
 
 /// The pages in memory, `ext_ui.memory_cache_bytes` of them.
 pub struct Pages {
