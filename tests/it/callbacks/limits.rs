@@ -10,7 +10,7 @@ use plugboard::model::{InstallId, TenantId};
 use tokio::net::TcpListener;
 
 use crate::support::internet::{Authority, Script, Server};
-use crate::support::{again, is_again, most_memory};
+use crate::support::{is_again, most_memory, passes_again_in_own_memory};
 
 /// Calls to one application, and how they ended.
 struct Asking {
@@ -149,12 +149,7 @@ async fn an_encrypted_application_must_be_who_it_says_before_it_gets_the_token()
 fn an_answer_takes_its_memory_once() {
     const MIB: u64 = 1024 * 1024;
     if !is_again() {
-        // As in the program, what is large goes back when it is freed; glibc would keep it.
-        let mut again = again("callbacks::limits::an_answer_takes_its_memory_once");
-        again.env("MALLOC_MMAP_THRESHOLD_", "131072").env("MALLOC_ARENA_MAX", "1");
-        let output = again.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-        return;
+        return passes_again_in_own_memory("callbacks::limits::an_answer_takes_its_memory_once");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {

@@ -124,21 +124,7 @@ async fn a_signature_that_comes_later_says_the_star_too() {
 }
 
 #[tokio::test]
-async fn the_number_of_a_removed_version_is_not_given_again() {
-    let app = trusting().await;
-    published(&app, &star("a")).await;
-    published(&app, &star("b")).await;
-    let path = "/api/v1/extensions/com.example.hello/versions/1.2.1";
-    let removed = app.call(Method::DELETE, path).send().await;
-    assert!(removed.status.is_success(), "{}", removed.text());
-
-    let version = published(&app, &star("c")).await;
-
-    assert_eq!(version, "1.2.2");
-}
-
-#[tokio::test]
-async fn the_bytes_of_a_removed_version_get_no_other_number() {
+async fn neither_the_number_nor_the_bytes_of_a_removed_version_come_again() {
     let app = trusting().await;
     published(&app, &star("a")).await;
     published(&app, &star("b")).await;
