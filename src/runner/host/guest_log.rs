@@ -224,6 +224,9 @@ mod tests {
             .with_ansi(false)
             .with_writer(move || Lines(Arc::clone(&writer)))
             .finish();
+        // With one listener alone, a line that another thread, which has none, logs first is taken for
+        // one that nobody listens to, in all threads.
+        let _other = tracing::Dispatch::new(tracing_subscriber::registry());
 
         tracing::subscriber::with_default(subscriber, || {
             let context = ExecutionContext { trace, ..ExecutionContext::sample() };

@@ -1,7 +1,7 @@
 //! The id of a trace in log lines, so that one is found from the other.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -31,7 +31,13 @@ impl<'a> MakeWriter<'a> for Log {
 
 impl Log {
     /// Everything that this thread logs from now on, until the guard is dropped.
+    ///
+    /// With one listener alone, a line that another thread, which has none, logs first is taken
+    /// for one that nobody listens to, in all threads.
     pub(super) fn begin() -> (Self, tracing::subscriber::DefaultGuard) {
+        static OTHER: LazyLock<tracing::Dispatch> =
+            LazyLock::new(|| tracing::Dispatch::new(tracing_subscriber::registry()));
+        LazyLock::force(&OTHER);
         let log = Self::default();
         let lines = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone());
         (log, tracing::subscriber::set_default(lines.finish()))

@@ -84,6 +84,9 @@ async fn the_log_says_what_failed_and_neither_the_token_nor_what_was_said() {
     let subscriber = tracing_subscriber::fmt().with_writer(log.clone());
     let subscriber = subscriber.with_max_level(tracing::Level::TRACE).finish();
     let _heard = tracing::subscriber::set_default(subscriber);
+    // With one listener alone, a line that another thread, which has none, logs first is taken for
+    // one that nobody listens to, in all threads.
+    let _other = tracing::Dispatch::new(tracing_subscriber::registry());
     let closed = Recorder::answering(200, "").await;
     let mut config = at(&closed);
     drop(closed);
