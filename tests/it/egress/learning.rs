@@ -3,6 +3,7 @@
 use axum::http::{Method, StatusCode};
 use plugboard::app::sign_in::csrf_token;
 use plugboard::model::AuditAction;
+use plugboard::registry::{WriteTxn, installs};
 use serde_json::{Value, json};
 
 use crate::support::audit;
@@ -217,18 +218,23 @@ async fn what_it_called_is_granted_with_one_request_alone_or_beside_the_rest() {
 
 #[tokio::test]
 async fn a_host_that_is_taken_away_meanwhile_is_not_granted_again() {
-    let world = World::new().await;
+    let mut world = World::new().await;
     world.learn(60).await;
     assert_eq!(world.call("two.api").await, HELLO);
-    let (accept, path) = (world.path("/learning/accept"), world.path(""));
+    let (principal, id) = (world.app.principal(), world.id.parse().unwrap());
+    let registry = world.app.app.registry.clone();
+    world.app.meanwhile(move || {
+        let take_away = |txn: &WriteTxn| {
+            let mut install = installs::get(txn, &id)?.unwrap();
+            install.egress.clear();
+            installs::put(txn, &install)
+        };
+        registry.write_blocking(take_away).unwrap();
+    });
 
-    let nothing = world.app.call(Method::PUT, &path).json(json!({ "granted": [] }));
-    let (accepted, taken) =
-        tokio::join!(world.app.post(&accept, json!({ "only": false })), nothing.send());
+    world.app.app.accept_learned(&principal, id, false).await.unwrap();
 
-    assert_eq!((accepted.status, taken.status), (StatusCode::OK, StatusCode::OK));
-    let one = world.server.entry("one.api.example.com");
-    assert!(!world.granted().await.contains(&one), "{:?}", world.granted().await);
+    assert_eq!(world.granted().await, [world.server.entry("two.api.example.com")]);
 }
 
 #[tokio::test]
