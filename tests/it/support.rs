@@ -39,13 +39,18 @@ pub(crate) fn again(test: &str) -> Command {
     command
 }
 
-/// Has a test pass again in a process of its own, whose allocator gives what is large back
-/// when it is freed, as that of the program does and glibc's does not.
+/// Has a test pass in the process that [`again`] describes.
+pub(crate) fn passes(mut again: Command) {
+    let output = again.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// The same, with an allocator that gives what is large back when it is freed, as that of the
+/// program does and glibc's does not.
 pub(crate) fn passes_again_in_own_memory(test: &str) {
     let mut again = again(test);
     again.env("MALLOC_MMAP_THRESHOLD_", "131072").env("MALLOC_ARENA_MAX", "1");
-    let output = again.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    passes(again);
 }
 
 /// Whether this process was made by [`again`].

@@ -12,7 +12,7 @@ use plugboard::runner::{Confinement, Excess, confinement, give_up_rights};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 
 use super::*;
-use crate::support::{again, is_again};
+use crate::support::{again, is_again, passes};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_plugboard");
 const GUEST: TargetWorld = TargetWorld::Extension;
@@ -218,9 +218,7 @@ fn deny_as_the_unit_does() {
 fn components_are_compiled_behind_the_filter_of_the_unit() {
     if !is_again() {
         let test = "runner::compiling::components_are_compiled_behind_the_filter_of_the_unit";
-        let output = again(test).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        return;
+        return passes(again(test));
     }
     deny_as_the_unit_does();
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -237,9 +235,7 @@ fn components_are_compiled_behind_the_filter_of_the_unit() {
 fn a_compiler_can_do_what_its_confinement_says_and_no_more() {
     if !is_again() {
         let test = "runner::compiling::a_compiler_can_do_what_its_confinement_says_and_no_more";
-        let output = again(test).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        return;
+        return passes(again(test));
     }
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
