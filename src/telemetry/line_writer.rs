@@ -6,6 +6,7 @@
 //! process can lose is the quiet lines of its last moment, and those of extensions.
 
 use std::io::{self, Write};
+use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -16,9 +17,9 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::config::EXTENSION_TARGET;
 
 /// How long lines are collected.
-const GATHER: Duration = Duration::from_millis(5);
+const GATHER: Duration = Duration::from_millis(20);
 /// Bytes that may wait. Whoever logs beyond that writes them out itself.
-const MAX_WAITING_BYTES: usize = 256 * 1024;
+const MAX_WAITING_BYTES: usize = 1024 * 1024;
 
 /// Where log lines go. Cloning it is cheap.
 #[derive(Clone)]
@@ -36,7 +37,13 @@ struct Shared {
     waiting: Mutex<Waiting>,
     some: Condvar,
     /// Held while lines are taken and written, so that they stay in order.
-    out: Mutex<Box<dyn Write + Send>>,
+    out: Mutex<Out>,
+}
+
+struct Out {
+    to: Box<dyn Write + Send>,
+    /// Empty between two times, with room for as many lines as came before the last one.
+    taken: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -58,7 +65,7 @@ impl LineWriter {
         let shared = Arc::new(Shared {
             waiting: Mutex::default(),
             some: Condvar::new(),
-            out: Mutex::new(Box::new(out)),
+            out: Mutex::new(Out { to: Box::new(out), taken: Vec::new() }),
         });
         let writing = Arc::clone(&shared);
         let thread =
@@ -99,9 +106,11 @@ impl Shared {
 
     fn write_waiting(&self) {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines = std::mem::take(&mut self.waiting().lines);
-        if !lines.is_empty() {
-            out.write_all(&lines).and_then(|()| out.flush()).ok();
+        let Out { to, taken } = &mut *out;
+        mem::swap(taken, &mut self.waiting().lines);
+        if !taken.is_empty() {
+            to.write_all(taken).and_then(|()| to.flush()).ok();
+            taken.clear();
         }
     }
 
