@@ -20,6 +20,7 @@ mod host;
 mod invocation;
 mod limits;
 mod line_rate;
+mod memory_gaps;
 mod precompiled;
 mod preparing;
 mod reply;
@@ -48,7 +49,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use wasmtime::{Engine, Store, UpdateDeadline, bail};
+use wasmtime::{Engine, PoolingAllocationConfig, Store, UpdateDeadline, bail};
 
 use self::compiler::Compiler;
 use self::component_cache::ComponentCache;
@@ -57,6 +58,7 @@ use self::execution::{AnswerLimits, Execution};
 use self::executors::Executors;
 use self::host::Host;
 use self::limits::StoreLimits;
+use self::memory_gaps::GapFiller;
 use self::precompiled::Precompiled;
 use self::slots::Slots;
 use self::timekeeper::{AtTick, Timekeeper};
@@ -105,6 +107,7 @@ pub struct Runner {
     egress: Option<Egress>,
     callbacks: Option<Callbacks>,
     ticker: Arc<Ticker>,
+    _gap_filler: Option<GapFiller>,
 }
 
 impl Runner {
@@ -120,6 +123,9 @@ impl Runner {
         let precompiled = folder.map(|folder| Precompiled::open(folder, &engine)).transpose();
         let executors = Executors::start(config.threads)?;
         let ticker = Ticker::start(&engine, executors.at_tick())?;
+        let has_scan = PoolingAllocationConfig::is_pagemap_scan_available();
+        let gap_filler =
+            has_scan.then(|| GapFiller::start(executors::step_back_last)).transpose()?;
         Ok(Self {
             worlds,
             components: ComponentCache::new(config.compile_threads),
@@ -136,6 +142,7 @@ impl Runner {
             callbacks,
             engine,
             ticker: Arc::new(ticker),
+            _gap_filler: gap_filler,
         })
     }
 

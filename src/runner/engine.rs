@@ -18,7 +18,7 @@ const HOST_STACK_BYTES: usize = 1536 * 1024;
 const STACK_RESIDENT_BYTES: usize = 32 * 1024;
 /// Bytes of a used memory that are cleared by hand where the kernel can tell
 /// which pages a guest wrote (Linux 6.7).
-const MEMORY_RESIDENT_BYTES: usize = 1024 * 1024;
+pub(super) const MEMORY_RESIDENT_BYTES: usize = 1024 * 1024;
 /// The same without that help: all of them are written, touched or not.
 const BLIND_RESIDENT_BYTES: usize = 256 * 1024;
 /// Bytes that describe one instance: grows with the functions of a component,

@@ -9,6 +9,7 @@ mod confiding;
 mod endings;
 mod hostile;
 mod limits;
+mod memory;
 mod precompiled;
 mod preparing;
 mod responses;
