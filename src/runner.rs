@@ -21,6 +21,7 @@ mod invocation;
 mod limits;
 mod line_rate;
 mod memory_gaps;
+mod pagemap;
 mod precompiled;
 mod preparing;
 mod reply;
@@ -49,7 +50,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use wasmtime::{Engine, PoolingAllocationConfig, Store, UpdateDeadline, bail};
+use wasmtime::{Engine, Store, UpdateDeadline, bail};
 
 use self::compiler::Compiler;
 use self::component_cache::ComponentCache;
@@ -123,9 +124,7 @@ impl Runner {
         let precompiled = folder.map(|folder| Precompiled::open(folder, &engine)).transpose();
         let executors = Executors::start(config.threads)?;
         let ticker = Ticker::start(&engine, executors.at_tick())?;
-        let has_scan = PoolingAllocationConfig::is_pagemap_scan_available();
-        let gap_filler =
-            has_scan.then(|| GapFiller::start(executors::step_back_last)).transpose()?;
+        let gap_filler = pagemap::is_exact().then(GapFiller::start).transpose()?;
         Ok(Self {
             worlds,
             components: ComponentCache::new(config.compile_threads),

@@ -9,7 +9,7 @@ use wasmtime::{
     WasmFeatures,
 };
 
-use super::{RunnerError, TICK, limits};
+use super::{RunnerError, TICK, limits, pagemap};
 use crate::config::RunnerConfig;
 
 /// Stack of one execution: the guest's and, above it, the host's.
@@ -17,7 +17,7 @@ const HOST_STACK_BYTES: usize = 1536 * 1024;
 /// Bytes of a used stack that are cleared by hand instead of given back.
 const STACK_RESIDENT_BYTES: usize = 32 * 1024;
 /// Bytes of a used memory that are cleared by hand where the kernel can tell
-/// which pages a guest wrote (Linux 6.7).
+/// which pages a guest wrote (Linux 6.7, and see `pagemap.rs`).
 pub(super) const MEMORY_RESIDENT_BYTES: usize = 1024 * 1024;
 /// The same without that help: all of them are written, touched or not.
 const BLIND_RESIDENT_BYTES: usize = 256 * 1024;
@@ -108,7 +108,7 @@ fn pool(config: &RunnerConfig) -> PoolingAllocationConfig {
         .max_memory_size(saturated(config.memory_bytes))
         .table_elements(saturated(config.table_elements))
         .async_stack_keep_resident(STACK_RESIDENT_BYTES);
-    if PoolingAllocationConfig::is_pagemap_scan_available() {
+    if pagemap::is_exact() {
         pool.pagemap_scan(Enabled::Yes)
             .linear_memory_keep_resident(MEMORY_RESIDENT_BYTES)
             .table_keep_resident(TABLE_RESIDENT_BYTES);

@@ -112,12 +112,6 @@ impl Drop for Executors {
     }
 }
 
-/// Puts this thread behind all others, as guests that compute for long are.
-pub(super) fn step_back_last() {
-    // Who begins guest threads says it if it is not allowed.
-    step_back(LONG_NICENESS, &AtomicBool::new(true));
-}
-
 /// Lowers the priority of this thread alone, as Linux does (nice(2)).
 fn step_back(niceness: i32, told: &AtomicBool) {
     if let Err(error) = nice(niceness)

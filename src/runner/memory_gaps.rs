@@ -7,20 +7,18 @@
 //! writes to some sixty stretches, many of them a few pages apart. So short gaps between two
 //! stretches are made part of them: to copy a few pages costs less than a fault.
 
-mod pagemap;
-
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::ops::Range;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::Duration;
-use std::{ptr, thread};
+use std::{mem, ptr, thread};
 
 use rustix::mm::{Advice, madvise};
 use rustix::param::page_size;
 
-use self::pagemap::written_stretches;
 use super::engine::MEMORY_RESIDENT_BYTES;
+use super::pagemap::written_stretches;
 
 /// How many stretches wasmtime takes for an answer (`MAX_REGIONS` of its `pagemap.rs`).
 const STRETCHES: usize = 32;
@@ -34,8 +32,9 @@ const FAULTS_PER_S: u64 = 1_000;
 /// Between two looks; twice as long after each that found nothing.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(16);
-/// What wasmtime calls the mapping of an image.
-const IMAGE: &str = "/memfd:wasm-memory-image";
+/// How the mapping of an image is listed: it is of a file in memory, wasmtime's or that of the
+/// compiled code that it is part of.
+const IMAGE: &str = "/memfd:";
 
 /// A thread that looks at the memories of guests while page faults are many. It ends when
 /// this is dropped.
@@ -44,22 +43,25 @@ pub(super) struct GapFiller {
 }
 
 impl GapFiller {
-    /// Starts the thread, which begins with `prepare`.
-    pub(super) fn start(prepare: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+    /// Starts the thread. Its priority is that of others: what it asks of the kernel holds up
+    /// whoever changes a mapping meanwhile.
+    pub(super) fn start() -> io::Result<Self> {
         let (stop, stopped) = mpsc::channel::<()>();
         let look = move || {
-            prepare();
-            let (mut pause, mut seen) = (PAUSE, 0);
+            let (mut pause, mut seen) = (PAUSE, page_faults().unwrap_or_default());
+            let mut has_warned = false;
             while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
-                let faults = page_faults().unwrap_or_default();
+                let Some(faults) = page_faults() else { continue };
                 let are_many = faults.saturating_sub(seen) >= FAULTS_PER_S * pause.as_secs();
                 seen = faults;
                 pause = match are_many.then(fill_gaps) {
                     Some(Ok(0)) => (pause * 2).min(LONGEST_PAUSE),
                     None | Some(Ok(_)) => PAUSE,
                     Some(Err(error)) => {
-                        tracing::warn!("What guests write to is not looked at: {error}");
-                        return;
+                        if !mem::replace(&mut has_warned, true) {
+                            tracing::warn!("Could not look at what guests write to: {error}");
+                        }
+                        LONGEST_PAUSE
                     }
                 };
             }
@@ -164,8 +166,6 @@ fn populate(addresses: Range<usize>) -> bool {
 mod tests {
     use std::iter;
 
-    use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
-
     use super::*;
 
     const PAGE: usize = 4096;
@@ -181,32 +181,9 @@ mod tests {
             b000-c000 r--p 00000000 00:01 7                 /memfd:wasm-memory-image (deleted)\n\
             c000-d000 rw-p 00000000 00:00 0                 [heap]\n\
             d000-e000 rw-p 00000000 08:01 9                 /var/lib/a file\n\
-            e000-f000 rw-p 00000000 00:01 8                 /memfd:wasm-memory-image (deleted)\n";
+            e000-f000 rw-p 00000000 00:01 8                 /memfd:plugboard (deleted)\n";
 
         assert_eq!(memories(maps.as_bytes()).unwrap(), [0x1000..0x9000, 0xe000..0xf000]);
-    }
-
-    #[test]
-    #[expect(unsafe_code, reason = "a mapping of its own, that nothing else has written to")]
-    fn a_stretch_is_of_pages_that_were_written_to() {
-        let page = page_size();
-        let (rights, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
-        // SAFETY: nothing is there before, and it is never unmapped.
-        let memory = unsafe { mmap_anonymous(ptr::null_mut(), 8 * page, rights, flags) };
-        let memory = memory.unwrap().cast::<u8>();
-        // SAFETY: as long as the mapping; all zeros.
-        let bytes = unsafe { std::slice::from_raw_parts(memory, 8 * page) };
-        let pages = |pages: Range<usize>| {
-            memory.addr() + pages.start * page..memory.addr() + pages.end * page
-        };
-        let pagemap = File::open("/proc/self/pagemap").unwrap();
-        // Read, and so there, but as the page of all zeros.
-        assert!(bytes.iter().step_by(page).all(|byte| *byte == 0));
-
-        assert!(populate(pages(1..3)) && populate(pages(6..7)));
-
-        let stretches = written_stretches(&pagemap, pages(0..8)).unwrap();
-        assert_eq!(stretches, [pages(1..3), pages(6..7)]);
     }
 
     /// Stretches of one page, with gaps of so many pages between them.

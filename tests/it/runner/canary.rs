@@ -1,11 +1,42 @@
-//! Two tenants take turns in the same slot, and look for what the other has left there.
+//! Two tenants take turns in the same slot, and look for what the other has left there, while
+//! the kernel moves its pages (where this process may tell it to: as root).
 //!
 //! `PLUGBOARD_TEST_ROUNDS=50` has 10,000 pairs.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::{self, JoinHandle};
 
 use super::*;
 use crate::support::rounds;
 
 const PAIRS_PER_ROUND: u32 = 200;
+
+/// Has the kernel compact memory, again and again.
+struct Compaction {
+    is_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Compaction {
+    fn start() -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&is_over);
+        let compact = move || {
+            while !over.load(Relaxed) && std::fs::write("/proc/sys/vm/compact_memory", "1").is_ok()
+            {
+                thread::sleep(Duration::from_millis(2));
+            }
+        };
+        Self { is_over, thread: Some(thread::spawn(compact)) }
+    }
+}
+
+impl Drop for Compaction {
+    fn drop(&mut self) {
+        self.is_over.store(true, Relaxed);
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
 
 /// A runner with room for one execution, two components in it that differ in a byte that
 /// nothing reads, and an invocation of each by a tenant of its own.
@@ -49,6 +80,7 @@ async fn nothing_of_one_tenant_is_there_for_another() {
     let there = finds(&runner, hash_one, &one, "/first").await;
     assert_eq!(there, (34 * 65_536 - 16_384) / 8 + 64, "what it has left itself");
     let pairs = PAIRS_PER_ROUND * rounds();
+    let _compaction = Compaction::start();
 
     let mut found = 0;
     for pair in 0..pairs {
