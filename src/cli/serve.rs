@@ -1,5 +1,6 @@
 //! `plugboard serve`: the appliance itself.
 
+mod folder;
 mod milestones;
 mod upkeep;
 
@@ -177,7 +178,7 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
     let unfinished = |error: anyhow::Error| Failure::unfinished(error);
     allow_descriptors();
     let data_dir = PathBuf::from(&config.server.data_dir);
-    make_data_dir(&data_dir).map_err(unfinished)?;
+    folder::prepare(&data_dir)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let now = clock.now();
     let registry =
@@ -263,15 +264,6 @@ fn trust_bundle(config: &Config, now: Timestamp) -> TrustBundle {
         "" => TrustBundle::none(),
         setting => TrustBundle::load(setting, now),
     }
-}
-
-fn make_data_dir(folder: &Path) -> anyhow::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .with_context(|| format!("cannot make the data folder {}", folder.display()))
 }
 
 /// Serves until the first signal, with the background work. Requests in flight
