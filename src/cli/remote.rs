@@ -110,6 +110,7 @@ impl RemoteArgs {
         let message = match found {
             Some(found) => {
                 check_owner(&data_dir, &found)?;
+                check_master_key(&config)?;
                 format!("No server is running: opening {}", data_dir.display())
             }
             None if offline == Offline::MakeAppliance && is_named => {
@@ -191,4 +192,21 @@ fn check_owner(data_dir: &Path, found: &Metadata) -> Result<(), Failure> {
         "run this as that user, as in `sudo -u '#{owner}' plugboard …`: what another user makes, \
          the server cannot write"
     )))
+}
+
+/// A key that a server is given is not in its folder. What a second one, made here, had sealed,
+/// the server could not read.
+fn check_master_key(config: &Config) -> Result<(), Failure> {
+    let data_dir = &config.server.data_dir;
+    let is_given = !config.server.master_key_file.as_os_str().is_empty();
+    let is_there = |name: &str| data_dir.join(name).symlink_metadata().is_ok();
+    // Where nothing is kept no start has got as far as a key: there is no other one.
+    if is_given || is_there("master.key") || !is_there("state.redb") {
+        return Ok(());
+    }
+    let message = format!("no master.key is in {}: its server is given one", whole(data_dir));
+    Err(Failure::usage(message).hint(
+        "name the key here, too, with PLUGBOARD_SERVER__MASTER_KEY_FILE; or start the server, \
+         which makes one if it is given none, and ask it",
+    ))
 }
