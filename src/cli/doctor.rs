@@ -14,6 +14,7 @@ use crate::model::{Clock, FactState, StoreCapability, StoreFact, SystemClock};
 use crate::runner::{Confinement, confinement};
 use crate::store::{Examination, StoreError, examine};
 use crate::traces::{self, CollectorFault};
+use crate::trust::{TrustBundle, TrustBundleStatus};
 
 /// Looks for what keeps an appliance from working
 #[derive(Debug, clap::Args)]
@@ -77,6 +78,7 @@ pub(super) async fn run(args: DoctorArgs, context: &Context) -> Result<Exit, Fai
                 ..Finding::ok("config", notice)
             }));
             findings.push(of_compiler(confinement()));
+            findings.extend(check_trust_bundle(&loaded.config.signing.trust_bundle));
             findings.extend(check_collector(&loaded.config.telemetry.otlp).await);
             let place = check_store(&loaded.config, &mut findings).await;
             (findings, place)
@@ -121,6 +123,24 @@ async fn check_collector(config: &OtlpConfig) -> Option<Finding> {
             Finding { status: Status::Attention, ..Finding::ok("traces", sentence) }
         }
     })
+}
+
+/// Whether the trust bundle can be used, if one is set. An appliance starts without.
+fn check_trust_bundle(setting: &str) -> Option<Finding> {
+    let now = SystemClock.now();
+    match TrustBundle::load(setting, now).status(now) {
+        TrustBundleStatus::NotConfigured => None,
+        TrustBundleStatus::Usable { keys, .. } => {
+            Some(Finding::ok("trust", format!("The trust bundle can be used; keys in it: {keys}.")))
+        }
+        TrustBundleStatus::Unusable { reason } => {
+            let sentence = format!(
+                "`signing.trust_bundle` is not usable, and no bundle is verified until it is: \
+                 {reason}."
+            );
+            Some(Finding::failed("trust", sentence, Exit::Refused))
+        }
+    }
 }
 
 fn of_compiler(confinement: Confinement) -> Finding {
