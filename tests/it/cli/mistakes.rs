@@ -67,6 +67,60 @@ fn what_is_no_trust_bundle_is_wrong_usage() {
 }
 
 #[test]
+fn a_file_that_a_setting_names_and_that_cannot_be_used_is_wrong_usage() {
+    let desk = Desk::new();
+    desk.ok("keygen acme");
+    let application = "host_callbacks.clients_url=https://app.example.net";
+    for (settings, sentence) in [
+        ("egress.ca_file=nowhere".to_owned(), "egress.ca_file: nowhere: "),
+        (
+            format!("host_callbacks.ca_file=acme.pub --set {application}"),
+            "host_callbacks.ca_file: acme.pub: it has no PEM certificate",
+        ),
+        ("server.master_key_file=nowhere".to_owned(), "the master key nowhere cannot be read"),
+        (
+            "server.tls.cert_file=acme.pub --set server.tls.key_file=acme.key".to_owned(),
+            "acme.pub holds no PEM certificate",
+        ),
+    ] {
+        let serve =
+            desk.run(&format!("serve --listen 127.0.0.1:0 --data-dir data --set {settings}"));
+        let doctor = desk.run(&format!("doctor --data-dir data --set {settings}"));
+
+        assert_eq!((serve.code, doctor.code), (Some(2), Some(2)), "{serve:?} {doctor:?}");
+        assert_eq!(serve.stderr.matches(sentence).count(), 1, "{serve:?}");
+        assert_eq!(
+            serve.stderr.matches("No such file").count(),
+            usize::from(sentence.contains("nowhere")),
+            "{serve:?}"
+        );
+        assert!(!serve.stderr.contains("--listen"), "{serve:?}");
+        assert!(doctor.stdout.contains(sentence), "{doctor:?}");
+    }
+}
+
+#[test]
+fn another_address_is_proposed_where_one_is_taken_and_nowhere_else() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap();
+    let desk = Desk::new();
+    let serve = |listen: &str| {
+        desk.run(&format!(
+            "serve --data-dir data --set server.insecure_http=true --listen {listen}"
+        ))
+    };
+
+    let busy = serve(&taken.to_string());
+    // An address of the documentation (RFC 5737), which no machine has.
+    let foreign = serve("192.0.2.1:7420");
+
+    assert_eq!((busy.code, foreign.code), (Some(4), Some(4)), "{busy:?} {foreign:?}");
+    assert!(busy.stderr.contains("name another address with --listen"), "{busy:?}");
+    assert!(foreign.stderr.contains("cannot listen on 192.0.2.1:7420"), "{foreign:?}");
+    assert!(!foreign.stderr.contains("--listen"), "{foreign:?}");
+}
+
+#[test]
 fn a_folder_is_packed_before_it_is_signed_or_verified() {
     let desk = desk_with_bundle();
     for line in ["sign hello --key acme.key", "verify hello --key acme.pub"] {
