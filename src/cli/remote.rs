@@ -10,7 +10,7 @@ use anyhow::{Context as _, anyhow};
 use secrecy::SecretString;
 
 use super::Context;
-use super::client::Client;
+use super::client::{Client, address};
 use super::failure::{Exit, Failure};
 use super::files::read_text;
 use super::serve::open_app;
@@ -60,10 +60,13 @@ impl RemoteArgs {
                 let config = self.load(context)?;
                 http(config.server.public_origin().as_str(), token, context)
             }
-            (None, Some(url)) => Err(Failure::usage(format!("{url} needs a token")).hint(
-                "name its file with --token-file or PLUGBOARD_TOKEN_FILE; on the host itself, \
-                 leave --url and PLUGBOARD_URL away to use the admin socket",
-            )),
+            (None, Some(url)) => {
+                let message = format!("{} needs a token", address(&url)?);
+                Err(Failure::usage(message).hint(
+                    "name its file with --token-file or PLUGBOARD_TOKEN_FILE; on the host itself, \
+                     leave --url and PLUGBOARD_URL away to use the admin socket",
+                ))
+            }
             (None, None) => self.on_this_host(context, offline),
         }
     }

@@ -47,6 +47,23 @@ fn a_signature_under_another_name_is_named_when_it_is_published() {
 }
 
 #[test]
+fn a_password_in_an_address_is_refused_and_not_repeated() {
+    let mut desk = Desk::new();
+    desk.set("PLUGBOARD_URL", "http://ada:S3CRET@plugboard.example.net");
+    let without_token = desk.run("list");
+    desk.set("PLUGBOARD_TOKEN", "plug_abcdefgh_x");
+    let with_token = desk.run("list");
+
+    for run in [without_token, with_token] {
+        assert_eq!(run.code, Some(2), "{run:?}");
+        let sentence = "error: plugboard.example.net is not the address of an appliance\n";
+        assert!(run.stderr.starts_with(sentence), "{run:?}");
+        assert!(run.stderr.contains("without user and password"), "{run:?}");
+        assert!(!run.stderr.contains("S3CRET"), "{run:?}");
+    }
+}
+
+#[test]
 fn what_is_no_trust_bundle_is_wrong_usage() {
     let desk = desk_with_bundle();
     fs::write(desk.path("words"), "hello\n").unwrap();
