@@ -307,8 +307,8 @@ fn client(
     let longest = Duration::from_millis(config.timeout_ms.max(config.ui_proxy_timeout_ms));
     let mut tcp = HttpConnector::new();
     tcp.set_connect_timeout(Some(longest));
-    let connector =
-        tls_client::connector(tcp, tls_client::roots_if(is_encrypted, &config.ca_file)?);
+    let roots = tls_client::roots_if(is_encrypted, &config.ca_file);
+    let connector = tls_client::connector(tcp, roots.map_err(CallbacksUnusable::CaFile)?);
     // A connection of its own for each call, and no second try: an invoice is made once.
     Ok(Client::builder(TokioExecutor::new())
         .pool_max_idle_per_host(0)

@@ -16,7 +16,7 @@ use std::io::{self, IsTerminal};
 use tracing::Subscriber;
 use tracing_subscriber::{
     EnvFilter,
-    filter::ParseError,
+    filter::{LevelFilter, ParseError},
     fmt::{self, MakeWriter},
     util::{SubscriberInitExt, TryInitError},
 };
@@ -67,7 +67,7 @@ fn subscriber<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::try_new(&config.log_level)?;
+    let filter = filter(&config.log_level)?;
     let lines = fmt::fmt().with_env_filter(filter).with_writer(writer).with_target(false);
     Ok(match config.log_format {
         LogFormat::Json => {
@@ -79,6 +79,19 @@ where
     })
 }
 
+/// The filter that the operator wrote. The client of an object store tells of each repetition
+/// at `info`, with neither server nor bucket; what came of them the store says.
+fn filter(log_level: &str) -> Result<EnvFilter, ParseError> {
+    let is_info =
+        |part: &str| part.parse::<LevelFilter>().is_ok_and(|level| level == LevelFilter::INFO);
+    if log_level.split(',').any(is_info) {
+        // First, so that a directive of the operator's takes its place.
+        EnvFilter::try_new(format!("object_store=warn,{log_level}"))
+    } else {
+        EnvFilter::try_new(log_level)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
@@ -87,7 +100,12 @@ mod tests {
 
     /// What `emit` logs.
     fn logged(log_format: LogFormat, emit: impl FnOnce()) -> String {
-        let config = TelemetryConfig { log_format, ..TelemetryConfig::default() };
+        logged_at("info", log_format, emit)
+    }
+
+    fn logged_at(log_level: &str, log_format: LogFormat, emit: impl FnOnce()) -> String {
+        let log_level = log_level.to_owned();
+        let config = TelemetryConfig { log_format, log_level, ..TelemetryConfig::default() };
         let lines = Arc::new(Mutex::new(Vec::new()));
         let subscriber = subscriber(&config, false, SharedBuffer(Arc::clone(&lines))).unwrap();
         tracing::subscriber::with_default(subscriber, emit);
@@ -174,5 +192,27 @@ mod tests {
     #[test]
     fn the_filter_decides_what_is_logged() {
         assert_eq!(logged(LogFormat::Human, || tracing::debug!("quiet")), "");
+    }
+    #[test]
+    fn the_client_of_an_object_store_warns_and_does_not_tell_more_unless_it_is_asked_to() {
+        let retry = || {
+            tracing::info!(target: "object_store::client::retry", "again");
+            tracing::warn!(target: "object_store::client::retry", "given up");
+        };
+        let told = |log_level| {
+            let text = logged_at(log_level, LogFormat::Human, retry);
+            ["again", "given up"].map(|words| text.contains(words))
+        };
+
+        for (log_level, expected) in [
+            ("info", [false, true]),
+            ("info,extension=off", [false, true]),
+            ("error", [false, false]),
+            ("debug", [true, true]),
+            ("info,object_store=info", [true, true]),
+            ("object_store::client=info,info", [true, true]),
+        ] {
+            assert_eq!(told(log_level), expected, "{log_level}");
+        }
     }
 }

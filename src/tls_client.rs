@@ -1,6 +1,6 @@
 //! TLS to servers that this program calls: whom it trusts, and with which algorithms.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -10,7 +10,14 @@ use rustls::{ClientConfig, RootCertStore, crypto::ring};
 
 /// A file of certificates of authorities cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum CaFileError {
+#[error("{}: {fault}", file.display())]
+pub struct CaFileError {
+    file: PathBuf,
+    fault: CaFileFault,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum CaFileFault {
     #[error(transparent)]
     Pem(#[from] pem::Error),
     #[error("it has no PEM certificate")]
@@ -45,17 +52,22 @@ pub fn roots_if(is_encrypted: bool, ca_file: &Path) -> Result<RootCertStore, CaF
 pub fn roots(ca_file: &Path) -> Result<RootCertStore, CaFileError> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if ca_file.as_os_str().is_empty() {
-        return Ok(roots);
+    if !ca_file.as_os_str().is_empty() {
+        add(&mut roots, ca_file)
+            .map_err(|fault| CaFileError { file: ca_file.to_owned(), fault })?;
     }
+    Ok(roots)
+}
+
+fn add(roots: &mut RootCertStore, ca_file: &Path) -> Result<(), CaFileFault> {
     let pem = CertificateDer::pem_file_iter(ca_file)?.collect::<Result<Vec<_>, _>>()?;
     if pem.is_empty() {
-        return Err(CaFileError::Empty);
+        return Err(CaFileFault::Empty);
     }
     for certificate in pem {
         roots.add(certificate)?;
     }
-    Ok(roots)
+    Ok(())
 }
 
 /// A client that trusts `roots` and nobody else.

@@ -30,7 +30,7 @@ pub struct MasterKey(Zeroizing<[u8; 32]>);
 /// Why there is no master key.
 #[derive(Debug, thiserror::Error)]
 pub enum MasterKeyError {
-    #[error("the master key {} cannot be read or made: {source}", file.display())]
+    #[error("the master key {} cannot be read or made", file.display())]
     Io { file: PathBuf, source: io::Error },
     #[error(
         "the master key {} has {found} bytes; it must have 32. Put it back as it was: what is \

@@ -24,6 +24,9 @@ use crate::state::{State, StateError};
 pub enum OpenSecretsError {
     #[error(transparent)]
     Key(#[from] MasterKeyError),
+    /// One that a setting names.
+    #[error(transparent)]
+    GivenKey(MasterKeyError),
     #[error("the data keys of secrets cannot be sealed with the new master key: {0}")]
     Secrets(#[from] SecretsError),
     #[error(transparent)]
@@ -64,12 +67,12 @@ pub fn open_secrets(
     state: &State,
 ) -> Result<(MasterKey, Secrets), OpenSecretsError> {
     let key = match given(config) {
-        Some(file) => MasterKey::read_given(file)?,
+        Some(file) => MasterKey::read_given(file).map_err(OpenSecretsError::GivenKey)?,
         None => settle(MasterKey::open(data_dir)?, data_dir, state)?,
     };
     let previous = &config.previous_master_key_file;
     if !previous.as_os_str().is_empty() {
-        let previous = MasterKey::read_given(previous)?;
+        let previous = MasterKey::read_given(previous).map_err(OpenSecretsError::GivenKey)?;
         let count = rewrap(state, &previous, &key)?;
         tracing::warn!(
             "{count} data keys were sealed with the previous master key and now are with the new \

@@ -48,7 +48,7 @@ pub enum CallbacksUnusable {
     #[error("host_callbacks.token: it cannot be the value of a header")]
     Token,
     #[error("host_callbacks.ca_file: {0}")]
-    CaFile(#[from] CaFileError),
+    CaFile(CaFileError),
 }
 
 /// An error that is shown with those behind it.

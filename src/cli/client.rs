@@ -56,13 +56,20 @@ pub struct Refusal {
     pub problem: Value,
 }
 
+/// Reads the address of an appliance.
+pub(super) fn address(text: &str) -> Result<Origin, Failure> {
+    text.parse().map_err(|_| {
+        // What is before the host may be a password, which is not for logs.
+        let (_, named) = text.rsplit_once('@').unwrap_or(("", text));
+        Failure::usage(format!("{named} is not the address of an appliance"))
+            .hint("write it as https://plugboard.example.net, without user and password")
+    })
+}
+
 impl Client {
     /// A client for an address, with a token.
     pub fn http(base: &str, token: SecretString) -> Result<Self, Failure> {
-        let origin: Origin = base.parse().map_err(|_| {
-            Failure::usage(format!("{base} is not the address of an appliance"))
-                .hint("write it as https://plugboard.example.net")
-        })?;
+        let origin = address(base)?;
         // What a proxy is asked for, this machine may not be.
         let builder = if origin.is_loopback() { builder().no_proxy() } else { builder() };
         let base = origin.as_str().to_owned();

@@ -1,5 +1,7 @@
 //! `plugboard doctor`: looks at everything an appliance needs, and says what is wrong.
 
+mod files;
+
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -14,16 +16,17 @@ use crate::model::{Clock, FactState, StoreCapability, StoreFact, SystemClock};
 use crate::runner::{Confinement, confinement};
 use crate::store::{Examination, StoreError, examine};
 use crate::traces::{self, CollectorFault};
+use crate::trust::{TrustBundle, TrustBundleStatus};
 
 /// Looks for what keeps an appliance from working
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Looks for what keeps an appliance from working: its configuration, its bundle \
-store and what that can do, what the kernel keeps a compiler from, the disk, the collector of traces. It can run beside a server, and changes nothing: a bucket is \
+    long_about = "Looks for what keeps an appliance from working: its configuration and the files that it \
+names, its bundle store and what that can do, what the kernel keeps a compiler from, the disk, the collector of traces. It can run beside a server, and changes nothing: a bucket is \
 tried out with objects below _probe/, which are removed.
 
-Ends with 0 when nothing is wrong, 1 when a check failed, 2 when the configuration cannot be used, \
-4 when the bundle store cannot be reached.
+Ends with 0 when nothing is wrong, 1 when a check failed, 2 when the configuration or a file \
+that it names cannot be used, 4 when the bundle store cannot be reached.
 
 Examples:
   plugboard doctor
@@ -76,7 +79,9 @@ pub(super) async fn run(args: DoctorArgs, context: &Context) -> Result<Exit, Fai
                 status: Status::Attention,
                 ..Finding::ok("config", notice)
             }));
+            findings.extend(files::check(&loaded.config));
             findings.push(of_compiler(confinement()));
+            findings.extend(check_trust_bundle(&loaded.config.signing.trust_bundle));
             findings.extend(check_collector(&loaded.config.telemetry.otlp).await);
             let place = check_store(&loaded.config, &mut findings).await;
             (findings, place)
@@ -121,6 +126,24 @@ async fn check_collector(config: &OtlpConfig) -> Option<Finding> {
             Finding { status: Status::Attention, ..Finding::ok("traces", sentence) }
         }
     })
+}
+
+/// Whether the trust bundle can be used, if one is set. An appliance starts without.
+fn check_trust_bundle(setting: &str) -> Option<Finding> {
+    let now = SystemClock.now();
+    match TrustBundle::load(setting, now).status(now) {
+        TrustBundleStatus::NotConfigured => None,
+        TrustBundleStatus::Usable { keys, .. } => {
+            Some(Finding::ok("trust", format!("The trust bundle can be used; keys in it: {keys}.")))
+        }
+        TrustBundleStatus::Unusable { reason } => {
+            let sentence = format!(
+                "`signing.trust_bundle` is not usable, and no bundle is verified until it is: \
+                 {reason}."
+            );
+            Some(Finding::failed("trust", sentence, Exit::Refused))
+        }
+    }
 }
 
 fn of_compiler(confinement: Confinement) -> Finding {

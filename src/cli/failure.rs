@@ -58,6 +58,11 @@ impl Failure {
         Self::new(Exit::Usage, anyhow::anyhow!("{message}"))
     }
 
+    /// What is set cannot be used as it is, as a file that a setting names.
+    pub fn misconfigured(error: impl Into<anyhow::Error>) -> Self {
+        Self::new(Exit::Usage, error)
+    }
+
     /// Could not reach or finish.
     pub fn unfinished(error: impl Into<anyhow::Error>) -> Self {
         Self::new(Exit::Unfinished, error)

@@ -10,7 +10,7 @@ use anyhow::{Context as _, anyhow};
 use secrecy::SecretString;
 
 use super::Context;
-use super::client::Client;
+use super::client::{Client, address};
 use super::failure::{Exit, Failure};
 use super::files::read_text;
 use super::serve::open_app;
@@ -60,10 +60,13 @@ impl RemoteArgs {
                 let config = self.load(context)?;
                 http(config.server.public_origin().as_str(), token, context)
             }
-            (None, Some(url)) => Err(Failure::usage(format!("{url} needs a token")).hint(
-                "name its file with --token-file or PLUGBOARD_TOKEN_FILE; on the host itself, \
-                 leave --url and PLUGBOARD_URL away to use the admin socket",
-            )),
+            (None, Some(url)) => {
+                let message = format!("{} needs a token", address(&url)?);
+                Err(Failure::usage(message).hint(
+                    "name its file with --token-file or PLUGBOARD_TOKEN_FILE; on the host itself, \
+                     leave --url and PLUGBOARD_URL away to use the admin socket",
+                ))
+            }
             (None, None) => self.on_this_host(context, offline),
         }
     }
@@ -110,6 +113,7 @@ impl RemoteArgs {
         let message = match found {
             Some(found) => {
                 check_owner(&data_dir, &found)?;
+                check_master_key(&config)?;
                 format!("No server is running: opening {}", data_dir.display())
             }
             None if offline == Offline::MakeAppliance && is_named => {
@@ -191,4 +195,21 @@ fn check_owner(data_dir: &Path, found: &Metadata) -> Result<(), Failure> {
         "run this as that user, as in `sudo -u '#{owner}' plugboard …`: what another user makes, \
          the server cannot write"
     )))
+}
+
+/// A key that a server is given is not in its folder. What a second one, made here, had sealed,
+/// the server could not read.
+fn check_master_key(config: &Config) -> Result<(), Failure> {
+    let data_dir = &config.server.data_dir;
+    let is_given = !config.server.master_key_file.as_os_str().is_empty();
+    let is_there = |name: &str| data_dir.join(name).symlink_metadata().is_ok();
+    // Where nothing is kept no start has got as far as a key: there is no other one.
+    if is_given || is_there("master.key") || !is_there("state.redb") {
+        return Ok(());
+    }
+    let message = format!("no master.key is in {}: its server is given one", whole(data_dir));
+    Err(Failure::usage(message).hint(
+        "name the key here, too, with PLUGBOARD_SERVER__MASTER_KEY_FILE; or start the server, \
+         which makes one if it is given none, and ask it",
+    ))
 }

@@ -1,8 +1,10 @@
 //! `plugboard serve`: the appliance itself.
 
+mod folder;
 mod milestones;
 mod upkeep;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,7 +29,7 @@ use crate::app::egress::{self, Learning, RefusedCalls};
 use crate::app::idempotency::Idempotency;
 use crate::app::origins::Origins;
 use crate::app::rate_limits::RateLimits;
-use crate::app::secret_keys::open_secrets;
+use crate::app::secret_keys::{OpenSecretsError, open_secrets};
 use crate::app::sign_in::{Passwords, SignInLimits, SignInLinks};
 use crate::app::uploads::{InFlight, UploadAddresses};
 use crate::app::usage::Usages;
@@ -43,7 +45,7 @@ use crate::telemetry::{self, Metrics};
 use crate::traces::Traces;
 use crate::trust::TrustBundle;
 use crate::web;
-use crate::web::server::{self, Bound, Notifier, Routes};
+use crate::web::server::{self, Bound, Notifier, Routes, ServerError};
 use milestones::Told;
 
 /// How long a start waits to know what the bundle store can do.
@@ -150,9 +152,13 @@ fn hours(seconds: u64) -> String {
 /// ends here and not at the registry.
 pub(super) async fn bind(config: &Config) -> Result<Bound, Failure> {
     let bound = server::bind(&config.server).await;
-    bound.map_err(|error| {
-        let failure = Failure::unfinished(anyhow::Error::new(error));
-        failure.hint("if it runs already, that one answers; name another address with --listen")
+    bound.map_err(|error| match error {
+        ServerError::Tls(_) => Failure::misconfigured(error),
+        ServerError::Listen { ref source, .. } if source.kind() == ErrorKind::AddrInUse => {
+            let hint = "if it runs already, that one answers; name another address with --listen";
+            Failure::unfinished(error).hint(hint)
+        }
+        ServerError::Listen { .. } | ServerError::AdminSocket(_) => Failure::unfinished(error),
     })
 }
 
@@ -177,7 +183,7 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
     let unfinished = |error: anyhow::Error| Failure::unfinished(error);
     allow_descriptors();
     let data_dir = PathBuf::from(&config.server.data_dir);
-    make_data_dir(&data_dir).map_err(unfinished)?;
+    folder::prepare(&data_dir)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let now = clock.now();
     let registry =
@@ -188,9 +194,8 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         .context("cannot open what extensions keep")
         .map_err(unfinished)?;
     let bundles = open_bundles(&config, &data_dir, &registry).map_err(unfinished)?;
-    let (master_key, secrets) = open_secrets(&config.server, &data_dir, &state)
-        .context("cannot open the secrets of this appliance")
-        .map_err(unfinished)?;
+    let (master_key, secrets) =
+        open_secrets(&config.server, &data_dir, &state).map_err(no_secrets)?;
     let refused_calls = Arc::<RefusedCalls>::default();
     let metrics = Arc::new(Metrics::new(now));
     let learning = Arc::<Learning>::default();
@@ -198,11 +203,11 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
     let observer = egress::observer(noted, &registry, &clock, &metrics);
     let egress = egress::open(&config, &clock, observer, egress::learner(&learning, &clock))
         .context("cannot make calls for extensions")
-        .map_err(unfinished)?;
+        .map_err(Failure::misconfigured)?;
     let parts = runner_parts(&config.runner, &data_dir, &master_key, THIS_PROGRAM.into());
     let callbacks = Callbacks::new(&config.host_callbacks, callbacks::observer(&metrics))
         .context("cannot call the host application")
-        .map_err(unfinished)?;
+        .map_err(Failure::misconfigured)?;
     let guest_logs = GuestLogs::open(&data_dir.join("logs"), &config.logs, Arc::clone(&clock))
         .context("cannot keep the lines of extensions")
         .map_err(unfinished)?;
@@ -214,7 +219,7 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         .map_err(unfinished)?;
     let traces = Traces::start(&config.telemetry.otlp, Arc::clone(&clock))
         .context("cannot send traces")
-        .map_err(unfinished)?;
+        .map_err(Failure::misconfigured)?;
     let app = App {
         data_dir,
         usages: Usages::new(&config.runner, Arc::clone(&clock), Arc::clone(&metrics)),
@@ -246,6 +251,12 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
     Ok(Arc::new(app))
 }
 
+fn no_secrets(error: OpenSecretsError) -> Failure {
+    let is_given = matches!(error, OpenSecretsError::GivenKey(_));
+    let error = anyhow::Error::new(error).context("cannot open the secrets of this appliance");
+    if is_given { Failure::misconfigured(error) } else { Failure::unfinished(error) }
+}
+
 fn open_bundles(
     config: &Config,
     data_dir: &Path,
@@ -263,15 +274,6 @@ fn trust_bundle(config: &Config, now: Timestamp) -> TrustBundle {
         "" => TrustBundle::none(),
         setting => TrustBundle::load(setting, now),
     }
-}
-
-fn make_data_dir(folder: &Path) -> anyhow::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .with_context(|| format!("cannot make the data folder {}", folder.display()))
 }
 
 /// Serves until the first signal, with the background work. Requests in flight

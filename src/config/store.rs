@@ -230,7 +230,10 @@ impl S3Config {
         self.check_public(base, findings);
         let endpoint = web_url(&self.endpoint);
         if !self.endpoint.is_empty() && endpoint.is_none() {
-            findings.add("store.s3.endpoint", "must be a URL, as `https://s3.example.net`");
+            findings.add(
+                "store.s3.endpoint",
+                "must be a URL without user, query and fragment, as `https://s3.example.net`",
+            );
         }
         // The bucket has its place behind the endpoint: a path would end up in front of it.
         findings.expect(

@@ -47,7 +47,7 @@ impl Dialer {
     pub(super) fn new(config: &EgressConfig, parts: EgressParts) -> Result<Self, EgressUnusable> {
         // Without any authority, calls without encryption still work, and the others say that
         // nobody is trusted.
-        let roots = tls_client::roots(&config.ca_file)?;
+        let roots = tls_client::roots(&config.ca_file).map_err(EgressUnusable::CaFile)?;
         let mut tls = tls_client::config(roots);
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self {

@@ -77,7 +77,7 @@ pub enum EgressError {
 #[derive(Debug, thiserror::Error)]
 pub enum EgressUnusable {
     #[error("egress.ca_file: {0}")]
-    CaFile(#[from] CaFileError),
+    CaFile(CaFileError),
 }
 
 /// Why a call may not be made.

@@ -27,7 +27,7 @@ pub(super) fn create_if_absent<C: Content>(
 ) -> Result<(), C::Error> {
     let folder = folder_of(file);
     let unfinished = unfinished(file);
-    let failed = |error| failed::<C>("created", file, error);
+    let failed = |error: io::Error| failed::<C>(what_cannot_be(&error), file, error);
 
     // Two processes must not make the same file; the kernel lets go of the lock when one dies.
     let folder = File::open(folder).map_err(failed)?;
@@ -55,6 +55,12 @@ pub(super) fn create_if_absent<C: Content>(
     fs::rename(&unfinished, file).map_err(failed)?;
     content.named();
     Ok(folder.sync_all().map_err(failed)?)
+}
+
+/// What cannot be done to a file that may well be there.
+fn what_cannot_be(error: &io::Error) -> &'static str {
+    let is_read_only = error.kind() == io::ErrorKind::ReadOnlyFilesystem;
+    if is_read_only { "written: its folder is on a read-only disk" } else { "created" }
 }
 
 fn write_empty<C: Content>(
@@ -103,5 +109,28 @@ fn remove_if_there(file: &Path) -> io::Result<()> {
     match fs::remove_file(file) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn of_a_read_only_disk_it_is_not_said_that_the_file_is_missing() {
+        let said = |errno: Errno| {
+            let error = io::Error::from(errno);
+            let action = what_cannot_be(&error);
+            FileError::file("registry", action, Path::new("data/registry.redb"), error).to_string()
+        };
+
+        assert_eq!(
+            said(Errno::ROFS),
+            "the registry file data/registry.redb cannot be written: its folder is on a read-only \
+             disk"
+        );
+        assert_eq!(said(Errno::ACCESS), "the registry file data/registry.redb cannot be created");
     }
 }

@@ -31,7 +31,7 @@ pub enum TracesUnusable {
     #[error("telemetry.otlp.headers: they cannot be headers")]
     Headers,
     #[error("telemetry.otlp.ca_file: {0}")]
-    CaFile(#[from] CaFileError),
+    CaFile(CaFileError),
 }
 
 /// Spans were not taken.
@@ -151,7 +151,8 @@ fn client(
     config: &OtlpConfig,
     is_encrypted: bool,
 ) -> Result<Client<HttpsConnector<HttpConnector>, Full<Bytes>>, TracesUnusable> {
-    let roots = tls_client::roots_if(is_encrypted, &config.ca_file)?;
+    let roots = tls_client::roots_if(is_encrypted, &config.ca_file);
+    let roots = roots.map_err(TracesUnusable::CaFile)?;
     let connector = tls_client::connector(HttpConnector::new(), roots);
     Ok(Client::builder(TokioExecutor::new())
         .pool_max_idle_per_host(1)

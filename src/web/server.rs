@@ -47,7 +47,7 @@ use admin_socket::AdminSocket;
 use admission::Admission;
 use connection::Manners;
 
-use crate::config::ServerConfig;
+use crate::config::{ServerConfig, TlsConfig};
 
 /// Who is at the other end of the connection: an extension of every request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +95,11 @@ pub enum ServerError {
 pub struct Stopped {
     /// Connections whose requests did not finish in `server.shutdown_grace_ms`.
     pub cut: usize,
+}
+
+/// Reads the certificate and its key, as [`bind`] does.
+pub fn check_tls(config: &TlsConfig) -> Result<(), TlsError> {
+    tls::acceptor(config).map(drop)
 }
 
 /// Reads the certificate and takes the configured addresses.

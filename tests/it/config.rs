@@ -484,6 +484,17 @@ fn a_bucket_without_a_server_is_a_problem_and_not_the_disk() {
 }
 
 #[test]
+fn an_endpoint_with_a_password_is_refused_and_not_repeated() {
+    let problems = given().variable("STORAGE_S3_ENDPOINT", "http://ada:hunter2@minio:9000");
+
+    let problems = problems.problems().join("\n");
+
+    let must = "must be a URL without user, query and fragment, as `https://s3.example.net`";
+    assert!(problems.contains(must), "{problems}");
+    assert!(!problems.contains("hunter2"), "{problems}");
+}
+
+#[test]
 fn an_endpoint_with_a_path_is_refused() {
     let problems = given()
         .variable("STORAGE_S3_ENDPOINT", "http://minio:9000/bundles")

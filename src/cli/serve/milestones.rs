@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::app::App;
 use crate::cli::failure::Failure;
 use crate::registry::{installs, versions};
+use crate::trust::TrustBundleStatus;
 
 /// What ended a server.
 pub(super) struct Told {
@@ -32,6 +33,12 @@ pub(super) async fn log_start(app: &App) -> Result<(), Failure> {
         installs,
         "Plugboard is started",
     );
+    // Nobody who does not look at `/readyz` would know why all that is published waits.
+    if let TrustBundleStatus::Unusable { reason } = app.trust.status(app.clock.now()) {
+        tracing::error!(
+            "`signing.trust_bundle` is not usable, and no bundle is verified until it is: {reason}"
+        );
+    }
     Ok(())
 }
 

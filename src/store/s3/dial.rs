@@ -95,18 +95,16 @@ impl Service<Uri> for Dial {
 /// Whom an encrypted server is trusted by: somebody at least.
 fn roots(ca_file: &Path) -> Result<RootCertStore, StoreError> {
     const DOING: &str = "trust any authority";
-    let roots = tls_client::roots(ca_file).map_err(|error| ca_problem(ca_file, &error))?;
+    let roots = tls_client::roots(ca_file).map_err(|error| {
+        let problem = format!("store.s3.ca_file: {error}");
+        StoreError::unavailable("read its certificates", problem)
+    })?;
     if roots.is_empty() {
         let problem = "the system has no certificates of authorities, and `store.s3.ca_file` is \
                        not set";
         return Err(StoreError::unavailable(DOING, problem));
     }
     Ok(roots)
-}
-
-fn ca_problem(ca_file: &Path, problem: &dyn std::fmt::Display) -> StoreError {
-    let problem = format!("store.s3.ca_file: {}: {problem}", ca_file.display());
-    StoreError::unavailable("read its certificates", problem)
 }
 
 #[cfg(test)]

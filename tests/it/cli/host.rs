@@ -1,6 +1,7 @@
 //! What works on the host: over the admin socket, and with no server running.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use insta::assert_json_snapshot;
 
@@ -97,6 +98,27 @@ fn commands_that_need_a_server_say_that_none_is_running() {
         assert_eq!(run.code, Some(4), "{line}");
         assert!(run.stderr.contains("no server is running on the data folder data"), "{run:?}");
     }
+}
+
+#[test]
+fn no_second_master_key_is_made_where_the_server_is_given_one() {
+    const KEY: &str = "PLUGBOARD_SERVER__MASTER_KEY_FILE";
+    let mut desk = desk_without_server();
+    fs::write(desk.path("key"), [7; 32]).unwrap();
+    fs::set_permissions(desk.path("key"), fs::Permissions::from_mode(0o600)).unwrap();
+    desk.set(KEY, "key");
+    assert_eq!(desk.run_with_input("operator create ada", PASSWORD).code, Some(0));
+
+    desk.set(KEY, "");
+    for line in ["operator list", "token list", "secret list com.example.hello", "audit"] {
+        let run = desk.run(line);
+        assert_eq!(run.code, Some(2), "{line}: {run:?}");
+        assert!(run.stderr.contains(KEY), "{run:?}");
+    }
+
+    assert!(!desk.path("data/master.key").exists());
+    desk.set(KEY, "key");
+    assert!(desk.ok("operator list").stdout.contains("ada"));
 }
 
 #[test]

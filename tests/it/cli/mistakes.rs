@@ -47,6 +47,23 @@ fn a_signature_under_another_name_is_named_when_it_is_published() {
 }
 
 #[test]
+fn a_password_in_an_address_is_refused_and_not_repeated() {
+    let mut desk = Desk::new();
+    desk.set("PLUGBOARD_URL", "http://ada:S3CRET@plugboard.example.net");
+    let without_token = desk.run("list");
+    desk.set("PLUGBOARD_TOKEN", "plug_abcdefgh_x");
+    let with_token = desk.run("list");
+
+    for run in [without_token, with_token] {
+        assert_eq!(run.code, Some(2), "{run:?}");
+        let sentence = "error: plugboard.example.net is not the address of an appliance\n";
+        assert!(run.stderr.starts_with(sentence), "{run:?}");
+        assert!(run.stderr.contains("without user and password"), "{run:?}");
+        assert!(!run.stderr.contains("S3CRET"), "{run:?}");
+    }
+}
+
+#[test]
 fn what_is_no_trust_bundle_is_wrong_usage() {
     let desk = desk_with_bundle();
     fs::write(desk.path("words"), "hello\n").unwrap();
@@ -64,6 +81,60 @@ fn what_is_no_trust_bundle_is_wrong_usage() {
         assert!(run.stderr.starts_with(&sentence) && run.stdout.is_empty(), "{run:?}");
     }
     assert_eq!(verify("acme.pub").code, Some(3), "usable, and the bundle is unsigned");
+}
+
+#[test]
+fn a_file_that_a_setting_names_and_that_cannot_be_used_is_wrong_usage() {
+    let desk = Desk::new();
+    desk.ok("keygen acme");
+    let application = "host_callbacks.clients_url=https://app.example.net";
+    for (settings, sentence) in [
+        ("egress.ca_file=nowhere".to_owned(), "egress.ca_file: nowhere: "),
+        (
+            format!("host_callbacks.ca_file=acme.pub --set {application}"),
+            "host_callbacks.ca_file: acme.pub: it has no PEM certificate",
+        ),
+        ("server.master_key_file=nowhere".to_owned(), "the master key nowhere cannot be read"),
+        (
+            "server.tls.cert_file=acme.pub --set server.tls.key_file=acme.key".to_owned(),
+            "acme.pub holds no PEM certificate",
+        ),
+    ] {
+        let serve =
+            desk.run(&format!("serve --listen 127.0.0.1:0 --data-dir data --set {settings}"));
+        let doctor = desk.run(&format!("doctor --data-dir data --set {settings}"));
+
+        assert_eq!((serve.code, doctor.code), (Some(2), Some(2)), "{serve:?} {doctor:?}");
+        assert_eq!(serve.stderr.matches(sentence).count(), 1, "{serve:?}");
+        assert_eq!(
+            serve.stderr.matches("No such file").count(),
+            usize::from(sentence.contains("nowhere")),
+            "{serve:?}"
+        );
+        assert!(!serve.stderr.contains("--listen"), "{serve:?}");
+        assert!(doctor.stdout.contains(sentence), "{doctor:?}");
+    }
+}
+
+#[test]
+fn another_address_is_proposed_where_one_is_taken_and_nowhere_else() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap();
+    let desk = Desk::new();
+    let serve = |listen: &str| {
+        desk.run(&format!(
+            "serve --data-dir data --set server.insecure_http=true --listen {listen}"
+        ))
+    };
+
+    let busy = serve(&taken.to_string());
+    // An address of the documentation (RFC 5737), which no machine has.
+    let foreign = serve("192.0.2.1:7420");
+
+    assert_eq!((busy.code, foreign.code), (Some(4), Some(4)), "{busy:?} {foreign:?}");
+    assert!(busy.stderr.contains("name another address with --listen"), "{busy:?}");
+    assert!(foreign.stderr.contains("cannot listen on 192.0.2.1:7420"), "{foreign:?}");
+    assert!(!foreign.stderr.contains("--listen"), "{foreign:?}");
 }
 
 #[test]

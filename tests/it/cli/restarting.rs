@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::confiding::{NAME, confiding, guest};
 use super::server::Server;
 
 /// How often this process compiled, loaded and refused, as `/metrics` says.
@@ -121,4 +122,25 @@ fn a_start_does_not_compile_more_than_is_kept() {
     sleep(Duration::from_millis(500));
 
     assert_eq!(prepared(&server), [2, 0, 0], "one was removed for another");
+}
+
+#[test]
+fn a_folder_that_lost_its_registry_is_left_as_it_is() {
+    let mut server = confiding(&[]);
+    let set = server.desk.run_with_input(&format!("secret set {NAME} api_key"), "hunter2");
+    assert_eq!(set.code, Some(0), "{set:?}");
+    let (registry, aside) =
+        (server.desk.path("data/registry.redb"), server.desk.path("registry.redb"));
+    fs::rename(&registry, &aside).unwrap();
+
+    server.restart();
+    assert!(!registry.exists(), "an empty one was made");
+    let refused = server.desk.run("serve --set server.listen=127.0.0.1:0");
+
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("its registry.redb is gone\n"), "{refused:?}");
+    assert!(!registry.exists());
+    fs::rename(&aside, &registry).unwrap();
+    server.restart();
+    assert_eq!(guest(&server, "a").1, "hunter2");
 }

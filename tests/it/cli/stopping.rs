@@ -43,6 +43,27 @@ fn the_log_says_when_a_server_starts_and_how_it_ends() {
     assert!(log.contains(&create), "works in every folder: {log}");
 }
 
+#[test]
+fn a_start_says_that_the_trust_bundle_cannot_be_used() {
+    let mut desk = Desk::new();
+    desk.set("PLUGBOARD_TELEMETRY__LOG_FORMAT", "json");
+    desk.set("SIGNING_TRUST_BUNDLE", "nowhere");
+    let mut command = desk.command("serve --listen 127.0.0.1:0 --data-dir data");
+    let log = fs::File::create(desk.path("log")).unwrap();
+    let mut server = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
+
+    interrupt(&server);
+    assert_eq!(server.wait().unwrap().code(), Some(0));
+
+    let log = fs::read_to_string(desk.path("log")).unwrap();
+    let reason = "the trust bundle cannot be read: No such file or directory (os error 2)";
+    let message = format!(
+        "`signing.trust_bundle` is not usable, and no bundle is verified until it is: {reason}"
+    );
+    assert_eq!(logged(&log, &message)["level"], "ERROR");
+}
+
 fn interrupt(child: &Child) {
     let id = rustix::process::Pid::from_child(child);
     rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();

@@ -3,6 +3,7 @@
 use std::process::{Command, Output};
 
 use plugboard::runner::confinement;
+use plugboard::trust::keys;
 use serde_json::Value;
 
 use crate::support::s3_server::{ACCESS_KEY, BUCKET, Manners, S3Server, SECRET_KEY};
@@ -53,6 +54,21 @@ fn a_good_server_passes_every_check() {
     assert_eq!(told.count(), 0, "{checks:?}");
     assert_eq!(checks.len(), 15, "{checks:?}");
     assert_eq!(server.keys(), Vec::<String>::new());
+}
+
+#[test]
+fn a_trust_bundle_that_cannot_be_used_is_a_failed_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let trust = |setting: &str| {
+        let output = doctor(folder.path(), &[("SIGNING_TRUST_BUNDLE", setting)]);
+        let found = checks(&output).into_iter().find(|(check, _)| check == "trust");
+        (output.status.code(), found.map(|(_, status)| status))
+    };
+
+    assert_eq!(trust("nowhere"), (Some(1), Some("failed".to_owned())));
+    let key = keys::generate().unwrap().public_pem;
+    assert_eq!(trust(&key), (Some(0), Some("ok".to_owned())));
+    assert_eq!(trust(""), (Some(0), None));
 }
 
 #[test]
