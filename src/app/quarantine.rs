@@ -15,8 +15,6 @@ pub enum QuarantineError {
     /// An exception without a reason is one nobody can answer for.
     #[error("an approval needs a reason of 1 to 500 characters")]
     NoReason,
-    #[error("{MAX_KEPT_SIGNATURES} signatures are kept with the bundle {0}; more are not")]
-    TooManySignatures(ContentHash),
     #[error(transparent)]
     Denied(#[from] Denied),
     #[error(transparent)]
@@ -81,7 +79,7 @@ impl App {
         // Only a route that takes stars can have kept a bundle with one.
         let verification = self.verify(upload, Stars::Allowed).await?;
         if all > MAX_KEPT_SIGNATURES && matches!(verification, Verification::Quarantined(_)) {
-            return Err(QuarantineError::TooManySignatures(hash));
+            return Err(PublishError::TooManySignatures(hash).into());
         }
         let subject = format!("{} {} {hash}", row.name, row.version);
         let event = self.event(principal.actor(), AuditAction::SignatureAttached, None, subject);
