@@ -1,8 +1,11 @@
 //! What an operator does about learn mode: start, stop, grant what was called.
 
-use jiff::SignedDuration;
+use std::sync::Arc;
 
-use super::learning::{Lesson, MAX_INSTALLS};
+use jiff::SignedDuration;
+use tokio::task::spawn_blocking;
+
+use super::learning::{Learning, Lesson, MAX_INSTALLS};
 use super::{EgressReport, check_hosts};
 use crate::app::App;
 use crate::app::install::InstallError;
@@ -10,7 +13,7 @@ use crate::model::{
     Actor, AuditAction, AuditEvent, Capability, EgressRule, ExtensionName, Install, InstallId,
     Principal, ScopeKind,
 };
-use crate::registry::{RegistryError, WriteTxn, audit};
+use crate::registry::{Registry, RegistryError, WriteTxn, audit};
 
 /// How long an install learns at the most, and if nobody says.
 const MAX_LEARNING: SignedDuration = SignedDuration::from_hours(24);
@@ -70,23 +73,25 @@ impl App {
                 .filter(|length| (SignedDuration::from_secs(1)..=MAX_LEARNING).contains(length))
                 .ok_or(LearnError::Length(asked))?,
         };
-        if !self.learning.has_room(id) {
-            return Err(LearnError::TooMany(MAX_INSTALLS));
-        }
         let now = self.clock.now();
         let ends_at = now + length;
         let tenant = live.install.tenant.clone();
         let action = AuditAction::LearningStarted;
         let event = self.event(principal.actor(), action, Some(tenant), name.to_string());
         let event = AuditEvent { detail: Some(format!("until {ends_at}")), ..event };
-        // A lesson that it takes the place of has its end on record before.
-        let old = self.learning.of(id);
-        let old = old.and_then(|lesson| lesson.unsaid_end(now, principal.actor()));
-        let events: Vec<_> = old.into_iter().chain([event]).collect();
-        // On record before it begins, and not where it does not.
-        self.registry.write(move |txn: &WriteTxn| append_all(txn, &events)).await?;
-        let lesson = Lesson::new(&live.labels, now, ends_at);
-        if !self.learning.begin(id, lesson) {
+        let (lesson, actor) = (Lesson::new(&live.labels, now, ends_at), principal.actor());
+        let begin = move |registry: &Registry, learning: &Learning| {
+            if !learning.has_room(id) {
+                return Ok(false);
+            }
+            // A lesson that it takes the place of has its end on record before.
+            let old = learning.unsaid_end(id, now, actor);
+            let events: Vec<_> = old.into_iter().chain([event]).collect();
+            // On record before it begins, and not where it does not.
+            registry.write_blocking(|txn| append_all(txn, &events))?;
+            Ok(learning.begin(id, lesson))
+        };
+        if !self.record_lessons(begin).await? {
             return Err(LearnError::TooMany(MAX_INSTALLS));
         }
         Ok(self.egress_of(principal, id)?)
@@ -111,11 +116,16 @@ impl App {
         principal: &Principal,
         id: InstallId,
     ) -> Result<Option<Lesson>, RegistryError> {
-        let now = self.clock.now();
-        let Some(lesson) = self.learning.stop(id, now) else { return Ok(None) };
-        let event = lesson.event(now, principal.actor());
-        self.registry.write(move |txn: &WriteTxn| audit::append(txn, &event)).await?;
-        Ok(Some(lesson))
+        let (now, actor) = (self.clock.now(), principal.actor());
+        let end = move |registry: &Registry, learning: &Learning| {
+            // It ends also where that cannot be written: no call is to pass any more.
+            let Some(lesson) = learning.stop(id, now) else { return Ok(None) };
+            let event = lesson.event(now, actor);
+            registry.write_blocking(|txn| audit::append(txn, &event))?;
+            learning.settle(&[(id, lesson.clone())]);
+            Ok(Some(lesson))
+        };
+        self.record_lessons(end).await
     }
 
     /// Grants what was called: in place of what was granted before, or beside it. It ends the
@@ -143,17 +153,36 @@ impl App {
         Ok(install)
     }
 
-    /// Puts on record what has ended by itself. Called once a minute.
+    /// Puts on record what has ended by itself, or could not be written when it was ended.
+    /// Called once a minute.
     pub async fn settle_learning(&self) -> Result<(), RegistryError> {
-        let ended = self.learning.unsettled(self.clock.now());
-        if ended.is_empty() {
-            return Ok(());
-        }
-        let event = |lesson: &Lesson| lesson.event(lesson.ends_at, Actor::System);
-        let events: Vec<_> = ended.iter().map(|(_, lesson)| event(lesson)).collect();
-        self.registry.write(move |txn: &WriteTxn| append_all(txn, &events)).await?;
-        // What could not be written is tried again in a minute.
-        self.learning.settle(&ended);
-        Ok(())
+        let now = self.clock.now();
+        let settle = move |registry: &Registry, learning: &Learning| {
+            let ended = learning.unsettled(now);
+            if ended.is_empty() {
+                return Ok(());
+            }
+            let event = |lesson: &Lesson| lesson.event(lesson.ends_at, Actor::System);
+            let events: Vec<_> = ended.iter().map(|(_, lesson)| event(lesson)).collect();
+            registry.write_blocking(|txn| append_all(txn, &events))?;
+            // What could not be written is tried again in a minute.
+            learning.settle(&ended);
+            Ok(())
+        };
+        self.record_lessons(settle).await
+    }
+
+    /// Does what writes of lessons: one after the other, and to its end, also when whoever
+    /// asked does not wait for it. Else what is on record could be written again.
+    pub(in crate::app) async fn record_lessons<T: Send + 'static>(
+        &self,
+        record: impl FnOnce(&Registry, &Learning) -> Result<T, RegistryError> + Send + 'static,
+    ) -> Result<T, RegistryError> {
+        let (registry, learning) = (self.registry.clone(), Arc::clone(&self.learning));
+        let in_turn = move || {
+            let _recording = learning.recording();
+            record(&registry, &learning)
+        };
+        spawn_blocking(in_turn).await.map_err(RegistryError::Cancelled)?
     }
 }

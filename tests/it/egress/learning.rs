@@ -185,6 +185,43 @@ async fn a_lesson_that_is_begun_again_or_granted_has_its_end_on_record() {
 }
 
 #[tokio::test]
+async fn an_end_is_on_record_once_however_many_write_it_at_the_same_time() {
+    let world = World::new().await;
+    let (app, principal) = (&world.app.app, world.app.principal());
+    let start = || app.start_learning(&principal, world.id.parse().unwrap(), Some(60));
+    start().await.unwrap();
+    assert_eq!(world.call("two.api").await, HELLO);
+
+    let (one, two) = tokio::join!(start(), start());
+    world.app.clock.advance(60);
+    let (three, four) = tokio::join!(app.settle_learning(), app.settle_learning());
+
+    assert!(one.is_ok() && two.is_ok() && three.is_ok() && four.is_ok());
+    let mut ends = world.record().await;
+    ends.retain(|(action, _)| *action == AuditAction::LearningEnded);
+    let called: Vec<_> = ends.iter().map(|(_, detail)| detail.as_str()).collect();
+    let [first, others] = ["1 destinations were called", "0 destinations were called"];
+    assert_eq!(called, [first, others, others]);
+}
+
+#[tokio::test]
+async fn a_lesson_that_an_uninstall_ends_has_its_end_on_record() {
+    let world = World::new().await;
+    world.learn(60).await;
+    assert_eq!(world.call("two.api").await, HELLO);
+
+    let install = format!("/api/v1/installs/{}", world.id);
+    let gone = world.app.call(Method::DELETE, &install).send().await;
+
+    assert_eq!(gone.status, StatusCode::NO_CONTENT, "{}", gone.text());
+    let actions: Vec<_> = world.record().await.into_iter().map(|(action, _)| action).collect();
+    assert_eq!(
+        actions,
+        [AuditAction::LearningStarted, AuditAction::LearningEnded, AuditAction::Uninstalled]
+    );
+}
+
+#[tokio::test]
 async fn what_it_called_is_granted_with_one_request_alone_or_beside_the_rest() {
     let [one, two] = ["one.api.example.com", "two.api.example.com"];
     for (only, called, granted) in [
