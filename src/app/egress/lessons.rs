@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use tokio::task::spawn_blocking;
 
+use super::EgressReport;
 use super::learning::{Learning, Lesson, MAX_INSTALLS};
-use super::{EgressReport, check_hosts};
 use crate::app::App;
 use crate::app::install::InstallError;
 use crate::model::{
@@ -104,26 +104,26 @@ impl App {
         id: InstallId,
     ) -> Result<EgressReport, LearnError> {
         let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
-        if self.end_lesson(principal, id).await?.is_none() {
+        if !self.end_lesson(principal, id).await? {
             return Err(LearnError::NotLearning(live.install.name.clone()));
         }
         Ok(self.egress_of(principal, id)?)
     }
 
-    /// Ends a lesson, with a word on record; `None` if it is not on.
+    /// Ends a lesson, with a word on record; false if it is not on.
     async fn end_lesson(
         &self,
         principal: &Principal,
         id: InstallId,
-    ) -> Result<Option<Lesson>, RegistryError> {
+    ) -> Result<bool, RegistryError> {
         let (now, actor) = (self.clock.now(), principal.actor());
         let end = move |registry: &Registry, learning: &Learning| {
             // It ends also where that cannot be written: no call is to pass any more.
-            let Some(lesson) = learning.stop(id, now) else { return Ok(None) };
+            let Some(lesson) = learning.stop(id, now) else { return Ok(false) };
             let event = lesson.event(now, actor);
             registry.write_blocking(|txn| audit::append(txn, &event))?;
-            learning.settle(&[(id, lesson.clone())]);
-            Ok(Some(lesson))
+            learning.settle(&[(id, lesson)]);
+            Ok(true)
         };
         self.record_lessons(end).await
     }
@@ -139,15 +139,14 @@ impl App {
         let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
         let lesson = self.learning.of(id).filter(|lesson| !lesson.calls.is_empty());
         let lesson = lesson.ok_or_else(|| LearnError::NothingLearned(live.install.name.clone()))?;
-        let kept = move |granted: &[EgressRule]| if only { Vec::new() } else { granted.to_vec() };
-        let hosts = with(kept(&live.install.egress), lesson.proposal());
-        check_hosts(&live.version.manifest, hosts)?;
-        let proposal = self.end_lesson(principal, id).await?.unwrap_or(lesson).proposal();
-        // It may have ended by itself, and is forgotten then.
-        self.settle_learning().await?;
-        let change = move |granted: &[EgressRule]| with(kept(granted), proposal);
+        let change = move |granted: &[EgressRule]| {
+            with(if only { Vec::new() } else { granted.to_vec() }, lesson.proposal())
+        };
         let action = AuditAction::LearnedHostsGranted;
         let install = self.change_hosts(principal, id, action, change).await?;
+        self.end_lesson(principal, id).await?;
+        // It may have ended by itself, and is forgotten then.
+        self.settle_learning().await?;
         // Calls that ended meanwhile are still to be granted.
         self.learning.forget_granted(id, &install.egress, self.clock.now());
         Ok(install)
