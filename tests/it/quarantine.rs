@@ -139,6 +139,18 @@ async fn an_approval_of_a_number_that_is_taken_or_removed_is_not_in_force() {
 }
 
 #[tokio::test]
+async fn an_approval_that_a_trust_bundle_outweighs_is_not_in_force() {
+    let unusable = "{}".to_owned();
+    let app = TestApp::start_with(|config| config.signing.trust_bundle = unusable).await;
+    let path = waiting(&app, &reports()).await;
+
+    let answer = app.post(&format!("{path}/approve"), json!({"reason": "seen"})).await;
+
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
+    assert_not_approved(&app, &reports()).await;
+}
+
+#[tokio::test]
 async fn a_signature_is_on_record_before_what_it_leads_to() {
     let app = TestApp::start().await;
     let path = waiting(&app, &reports()).await;
