@@ -219,7 +219,7 @@ impl BundleStore {
     /// To be held while it is decided what becomes of a bundle, from the first look at its
     /// rows until they and its objects agree. Else the copy of a quarantined bundle could be
     /// removed, by whoever published or deleted it, from under one that was just kept, and so
-    /// could that of an attachment.
+    /// could that of an attachment; and a signature could be on record twice.
     pub async fn settling(&self, hash: ContentHash) -> OwnedMutexGuard<()> {
         self.inner.settling.lock(hash).await
     }

@@ -136,6 +136,8 @@ impl App {
         let found = trust::examine_signature(&envelope, version, &self.trust, &self.facts(None))
             .map_err(DownloadError::BadSignature)?;
         let hash = version.content_hash;
+        // Else two who add the same at once both find it missing, and both write that it is new.
+        let _settling = self.bundles.settling(hash).await;
         let kept = self.bundles.signature_keys(&hash).await?;
         let new: Vec<_> = found.iter().filter(|one| !kept.contains(&one.key_id)).collect();
         if kept.len() + new.len() > MAX_SIGNATURES {

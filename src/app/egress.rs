@@ -210,6 +210,10 @@ impl App {
     ) -> Result<Install, InstallError> {
         let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
         let change = move |_: &WriteTxn, install: &mut Install| {
+            // Another version may ask for other hosts.
+            if install.content_hash != live.install.content_hash {
+                return Ok(Err(InstallError::Changed(install.name.clone())));
+            }
             let checked = check_hosts(&live.version.manifest, change(&install.egress));
             Ok(checked.map(|hosts| {
                 let differs = install.egress != hosts;

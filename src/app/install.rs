@@ -6,14 +6,16 @@ use std::sync::Arc;
 use semver::Version;
 
 use super::compile::CompileError;
-use super::egress::{MAX_HOSTS, granted_hosts};
+use super::egress::{Learning, MAX_HOSTS, granted_hosts};
 use super::{App, Denied, changes, check_allowed};
 use crate::fail_point;
 use crate::model::{
     Actor, AuditAction, AuditEvent, Capability, EgressRule, ExtensionName, Install, InstallId,
     Principal, ScopeKind, Yank,
 };
-use crate::registry::{LiveInstall, RegistryError, WriteTxn, audit, installs, purges, removals};
+use crate::registry::{
+    LiveInstall, Registry, RegistryError, WriteTxn, audit, installs, purges, removals,
+};
 use crate::state::{Owner, StateError};
 
 /// What to install.
@@ -220,22 +222,29 @@ impl App {
         let subject = format!("{} {}", live.install.name, live.install.version);
         let tenant = Some(live.install.tenant.clone());
         let event = self.event(actor.clone(), AuditAction::Uninstalled, tenant, subject);
-        let purged = purge.then(|| self.wish_to_purge(actor, &live.install));
-        let write = move |txn: &WriteTxn| {
-            let found = installs::remove(txn, &id)?.is_some();
-            if found {
-                audit::append(txn, &event)?;
-            }
-            if let Some((wish, event)) = purged.filter(|_| found) {
-                purges::put(txn, &wish)?;
-                audit::append(txn, &event)?;
-            }
+        let purged = purge.then(|| self.wish_to_purge(actor.clone(), &live.install));
+        let remove = move |registry: &Registry, learning: &Learning| {
+            let lesson_end = learning.unsaid_end(id, event.at, actor);
+            let write = |txn: &WriteTxn| {
+                if installs::remove(txn, &id)?.is_none() {
+                    return Ok(false);
+                }
+                for event in lesson_end.iter().chain([&event]) {
+                    audit::append(txn, event)?;
+                }
+                if let Some((wish, event)) = &purged {
+                    purges::put(txn, wish)?;
+                    audit::append(txn, event)?;
+                }
+                Ok(true)
+            };
+            let found = registry.write_blocking(write)?;
+            learning.forget(id);
             Ok(found)
         };
-        let found = self.registry.write(write).await?;
+        let found = self.record_lessons(remove).await?;
         self.forget_secrets(owner).await;
         self.forget_lines(id).await;
-        self.learning.forget(id);
         self.refused_calls.forget(id);
         if !found {
             return Err(InstallError::UnknownInstall(id.to_string()));

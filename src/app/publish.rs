@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use tokio::task::JoinError;
 
-use super::verification::duration_ms;
+use super::verification::{duration_ms, not_kept};
 use super::{App, Denied, check_allowed};
 use crate::fail_point;
 use crate::model::{
@@ -14,7 +14,7 @@ use crate::model::{
 };
 use crate::registry::versions::{self, Insertion};
 use crate::registry::{RegistryError, WriteTxn, audit, quarantine, removals};
-use crate::store::{Staged, StoreError};
+use crate::store::{MAX_KEPT_SIGNATURES, Staged, StoreError};
 use crate::trust::{ExaminedBundle, QuarantinedBundle, Report, Verification, VerifiedBundle};
 
 /// What comes with a bundle, and what the route it came by allows.
@@ -61,6 +61,9 @@ pub enum PublishError {
     /// The number of a removed version is not used again.
     #[error("{name} {version} was removed; its number is not used again")]
     VersionRemoved { name: ExtensionName, version: semver::Version },
+    /// It settles nothing together with what is kept, and there is no room for it.
+    #[error("{MAX_KEPT_SIGNATURES} signatures are kept with the bundle {0}; more are not")]
+    TooManySignatures(ContentHash),
     /// The caller may not publish this name.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -296,20 +299,18 @@ impl App {
             let (version, report) = (Arc::new(version), bundle.report().clone());
             return Ok(Published::Registered { version, created: false, report });
         }
-        let kept = self.bundles.put_quarantined(&bundle).await?;
-        fail_point!("publish.quarantined");
-        let bundle = if kept > bundle.signatures().len() {
-            let whole = self.bundles.quarantined_upload(&hash, Vec::new()).await?;
-            // Only a route that takes stars can have kept a bundle with one.
-            match self.verify(whole, Stars::Allowed).await? {
-                Verification::Verified(whole) => return self.register(principal, *whole).await,
-                Verification::Quarantined(whole) => *whole,
-                // What was found of this sending stands.
-                Verification::Rejected(_) | Verification::NotChecked(_) => bundle,
-            }
-        } else {
-            bundle
+        let kept = self.bundles.kept_signatures(&hash).await?;
+        let bundle = match self.verify_with_kept(&bundle, &kept).await? {
+            Some(Verification::Verified(whole)) => return self.register(principal, *whole).await,
+            Some(Verification::Quarantined(whole)) => *whole,
+            // What was found of this sending stands.
+            Some(Verification::Rejected(_) | Verification::NotChecked(_)) | None => bundle,
         };
+        if kept.len() + not_kept(&bundle, &kept).len() > MAX_KEPT_SIGNATURES {
+            return Err(PublishError::TooManySignatures(hash));
+        }
+        self.bundles.put_quarantined(&bundle).await?;
+        fail_point!("publish.quarantined");
         let days = i64::from(self.config.store.quarantine_days);
         let now = self.clock.now();
         let entry = Quarantined {

@@ -15,8 +15,6 @@ pub enum QuarantineError {
     /// An exception without a reason is one nobody can answer for.
     #[error("an approval needs a reason of 1 to 500 characters")]
     NoReason,
-    #[error("{MAX_KEPT_SIGNATURES} signatures are kept with the bundle {0}; more are not")]
-    TooManySignatures(ContentHash),
     #[error(transparent)]
     Denied(#[from] Denied),
     #[error(transparent)]
@@ -81,7 +79,7 @@ impl App {
         // Only a route that takes stars can have kept a bundle with one.
         let verification = self.verify(upload, Stars::Allowed).await?;
         if all > MAX_KEPT_SIGNATURES && matches!(verification, Verification::Quarantined(_)) {
-            return Err(QuarantineError::TooManySignatures(hash));
+            return Err(PublishError::TooManySignatures(hash).into());
         }
         let subject = format!("{} {} {hash}", row.name, row.version);
         let event = self.event(principal.actor(), AuditAction::SignatureAttached, None, subject);
@@ -120,7 +118,8 @@ impl App {
         let upload = self.bundles.quarantined_upload(&hash, Vec::new()).await?;
         let verification =
             self.verify_approved(upload, Stars::Allowed, Some(approval.clone())).await?;
-        if self.check_decidable(principal, &verification).await? {
+        self.check_decidable(principal, &verification).await?;
+        if matches!(verification, Verification::Verified(_)) {
             let write = move |txn: &WriteTxn| {
                 approvals::put(txn, &approval)?;
                 audit::append(txn, &event)

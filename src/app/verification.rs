@@ -9,7 +9,9 @@ use super::App;
 use super::publish::PublishError;
 use crate::model::{Approval, ContentHash, ExtensionName, Stars};
 use crate::registry::{approvals, versions};
-use crate::trust::{self, Facts, RegistryFacts, StagedUpload, Verification};
+use crate::trust::{
+    self, ExaminedBundle, Facts, QuarantinedBundle, RegistryFacts, StagedUpload, Verification,
+};
 
 impl App {
     /// Decompressing, hashing and parsing keep a core busy: not on an async thread.
@@ -57,6 +59,29 @@ impl App {
         Ok(verification)
     }
 
+    /// Verifies a bundle once more, with what is kept of others who sent it; `None`: nothing else is.
+    pub(super) async fn verify_with_kept(
+        &self,
+        bundle: &QuarantinedBundle,
+        kept: &[Vec<u8>],
+    ) -> Result<Option<Verification>, PublishError> {
+        let is_sent = |one: &Vec<u8>| bundle.signatures().iter().any(|(_, sent)| sent == one);
+        if kept.iter().all(is_sent) {
+            return Ok(None);
+        }
+        let upload = StagedUpload {
+            file: bundle.file().to_owned(),
+            size: bundle.size(),
+            content_hash: bundle.content_hash(),
+            expected_hash: Some(bundle.content_hash()),
+            signatures: not_kept(bundle, kept),
+            kept: kept.to_vec(),
+            reading: None,
+        };
+        // Only a route that takes stars can have kept a bundle with one.
+        self.verify(upload, Stars::Allowed).await.map(Some)
+    }
+
     async fn registry_facts(
         &self,
         hash: ContentHash,
@@ -78,6 +103,17 @@ impl App {
             registry,
         }
     }
+}
+
+/// The signatures of a bundle that are not among those `kept` with it, each once.
+pub(super) fn not_kept(bundle: &ExaminedBundle, kept: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut new: Vec<Vec<u8>> = Vec::new();
+    for (_, envelope) in bundle.signatures() {
+        if !kept.contains(envelope) && !new.contains(envelope) {
+            new.push(envelope.clone());
+        }
+    }
+    new
 }
 
 pub(super) fn duration_ms(started: Instant) -> u64 {

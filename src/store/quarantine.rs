@@ -19,9 +19,7 @@ pub const MAX_KEPT_SIGNATURES: usize = 8;
 
 impl BundleStore {
     /// Keeps a bundle that nobody trusted vouches for. Keeping it twice changes nothing.
-    ///
-    /// Returns how many signatures are kept with it: those that came before are among them.
-    pub async fn put_quarantined(&self, bundle: &QuarantinedBundle) -> Result<usize, StoreError> {
+    pub async fn put_quarantined(&self, bundle: &QuarantinedBundle) -> Result<(), StoreError> {
         let inner = &self.inner;
         let hash = bundle.content_hash();
         let _writing = inner.writing.lock(hash).await;
@@ -37,13 +35,16 @@ impl BundleStore {
                 return Err(StoreError::integrity(key, "it has another content"));
             }
         }
+        let mut kept = self.kept_signatures(&hash).await?;
         for (key_id, envelope) in bundle.signatures() {
-            self.keep_envelope(&hash, key_id, envelope).await?;
+            // An envelope by several keys takes one place.
+            if !kept.contains(envelope) {
+                self.keep_envelope(&hash, key_id, envelope).await?;
+                kept.push(envelope.clone());
+            }
         }
-        let folder = inner.layout.signatures(Place::Quarantine, &hash);
-        let (kept, _) = inner.backend.objects_below(&folder).await?;
         crate::fail_point!("store.quarantined");
-        Ok(kept.len())
+        Ok(())
     }
 
     /// Keeps an envelope beside others of the same key: which of them is good
@@ -88,7 +89,7 @@ impl BundleStore {
         let Some(size) = inner.backend.size(&key).await? else {
             return Err(StoreError::NotFound { key: key.to_string() });
         };
-        let kept = self.kept_envelopes(hash).await?;
+        let kept = self.kept_signatures(hash).await?;
         let file = match inner.backend.file(&key)? {
             Some(file) => file,
             None => self.copy_of_kept(&key, size, hash).await?,
@@ -126,7 +127,8 @@ impl BundleStore {
         blocking("read a bundle", move || copy().map_err(StoreError::io("read a bundle"))).await
     }
 
-    async fn kept_envelopes(&self, hash: &ContentHash) -> Result<Vec<Vec<u8>>, StoreError> {
+    /// The envelopes kept with a bundle; none of one that is not there.
+    pub async fn kept_signatures(&self, hash: &ContentHash) -> Result<Vec<Vec<u8>>, StoreError> {
         let folder = self.inner.layout.signatures(Place::Quarantine, hash);
         let (keys, _) = self.inner.backend.objects_below(&folder).await?;
         let mut kept = Vec::new();

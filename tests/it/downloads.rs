@@ -3,7 +3,7 @@
 use axum::http::{Method, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use plugboard::model::{AuditAction, AuditEvent};
+use plugboard::model::{AuditAction, AuditEvent, ScopeKind};
 use plugboard::trust::keys;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256, Sha512};
@@ -216,6 +216,26 @@ async fn a_signature_can_be_added_without_changing_the_version() {
     assert!(listed.iter().all(|row| row["verified"] == true));
     let id = added.json()["signatures"][0]["key_id"].as_str().unwrap().to_owned();
     assert_eq!(app.get(&format!("{VERSION}/signatures/{id}")).await.body, envelope);
+}
+
+#[tokio::test]
+async fn a_signature_that_two_add_at_once_is_on_record_once() {
+    let app = published(&reports()).await;
+    let principal = app.principal();
+    let (name, number) = ("com.example.reports".parse().unwrap(), "1.2.0".parse().unwrap());
+    let read = app.app.published(&principal, ScopeKind::BundlePublish, &name, &number);
+    let version = read.await.unwrap();
+    let envelope = sign_with(&keys::generate().unwrap(), &reports().build());
+    let add = || app.app.add_signature(&principal, &version, envelope.clone().into());
+
+    let (one, two) = tokio::join!(add(), add());
+
+    let mut added = [one.unwrap().1, two.unwrap().1];
+    added.sort_unstable();
+    assert_eq!(added, [false, true]);
+    let events = app.app.registry.read(|txn| audit::newest(txn, 9)).await.unwrap();
+    let attached = |event: &&(_, AuditEvent)| event.1.action == AuditAction::SignatureAttached;
+    assert_eq!(events.iter().filter(attached).count(), 1);
 }
 
 #[tokio::test]

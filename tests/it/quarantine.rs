@@ -139,6 +139,18 @@ async fn an_approval_of_a_number_that_is_taken_or_removed_is_not_in_force() {
 }
 
 #[tokio::test]
+async fn an_approval_that_a_trust_bundle_outweighs_is_not_in_force() {
+    let unusable = "{}".to_owned();
+    let app = TestApp::start_with(|config| config.signing.trust_bundle = unusable).await;
+    let path = waiting(&app, &reports()).await;
+
+    let answer = app.post(&format!("{path}/approve"), json!({"reason": "seen"})).await;
+
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
+    assert_not_approved(&app, &reports()).await;
+}
+
+#[tokio::test]
 async fn a_signature_is_on_record_before_what_it_leads_to() {
     let app = TestApp::start().await;
     let path = waiting(&app, &reports()).await;
@@ -209,5 +221,87 @@ async fn a_signature_that_cannot_be_kept_is_not_said_to_be_attached() {
     let again = attach(&app, &path, sign_with(&kept[0], &archive)).await;
     assert_eq!(again.status, StatusCode::ACCEPTED, "{}", again.text());
     let good = attach(&app, &path, app.sign(&archive)).await;
+    assert_eq!(good.status, StatusCode::CREATED, "{}", good.text());
+}
+
+/// A trust bundle that asks for signatures by all of these.
+fn all_needed(signers: &[GeneratedKey]) -> String {
+    let row = |key: &GeneratedKey| {
+        let public = keys::parse_public(&key.public_pem).unwrap();
+        json!({
+            "keyid": key.id, "alg": "ed25519", "spki": keys::spki_base64(&public),
+            "scopes": ["*"], "status": "active",
+        })
+    };
+    let rows: Vec<_> = signers.iter().map(row).collect();
+    json!({
+        "schema": "plugboard.trust/v1", "version": 1, "expires": "2027-01-01T00:00:00Z",
+        "threshold": rows.len(), "keys": rows,
+    })
+    .to_string()
+}
+
+/// An appliance that asks for signatures by two keys, and the two.
+async fn asking_for_two() -> (TestApp, [GeneratedKey; 2]) {
+    let two = [keys::generate().unwrap(), keys::generate().unwrap()];
+    let setting = all_needed(&two);
+    let app = TestApp::start_with(|config| config.signing.trust_bundle = setting).await;
+    (app, two)
+}
+
+/// Signatures by so many whom nobody trusts.
+fn by_strangers(count: usize, archive: &[u8]) -> Vec<Vec<u8>> {
+    (0..count).map(|_| sign_with(&keys::generate().unwrap(), archive)).collect()
+}
+
+#[tokio::test]
+async fn what_is_sent_and_what_is_kept_count_together_however_many_they_are() {
+    for sent_by_strangers in [0, 7] {
+        let (app, [one, two]) = asking_for_two().await;
+        let archive = reports().build();
+        let mut kept = by_strangers(7, &archive);
+        kept.push(sign_with(&two, &archive));
+        let waits = app.put_bundle(archive.clone(), &kept).await;
+        assert_eq!(waits.status, StatusCode::ACCEPTED, "{}", waits.text());
+        let mut sent = by_strangers(sent_by_strangers, &archive);
+        sent.push(sign_with(&one, &archive));
+
+        let answer = app.put_bundle(archive, &sent).await;
+
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn two_who_send_a_bundle_at_once_have_it_published_by_the_signatures_of_both() {
+    let (app, two) = asking_for_two().await;
+    let archive = reports().build();
+    let [one, two] = two.map(|key| [sign_with(&key, &archive)]);
+
+    let (one, two) =
+        tokio::join!(app.put_bundle(archive.clone(), &one), app.put_bundle(archive.clone(), &two),);
+
+    let mut statuses = [one.status, two.status];
+    statuses.sort();
+    assert_eq!(statuses, [StatusCode::CREATED, StatusCode::ACCEPTED]);
+}
+
+#[tokio::test]
+async fn a_bundle_is_not_said_to_wait_with_a_signature_that_cannot_be_kept() {
+    let app = TestApp::start().await;
+    let archive = reports().build();
+    let waits = app.put_bundle(archive.clone(), &by_strangers(8, &archive)).await;
+    assert_eq!(waits.status, StatusCode::ACCEPTED, "{}", waits.text());
+    let path = format!("/api/v1/quarantine/{}", app.content_hash(&reports()));
+    let before = app.get(&path).await.json();
+
+    let refused = app.put_bundle(archive.clone(), &by_strangers(1, &archive)).await;
+
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (StatusCode::CONFLICT, "too_many_signatures")
+    );
+    assert_eq!(app.get(&path).await.json(), before);
+    let good = app.put_bundle(archive.clone(), &[app.sign(&archive)]).await;
     assert_eq!(good.status, StatusCode::CREATED, "{}", good.text());
 }

@@ -9,19 +9,23 @@ mod lesson;
 pub use lesson::{LearnedHost, Lesson};
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
 use crate::egress::{Destination, Ended, Learner};
-use crate::model::{Clock, EgressRule, InstallId};
+use crate::model::{Actor, AuditEvent, Clock, EgressRule, InstallId};
 
 /// Installs that learn, or of which it is remembered what they called.
 pub(super) const MAX_INSTALLS: usize = 100;
 
 /// Installs that learn, or have learned, since the start.
 #[derive(Debug, Default)]
-pub struct Learning(Mutex<HashMap<InstallId, Lesson>>);
+pub struct Learning {
+    lessons: Mutex<HashMap<InstallId, Lesson>>,
+    /// See [`Learning::recording`].
+    recording: Mutex<()>,
+}
 
 /// Who lets calls through while their install learns.
 pub fn learner(learning: &Arc<Learning>, clock: &Arc<dyn Clock>) -> Learner {
@@ -31,7 +35,13 @@ pub fn learner(learning: &Arc<Learning>, clock: &Arc<dyn Clock>) -> Learner {
 
 impl Learning {
     fn lessons<T>(&self, with: impl FnOnce(&mut HashMap<InstallId, Lesson>) -> T) -> T {
-        with(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        with(&mut self.lessons.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// To be held from the look whether the end of a lesson is on record until it is, also
+    /// during the write: two who look before either has written both write.
+    pub(super) fn recording(&self) -> MutexGuard<'_, ()> {
+        self.recording.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a call may go out that only the grant refuses. What could not be remembered
@@ -75,6 +85,16 @@ impl Learning {
         self.lessons(|lessons| lessons.get(&install).map(Lesson::of_ended))
     }
 
+    /// The end of an install's lesson, if that is not on record: see [`Lesson::unsaid_end`].
+    pub(in crate::app) fn unsaid_end(
+        &self,
+        install: InstallId,
+        now: Timestamp,
+        actor: Actor,
+    ) -> Option<AuditEvent> {
+        self.of(install)?.unsaid_end(now, actor)
+    }
+
     pub(in crate::app) fn forget(&self, install: InstallId) {
         self.lessons(|lessons| lessons.remove(&install));
     }
@@ -111,16 +131,17 @@ impl Learning {
         })
     }
 
-    /// Ends the lesson of an install now; `None` if it is not on.
+    /// Ends the lesson of an install now; `None` if it is not on. That it has ended is to be
+    /// put on record.
     pub(super) fn stop(&self, install: InstallId, now: Timestamp) -> Option<Lesson> {
         self.lessons(|lessons| {
             let lesson = lessons.get_mut(&install).filter(|lesson| lesson.is_on(now))?;
-            (lesson.ends_at, lesson.is_settled) = (now, true);
+            lesson.ends_at = now;
             Some(lesson.of_ended())
         })
     }
 
-    /// Those that have ended by themselves and of which that is not on record.
+    /// Those that have ended and of which that is not on record.
     pub(super) fn unsettled(&self, now: Timestamp) -> Vec<(InstallId, Lesson)> {
         self.lessons(|lessons| {
             let over = lessons.iter().filter(|(_, it)| !it.is_settled && !it.is_on(now));

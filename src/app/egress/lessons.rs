@@ -1,16 +1,19 @@
 //! What an operator does about learn mode: start, stop, grant what was called.
 
-use jiff::SignedDuration;
+use std::sync::Arc;
 
-use super::learning::{Lesson, MAX_INSTALLS};
-use super::{EgressReport, check_hosts};
+use jiff::SignedDuration;
+use tokio::task::spawn_blocking;
+
+use super::EgressReport;
+use super::learning::{Learning, Lesson, MAX_INSTALLS};
 use crate::app::App;
 use crate::app::install::InstallError;
 use crate::model::{
     Actor, AuditAction, AuditEvent, Capability, EgressRule, ExtensionName, Install, InstallId,
     Principal, ScopeKind,
 };
-use crate::registry::{RegistryError, WriteTxn, audit};
+use crate::registry::{Registry, RegistryError, WriteTxn, audit};
 
 /// How long an install learns at the most, and if nobody says.
 const MAX_LEARNING: SignedDuration = SignedDuration::from_hours(24);
@@ -70,23 +73,25 @@ impl App {
                 .filter(|length| (SignedDuration::from_secs(1)..=MAX_LEARNING).contains(length))
                 .ok_or(LearnError::Length(asked))?,
         };
-        if !self.learning.has_room(id) {
-            return Err(LearnError::TooMany(MAX_INSTALLS));
-        }
         let now = self.clock.now();
         let ends_at = now + length;
         let tenant = live.install.tenant.clone();
         let action = AuditAction::LearningStarted;
         let event = self.event(principal.actor(), action, Some(tenant), name.to_string());
         let event = AuditEvent { detail: Some(format!("until {ends_at}")), ..event };
-        // A lesson that it takes the place of has its end on record before.
-        let old = self.learning.of(id);
-        let old = old.and_then(|lesson| lesson.unsaid_end(now, principal.actor()));
-        let events: Vec<_> = old.into_iter().chain([event]).collect();
-        // On record before it begins, and not where it does not.
-        self.registry.write(move |txn: &WriteTxn| append_all(txn, &events)).await?;
-        let lesson = Lesson::new(&live.labels, now, ends_at);
-        if !self.learning.begin(id, lesson) {
+        let (lesson, actor) = (Lesson::new(&live.labels, now, ends_at), principal.actor());
+        let begin = move |registry: &Registry, learning: &Learning| {
+            if !learning.has_room(id) {
+                return Ok(false);
+            }
+            // A lesson that it takes the place of has its end on record before.
+            let old = learning.unsaid_end(id, now, actor);
+            let events: Vec<_> = old.into_iter().chain([event]).collect();
+            // On record before it begins, and not where it does not.
+            registry.write_blocking(|txn| append_all(txn, &events))?;
+            Ok(learning.begin(id, lesson))
+        };
+        if !self.record_lessons(begin).await? {
             return Err(LearnError::TooMany(MAX_INSTALLS));
         }
         Ok(self.egress_of(principal, id)?)
@@ -99,23 +104,28 @@ impl App {
         id: InstallId,
     ) -> Result<EgressReport, LearnError> {
         let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
-        if self.end_lesson(principal, id).await?.is_none() {
+        if !self.end_lesson(principal, id).await? {
             return Err(LearnError::NotLearning(live.install.name.clone()));
         }
         Ok(self.egress_of(principal, id)?)
     }
 
-    /// Ends a lesson, with a word on record; `None` if it is not on.
+    /// Ends a lesson, with a word on record; false if it is not on.
     async fn end_lesson(
         &self,
         principal: &Principal,
         id: InstallId,
-    ) -> Result<Option<Lesson>, RegistryError> {
-        let now = self.clock.now();
-        let Some(lesson) = self.learning.stop(id, now) else { return Ok(None) };
-        let event = lesson.event(now, principal.actor());
-        self.registry.write(move |txn: &WriteTxn| audit::append(txn, &event)).await?;
-        Ok(Some(lesson))
+    ) -> Result<bool, RegistryError> {
+        let (now, actor) = (self.clock.now(), principal.actor());
+        let end = move |registry: &Registry, learning: &Learning| {
+            // It ends also where that cannot be written: no call is to pass any more.
+            let Some(lesson) = learning.stop(id, now) else { return Ok(false) };
+            let event = lesson.event(now, actor);
+            registry.write_blocking(|txn| audit::append(txn, &event))?;
+            learning.settle(&[(id, lesson)]);
+            Ok(true)
+        };
+        self.record_lessons(end).await
     }
 
     /// Grants what was called: in place of what was granted before, or beside it. It ends the
@@ -129,31 +139,49 @@ impl App {
         let live = self.own_install(principal, ScopeKind::InstallWrite, id)?;
         let lesson = self.learning.of(id).filter(|lesson| !lesson.calls.is_empty());
         let lesson = lesson.ok_or_else(|| LearnError::NothingLearned(live.install.name.clone()))?;
-        let kept = move |granted: &[EgressRule]| if only { Vec::new() } else { granted.to_vec() };
-        let hosts = with(kept(&live.install.egress), lesson.proposal());
-        check_hosts(&live.version.manifest, hosts)?;
-        let proposal = self.end_lesson(principal, id).await?.unwrap_or(lesson).proposal();
-        // It may have ended by itself, and is forgotten then.
-        self.settle_learning().await?;
-        let change = move |granted: &[EgressRule]| with(kept(granted), proposal);
+        let change = move |granted: &[EgressRule]| {
+            with(if only { Vec::new() } else { granted.to_vec() }, lesson.proposal())
+        };
         let action = AuditAction::LearnedHostsGranted;
         let install = self.change_hosts(principal, id, action, change).await?;
+        self.end_lesson(principal, id).await?;
+        // It may have ended by itself, and is forgotten then.
+        self.settle_learning().await?;
         // Calls that ended meanwhile are still to be granted.
         self.learning.forget_granted(id, &install.egress, self.clock.now());
         Ok(install)
     }
 
-    /// Puts on record what has ended by itself. Called once a minute.
+    /// Puts on record what has ended by itself, or could not be written when it was ended.
+    /// Called once a minute.
     pub async fn settle_learning(&self) -> Result<(), RegistryError> {
-        let ended = self.learning.unsettled(self.clock.now());
-        if ended.is_empty() {
-            return Ok(());
-        }
-        let event = |lesson: &Lesson| lesson.event(lesson.ends_at, Actor::System);
-        let events: Vec<_> = ended.iter().map(|(_, lesson)| event(lesson)).collect();
-        self.registry.write(move |txn: &WriteTxn| append_all(txn, &events)).await?;
-        // What could not be written is tried again in a minute.
-        self.learning.settle(&ended);
-        Ok(())
+        let now = self.clock.now();
+        let settle = move |registry: &Registry, learning: &Learning| {
+            let ended = learning.unsettled(now);
+            if ended.is_empty() {
+                return Ok(());
+            }
+            let event = |lesson: &Lesson| lesson.event(lesson.ends_at, Actor::System);
+            let events: Vec<_> = ended.iter().map(|(_, lesson)| event(lesson)).collect();
+            registry.write_blocking(|txn| append_all(txn, &events))?;
+            // What could not be written is tried again in a minute.
+            learning.settle(&ended);
+            Ok(())
+        };
+        self.record_lessons(settle).await
+    }
+
+    /// Does what writes of lessons: one after the other, and to its end, also when whoever
+    /// asked does not wait for it. Else what is on record could be written again.
+    pub(in crate::app) async fn record_lessons<T: Send + 'static>(
+        &self,
+        record: impl FnOnce(&Registry, &Learning) -> Result<T, RegistryError> + Send + 'static,
+    ) -> Result<T, RegistryError> {
+        let (registry, learning) = (self.registry.clone(), Arc::clone(&self.learning));
+        let in_turn = move || {
+            let _recording = learning.recording();
+            record(&registry, &learning)
+        };
+        spawn_blocking(in_turn).await.map_err(RegistryError::Cancelled)?
     }
 }

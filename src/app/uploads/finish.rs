@@ -89,6 +89,7 @@ impl App {
             ) => return Ok(self.remove_upload(upload, hold).await?),
             Err(
                 PublishError::NotChecked(_)
+                | PublishError::TooManySignatures(_)
                 | PublishError::Store(_)
                 | PublishError::Registry(_)
                 | PublishError::Cancelled(_),

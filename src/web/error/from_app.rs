@@ -111,6 +111,10 @@ impl From<PublishError> for ApiError {
                 Self::client(StatusCode::CONFLICT, "version_removed", detail)
                     .hint("raise the version in manifest.json")
             }
+            PublishError::TooManySignatures(_) => {
+                Self::client(StatusCode::CONFLICT, "too_many_signatures", detail)
+                    .hint("trust the key of this one first, or delete the bundle and send it again")
+            }
             PublishError::Denied(denied) => denied.into(),
             PublishError::Store(error) => error.into(),
             PublishError::Registry(cause) => cause.into(),
@@ -151,10 +155,6 @@ impl From<QuarantineError> for ApiError {
         match error {
             QuarantineError::Unknown(_) => Self::not_found(detail),
             QuarantineError::NoReason => Self::malformed(detail),
-            QuarantineError::TooManySignatures(_) => {
-                Self::client(StatusCode::CONFLICT, "too_many_signatures", detail)
-                    .hint("trust the key of this one first, or delete the bundle and send it again")
-            }
             QuarantineError::Denied(denied) => denied.into(),
             QuarantineError::Publish(error) => error.into(),
             QuarantineError::Store(error) => error.into(),

@@ -245,3 +245,18 @@ impl From<AssetError> for ApiError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_changes_an_install_while_another_does_is_told_to_look_again() {
+        let name = "com.example.reports".parse().unwrap();
+
+        let error = ApiError::from(InstallError::Changed(name));
+
+        assert_eq!((error.status, error.code), (CONFLICT, "install_changed"));
+        assert!(error.hint.is_some_and(|hint| hint.contains("look at what it is now")));
+    }
+}

@@ -6,7 +6,8 @@ use ed25519_dalek::SigningKey;
 use plugboard::config::SigningPolicy;
 use plugboard::model::ContentHash;
 use plugboard::store::StoreError;
-use plugboard::trust::{Verification, VerifiedBundle, statement};
+use plugboard::trust::{Verification, VerifiedBundle, keys, statement};
+use serde_json::json;
 
 use super::harness::{
     Bench, config, names, quarantined, small_bundle, subject, verified, verify, version_of,
@@ -85,6 +86,25 @@ async fn at_most_eight_signatures_are_kept_and_verified_again() {
 
         let upload = upload.unwrap();
         assert_eq!((upload.signatures.len(), upload.kept.len()), (1, 8));
+    }
+}
+
+#[tokio::test]
+async fn an_envelope_that_names_several_keys_takes_one_place() {
+    for bench in Bench::each().await {
+        let mut staged = bench.stage(&small_bundle("a")).await.unwrap();
+        let [signed, _] = two_envelopes(&verified(&staged));
+        let mut envelope: serde_json::Value = serde_json::from_slice(&signed).unwrap();
+        let another = keys::key_id(&SigningKey::from_bytes(&[8; 32]).verifying_key());
+        let claim = json!({ "keyid": another, "sig": envelope["signatures"][0]["sig"] });
+        envelope["signatures"].as_array_mut().unwrap().push(claim);
+        let bundle = quarantined(staged.upload(None, vec![envelope.to_string().into_bytes()]));
+        assert_eq!(bundle.signatures().len(), 2);
+
+        bench.store.put_quarantined(&bundle).await.unwrap();
+
+        let kept = bench.store.kept_signatures(&staged.content_hash).await.unwrap();
+        assert_eq!(kept, [envelope.to_string().into_bytes()]);
     }
 }
 

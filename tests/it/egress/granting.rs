@@ -1,7 +1,10 @@
 //! Which hosts an install is granted, and what an operator learns of refused calls.
 
 use axum::http::{Method, StatusCode};
+use plugboard::app::install::InstallError;
 use plugboard::app::sign_in::csrf_token;
+use plugboard::model::InstallId;
+use plugboard::registry::{WriteTxn, installs};
 use serde_json::{Value, json};
 
 use super::install;
@@ -85,6 +88,31 @@ async fn no_host_is_granted_that_the_manifest_does_not_ask_for() {
         less.json()["egress"],
         json!(["https://a.example.com", "https://a.example.com:443"])
     );
+}
+
+#[tokio::test]
+async fn hosts_are_not_granted_by_the_manifest_of_another_version() {
+    let mut app = TestApp::start().await;
+    let id = install(&app, &asking(&["*.example.com"]), &["cap:http.fetch"]).await;
+    let next = asking(&["api.example.net"]).manifest("version", json!("1.1.0"));
+    assert_eq!(app.publish(&next).await.status, StatusCode::CREATED);
+    let (principal, of): (_, InstallId) = (app.principal(), id.parse().unwrap());
+    let (registry, hash) = (app.app.registry.clone(), app.content_hash(&next));
+    app.meanwhile(move || {
+        let upgrade = |txn: &WriteTxn| {
+            let mut install = installs::get(txn, &of)?.unwrap();
+            (install.version, install.content_hash) = ("1.1.0".parse().unwrap(), hash);
+            installs::put(txn, &install)
+        };
+        registry.write_blocking(upgrade).unwrap();
+    });
+
+    let hosts = vec!["a.example.com".parse().unwrap()];
+    let refused = app.app.grant_hosts(&principal, of, hosts).await.unwrap_err();
+
+    assert!(matches!(refused, InstallError::Changed(_)), "{refused}");
+    let granted = report(&app, &id).await["granted"].clone();
+    assert_eq!(granted[0]["entry"], "https://*.example.com", "{granted}");
 }
 
 #[tokio::test]

@@ -178,9 +178,46 @@ async fn a_lesson_that_is_begun_again_or_granted_has_its_end_on_record() {
             AuditAction::LearningStarted,
             AuditAction::LearningEnded,
             AuditAction::LearningStarted,
-            AuditAction::LearningEnded,
             AuditAction::LearnedHostsGranted,
+            AuditAction::LearningEnded,
         ]
+    );
+}
+
+#[tokio::test]
+async fn an_end_is_on_record_once_however_many_write_it_at_the_same_time() {
+    let world = World::new().await;
+    let (app, principal) = (&world.app.app, world.app.principal());
+    let start = || app.start_learning(&principal, world.id.parse().unwrap(), Some(60));
+    start().await.unwrap();
+    assert_eq!(world.call("two.api").await, HELLO);
+
+    let (one, two) = tokio::join!(start(), start());
+    world.app.clock.advance(60);
+    let (three, four) = tokio::join!(app.settle_learning(), app.settle_learning());
+
+    assert!(one.is_ok() && two.is_ok() && three.is_ok() && four.is_ok());
+    let mut ends = world.record().await;
+    ends.retain(|(action, _)| *action == AuditAction::LearningEnded);
+    let called: Vec<_> = ends.iter().map(|(_, detail)| detail.as_str()).collect();
+    let [first, others] = ["1 destinations were called", "0 destinations were called"];
+    assert_eq!(called, [first, others, others]);
+}
+
+#[tokio::test]
+async fn a_lesson_that_an_uninstall_ends_has_its_end_on_record() {
+    let world = World::new().await;
+    world.learn(60).await;
+    assert_eq!(world.call("two.api").await, HELLO);
+
+    let install = format!("/api/v1/installs/{}", world.id);
+    let gone = world.app.call(Method::DELETE, &install).send().await;
+
+    assert_eq!(gone.status, StatusCode::NO_CONTENT, "{}", gone.text());
+    let actions: Vec<_> = world.record().await.into_iter().map(|(action, _)| action).collect();
+    assert_eq!(
+        actions,
+        [AuditAction::LearningStarted, AuditAction::LearningEnded, AuditAction::Uninstalled]
     );
 }
 
@@ -204,15 +241,13 @@ async fn what_it_called_is_granted_with_one_request_alone_or_beside_the_rest() {
         assert_eq!(world.granted().await, granted);
         assert_eq!(world.report().await["learning"], Value::Null, "it is over");
         assert_eq!(world.call("two.api").await == HELLO, granted.len() > 1 || only);
+        let mut actions = vec![AuditAction::LearningStarted];
+        actions.extend((called != "one.api").then_some(AuditAction::LearnedHostsGranted));
+        actions.push(AuditAction::LearningEnded);
         let record = world.record().await;
-        let last = if called == "one.api" {
-            AuditAction::LearningEnded
-        } else {
-            AuditAction::LearnedHostsGranted
-        };
+        let found = record.into_iter().map(|(action, _)| action);
         let of_lesson = |action: &AuditAction| *action != AuditAction::EgressDenied;
-        let found = record.into_iter().map(|(action, _)| action).rfind(of_lesson);
-        assert_eq!(found, Some(last));
+        assert_eq!(found.filter(of_lesson).collect::<Vec<_>>(), actions);
     }
 }
 
@@ -259,6 +294,35 @@ async fn what_may_not_be_granted_does_not_end_it() {
     assert_eq!(world.call("two.api").await, HELLO);
     assert_eq!(accept(true).await.status, StatusCode::OK);
     assert_eq!(world.granted().await, [world.server.entry("two.api.example.com")]);
+}
+
+#[tokio::test]
+async fn what_may_not_be_granted_any_more_does_not_end_it_either() {
+    let mut world = World::new().await;
+    let many: Vec<_> =
+        (0..99).map(|n| world.server.entry(&format!("n{n}.api.example.com"))).collect();
+    let granted = json!({ "granted": many });
+    world.app.call(Method::PUT, &world.path("")).json(granted).send().await;
+    world.learn(60).await;
+    assert_eq!(world.call("two.api").await, HELLO);
+    let (principal, id) = (world.app.principal(), world.id.parse().unwrap());
+    let one_more = world.server.entry("n99.api.example.com").parse().unwrap();
+    let registry = world.app.app.registry.clone();
+    world.app.meanwhile(move || {
+        let grant = |txn: &WriteTxn| {
+            let mut install = installs::get(txn, &id)?.unwrap();
+            install.egress.push(one_more);
+            installs::put(txn, &install)
+        };
+        registry.write_blocking(grant).unwrap();
+    });
+
+    let refused = world.app.app.accept_learned(&principal, id, false).await.unwrap_err();
+
+    assert!(refused.to_string().contains("101 hosts"), "{refused}");
+    assert_eq!(world.report().await["learning"]["on"], true);
+    let record = world.record().await;
+    assert!(!record.iter().any(|(action, _)| *action == AuditAction::LearningEnded), "{record:?}");
 }
 
 #[tokio::test]

@@ -3,10 +3,11 @@
 use axum::http::{Method, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use plugboard::trust::keys;
 use serde_json::json;
 
 use super::{metadata, reports};
-use crate::support::test_app::TestApp;
+use crate::support::test_app::{TestApp, sign_with};
 
 #[tokio::test]
 async fn a_bundle_in_parts_is_published_as_one_in_one_request() {
@@ -41,6 +42,23 @@ async fn an_upload_that_was_published_answers_so_again() {
     assert_eq!(again.json()["outcome"], "unchanged");
     assert_eq!(again.json()["report"], first.json()["report"]);
     assert_eq!(app.get(&path).await.json()["finished"], true);
+}
+
+#[tokio::test]
+async fn an_upload_whose_signature_cannot_be_kept_stays_until_another_settles_it() {
+    let app = TestApp::start().await;
+    let archive = reports().build();
+    let by_a_stranger = || sign_with(&keys::generate().unwrap(), &archive);
+    let kept: Vec<_> = (0..8).map(|_| by_a_stranger()).collect();
+    let waits = app.put_bundle(archive.clone(), &kept).await;
+    assert_eq!(waits.status, StatusCode::ACCEPTED, "{}", waits.text());
+    let path = app.send_whole(&archive).await;
+
+    let refused = app.publish_upload(&path, &by_a_stranger()).await;
+    let settled = app.publish_upload(&path, &app.sign(&archive)).await;
+
+    assert_eq!(refused.code(), "too_many_signatures", "{}", refused.text());
+    assert_eq!(settled.status, StatusCode::CREATED, "{}", settled.text());
 }
 
 #[tokio::test]

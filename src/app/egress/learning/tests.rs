@@ -84,6 +84,20 @@ fn the_end_of_a_lesson_is_to_be_told_until_it_is_on_record() {
 }
 
 #[test]
+fn a_lesson_that_was_stopped_has_ended_before_that_is_on_record() {
+    let (learning, install) = (Learning::default(), InstallId::random());
+    learning.begin(install, lesson(install, END));
+
+    let stopped = learning.stop(install, in_a_minute()).unwrap();
+
+    assert!(!learning.lets(install, &destination(1), in_a_minute()));
+    let unsettled = || learning.unsettled(in_a_minute()).len();
+    assert_eq!(unsettled(), 1);
+    learning.settle(&[(install, stopped)]);
+    assert_eq!(unsettled(), 0);
+}
+
+#[test]
 fn as_many_installs_learn_as_are_remembered_and_one_of_them_again() {
     let learning = Learning::default();
     let begin = |id| learning.has_room(id) && learning.begin(id, lesson(id, END));
