@@ -1,6 +1,5 @@
 //! A file, or a part of it, as a response body.
 
-use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::ops::Range;
 use std::pin::Pin;
@@ -13,6 +12,7 @@ use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, ReadWriteFlags, pread, preadv2};
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use crate::app::assets::PageFile;
 use crate::web::server::FileSender;
 
 /// Bytes read at a time. Each read goes to a blocking thread and back, which costs
@@ -25,7 +25,7 @@ const PROBE_BYTES: usize = 256 * 1024;
 
 /// Takes a piece when the one before is on its way, and no sooner.
 pub(super) struct FileBody {
-    file: Arc<File>,
+    file: Arc<PageFile>,
     left: Range<u64>,
     sender: Option<FileSender>,
     /// Whether a read never waits for a disk.
@@ -36,12 +36,20 @@ pub(super) struct FileBody {
 impl FileBody {
     /// The bytes `part` of a file that has them. With a `sender` the kernel sends what
     /// it has in memory; the executor would wait for the disk otherwise.
-    pub(super) fn on_disk(file: Arc<File>, part: Range<u64>, sender: Option<FileSender>) -> Self {
+    pub(super) fn on_disk(
+        file: Arc<PageFile>,
+        part: Range<u64>,
+        sender: Option<FileSender>,
+    ) -> Self {
         Self { file, left: part, sender, is_in_memory: false, reading: None }
     }
 
     /// The same of a file that is in memory, all of it.
-    pub(super) fn in_memory(file: Arc<File>, part: Range<u64>, sender: Option<FileSender>) -> Self {
+    pub(super) fn in_memory(
+        file: Arc<PageFile>,
+        part: Range<u64>,
+        sender: Option<FileSender>,
+    ) -> Self {
         Self { is_in_memory: true, ..Self::on_disk(file, part, sender) }
     }
 
@@ -120,7 +128,7 @@ impl Body for FileBody {
 
 /// Whether a read of these bytes would not wait for the disk, as far as can be told from
 /// some of them.
-fn is_in_memory(file: &File, from: u64, bytes: usize) -> io::Result<bool> {
+fn is_in_memory(file: &PageFile, from: u64, bytes: usize) -> io::Result<bool> {
     let ends_with = bytes.saturating_sub(1);
     for at in (0..ends_with).step_by(PROBE_BYTES).chain([ends_with]) {
         let mut byte = [0];
@@ -135,7 +143,7 @@ fn is_in_memory(file: &File, from: u64, bytes: usize) -> io::Result<bool> {
 }
 
 /// What is at `from`, up to `bytes`, which the file has.
-fn read(file: &File, from: u64, bytes: usize) -> io::Result<Bytes> {
+fn read(file: &PageFile, from: u64, bytes: usize) -> io::Result<Bytes> {
     let mut piece = Vec::with_capacity(bytes);
     while piece.len() < bytes {
         let at = from + piece.len() as u64;
@@ -159,10 +167,10 @@ mod tests {
 
     use super::*;
 
-    fn file(bytes: &[u8]) -> Arc<File> {
+    fn file(bytes: &[u8]) -> Arc<PageFile> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
-        file.into()
+        Arc::new(file.into())
     }
 
     #[tokio::test]
