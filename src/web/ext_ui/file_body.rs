@@ -62,12 +62,14 @@ impl FileBody {
     fn send_next(&mut self) -> Option<Bytes> {
         let sender = self.sender.as_ref()?;
         let bytes = self.next_bytes(FileSender::MAX_BYTES);
-        if self.is_in_memory {
-            return Some(sender.stand_in(&self.file, self.left.start, bytes));
-        }
-        match is_in_memory(&self.file, self.left.start, bytes) {
-            Ok(true) => Some(sender.stand_in(&self.file, self.left.start, bytes)),
-            Ok(false) => None,
+        let there = if self.is_in_memory {
+            Ok(bytes)
+        } else {
+            bytes_in_memory(bytes, |at| is_in_memory(&self.file, self.left.start + at as u64))
+        };
+        match there {
+            Ok(0) => None,
+            Ok(bytes) => Some(sender.stand_in(&self.file, self.left.start, bytes)),
             // The file system does not say, or cannot be read: reading finds out.
             Err(_) => {
                 self.sender = None;
@@ -126,20 +128,32 @@ impl Body for FileBody {
     }
 }
 
-/// Whether a read of these bytes would not wait for the disk, as far as can be told from
-/// some of them.
-fn is_in_memory(file: &PageFile, from: u64, bytes: usize) -> io::Result<bool> {
-    let ends_with = bytes.saturating_sub(1);
-    for at in (0..ends_with).step_by(PROBE_BYTES).chain([ends_with]) {
-        let mut byte = [0];
-        let mut into = [IoSliceMut::new(&mut byte)];
-        match preadv2(file, &mut into, from + at as u64, ReadWriteFlags::NOWAIT) {
-            Ok(_) => {}
-            Err(Errno::AGAIN) => return Ok(false),
-            Err(error) => return Err(error.into()),
+/// How many of some bytes, from the first on, are in memory, as far as can be told from a few
+/// of them: what is between two that are there is taken to be there, too.
+fn bytes_in_memory(
+    bytes: usize,
+    is_there: impl Fn(usize) -> io::Result<bool>,
+) -> io::Result<usize> {
+    let last = bytes.saturating_sub(1);
+    let mut known = 0;
+    for at in (0..last).step_by(PROBE_BYTES).chain([last]) {
+        if !is_there(at)? {
+            return Ok(known);
         }
+        known = at;
     }
-    Ok(true)
+    Ok(bytes)
+}
+
+/// Whether a read of this byte would not wait for the disk.
+fn is_in_memory(file: &PageFile, at: u64) -> io::Result<bool> {
+    let mut byte = [0];
+    let mut into = [IoSliceMut::new(&mut byte)];
+    match preadv2(file, &mut into, at, ReadWriteFlags::NOWAIT) {
+        Ok(_) => Ok(true),
+        Err(Errno::AGAIN) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What is at `from`, up to `bytes`, which the file has.
@@ -206,6 +220,21 @@ mod tests {
         let file = file(&vec![1; 300_000]);
 
         // A file system that cannot say is read from instead.
-        assert!(is_in_memory(&file, 10, 299_990).unwrap_or(true));
+        let there = bytes_in_memory(299_990, |at| is_in_memory(&file, 10 + at as u64));
+        assert_eq!(there.unwrap_or(299_990), 299_990);
+    }
+
+    #[test]
+    fn what_is_not_in_memory_leaves_what_is_before_it() {
+        let bytes = FileSender::MAX_BYTES;
+        for (missing, there) in [
+            (bytes, bytes),
+            (bytes - 1, bytes - PROBE_BYTES),
+            (3 * PROBE_BYTES, 2 * PROBE_BYTES),
+            (1, 0),
+            (0, 0),
+        ] {
+            assert_eq!(bytes_in_memory(bytes, |at| Ok(at < missing)).unwrap(), there, "{missing}");
+        }
     }
 }
