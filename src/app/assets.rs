@@ -3,7 +3,7 @@
 mod encoding;
 mod pages;
 
-pub use pages::{Page, PageBody, Pages};
+pub use pages::{Page, PageBody, PageFile, Pages};
 
 use std::sync::Arc;
 

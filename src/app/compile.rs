@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, watch};
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::spawn_blocking;
 
 use super::App;
@@ -208,7 +209,7 @@ fn warn_of(version: &ExtensionVersion, error: &CompileError) {
 async fn prepare(
     runner: &Runner,
     bundles: &BundleStore,
-    turns: &Semaphore,
+    turns: &Arc<Semaphore>,
     version: &ExtensionVersion,
 ) -> Result<(), CompileError> {
     let (Some(world), Some(component)) = (version.world, version.component()) else {
@@ -221,7 +222,7 @@ async fn prepare(
     // Everybody who waited for the load comes here, and the first of them does it for all. A
     // refusal that is there before is no answer: who prepares, tries again.
     let was_refused = runner.refusal(&hash).is_some();
-    let _turn = turns.acquire().await.expect("the semaphore is never closed");
+    let turn = Arc::clone(turns).acquire_owned().await.expect("the semaphore is never closed");
     if runner.is_ready(&hash) {
         return Ok(());
     }
@@ -229,7 +230,17 @@ async fn prepare(
         return Err(refusal.into());
     }
     let wasm = bundles.component(version).await?;
-    Ok(runner.prepare(hash, world, wasm).await?)
+    Ok(runner.prepare(hash, world, Bytes::from_owner(InTurn(wasm, turn))).await?)
+}
+
+/// A component that is compiled. Its turn ends when nobody has its bytes any more: the
+/// compilation goes on, and has them, when who asked for it gives up.
+struct InTurn(Bytes, #[expect(dead_code, reason = "held")] OwnedSemaphorePermit);
+
+impl AsRef<[u8]> for InTurn {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 #[cfg(test)]
@@ -237,6 +248,24 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
+    use crate::model::{ContentHash, TargetWorld};
+
+    #[tokio::test]
+    async fn a_compilation_that_nobody_waits_for_any_more_keeps_its_turn() {
+        let config = RunnerConfig { slots: 8, ..RunnerConfig::default() };
+        let runner = Runner::new(&config, RunnerParts::default()).unwrap();
+        let turns = Arc::new(Semaphore::new(1));
+        let turn = Arc::clone(&turns).try_acquire_owned().unwrap();
+        let wasm = Bytes::from_owner(InTurn(Bytes::from_static(b"not a component"), turn));
+
+        let hash = ContentHash::of(b"bundle");
+        let given_up = runner.prepare(hash, TargetWorld::Extension, wasm).now_or_never();
+
+        assert_eq!((given_up, turns.available_permits()), (None, 0));
+        // It is over.
+        drop(turns.acquire().await);
+        assert_eq!(turns.available_permits(), 1);
+    }
 
     #[tokio::test]
     async fn a_start_goes_on_when_nobody_waits_any_more() {

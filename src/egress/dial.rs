@@ -3,7 +3,7 @@
 //! A name is asked for once. All of its addresses must be good, not only the one that is
 //! dialled: a name with a good and a bad one waits for the moment when the good one fails.
 //! What is dialled is an address, never the name again. Servers that the appliance uses itself
-//! are not called, under whatever name.
+//! are not called, under whatever name, as far as their addresses were found.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -133,8 +133,8 @@ impl Dialer {
         }
     }
 
-    /// Those of the interfaces of this machine, and of the servers that it uses itself. Without
-    /// them nothing is dialled: it could be one of them.
+    /// Those of the interfaces of this machine, without which nothing is dialled: it could be one
+    /// of them; and of the servers that it uses itself, as far as their names were found.
     async fn own_addresses(&self) -> Result<Vec<IpAddr>, EgressError> {
         let mut own = of_interfaces().map_err(EgressError::Interfaces)?;
         let now = Instant::now();

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
@@ -21,6 +21,9 @@ const RETRY_AFTER: Duration = Duration::from_secs(10);
 /// How long an address counts after it was last seen: large stores answer with a few of their
 /// many, others each time.
 const KNOWN_FOR: Duration = Duration::from_hours(1);
+/// Names that are asked for at the same time. The system keeps a thread for each, and one that
+/// nobody answers longer than the asking waits for it.
+const ASKED_AT_ONCE: usize = 8;
 /// Addresses that are kept, the latest first.
 const MAX_KNOWN: usize = 1024;
 
@@ -85,7 +88,7 @@ impl OwnHosts {
 }
 
 impl Known {
-    /// Asks for all names at once: those that nobody answers take the time of one.
+    /// Asks for several names at a time: those of them that nobody answers take the time of one.
     async fn ask(
         &mut self,
         names: &[String],
@@ -94,8 +97,12 @@ impl Known {
         now: Instant,
     ) {
         let began = Instant::now();
-        let asked = names.iter().map(|name| timeout(limit, resolver.resolve(name)));
-        let answers = join_all(asked).await;
+        // The time of each begins when its turn comes.
+        let asked: Vec<_> = names
+            .iter()
+            .map(|name| async move { timeout(limit, resolver.resolve(name)).await })
+            .collect();
+        let answers: Vec<_> = stream::iter(asked).buffer_unordered(ASKED_AT_ONCE).collect().await;
         let now = now + began.elapsed();
         let mut wait = FRESH_FOR;
         for answer in answers {
@@ -119,8 +126,10 @@ mod tests {
     use std::collections::VecDeque;
     use std::io;
     use std::sync;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
     use async_trait::async_trait;
+    use tokio::task::yield_now;
 
     use super::*;
 
@@ -132,6 +141,25 @@ mod tests {
         async fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
             let answer = self.0.lock().unwrap().pop_front();
             answer.ok_or_else(|| io::Error::other("nobody knows"))
+        }
+    }
+
+    /// Counts who ask at the same time, and all.
+    #[derive(Default)]
+    struct Counts {
+        asking: AtomicUsize,
+        most: AtomicUsize,
+        asked: AtomicUsize,
+    }
+
+    #[async_trait]
+    impl Resolve for Counts {
+        async fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+            self.asked.fetch_add(1, SeqCst);
+            self.most.fetch_max(self.asking.fetch_add(1, SeqCst) + 1, SeqCst);
+            yield_now().await;
+            self.asking.fetch_sub(1, SeqCst);
+            Ok(Vec::new())
         }
     }
 
@@ -161,6 +189,19 @@ mod tests {
             let expected: Vec<_> = expected.into_iter().map(address).collect();
             assert_eq!(known, expected, "{after:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn all_names_are_asked_for_and_few_at_the_same_time() {
+        let names: Vec<_> = (0..30).map(|number| format!("n{number}.example.com")).collect();
+        let counts = Arc::new(Counts::default());
+        let resolver: Arc<dyn Resolve> = Arc::<Counts>::clone(&counts);
+
+        let own = OwnHosts::new(&names);
+        own.addresses(&resolver, Duration::from_mins(1), Instant::now()).await.unwrap();
+
+        assert_eq!(counts.most.load(SeqCst), ASKED_AT_ONCE);
+        assert_eq!(counts.asked.load(SeqCst), 30);
     }
 
     #[test]

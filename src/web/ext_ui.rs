@@ -162,14 +162,14 @@ impl Asked<'_> {
         }
         let opened = app.open_asset(asset, coding).await?;
         Ok(opened.map(|opened| {
-            Body::new(FileBody::on_disk(opened.file.into(), part, self.sender.clone()))
+            Body::new(FileBody::on_disk(Arc::new(opened.file.into()), part, self.sender.clone()))
         }))
     }
 
     fn part_of(&self, body: &PageBody, part: Part<u64>) -> Body {
         match body {
             PageBody::Bytes(bytes) => slice(bytes, part),
-            PageBody::File(file, _) => {
+            PageBody::File(file) => {
                 Body::new(FileBody::in_memory(Arc::clone(file), part, self.sender.clone()))
             }
         }

@@ -55,10 +55,10 @@ pub(super) fn from_guest(headers: &HeaderMap, is_public: bool) -> HeaderMap {
         let allowed = FROM_GUEST.contains(name) || is_ext(name);
         // An absolute location sends a signed-in browser wherever a guest likes.
         let leads_away = name == header::LOCATION && !is_relative(value);
-        // A cache in front would give the answer to one caller to others.
-        let is_shared = name == header::CACHE_CONTROL && !is_public && is_for_all(value);
-        if allowed && !leads_away && !is_shared {
-            kept.append(name.clone(), value.clone());
+        if allowed && !leads_away {
+            let is_for_one = name == header::CACHE_CONTROL && !is_public;
+            let value = if is_for_one { for_one_caller(value) } else { Some(value.clone()) };
+            kept.extend(value.map(|value| (name.clone(), value)));
         }
     }
     if !kept.contains_key(header::CACHE_CONTROL) {
@@ -71,14 +71,20 @@ fn is_ext(name: &HeaderName) -> bool {
     name.as_str().starts_with(EXT_PREFIX)
 }
 
-/// Whether caches are told to share an answer, also one to credentials (RFC 9111 section 3.5).
-fn is_for_all(value: &HeaderValue) -> bool {
-    let mut directives = value.as_bytes().split(|byte| matches!(byte, b',' | b'='));
-    let sharing = |name: &[u8]| {
-        let name = name.trim_ascii();
-        name.eq_ignore_ascii_case(b"public") || name.eq_ignore_ascii_case(b"s-maxage")
-    };
-    directives.any(sharing)
+/// What caches may do with the answer to one caller; `None` if they are told to share it. Those in
+/// front would give it to others: a cookie keeps them from nothing (RFC 9111 section 3.5).
+fn for_one_caller(value: &HeaderValue) -> Option<HeaderValue> {
+    let sent = value.to_str().ok()?;
+    let lower = sent.to_ascii_lowercase();
+    let mut names = lower.split([',', '=']).map(str::trim);
+    if names.any(|name| matches!(name, "public" | "s-maxage")) {
+        return None;
+    }
+    // `private="x-ext-page"` is of that field alone.
+    match lower.split(',').next()?.trim() {
+        "private" | "no-store" => Some(value.clone()),
+        _ => HeaderValue::try_from(format!("private, {sent}")).ok(),
+    }
 }
 
 /// One leading slash: `//host` and `/\host` are other hosts to a browser, and so

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -52,11 +53,29 @@ pub struct Page {
 pub enum PageBody {
     Bytes(Bytes),
     /// In a file in memory that nobody can change: the kernel sends it without a copy.
-    File(Arc<File>, Descriptor),
+    File(Arc<PageFile>),
 }
 
-/// One of the descriptors that bodies may have.
-type Descriptor = Arc<OwnedSemaphorePermit>;
+/// A file whose bytes are sent: shared by all who send it, so that its place among the
+/// descriptors that bodies may have is taken for as long as one of them needs it.
+#[derive(Debug)]
+pub struct PageFile {
+    file: File,
+    /// None of a file on disk.
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl From<File> for PageFile {
+    fn from(file: File) -> Self {
+        Self { file, _place: None }
+    }
+}
+
+impl AsFd for PageFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
 
 /// The pages in memory, `ext_ui.memory_cache_bytes` of them.
 pub struct Pages {
@@ -135,11 +154,11 @@ impl Pages {
         if (bytes.len() as u64) < SENT_FROM_FILE_BYTES {
             return PageBody::Bytes(bytes);
         }
-        let Ok(descriptor) = Arc::clone(&self.descriptors).try_acquire_owned() else {
+        let Ok(place) = Arc::clone(&self.descriptors).try_acquire_owned() else {
             return PageBody::Bytes(bytes);
         };
         match MemoryFile::of(&bytes) {
-            Ok(file) => PageBody::File(Arc::new(file), Arc::new(descriptor)),
+            Ok(file) => PageBody::File(Arc::new(PageFile { file, _place: Some(place) })),
             Err(_) => PageBody::Bytes(bytes),
         }
     }
@@ -194,11 +213,13 @@ mod tests {
         let pages = Pages::with_descriptors(&ExtUiConfig::default(), 1);
         let body = || pages.body(vec![0; 32 * 1024].into());
 
-        let first = body();
+        let PageBody::File(first) = body() else { panic!("a descriptor was left") };
+        let sending = Arc::clone(&first);
 
-        assert!(matches!(first, PageBody::File(..)), "{first:?}");
         assert!(matches!(body(), PageBody::Bytes(_)));
         drop(first);
+        assert!(matches!(body(), PageBody::Bytes(_)));
+        drop(sending);
         assert!(matches!(body(), PageBody::File(..)));
     }
 }

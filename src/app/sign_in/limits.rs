@@ -16,7 +16,7 @@ const FREE_TRIES: u32 = 5;
 const MAX_WAIT_S: i64 = 15 * 60;
 /// Tries per minute from one address.
 const TRIES_PER_MINUTE: u32 = 20;
-/// Accounts and addresses remembered at most: beyond that the older half goes.
+/// Accounts and addresses remembered at most: beyond that half of them goes.
 const MAX_REMEMBERED: usize = 10_000;
 
 /// Counts sign-ins that failed or are under way, per account, and all, per address.
@@ -62,7 +62,7 @@ impl SignInLimits {
             }
         }
         if let Some(network) = address.map(network) {
-            make_room(&mut tries.addresses, &network);
+            make_room(&mut tries.addresses, &network, |(_, start)| (0, start));
             let (count, start) = tries.addresses.entry(network).or_insert((0, now));
             let end = *start + SignedDuration::from_mins(1);
             if now >= end {
@@ -72,7 +72,8 @@ impl SignInLimits {
             }
             *count += 1;
         }
-        make_room(&mut tries.accounts, name);
+        // Else tries with invented names would have one under attack forgotten.
+        make_room(&mut tries.accounts, name, |tries| tries);
         let before = tries.accounts.get(name).map(|(_, last)| *last);
         let (count, last) = tries.accounts.entry(name.clone()).or_insert((0, now));
         (*count, *last) = (count.saturating_add(1), now);
@@ -98,18 +99,22 @@ impl SignInLimits {
     }
 }
 
-/// Forgets the older half of what is remembered where there is no room for `key`: half, so that
-/// not every further try has to look through all of it.
-fn make_room<K: Eq + Hash>(remembered: &mut HashMap<K, (u32, Timestamp)>, key: &K) {
+/// Forgets the half that is worth the least where there is no room for `key`: half, so that not
+/// every further try has to look through all of what is remembered.
+fn make_room<K: Eq + Hash>(
+    remembered: &mut HashMap<K, (u32, Timestamp)>,
+    key: &K,
+    worth: impl Fn((u32, Timestamp)) -> (u32, Timestamp),
+) {
     if remembered.len() < MAX_REMEMBERED || remembered.contains_key(key) {
         return;
     }
-    let mut times: Vec<_> = remembered.values().map(|(_, at)| *at).collect();
-    let (_, middle, _) = times.select_nth_unstable(MAX_REMEMBERED / 2 - 1);
-    // Of those that are as old as the middle one, no more than make up the half.
+    let mut worths: Vec<_> = remembered.values().map(|tries| worth(*tries)).collect();
+    let (_, middle, _) = worths.select_nth_unstable(MAX_REMEMBERED / 2 - 1);
+    // Of those that are worth as much as the middle one, no more than make up the half.
     let mut left = MAX_REMEMBERED / 2;
-    remembered.retain(|_, (_, at)| {
-        let goes = left > 0 && *at <= *middle;
+    remembered.retain(|_, tries| {
+        let goes = left > 0 && worth(*tries) <= *middle;
         left -= usize::from(goes);
         !goes
     });
@@ -202,6 +207,23 @@ mod tests {
         assert_eq!((tries.accounts.len(), tries.addresses.len()), (5_001, 5_001));
         let is_known = |name: &str| tries.accounts.contains_key(&name.parse().unwrap());
         assert!(is_known("n10000") && is_known("n5000") && !is_known("n4999"));
+    }
+
+    #[test]
+    fn tries_with_other_names_do_not_make_an_account_forgotten() {
+        let limits = SignInLimits::default();
+        let ada: OperatorName = "ada".parse().unwrap();
+        for _ in 0..5 {
+            let _failed = limits.begin(&ada, None, at(0)).unwrap();
+        }
+        for number in 1..=10_000 {
+            let name = format!("n{number}").parse().unwrap();
+            let now = Timestamp::from_microsecond(number).unwrap();
+            let _failed = limits.begin(&name, None, now).unwrap();
+        }
+
+        assert_eq!(limits.tries.lock().unwrap().accounts.len(), 5_001);
+        assert!(limits.begin(&ada, None, at(1)).is_err());
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! A file, or a part of it, as a response body.
 
-use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::ops::Range;
 use std::pin::Pin;
@@ -13,6 +12,7 @@ use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, ReadWriteFlags, pread, preadv2};
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use crate::app::assets::PageFile;
 use crate::web::server::FileSender;
 
 /// Bytes read at a time. Each read goes to a blocking thread and back, which costs
@@ -25,7 +25,7 @@ const PROBE_BYTES: usize = 256 * 1024;
 
 /// Takes a piece when the one before is on its way, and no sooner.
 pub(super) struct FileBody {
-    file: Arc<File>,
+    file: Arc<PageFile>,
     left: Range<u64>,
     sender: Option<FileSender>,
     /// Whether a read never waits for a disk.
@@ -36,12 +36,20 @@ pub(super) struct FileBody {
 impl FileBody {
     /// The bytes `part` of a file that has them. With a `sender` the kernel sends what
     /// it has in memory; the executor would wait for the disk otherwise.
-    pub(super) fn on_disk(file: Arc<File>, part: Range<u64>, sender: Option<FileSender>) -> Self {
+    pub(super) fn on_disk(
+        file: Arc<PageFile>,
+        part: Range<u64>,
+        sender: Option<FileSender>,
+    ) -> Self {
         Self { file, left: part, sender, is_in_memory: false, reading: None }
     }
 
     /// The same of a file that is in memory, all of it.
-    pub(super) fn in_memory(file: Arc<File>, part: Range<u64>, sender: Option<FileSender>) -> Self {
+    pub(super) fn in_memory(
+        file: Arc<PageFile>,
+        part: Range<u64>,
+        sender: Option<FileSender>,
+    ) -> Self {
         Self { is_in_memory: true, ..Self::on_disk(file, part, sender) }
     }
 
@@ -54,12 +62,14 @@ impl FileBody {
     fn send_next(&mut self) -> Option<Bytes> {
         let sender = self.sender.as_ref()?;
         let bytes = self.next_bytes(FileSender::MAX_BYTES);
-        if self.is_in_memory {
-            return Some(sender.stand_in(&self.file, self.left.start, bytes));
-        }
-        match is_in_memory(&self.file, self.left.start, bytes) {
-            Ok(true) => Some(sender.stand_in(&self.file, self.left.start, bytes)),
-            Ok(false) => None,
+        let there = if self.is_in_memory {
+            Ok(bytes)
+        } else {
+            bytes_in_memory(bytes, |at| is_in_memory(&self.file, self.left.start + at as u64))
+        };
+        match there {
+            Ok(0) => None,
+            Ok(bytes) => Some(sender.stand_in(&self.file, self.left.start, bytes)),
             // The file system does not say, or cannot be read: reading finds out.
             Err(_) => {
                 self.sender = None;
@@ -118,24 +128,36 @@ impl Body for FileBody {
     }
 }
 
-/// Whether a read of these bytes would not wait for the disk, as far as can be told from
-/// some of them.
-fn is_in_memory(file: &File, from: u64, bytes: usize) -> io::Result<bool> {
-    let ends_with = bytes.saturating_sub(1);
-    for at in (0..ends_with).step_by(PROBE_BYTES).chain([ends_with]) {
-        let mut byte = [0];
-        let mut into = [IoSliceMut::new(&mut byte)];
-        match preadv2(file, &mut into, from + at as u64, ReadWriteFlags::NOWAIT) {
-            Ok(_) => {}
-            Err(Errno::AGAIN) => return Ok(false),
-            Err(error) => return Err(error.into()),
+/// How many of some bytes, from the first on, are in memory, as far as can be told from a few
+/// of them: what is between two that are there is taken to be there, too.
+fn bytes_in_memory(
+    bytes: usize,
+    is_there: impl Fn(usize) -> io::Result<bool>,
+) -> io::Result<usize> {
+    let last = bytes.saturating_sub(1);
+    let mut known = 0;
+    for at in (0..last).step_by(PROBE_BYTES).chain([last]) {
+        if !is_there(at)? {
+            return Ok(known);
         }
+        known = at;
     }
-    Ok(true)
+    Ok(bytes)
+}
+
+/// Whether a read of this byte would not wait for the disk.
+fn is_in_memory(file: &PageFile, at: u64) -> io::Result<bool> {
+    let mut byte = [0];
+    let mut into = [IoSliceMut::new(&mut byte)];
+    match preadv2(file, &mut into, at, ReadWriteFlags::NOWAIT) {
+        Ok(_) => Ok(true),
+        Err(Errno::AGAIN) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What is at `from`, up to `bytes`, which the file has.
-fn read(file: &File, from: u64, bytes: usize) -> io::Result<Bytes> {
+fn read(file: &PageFile, from: u64, bytes: usize) -> io::Result<Bytes> {
     let mut piece = Vec::with_capacity(bytes);
     while piece.len() < bytes {
         let at = from + piece.len() as u64;
@@ -159,10 +181,10 @@ mod tests {
 
     use super::*;
 
-    fn file(bytes: &[u8]) -> Arc<File> {
+    fn file(bytes: &[u8]) -> Arc<PageFile> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
-        file.into()
+        Arc::new(file.into())
     }
 
     #[tokio::test]
@@ -198,6 +220,21 @@ mod tests {
         let file = file(&vec![1; 300_000]);
 
         // A file system that cannot say is read from instead.
-        assert!(is_in_memory(&file, 10, 299_990).unwrap_or(true));
+        let there = bytes_in_memory(299_990, |at| is_in_memory(&file, 10 + at as u64));
+        assert_eq!(there.unwrap_or(299_990), 299_990);
+    }
+
+    #[test]
+    fn what_is_not_in_memory_leaves_what_is_before_it() {
+        let bytes = FileSender::MAX_BYTES;
+        for (missing, there) in [
+            (bytes, bytes),
+            (bytes - 1, bytes - PROBE_BYTES),
+            (3 * PROBE_BYTES, 2 * PROBE_BYTES),
+            (1, 0),
+            (0, 0),
+        ] {
+            assert_eq!(bytes_in_memory(bytes, |at| Ok(at < missing)).unwrap(), there, "{missing}");
+        }
     }
 }

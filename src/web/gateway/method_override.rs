@@ -58,8 +58,8 @@ fn override_in_query(query: &str) -> Option<(Method, Option<String>)> {
 }
 
 fn override_in_body(body: &Bytes) -> Option<(Method, Bytes)> {
-    // Most bodies name none, and need not be taken apart.
-    memmem::find(body, METHOD_OVERRIDE.as_bytes())?;
+    // Most bodies name none, and need not be taken apart. JSON can spell it with `\u005f`.
+    memmem::find(body, METHOD_OVERRIDE.as_bytes()).or_else(|| memmem::find(body, br"\u"))?;
     let mut json: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
     let method = overriding(json.remove(METHOD_OVERRIDE)?.as_str()?)?;
     let body = if method == Method::GET { Vec::new() } else { serde_json::to_vec(&json).ok()? };
@@ -83,6 +83,9 @@ mod tests {
         assert!(override_in_query("__method=TRACE").is_none());
 
         let (method, body) = override_in_body(&r#"{"__method":"DELETE","x":1}"#.into()).unwrap();
-        assert_eq!((method, &body[..]), (Method::DELETE, &br#"{"x":1}"#[..]));
+        assert_eq!((&method, &body[..]), (&Method::DELETE, &br#"{"x":1}"#[..]));
+        assert!(override_in_body(&r#"{"x":"\u005f"}"#.into()).is_none());
+        let escaped = r#"{"\u005f_m\u0065thod":"DELETE","x":1}"#;
+        assert_eq!(override_in_body(&escaped.into()), Some((method, body)));
     }
 }

@@ -8,7 +8,6 @@
 
 use std::{
     collections::VecDeque,
-    fs::File,
     io::{self, IoSlice},
     pin::Pin,
     sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
@@ -21,6 +20,8 @@ use tokio::{
     net::TcpStream,
 };
 
+use crate::app::assets::PageFile;
+
 /// Zeros of which nothing is read or written: the kernel never gives them memory.
 static STAND_IN: LazyLock<Bytes> = LazyLock::new(|| vec![0; FileSender::MAX_BYTES].into());
 
@@ -32,7 +33,7 @@ pub struct FileSender(Arc<Mutex<VecDeque<FilePart>>>);
 /// What is to be sent when the next stand-in comes.
 #[derive(Debug)]
 struct FilePart {
-    file: Arc<File>,
+    file: Arc<PageFile>,
     from: u64,
     bytes: usize,
 }
@@ -46,7 +47,7 @@ impl FileSender {
     /// A stand-in for `bytes` of `file`, of which there are that many from `from` on and
     /// not more than [`Self::MAX_BYTES`]. It has to be a frame of the response body, in
     /// the order in which the stand-ins were made.
-    pub fn stand_in(&self, file: &Arc<File>, from: u64, bytes: usize) -> Bytes {
+    pub fn stand_in(&self, file: &Arc<PageFile>, from: u64, bytes: usize) -> Bytes {
         let stand_in = STAND_IN.slice(..bytes);
         if bytes > 0 {
             self.parts().push_back(FilePart { file: Arc::clone(file), from, bytes });

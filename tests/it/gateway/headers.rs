@@ -103,12 +103,12 @@ async fn markup_of_a_guest_cannot_act_in_the_origin_of_the_pages() {
 }
 
 #[tokio::test]
-async fn an_answer_is_private_unless_the_guest_says_otherwise() {
+async fn an_answer_to_one_caller_is_private_whatever_the_guest_says() {
     let silent = answered(&[], "x").await;
     let said = answered(&[("cache-control", "max-age=60")], "x").await;
 
     assert_eq!(silent.header("cache-control"), "private, no-store");
-    assert_eq!(said.header("cache-control"), "max-age=60");
+    assert_eq!(said.header("cache-control"), "private, max-age=60");
 }
 
 #[tokio::test]

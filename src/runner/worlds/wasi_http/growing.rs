@@ -56,7 +56,7 @@ pub(super) struct Rest {
 
 /// Runs the guest until its response is complete, or until it waits for something else than
 /// room for its body. A head that has no body is all of a response, so it waits for the guest
-/// to return.
+/// to return; not so the answer to HEAD, which would never come of a body without end.
 pub(super) async fn begin(
     mut run: Pin<&mut impl Run>,
     mut growing: Growing,

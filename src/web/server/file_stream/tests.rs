@@ -13,10 +13,10 @@ async fn connection() -> (FileStream, TcpStream) {
     (FileStream::new(listener.accept().await.unwrap().0), client)
 }
 
-fn file(bytes: &[u8]) -> Arc<File> {
+fn file(bytes: &[u8]) -> Arc<PageFile> {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(bytes).unwrap();
-    Arc::new(file)
+    Arc::new(file.into())
 }
 
 #[tokio::test]
