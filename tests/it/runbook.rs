@@ -1,4 +1,4 @@
-//! The lines of docs/OPERATIONS.md, typed as an operator would.
+//! The lines of docs/OPERATIONS.md, typed as an operator would, and the unit beside them.
 
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
@@ -73,4 +73,14 @@ fn a_backup_is_for_its_owner_alone_has_no_key_and_comes_back() {
         assert_eq!(rights_of_others(&data.join(name)), 0, "{name}");
     }
     assert!(left_out.iter().all(|name| !data.join(name).exists()));
+}
+
+#[test]
+fn the_unit_starts_once_the_clock_is_right() {
+    let unit = file("packaging/plugboard.service");
+
+    for key in ["After=", "Wants="] {
+        let targets = unit.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+        assert!(targets.split(' ').any(|target| target == "time-sync.target"), "{key}{targets}");
+    }
 }
