@@ -32,6 +32,7 @@ pub(super) async fn log_start(app: &App) -> Result<(), Failure> {
         installs,
         "Plugboard is started",
     );
+    app.note_full_disk().await;
     Ok(())
 }
 
