@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+use plugboard::config::{Config, LoadRequest};
+
 fn file(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
@@ -73,6 +75,42 @@ fn a_backup_is_for_its_owner_alone_has_no_key_and_comes_back() {
         assert_eq!(rights_of_others(&data.join(name)), 0, "{name}");
     }
     assert!(left_out.iter().all(|name| !data.join(name).exists()));
+}
+
+#[test]
+fn the_installed_settings_name_the_data_folder_of_the_unit() {
+    let machine = tempfile::tempdir().unwrap();
+    let settings = machine.path().join("plugboard.toml");
+    fs::write(&settings, file("config.example.toml")).unwrap();
+    let blocks = blocks_below("### As a service");
+    let step = blocks[0].lines().find(|line| line.starts_with("sed -i ")).unwrap();
+
+    let status = Command::new("bash")
+        .arg("-c")
+        .arg(step.replace("/etc/plugboard", machine.path().to_str().unwrap()))
+        .status();
+
+    assert!(status.unwrap().success());
+    let request = LoadRequest { file: Some(settings), ..LoadRequest::default() };
+    let data_dir = Config::load(&request).unwrap().config.server.data_dir;
+    let variable = format!("Environment=PLUGBOARD_SERVER__DATA_DIR={}", data_dir.display());
+    assert!(file("packaging/plugboard.service").lines().any(|line| line == variable), "{variable}");
+}
+
+#[test]
+fn a_command_that_runs_as_the_service_has_its_credentials() {
+    let machine = tempfile::tempdir().unwrap();
+    let unit = file("packaging/plugboard.service").replace("#LoadCredential=", "LoadCredential=");
+    fs::write(machine.path().join("unit"), unit).unwrap();
+    let blocks = blocks_below("### Commands for the host");
+    let pretended = "systemctl() { cat unit; }; systemd-run() { printf '%s\n' \"$@\" >> typed; }";
+
+    type_in(machine.path(), &format!("{pretended}\n{}", blocks[1]));
+
+    let typed = fs::read_to_string(machine.path().join("typed")).unwrap();
+    let credential = "-p\nLoadCredential=store.s3.access_key:/etc/plugboard/s3-access-key\n";
+    let command = "/usr/local/bin/plugboard\ndoctor\n--config\n/etc/plugboard/plugboard.toml\n";
+    assert!(typed.contains(credential) && typed.ends_with(command), "{typed}");
 }
 
 #[test]
