@@ -9,6 +9,7 @@ pub mod audit;
 mod breaker;
 pub mod call_rates;
 pub mod callbacks;
+mod certificate;
 mod changes;
 pub mod compile;
 pub mod configure;

@@ -64,6 +64,14 @@ impl App {
         }
     }
 
+    /// Says in the log that uploads are refused because the disk is full. Asked at a start: who
+    /// publishes is told then, and nobody who could do something about it.
+    pub async fn note_full_disk(&self) {
+        if let Err(error) = self.bundles.check_free_bytes().await {
+            tracing::warn!("Uploads are refused: {error}");
+        }
+    }
+
     /// Whether a probe has reached the store.
     pub fn has_probed_store(&self) -> bool {
         let facts = self.bundles.facts();

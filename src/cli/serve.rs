@@ -285,6 +285,7 @@ pub(super) async fn serve_until_told(
     mut signals: Signals,
 ) -> Result<(), Failure> {
     note_confinement();
+    app.note_certificate(bound.certificate_ends_at());
     app.prepare_enabled();
     let probing = Arc::clone(&app);
     let mut probe = tokio::spawn(async move { probing.probe_store().await });

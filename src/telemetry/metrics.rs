@@ -44,6 +44,7 @@ pub struct Metrics {
     callback_time: Family<Interface, Counter<f64, AtomicU64>>,
     refusals: Family<Refused, Counter>,
     replays: Counter,
+    certificate: Gauge,
     standings: Standings,
     process: Process,
 }
@@ -140,6 +141,10 @@ impl Metrics {
         registry.register("plugboard_calls_refused", help, Family::clone(&refusals));
         let help = "Calls that got the answer which was kept under their idempotency key";
         registry.register("plugboard_idempotency_replays", help, replays.clone());
+        let (name, help) =
+            ("plugboard_tls_certificate_expires", "End of the certificate since 1970");
+        let certificate = Gauge::default();
+        registry.register_with_unit(name, help, Unit::Seconds, certificate.clone());
         let executions = Executions::new(&mut registry);
         Self {
             registry,
@@ -157,6 +162,7 @@ impl Metrics {
             callback_time,
             refusals,
             replays,
+            certificate,
             standings,
             process,
         }
@@ -191,6 +197,11 @@ impl Metrics {
     /// Takes over how many installs are failing.
     pub fn observe_failing(&self, installs: usize) {
         self.executions.set_failing(installs);
+    }
+
+    /// Takes over when the certificate of the server ends; 0: it has none that ends.
+    pub fn observe_certificate(&self, ends_at: Option<Timestamp>) {
+        self.certificate.set(ends_at.map_or(0, Timestamp::as_second));
     }
 
     /// Takes over how things stand.

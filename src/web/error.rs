@@ -21,6 +21,10 @@ use serde::Serialize;
 use super::compat::{Family, family_of, status_of};
 use super::pages;
 
+/// What makes room and needs none itself.
+const FREE_DISK: &str = "free disk space on the appliance: stop it, delete `cache` in its data \
+                         folder, which is made again, and lower `store.cache_bytes`";
+
 /// An error response: what the client may know, and what only the log may know.
 #[derive(Debug)]
 pub struct ApiError {
@@ -104,8 +108,7 @@ impl ApiError {
     /// Of a full disk the caller learns that there is something to do.
     pub(super) fn disk_full(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let detail = "the disk of the appliance is full";
-        Self::server(StatusCode::INSUFFICIENT_STORAGE, "disk_full", detail, cause)
-            .hint("free disk space on the appliance")
+        Self::server(StatusCode::INSUFFICIENT_STORAGE, "disk_full", detail, cause).hint(FREE_DISK)
     }
 
     pub(super) fn malformed(detail: impl Into<String>) -> Self {

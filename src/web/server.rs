@@ -38,14 +38,15 @@ use std::{
 };
 
 use axum::Router;
+use jiff::Timestamp;
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use accept::{Door, Socket};
 use admin_socket::AdminSocket;
 use admission::Admission;
 use connection::Manners;
+use tls::Tls;
 
 use crate::config::{ServerConfig, TlsConfig};
 
@@ -76,7 +77,7 @@ pub struct Bound {
     main_address: SocketAddr,
     ext_ui: Option<(TcpListener, SocketAddr)>,
     admin: Option<AdminSocket>,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Tls>,
 }
 
 /// Why the appliance cannot listen.
@@ -99,12 +100,12 @@ pub struct Stopped {
 
 /// Reads the certificate and its key, as [`bind`] does.
 pub fn check_tls(config: &TlsConfig) -> Result<(), TlsError> {
-    tls::acceptor(config).map(drop)
+    tls::read(config).map(drop)
 }
 
 /// Reads the certificate and takes the configured addresses.
 pub async fn bind(config: &ServerConfig) -> Result<Bound, ServerError> {
-    let tls = config.tls.is_set().then(|| tls::acceptor(&config.tls)).transpose()?;
+    let tls = config.tls.is_set().then(|| tls::read(&config.tls)).transpose()?;
     let (main, main_address) = listen(config.listen).await?;
     let ext_ui = match config.ext_ui_listen {
         Some(address) => Some(listen(address).await?),
@@ -136,6 +137,11 @@ impl Bound {
     pub fn ext_ui_addr(&self) -> Option<SocketAddr> {
         self.ext_ui.as_ref().map(|(_, address)| *address)
     }
+
+    /// When the certificate ends, if there is one.
+    pub fn certificate_ends_at(&self) -> Option<Timestamp> {
+        self.tls.as_ref()?.ends_at
+    }
 }
 
 /// Answers requests until `shutdown` is ready, then lets those in flight finish.
@@ -150,7 +156,7 @@ pub async fn serve(
     let tracker = TaskTracker::new();
     let door = |router: Router| Door {
         router,
-        tls: bound.tls.clone(),
+        tls: bound.tls.as_ref().map(|tls| tls.acceptor.clone()),
         manners: Arc::new(Manners::new(config)),
         stop: stop.clone(),
         cut: cut.clone(),

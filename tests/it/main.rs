@@ -33,6 +33,7 @@ mod quarantine;
 mod readme;
 mod registry_crashes;
 mod removal;
+mod runbook;
 mod runner;
 mod secrets;
 mod server;

@@ -1,7 +1,7 @@
 //! Traces, from the header of a caller to what a collector gets.
 
 mod collectors;
-mod lines;
+pub(crate) mod lines;
 mod propagation;
 
 use axum::http::Method;

@@ -39,6 +39,7 @@ pub(super) async fn log_start(app: &App) -> Result<(), Failure> {
             "`signing.trust_bundle` is not usable, and no bundle is verified until it is: {reason}"
         );
     }
+    app.note_full_disk().await;
     Ok(())
 }
 

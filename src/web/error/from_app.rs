@@ -3,7 +3,7 @@
 
 use axum::http::StatusCode;
 
-use super::ApiError;
+use super::{ApiError, FREE_DISK};
 use crate::app::Denied;
 use crate::app::publish::PublishError;
 use crate::app::quarantine::QuarantineError;
@@ -51,7 +51,7 @@ impl From<StoreError> for ApiError {
             }
             StoreError::DiskFull { .. } => {
                 Self::client(StatusCode::INSUFFICIENT_STORAGE, "disk_full", error.to_string())
-                    .hint("free disk space on the appliance")
+                    .hint(FREE_DISK)
             }
             StoreError::Busy { .. } => {
                 Self::client(StatusCode::SERVICE_UNAVAILABLE, "busy", error.to_string())

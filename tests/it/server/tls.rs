@@ -2,8 +2,9 @@
 
 use std::{fs, path::Path, sync::Arc};
 
+use jiff::{SignedDuration, Timestamp};
 use plugboard::config::{ServerConfig, TlsConfig};
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{CertificateParams, CertifiedKey, KeyPair, date_time_ymd, generate_simple_self_signed};
 use rustls::{
     ClientConfig, RootCertStore,
     crypto::ring,
@@ -14,6 +15,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::running::{Client, Running, config};
+use crate::support::test_app::TestApp;
+use crate::traces::lines::Log;
 
 /// A self-signed pair in files.
 fn pair() -> (TempDir, TlsConfig) {
@@ -93,4 +96,37 @@ async fn files_that_make_no_pair_are_named() {
     assert!(swapped.ends_with("key.pem holds no PEM certificate"), "{swapped}");
     let missing = error(TlsConfig { key_file: "/nowhere/key.pem".into(), ..tls }).await;
     assert_eq!(missing, "/nowhere/key.pem cannot be read");
+}
+
+#[tokio::test]
+async fn the_end_of_the_certificate_is_measured_and_told_when_it_is_near() {
+    let (_folder, tls) = pair();
+    let mut certificate = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    certificate.not_before = date_time_ymd(2019, 2, 1);
+    certificate.not_after = date_time_ymd(2020, 2, 1);
+    let key = KeyPair::generate().unwrap();
+    fs::write(&tls.cert_file, certificate.self_signed(&key).unwrap().pem()).unwrap();
+    fs::write(&tls.key_file, key.serialize_pem()).unwrap();
+    let bound = plugboard::web::server::bind(&ServerConfig { tls, ..config() }).await.unwrap();
+    let ends_at = bound.certificate_ends_at();
+    let app = TestApp::start().await;
+    let now = app.app.clock.now();
+    let days = |days: i64| Some(now + SignedDuration::from_hours(24 * days));
+
+    for (ends_at, told) in [
+        (ends_at, "The certificate of this server has ended, at 2020-02-01T00:00:00Z"),
+        (days(13), "The certificate of this server ends, at "),
+        (days(15), ""),
+        (None, ""),
+    ] {
+        let (log, heard) = Log::begin();
+
+        app.app.note_certificate(ends_at);
+        drop(heard);
+
+        assert!(log.text().contains(told) && log.text().is_empty() == told.is_empty(), "{told}");
+        let seconds = ends_at.map_or(0, Timestamp::as_second);
+        let line = format!("plugboard_tls_certificate_expires_seconds {seconds}");
+        assert!(app.get("/metrics").await.text().lines().any(|found| found == line), "{line}");
+    }
 }

@@ -8,7 +8,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::*;
 
 #[derive(Clone, Default)]
-pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -34,7 +34,7 @@ impl Log {
     ///
     /// With one listener alone, a line that another thread, which has none, logs first is taken
     /// for one that nobody listens to, in all threads.
-    pub(super) fn begin() -> (Self, tracing::subscriber::DefaultGuard) {
+    pub(crate) fn begin() -> (Self, tracing::subscriber::DefaultGuard) {
         static OTHER: LazyLock<tracing::Dispatch> =
             LazyLock::new(|| tracing::Dispatch::new(tracing_subscriber::registry()));
         LazyLock::force(&OTHER);
@@ -43,7 +43,7 @@ impl Log {
         (log, tracing::subscriber::set_default(lines.finish()))
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 

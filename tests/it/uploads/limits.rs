@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use super::reports;
 use crate::support::announced_body::announced;
 use crate::support::test_app::{TestApp, local};
+use crate::traces::lines::Log;
 
 #[tokio::test]
 async fn a_bundle_above_the_limit_does_not_begin() {
@@ -154,7 +155,23 @@ async fn no_upload_begins_that_would_end_below_the_floor_of_the_disk() {
 
     assert_eq!(answer.status, StatusCode::INSUFFICIENT_STORAGE);
     assert_eq!(answer.code(), "disk_full");
+    let hint = answer.json()["hint"].to_string();
+    assert!(hint.contains("`cache`") && hint.contains("`store.cache_bytes`"), "{hint}");
     assert_eq!(app.get("/api/v1/uploads").await.json(), json!({"uploads": []}));
+}
+
+#[tokio::test]
+async fn a_start_on_a_full_disk_says_that_uploads_are_refused() {
+    for (min_free_bytes, says_so) in [(0, false), (u64::MAX, true)] {
+        let app = TestApp::start_with(|config| config.store.min_free_bytes = min_free_bytes).await;
+        let (log, heard) = Log::begin();
+
+        app.app.note_full_disk().await;
+        drop(heard);
+
+        let text = log.text();
+        assert_eq!(text.contains("Uploads are refused: the disk is full: "), says_so, "{text}");
+    }
 }
 
 #[tokio::test]
