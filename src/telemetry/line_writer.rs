@@ -17,9 +17,9 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::config::EXTENSION_TARGET;
 
 /// How long lines are collected.
-const GATHER: Duration = Duration::from_millis(20);
+const GATHER: Duration = Duration::from_millis(5);
 /// Bytes that may wait. Whoever logs beyond that writes them out itself.
-const MAX_WAITING_BYTES: usize = 1024 * 1024;
+const MAX_WAITING_BYTES: usize = 256 * 1024;
 
 /// Where log lines go. Cloning it is cheap.
 #[derive(Clone)]
