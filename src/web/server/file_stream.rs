@@ -39,10 +39,8 @@ struct FilePart {
 }
 
 impl FileSender {
-    /// The longest stand-in. The end of each goes out by itself and wakes the receiver, so the
-    /// fewer the better; but while the receiver keeps up, nothing interrupts the call that sends
-    /// it, a millisecond or two.
-    pub const MAX_BYTES: usize = 4 * 1024 * 1024;
+    /// The longest stand-in.
+    pub const MAX_BYTES: usize = 1024 * 1024;
 
     /// A stand-in for `bytes` of `file`, of which there are that many from `from` on and
     /// not more than [`Self::MAX_BYTES`]. It has to be a frame of the response body, in
