@@ -13,14 +13,15 @@
 //! `use-libc`), and this program to have a function of that name, which is found first.
 //! [`is_exact`] is false where the question came by another way.
 
+use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use rustix::ioctl::{Opcode, Updater, opcode};
 use rustix::param::page_size;
+use wasmtime::PoolingAllocationConfig;
 
 /// Stretches in one answer of [`written_stretches`].
 const MOST_STRETCHES: usize = 256;
@@ -62,8 +63,10 @@ const OF_ZEROS: u64 = 1 << 5;
 const ASKED_FOR: u64 = WRITTEN | PRESENT | OF_ZEROS | OF_FILE;
 const NOT: u64 = OF_ZEROS | OF_FILE;
 
-/// A question has passed through here.
-static HAS_PASSED: AtomicBool = AtomicBool::new(false);
+thread_local! {
+    /// A question of this thread has passed through here.
+    static HAS_PASSED: Cell<bool> = const { Cell::new(false) };
+}
 
 /// The C library's function, in its place for the whole program.
 ///
@@ -82,8 +85,8 @@ unsafe extern "C" fn ioctl(fd: c_int, request: libc::Ioctl, argument: *mut c_voi
         {
             scan.category_mask &= !PRESENT;
             scan.category_anyof_mask = PRESENT | SWAPPED;
-            HAS_PASSED.store(true, Relaxed);
         }
+        HAS_PASSED.set(true);
     }
     // SAFETY: as the caller promises; nothing else was changed.
     let result = unsafe { libc::syscall(libc::SYS_ioctl, fd, request, argument) };
@@ -93,12 +96,19 @@ unsafe extern "C" fn ioctl(fd: c_int, request: libc::Ioctl, argument: *mut c_voi
 
 /// Whether wasmtime is told of every page that was written to.
 pub(super) fn is_exact() -> bool {
+    HAS_PASSED.set(false);
+    // By which it asks the kernel once, by its own way.
+    let is_asked = PoolingAllocationConfig::is_pagemap_scan_available() && HAS_PASSED.get();
+    is_asked && tells_of_what_is_written()
+}
+
+/// Whether the answer has a page that was written to just now.
+fn tells_of_what_is_written() -> bool {
     let page = page_size();
     let bytes = vec![1u8; 2 * page];
     let start = bytes.as_ptr().addr().next_multiple_of(page);
     let written = || written_stretches(&File::open("/proc/self/pagemap")?, start..start + page);
-    let is_told = |told: Vec<Range<usize>>| told.iter().eq([&(start..start + page)]);
-    written().is_ok_and(is_told) && HAS_PASSED.load(Relaxed)
+    written().is_ok_and(|told| told.iter().eq([&(start..start + page)]))
 }
 
 /// Addresses of adjacent pages that were written to: neither those of a file nor the page of
