@@ -19,6 +19,9 @@ use crate::allocator::give_memory_back;
 
 /// After which time without work a thread gives back what its last guests left.
 const IDLE: Duration = Duration::from_secs(1);
+/// After which time it does so again: guests that went on elsewhere leave what they had of its
+/// memory when they end.
+const STILL_IDLE: Duration = Duration::from_secs(10);
 
 /// Threads for guests and what they have to do.
 pub(super) struct Guests {
@@ -188,15 +191,18 @@ impl Guests {
     /// Waits until the thread of this number, which is idle, is called.
     fn stand_by<'a>(&'a self, number: usize, line: MutexGuard<'a, Line>) -> MutexGuard<'a, Line> {
         let called = &self.threads[number].called;
-        let is_idle = |line: &mut Line| line.idle.contains(&number);
-        let waited = called.wait_timeout_while(line, IDLE, is_idle);
-        let (mut line, waited) = waited.unwrap_or_else(PoisonError::into_inner);
-        if waited.timed_out() {
-            drop(line);
+        let (mut line, mut patience) = (line, IDLE);
+        loop {
+            let is_idle = |line: &mut Line| line.idle.contains(&number);
+            let waited = called.wait_timeout_while(line, patience, is_idle);
+            let (back, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+            if !waited.timed_out() {
+                return back;
+            }
+            drop(back);
             give_memory_back();
-            line = self.line();
+            (line, patience) = (self.line(), STILL_IDLE);
         }
-        called.wait_while(line, is_idle).unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a thread that is none of the idle ones is not one too many.
