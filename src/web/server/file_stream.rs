@@ -103,26 +103,9 @@ impl FileStream {
     }
 
     fn poll_file(&self, cx: &mut Context<'_>, rest: usize) -> Poll<io::Result<usize>> {
-        self.poll_try(cx, || self.sender.send(&self.stream, rest))
-    }
-
-    /// Bytes that something follows at once: they wait for it, and leave with it.
-    fn poll_more(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        use rustix::net::{SendFlags, send};
-
-        let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
-        let send = || Ok(send(&self.stream, bytes, flags)?);
-        self.poll_try(cx, || self.stream.try_io(Interest::WRITABLE, send))
-    }
-
-    fn poll_try<T>(
-        &self,
-        cx: &mut Context<'_>,
-        mut write: impl FnMut() -> io::Result<T>,
-    ) -> Poll<io::Result<T>> {
         loop {
             ready!(self.stream.poll_write_ready(cx))?;
-            match write() {
+            match self.sender.send(&self.stream, rest) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 done => return Poll::Ready(done),
@@ -164,7 +147,9 @@ impl AsyncWrite for FileStream {
     ) -> Poll<io::Result<usize>> {
         match slices.iter().position(|slice| is_stand_in(slice)) {
             Some(0) => self.poll_file(cx, slices[0].len()),
-            Some(1) => self.poll_more(cx, &slices[0]),
+            // The head of an answer leaves at once. In one segment with the file it would be a
+            // full one, by which the client takes the time that the answer was thought about
+            // for the round trip, and opens its window for megabytes at once.
             Some(bytes) => {
                 Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, &slices[..bytes])
             }
