@@ -117,6 +117,11 @@ function toBytes(text) {
   if (globalThis.TextEncoder) {
     return new TextEncoder().encode(text);
   }
-  const one = (sequence) => (sequence[0] === "%" ? parseInt(sequence.slice(1), 16) : sequence.charCodeAt(0));
-  return Uint8Array.from(encodeURIComponent(text).match(/%..|./g) ?? [], one);
+  // One character for each byte of UTF-8.
+  const encoded = unescape(encodeURIComponent(text));
+  const bytes = new Uint8Array(encoded.length);
+  for (let at = 0; at < encoded.length; at++) {
+    bytes[at] = encoded.charCodeAt(at);
+  }
+  return bytes;
 }
