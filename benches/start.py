@@ -118,12 +118,20 @@ def main(program, folder, installs, rounds):
         started.stop()
 
     median = {name: statistics.median(values) for name, values in figures.items()}
+
+    def aim(words, figure, most):
+        return f"{words}, {'met' if figure <= most else 'missed'}"
+
+    def called_first(name):
+        return f"{median[name]:.1f} ms", aim("≤ 30 ms more", median[name] - median["warm"], 30)
+
+    first = median["first"]
     rows = [
-        ("from exec to the first correct answer", f"{median['first']:.0f} ms", "< 300 ms"),
+        ("from exec to the first correct answer", f"{first:.0f} ms", aim("≤ 300 ms", first, 300)),
         ("until all is loaded", f"{median['whole']:.0f} ms", "–"),
         ("a call of the large one, warm", f"{median['warm']:.1f} ms", "–"),
-        ("its first call, while a start loads", f"{median['preloaded']:.1f} ms", "≤ 30 ms more"),
-        ("its first call, nothing loaded ahead", f"{median['at its call']:.1f} ms", "≤ 30 ms more"),
+        ("its first call, while a start loads", *called_first("preloaded")),
+        ("its first call, nothing loaded ahead", *called_first("at its call")),
         ("resident memory, two loaded", f"{idle_mib:.0f} MiB", "–"),
         ("resident memory, all loaded", f"{all_loaded_mib:.0f} MiB", "–"),
     ]
