@@ -1,6 +1,7 @@
 //! What an execution may take.
 
 use super::*;
+use crate::support::rounds;
 
 #[tokio::test]
 async fn a_guest_that_never_ends_meets_its_deadline_on_a_single_thread() {
@@ -59,7 +60,9 @@ async fn fifty_guests_that_never_end_each_have_their_time_and_little_more() {
     let (first, last) = (times.iter().min().unwrap(), times.iter().max().unwrap());
     note(&format!("50 guests that loop for ever under a limit of 1 s: {first:?} to {last:?}"));
     assert!(*first >= Duration::from_millis(900), "{first:?}");
-    assert!(*last < Duration::from_secs(5), "{last:?}");
+    // 50 ticks; where other tests run beside it, the machine has other things to do.
+    let most = Duration::from_millis(if rounds() > 1 { 1_500 } else { 5_000 });
+    assert!(*last <= most, "{last:?}");
 }
 
 /// How late whoever waits learns of each deadline, while others wait in the host and four
@@ -104,7 +107,8 @@ async fn deadlines_are_met_among_a_thousand_executions_of_which_four_compute() {
     note(&format!(
         "1,000 deadlines: {median:?} late in the median, {p99:?} at p99, {most:?} at most"
     ));
-    assert!(p99 < Duration::from_secs(2), "{p99:?}");
+    let most = Duration::from_millis(if rounds() > 1 { 20 } else { 2_000 });
+    assert!(p99 <= most, "{p99:?}");
 }
 
 #[tokio::test]
