@@ -15,6 +15,7 @@ use crate::support::bundle_builder::BundleBuilder;
 use crate::support::random::noise;
 use crate::support::strangers::{bad_claim, trust};
 use crate::support::test_app::{TestApp, sign_with};
+use crate::traces::lines::Log;
 
 fn reports() -> BundleBuilder {
     BundleBuilder::new("com.example.reports", "1.2.0").page("<h1>Reports</h1>")
@@ -43,6 +44,23 @@ async fn publishing_twice_is_idempotent() {
 
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.json()["outcome"], "unchanged");
+}
+
+#[tokio::test]
+async fn the_log_says_of_a_bundle_sent_again_that_it_was_published_before() {
+    let app = TestApp::start().await;
+    let (log, _heard) = Log::begin();
+    let counts = || {
+        let text = log.text();
+        ["Stored a bundle", "Published com.example.reports 1.2.0", "1.2.0 was published before"]
+            .map(|line| text.matches(line).count())
+    };
+
+    app.publish(&reports()).await;
+    assert_eq!(counts(), [1, 1, 0], "{}", log.text());
+    app.publish(&reports()).await;
+
+    assert_eq!(counts(), [1, 1, 1], "{}", log.text());
 }
 
 #[tokio::test]
