@@ -201,12 +201,18 @@ async fn a_key_that_nobody_trusts_leads_to_quarantine() {
 #[tokio::test]
 async fn a_signature_of_another_bundle_is_forbidden_and_leaves_nothing() {
     let app = TestApp::start().await;
-    let other = app.sign(&reports().file("ui/x.js", "x").build());
+    let (archive, another) = (reports().build(), reports().file("ui/x.js", "x").build());
 
-    let answer = app.put_bundle(reports().build(), &[other]).await;
+    let answer = app.put_bundle(archive.clone(), &[app.sign(&another)]).await;
 
     assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.text());
     assert_eq!(answer.code(), "bad_signature");
+    let (this, that) = (ContentHash::of(&archive), ContentHash::of(&another));
+    let detail = format!(
+        "the bundle is refused: a statement whose content hash is {that}; expected: a statement \
+         for this bundle, whose content hash is {this}"
+    );
+    assert_eq!(answer.json()["detail"], detail);
     assert_eq!(app.get("/api/v1/extensions").await.json(), json!({"versions": []}));
     assert_eq!(app.get("/api/v1/quarantine").await.json(), json!({"quarantined": []}));
 }
@@ -219,6 +225,8 @@ async fn a_broken_archive_is_refused_with_its_report() {
 
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(answer.code(), "invalid_bundle");
+    let detail = "the bundle is refused: the file does not begin with a zstd frame";
+    assert_eq!(answer.json()["detail"], detail);
     assert_eq!(answer.json()["report"]["verdict"], "rejected");
     assert_eq!(answer.json()["report"]["checks"].as_array().unwrap().len(), 8);
 }
