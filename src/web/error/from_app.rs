@@ -15,7 +15,12 @@ use crate::trust::{Check, Report};
 
 impl From<Denied> for ApiError {
     fn from(denied: Denied) -> Self {
-        Self::forbidden(denied.to_string())
+        let kind = denied.kind.as_str();
+        let scope = match &denied.name {
+            Some(name) => format!("{kind}:{name}"),
+            None => kind.to_owned(),
+        };
+        Self::lacks_scope(&scope, denied.to_string())
     }
 }
 
