@@ -16,7 +16,7 @@ pub enum ConfigureError {
     NoSettings(String),
     #[error("the settings are {found} bytes; {MAX_SETTINGS_BYTES} are allowed")]
     TooLarge { found: usize },
-    #[error("the settings do not fit the extension's schema: {}", .0.iter().map(|p| format!("{}: {}", p.path, p.message)).collect::<Vec<_>>().join("; "))]
+    #[error("the settings do not fit the extension's schema")]
     Invalid(Vec<ManifestProblem>),
     #[error(transparent)]
     Install(#[from] InstallError),

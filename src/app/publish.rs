@@ -191,11 +191,7 @@ impl App {
         self.check_not_taken(&bundle).await?;
         let started = Instant::now();
         let kept = self.bundles.put(&bundle).await?;
-        tracing::info!(
-            bundle.hash = %bundle.content_hash(),
-            duration_ms = duration_ms(started),
-            "Stored a bundle",
-        );
+        let stored_ms = duration_ms(started);
         fail_point!("publish.stored");
         let version = self.version_of(principal, &bundle);
         let (insertion, version) =
@@ -218,13 +214,8 @@ impl App {
         }
         self.prepare_in_background(&version);
         self.encode_in_background(&version);
-        tracing::info!(
-            extension.name = %version.name,
-            extension.version = %version.version,
-            bundle.hash = %version.content_hash,
-            "Published {} {}", version.name, version.version,
-        );
         let created = insertion == Insertion::Created;
+        log_registered(&version, created, stored_ms);
         Ok(Published::Registered { version, created, report: bundle.report().clone() })
     }
 
@@ -341,6 +332,28 @@ impl App {
         }
         Ok(Published::Quarantined { entry, report: bundle.report().clone() })
     }
+}
+
+fn log_registered(version: &ExtensionVersion, created: bool, stored_ms: u64) {
+    if created {
+        tracing::info!(
+            bundle.hash = %version.content_hash,
+            duration_ms = stored_ms,
+            "Stored a bundle",
+        );
+    }
+    let named = format!("{} {}", version.name, version.version);
+    let message = if created {
+        format!("Published {named}")
+    } else {
+        format!("{named} was published before")
+    };
+    tracing::info!(
+        extension.name = %version.name,
+        extension.version = %version.version,
+        bundle.hash = %version.content_hash,
+        "{message}",
+    );
 }
 
 /// Holds what the sender says the manifest is against what it is.

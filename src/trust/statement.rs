@@ -180,13 +180,14 @@ fn compare(
     predicate: &PredicateJson,
     bundle: &Subject,
 ) -> Result<(), Finding> {
-    let content_hash = bundle.content_hash.hex();
+    let content_hash = bundle.content_hash.to_string();
+    let stated_hash = format!("sha256:{}", subject.digest.sha256);
     let (name, version) = (bundle.name.as_str(), bundle.stated_version());
     let (size, stated_size) = (bundle.size.to_string(), predicate.size.to_string());
     let manifest = hex::encode(bundle.manifest_sha256);
     let world = bundle.target_world.map_or("none", TargetWorld::as_str);
     let facts = [
-        ("content hash", content_hash.as_str(), Some(subject.digest.sha256.as_str())),
+        ("content hash", content_hash.as_str(), Some(stated_hash.as_str())),
         ("size in bytes", &size, Some(&stated_size)),
         ("extension id", name, Some(&predicate.extension_id)),
         ("version", &version, Some(&predicate.version)),

@@ -129,6 +129,19 @@ impl ApiError {
             .header(header::WWW_AUTHENTICATE, "Bearer realm=\"plugboard\"")
     }
 
+    /// A token was sent, and it is good for nothing.
+    pub(super) fn unknown_token() -> Self {
+        Self::unauthenticated("the token is unknown, revoked or expired")
+            .hint("`plugboard token list` shows which are good; `plugboard token create` makes one")
+    }
+
+    /// A token with `scope` could do it.
+    pub(super) fn lacks_scope(scope: &str, detail: impl Into<String>) -> Self {
+        Self::forbidden(detail).hint(format!(
+            "make a token with this scope: `plugboard token create --name NAME --scope {scope}`"
+        ))
+    }
+
     pub(super) fn forbidden(detail: impl Into<String>) -> Self {
         Self::client(StatusCode::FORBIDDEN, "capability_denied", detail)
     }

@@ -127,7 +127,7 @@ pub(super) fn bearer(app: &App, headers: &HeaderMap, value: &str) -> Result<Call
         .and_then(|(_, text)| app.authenticate_token(text.trim()));
     match token {
         Some(token) => Ok(Caller::Known(Principal::Token(token))),
-        None => Err(ApiError::unauthenticated("the token is unknown, revoked or expired")),
+        None => Err(ApiError::unknown_token()),
     }
 }
 
@@ -204,7 +204,8 @@ fn check_scope(caller: &Caller, kind: ScopeKind) -> Result<(), ApiError> {
     if allowed {
         Ok(())
     } else {
-        Err(ApiError::forbidden(format!("this token does not have the scope {}", kind.as_str())))
+        let scope = kind.as_str();
+        Err(ApiError::lacks_scope(scope, format!("this token does not have the scope {scope}")))
     }
 }
 
@@ -231,7 +232,10 @@ fn check_metrics(caller: &Caller, request: &Request) -> Result<(), ApiError> {
     match caller {
         Caller::Known(principal) if principal.allows(ScopeKind::MetricsRead, None) => Ok(()),
         _ if local => Ok(()),
-        Caller::Known(_) => Err(ApiError::forbidden("this needs the scope metrics:read")),
+        Caller::Known(_) => {
+            let scope = ScopeKind::MetricsRead.as_str();
+            Err(ApiError::lacks_scope(scope, format!("this needs the scope {scope}")))
+        }
         Caller::Anonymous | Caller::CrossSite => {
             Err(ApiError::unauthenticated("send a token with the scope metrics:read"))
         }

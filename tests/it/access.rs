@@ -157,6 +157,48 @@ async fn every_route_answers_every_kind_of_credential_as_the_table_says() {
 }
 
 #[tokio::test]
+async fn who_is_refused_is_told_which_token_would_do() {
+    let app = installed().await;
+    let scopes = ["install:read:com.other.*", "install:write:com.other.*"];
+    let other = app.make_token("default", &scopes).await;
+    let hello = serde_json::json!({"name": "com.example.hello"});
+    let get = |path: &str| app.call(Method::GET, path).token(&other);
+
+    for (call, scope) in [
+        (get("/api/v1/tokens"), "token:write"),
+        (get("/metrics").header("x-forwarded-for", "192.0.2.1"), "metrics:read"),
+        (get("/api/v1/extensions/com.example.hello"), "install:read:com.example.hello"),
+        (get("/api/ext/com.example.hello/greeting"), "ext:invoke:com.example.hello"),
+        (
+            app.call(Method::POST, "/api/v1/installs").token(&other).json(hello),
+            "install:write:com.example.hello",
+        ),
+    ] {
+        let answer = call.send().await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{scope}");
+        let hint = format!(
+            "make a token with this scope: `plugboard token create --name NAME --scope {scope}`"
+        );
+        assert_eq!(answer.json()["hint"], hint);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_good_for_nothing_leads_to_the_list_of_those_that_are() {
+    let app = installed().await;
+    let hint = "`plugboard token list` shows which are good; `plugboard token create` makes one";
+
+    let bearer = app.call(Method::GET, "/api/v1/installs").token("plug_aaaaaaaa_x").send().await;
+    let key = app.call(Method::POST, "/api/ext-bundles/finalize").anonymous();
+    let key = key.header("x-api-key", "plug_aaaaaaaa_x").send().await;
+
+    assert_eq!(bearer.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(bearer.json()["hint"], hint);
+    assert_eq!(key.status, StatusCode::UNAUTHORIZED);
+    assert!(key.json()["error"].as_str().unwrap().ends_with(hint), "{}", key.text());
+}
+
+#[tokio::test]
 async fn before_set_up_only_set_up_and_health_answer() {
     let app = TestApp::start_empty();
     let open = ["/setup", "/api/v1/setup", "/static/{*path}", "/healthz", "/readyz"];

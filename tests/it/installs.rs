@@ -236,6 +236,7 @@ async fn settings_must_fit_the_manifest() {
         (wrong.status, wrong.code()),
         (StatusCode::UNPROCESSABLE_ENTITY, "invalid_settings".into())
     );
+    assert_eq!(wrong.json()["detail"], "the settings do not fit the extension's schema");
     assert_eq!(wrong.json()["problems"][0]["path"], "/n");
     assert_eq!(unknown.status, StatusCode::UNPROCESSABLE_ENTITY);
 }

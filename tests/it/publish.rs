@@ -15,6 +15,7 @@ use crate::support::bundle_builder::BundleBuilder;
 use crate::support::random::noise;
 use crate::support::strangers::{bad_claim, trust};
 use crate::support::test_app::{TestApp, sign_with};
+use crate::traces::lines::Log;
 
 fn reports() -> BundleBuilder {
     BundleBuilder::new("com.example.reports", "1.2.0").page("<h1>Reports</h1>")
@@ -43,6 +44,23 @@ async fn publishing_twice_is_idempotent() {
 
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.json()["outcome"], "unchanged");
+}
+
+#[tokio::test]
+async fn the_log_says_of_a_bundle_sent_again_that_it_was_published_before() {
+    let app = TestApp::start().await;
+    let (log, _heard) = Log::begin();
+    let counts = || {
+        let text = log.text();
+        ["Stored a bundle", "Published com.example.reports 1.2.0", "1.2.0 was published before"]
+            .map(|line| text.matches(line).count())
+    };
+
+    app.publish(&reports()).await;
+    assert_eq!(counts(), [1, 1, 0], "{}", log.text());
+    app.publish(&reports()).await;
+
+    assert_eq!(counts(), [1, 1, 1], "{}", log.text());
 }
 
 #[tokio::test]
@@ -183,12 +201,18 @@ async fn a_key_that_nobody_trusts_leads_to_quarantine() {
 #[tokio::test]
 async fn a_signature_of_another_bundle_is_forbidden_and_leaves_nothing() {
     let app = TestApp::start().await;
-    let other = app.sign(&reports().file("ui/x.js", "x").build());
+    let (archive, another) = (reports().build(), reports().file("ui/x.js", "x").build());
 
-    let answer = app.put_bundle(reports().build(), &[other]).await;
+    let answer = app.put_bundle(archive.clone(), &[app.sign(&another)]).await;
 
     assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.text());
     assert_eq!(answer.code(), "bad_signature");
+    let (this, that) = (ContentHash::of(&archive), ContentHash::of(&another));
+    let detail = format!(
+        "the bundle is refused: a statement whose content hash is {that}; expected: a statement \
+         for this bundle, whose content hash is {this}"
+    );
+    assert_eq!(answer.json()["detail"], detail);
     assert_eq!(app.get("/api/v1/extensions").await.json(), json!({"versions": []}));
     assert_eq!(app.get("/api/v1/quarantine").await.json(), json!({"quarantined": []}));
 }
@@ -201,6 +225,8 @@ async fn a_broken_archive_is_refused_with_its_report() {
 
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(answer.code(), "invalid_bundle");
+    let detail = "the bundle is refused: the file does not begin with a zstd frame";
+    assert_eq!(answer.json()["detail"], detail);
     assert_eq!(answer.json()["report"]["verdict"], "rejected");
     assert_eq!(answer.json()["report"]["checks"].as_array().unwrap().len(), 8);
 }

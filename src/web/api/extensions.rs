@@ -119,6 +119,7 @@ fn check_readable(principal: &Principal, name: &ExtensionName) -> Result<(), Api
     if principal.allows(ScopeKind::InstallRead, Some(name)) {
         Ok(())
     } else {
-        Err(ApiError::forbidden(format!("this token may not read {name}")))
+        let scope = format!("install:read:{name}");
+        Err(ApiError::lacks_scope(&scope, format!("this token may not read {name}")))
     }
 }

@@ -19,7 +19,7 @@ pub(in crate::web) fn authenticate(app: &App, headers: &HeaderMap) -> Result<Cal
     let token = key.to_str().ok().and_then(|key| app.authenticate_token(key.trim()));
     match token {
         Some(token) => Ok(Caller::Known(Principal::Token(token))),
-        None => Err(ApiError::unauthenticated("the token is unknown, revoked or expired")),
+        None => Err(ApiError::unknown_token()),
     }
 }
 

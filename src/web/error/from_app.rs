@@ -15,7 +15,12 @@ use crate::trust::{Check, Report};
 
 impl From<Denied> for ApiError {
     fn from(denied: Denied) -> Self {
-        Self::forbidden(denied.to_string())
+        let kind = denied.kind.as_str();
+        let scope = match &denied.name {
+            Some(name) => format!("{kind}:{name}"),
+            None => kind.to_owned(),
+        };
+        Self::lacks_scope(&scope, denied.to_string())
     }
 }
 
@@ -139,9 +144,10 @@ fn rejected(report: &Report) -> ApiError {
         )
         | None => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_bundle"),
     };
-    let found = failed.and_then(|row| row.found.clone()).unwrap_or_default();
-    let why = failed.map(|row| row.code.clone()).unwrap_or_default();
-    let detail = format!("the bundle is refused: {found} ({why})");
+    let found = failed.and_then(|row| row.found.as_deref()).unwrap_or_default();
+    let expected = failed.and_then(|row| row.expected.as_deref());
+    let expected = expected.map(|text| format!("; expected: {text}")).unwrap_or_default();
+    let detail = format!("the bundle is refused: {found}{expected}");
     let error = ApiError::client(status, code, detail).extra("report", report);
     match failed.and_then(|row| row.hint.clone()) {
         Some(hint) => error.hint(hint),

@@ -94,10 +94,12 @@ fn of_line(problem: &LineProblem, detail: String) -> ApiError {
     match problem {
         LineProblem::Line(_) => {
             ApiError::client(StatusCode::UNPROCESSABLE_ENTITY, "import_refused", detail)
-                .hint("correct the line and send all of it again; `dry_run=true` writes nothing")
+                .hint("correct the line and send all of it again")
         }
-        LineProblem::Taken => ApiError::client(StatusCode::CONFLICT, "already_kept", detail)
-            .hint("send it with `replace=true` to put it over what is there"),
+        LineProblem::Taken => ApiError::client(StatusCode::CONFLICT, "already_kept", detail).hint(
+            "send it with `replace=true` (`--replace` on the command line) to put it over what is \
+             there",
+        ),
         LineProblem::Full => ApiError::client(StatusCode::CONFLICT, "state_full", detail)
             .hint("remove something, or raise `state.max_keys`, `max_namespaces` or `max_bytes`"),
         LineProblem::Gone => ApiError::client(StatusCode::NOT_FOUND, "not_installed", detail),

@@ -136,7 +136,9 @@ impl ApiError {
                 Self::client(StatusCode::NOT_FOUND, "not_installed", detail)
             }
             DispatchError::Unauthenticated => Self::unauthenticated(detail),
-            DispatchError::Forbidden(_) => Self::forbidden(detail),
+            DispatchError::Forbidden(name) => {
+                Self::lacks_scope(&format!("ext:invoke:{name}"), detail)
+            }
             DispatchError::CrossSite => Self::cross_site(),
             DispatchError::EndpointNotFound(_) => {
                 Self::client(StatusCode::NOT_FOUND, "endpoint_not_found", detail)

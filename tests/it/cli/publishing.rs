@@ -151,7 +151,7 @@ fn a_refused_bundle_shows_its_report_once() {
     assert_eq!(run.code, Some(1));
     assert_snapshot!(run.stderr, @r"
     Sending broken.tar.zst, 12 B
-    error: the bundle is refused: the file does not begin with a zstd frame (not_zstd) (invalid_bundle)
+    error: the bundle is refused: the file does not begin with a zstd frame (invalid_bundle)
     the bundle is rejected
       sha256:6d01f9c1ef60a7048154da2339ec2230c64ce0c07e2f44c3143bf6e1ca0d73bd
       – transport  the sender declared no hash

@@ -88,6 +88,8 @@ async fn a_value_that_is_there_is_replaced_only_when_told_and_under_a_later_revi
     let detail = "line 2 is refused: another value is there already; 1 values of the lines before \
                   it were written and stay";
     assert_eq!(refused.json()["detail"], detail);
+    let hint = refused.json()["hint"].to_string();
+    assert!(hint.contains("`replace=true` (`--replace` on the command line)"), "{hint}");
     assert_eq!(there, "3");
     assert_eq!(replaced.json(), counts(1, 1, 1, 0));
     // Whoever had seen revision 3 does not win over what came in its place.
@@ -165,6 +167,7 @@ async fn a_line_that_is_no_export_is_named_and_ends_it() {
         let answer = import(&app, &path, format!("{good}\n{bad}\n{}\n", line("z", "v"))).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{bad}");
         assert_eq!(answer.code(), "import_refused", "{bad}");
+        assert_eq!(answer.json()["hint"], "correct the line and send all of it again");
         let detail = answer.json()["detail"].as_str().unwrap().to_owned();
         assert!(detail.starts_with("line 2 is refused") && detail.contains(part), "{detail}");
     }
