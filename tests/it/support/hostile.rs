@@ -86,6 +86,10 @@ pub(crate) fn kinds() -> Vec<Hostile> {
         proxy("hostile/hoards_pollables", Trap("free keys")),
         proxy("hostile/hoards_fields", Trap("field")),
         Hostile { path: "/never", ..proxy("http", NoResponse) },
+        Hostile { path: "/wrong", ..proxy("http", NoResponse) },
+        Hostile { path: "/heads", ..proxy("http", NoResponse) },
+        Hostile { path: "/wrong", ..proxy("streams", NoResponse) },
+        Hostile { path: "/heads", ..proxy("streams", NoResponse) },
         Hostile { path: "/big", ..proxy("http", TooLarge) },
         Hostile { path: "/forgets", ..proxy("http", Response) },
     ]
