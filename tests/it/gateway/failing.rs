@@ -3,6 +3,7 @@
 use axum::http::{Method, StatusCode};
 use bytes::Bytes;
 use plugboard::model::TargetWorld;
+use plugboard::runner::ComponentCounts;
 use serde_json::json;
 
 use super::{A, extension, with_guest};
@@ -161,6 +162,22 @@ async fn an_endpoint_without_a_component_does_not_publish() {
 
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", answer.text());
     assert_eq!(app.call(Method::GET, A).send().await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn all_who_call_a_component_that_is_not_kept_wait_for_one_compilation() {
+    // Room for two: nobody waits for a turn, so the second has to join the first.
+    let app = TestApp::start_with(|config| config.runner.compile_threads = 2).await;
+    let bundle = extension("answers").endpoint("GET", "/a");
+    app.install(&bundle).await;
+    app.forget_compiled(&app.content_hash(&bundle));
+    let before = app.app.runner.component_counts();
+
+    let (first, second) = tokio::join!(app.get(A), app.get(A));
+
+    assert_eq!([first.status, second.status], [StatusCode::OK; 2]);
+    let once = ComponentCounts { compiled: before.compiled + 1, ..before };
+    assert_eq!(app.app.runner.component_counts(), once);
 }
 
 #[tokio::test]
