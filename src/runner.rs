@@ -3,8 +3,10 @@
 //! `Runner` keeps one engine, compiles each component once and gives every
 //! execution a fresh store, so that nothing a guest did outlives its request.
 //! Which world a component lives in is known to `worlds` alone. The module
-//! holds no store, no key and no session: an [`Invocation`] brings all that one
-//! execution may know, a [`GuestResponse`] is all that comes back.
+//! knows no session, no registry and no bundle. It holds the key that compiled code is
+//! sealed with and the ways out that [`RunnerParts`] has, by which an execution reaches what is
+//! its install's or granted to it. An [`Invocation`] brings all else that it may know, a
+//! [`GuestResponse`] is all that comes back.
 
 mod bindings;
 mod compiler;

@@ -127,7 +127,7 @@ impl Drop for Waiter<'_> {
 ///
 /// They are loaded until `preload_bytes` are used up. From then on each waits for its first
 /// call, which loads it; what was never compiled, or for another version of this program,
-/// is compiled here, so that no call has to wait for that. It goes no further than
+/// is compiled here, so that few calls have to wait for that. It goes no further than
 /// `compiled_bytes`: beyond them, one would be removed for another.
 struct Start {
     runner: Arc<Runner>,

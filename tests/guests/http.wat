@@ -9,8 +9,11 @@
 ;;   /loops     never ends after half of the body
 ;;   /big       writes bodies without end
 ;;   /dials     sends a request and answers the code of the error
+;;   /wrong     as /answers, with the status 600
+;;   /heads     as /answers, with 65 headers
 (module
   (import "wasi:http/types@0.2.3" "[constructor]fields" (func $fields (result i32)))
+  (import "wasi:http/types@0.2.3" "[method]fields.append" (func $append (param i32 i32 i32 i32 i32 i32)))
   (import "wasi:http/types@0.2.3" "[method]incoming-request.path-with-query" (func $path (param i32 i32)))
   (import "wasi:http/types@0.2.3" "[constructor]outgoing-response" (func $response (param i32) (result i32)))
   (import "wasi:http/types@0.2.3" "[method]outgoing-response.set-status-code" (func $status (param i32 i32) (result i32)))
@@ -30,7 +33,9 @@
 
   (memory (export "memory") 2)
   (global $heap (mut i32) (i32.const 8192))
+  (global $extra (mut i32) (i32.const 0))
   (data (i32.const 512) "hello127.0.0.1:1/")
+  (data (i32.const 536) "x-ext-a")
 
   (func (export "cabi_realloc") (param i32 i32 i32) (param $size i32) (result i32)
     (local $at i32)
@@ -41,7 +46,14 @@
   ;; Hands over a response and answers its body.
   (func $begin (param $out i32) (param $code i32) (result i32)
     (local $made i32) (local $opened i32)
-    (local.set $made (call $response (call $fields)))
+    (local.set $made (call $fields))
+    (loop $more
+      (if (global.get $extra)
+        (then
+          (call $append (local.get $made) (i32.const 536) (i32.const 7) (i32.const 512) (i32.const 5) (i32.const 0))
+          (global.set $extra (i32.sub (global.get $extra) (i32.const 1)))
+          (br $more))))
+    (local.set $made (call $response (local.get $made)))
     (drop (call $status (local.get $made) (local.get $code)))
     (call $body (local.get $made) (i32.const 0))
     (local.set $opened (i32.load (i32.const 4)))
@@ -83,7 +95,9 @@
         (return)))
     (if (i32.eq (local.get $mood) (i32.const 100))                                      ;; d
       (then (i32.store8 (i32.const 512) (call $dial))))
-    (local.set $body (call $begin (local.get $out) (i32.const 201)))
+    (if (i32.eq (local.get $mood) (i32.const 104)) (then (global.set $extra (i32.const 65)))) ;; h
+    (local.set $body (call $begin (local.get $out)
+      (select (i32.const 600) (i32.const 201) (i32.eq (local.get $mood) (i32.const 119))))) ;; w
     (local.set $stream (call $writer (local.get $body)))
     (if (i32.eq (local.get $mood) (i32.const 98))                                       ;; b
       (then

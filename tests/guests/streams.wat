@@ -13,6 +13,8 @@
 ;;   /loops     computes for ever
 ;;   /done      answers 204, pauses and returns
 ;;   /nothing   answers 204, pauses and traps
+;;   /wrong     as /breaks, with the status 600 and without the trap
+;;   /heads     the same with 65 headers in place of that status
 ;;   /zero      announces no bytes and sends none before it pauses and traps
 (module
   (import "wasi:http/types@0.2.3" "[constructor]fields" (func $fields (result i32)))
@@ -43,8 +45,10 @@
   (global $body (mut i32) (i32.const 0))
   (global $stream (mut i32) (i32.const 0))
   (global $code (mut i32) (i32.const 200))
+  (global $extra (mut i32) (i32.const 0))
   (data (i32.const 512) "content-typetext/event-streamcontent-length106")
   (data (i32.const 640) "data\n\n")
+  (data (i32.const 648) "x-ext-a")
 
   (func (export "cabi_realloc") (param i32 i32 i32) (param $size i32) (result i32)
     (local $at i32)
@@ -59,6 +63,12 @@
     (call $append (local.get $headers) (i32.const 512) (i32.const 12) (i32.const 524) (i32.const 17) (i32.const 0))
     (if (local.get $count)
       (then (call $append (local.get $headers) (i32.const 541) (i32.const 14) (local.get $digits) (local.get $count) (i32.const 0))))
+    (loop $more
+      (if (global.get $extra)
+        (then
+          (call $append (local.get $headers) (i32.const 648) (i32.const 7) (i32.const 640) (i32.const 4) (i32.const 0))
+          (global.set $extra (i32.sub (global.get $extra) (i32.const 1)))
+          (br $more))))
     (local.set $made (call $response (local.get $headers)))
     (drop (call $status (local.get $made) (global.get $code)))
     (call $body (local.get $made) (i32.const 0))
@@ -177,7 +187,11 @@
         (call $end)
         (call $pause (i64.const 20000000))
         (unreachable)))
+    (if (i32.eq (local.get $mood) (i32.const 119)) (then (global.set $code (i32.const 600)))) ;; w
+    (if (i32.eq (local.get $mood) (i32.const 104)) (then (global.set $extra (i32.const 64)))) ;; h
     (call $begin (i32.const 0) (i32.const 0))
+    (if (i32.or (i32.eq (local.get $mood) (i32.const 119)) (i32.eq (local.get $mood) (i32.const 104)))
+      (then (call $frame) (call $pause (i64.const 20000000))))
     (if (i32.eq (local.get $mood) (i32.const 116))                                      ;; t
       (then (loop $ticks (call $frame) (call $pause (i64.const 20000000)) (br $ticks))))
     (if (i32.eq (local.get $mood) (i32.const 101)) (then (call $echo (local.get $in)))) ;; e

@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::io::Seek;
 
-use wasmtime::Store;
 use wasmtime::component::Linker;
+use wasmtime::{Config, Store};
 
 use super::*;
 use crate::config::RunnerConfig;
@@ -63,6 +63,23 @@ fn what_was_kept_is_loaded_by_the_next_process() {
     assert!(next.load(&stage.engine, &digest(1)).is_some());
     assert!(next.load(&stage.engine, &digest(2)).is_none());
     assert_eq!((next.loaded(), next.refused()), (1, 0));
+}
+
+#[test]
+fn what_another_engine_compiled_is_a_miss_and_no_alarm() {
+    let engine = |mapped| Engine::new(Config::new().generate_address_map(mapped)).unwrap();
+    let (ours, other) = (engine(false), engine(true));
+    assert_ne!(compatibility(&ours), compatibility(&other));
+    let mut stage = Stage { engine: other, folder: tempfile::tempdir().unwrap() };
+    stage.open(u64::MAX).keep(&digest(1), &stage.compiled());
+
+    stage.engine = ours;
+    let kept = stage.open(u64::MAX);
+
+    assert_eq!(kept.kept_bytes(&digest(1)), None);
+    assert!(kept.load(&stage.engine, &digest(1)).is_none());
+    assert_eq!((kept.loaded(), kept.refused()), (0, 0));
+    assert_eq!(stage.names(), Vec::<String>::new());
 }
 
 #[test]

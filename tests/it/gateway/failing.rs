@@ -3,6 +3,7 @@
 use axum::http::{Method, StatusCode};
 use bytes::Bytes;
 use plugboard::model::TargetWorld;
+use plugboard::runner::ComponentCounts;
 use serde_json::json;
 
 use super::{A, extension, with_guest};
@@ -15,10 +16,11 @@ fn status_and_code(answer: &Answer) -> (u16, String) {
 }
 
 /// `loops` at `/a`, and something that answers at `/b` of another extension.
-async fn looping(slots: usize, slots_per_install: usize) -> TestApp {
+async fn looping(slots: usize, slots_per_tenant: usize, slots_per_install: usize) -> TestApp {
     let app = TestApp::start_with(|config| {
         config.gateway.timeout_ms = 400;
         config.runner.slots = slots;
+        config.runner.slots_per_tenant = slots_per_tenant;
         config.runner.slots_per_install = slots_per_install;
         config.runner.queue_ms = 0;
     });
@@ -33,7 +35,7 @@ async fn looping(slots: usize, slots_per_install: usize) -> TestApp {
 
 #[tokio::test]
 async fn a_guest_that_does_not_end_is_stopped_at_the_deadline() {
-    let app = looping(8, 8).await;
+    let app = looping(8, 8, 8).await;
 
     let answer = app.get(A).await;
 
@@ -106,7 +108,7 @@ async fn an_answer_that_is_not_http_fails() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_install_cannot_take_the_slots_of_the_others() {
-    let app = looping(8, 1).await;
+    let app = looping(8, 8, 1).await;
 
     let (first, second) = tokio::join!(app.get(A), app.get(A));
     let (_, other) = tokio::join!(app.get(A), app.get("/api/ext/com.example.other/b"));
@@ -120,8 +122,27 @@ async fn one_install_cannot_take_the_slots_of_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_tenant_cannot_take_the_slots_of_the_others() {
+    let app = looping(8, 1, 1).await;
+    let second = BundleBuilder::new("com.example.second", "1.0.0")
+        .component(guests::extension("loops"))
+        .endpoint("GET", "/a");
+    app.install(&second).await;
+
+    let (first, second) = tokio::join!(app.get(A), app.get("/api/ext/com.example.second/a"));
+
+    let mut codes = [status_and_code(&first), status_and_code(&second)];
+    codes.sort();
+    assert_eq!(codes, [(429, "rate_limited".into()), (504, "extension_timeout".into())]);
+    let refused = if first.status == StatusCode::TOO_MANY_REQUESTS { first } else { second };
+    assert_eq!(refused.header("retry-after"), "1");
+    let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("tenant"), "{detail}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_appliance_without_a_slot_says_that_it_is_busy() {
-    let app = looping(1, 8).await;
+    let app = looping(1, 8, 8).await;
 
     let (first, second) = tokio::join!(app.get(A), app.get(A));
 
@@ -141,6 +162,22 @@ async fn an_endpoint_without_a_component_does_not_publish() {
 
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", answer.text());
     assert_eq!(app.call(Method::GET, A).send().await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn all_who_call_a_component_that_is_not_kept_wait_for_one_compilation() {
+    // Room for two: nobody waits for a turn, so the second has to join the first.
+    let app = TestApp::start_with(|config| config.runner.compile_threads = 2).await;
+    let bundle = extension("answers").endpoint("GET", "/a");
+    app.install(&bundle).await;
+    app.forget_compiled(&app.content_hash(&bundle));
+    let before = app.app.runner.component_counts();
+
+    let (first, second) = tokio::join!(app.get(A), app.get(A));
+
+    assert_eq!([first.status, second.status], [StatusCode::OK; 2]);
+    let once = ComponentCounts { compiled: before.compiled + 1, ..before };
+    assert_eq!(app.app.runner.component_counts(), once);
 }
 
 #[tokio::test]

@@ -23,6 +23,11 @@ pub(crate) fn wasi_extension(name: &str) -> Bytes {
     extension_from(&read(name), "plugboard:guests/wasi-extension")
 }
 
+/// The same, for guests that have a resource of their own.
+pub(crate) fn holding_extension(name: &str) -> Bytes {
+    extension_from(&read(name), "plugboard:guests/holding-extension")
+}
+
 /// The `wasi:http` guest `tests/guests/<name>.wat`, a whole module.
 pub(crate) fn proxy(name: &str) -> Bytes {
     component(&read(name), "plugboard:guests/proxy")

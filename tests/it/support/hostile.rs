@@ -56,6 +56,10 @@ pub(crate) fn kinds() -> Vec<Hostile> {
         extension("hostile/many_tables", Unusable("tables count")),
         extension("hostile/hoards_elements", Memory),
         Hostile { made: many_instances, ..extension("answers", Unusable("instances")) },
+        Hostile {
+            made: guests::holding_extension,
+            ..extension("hostile/hoards_resources", Trap("handle limit"))
+        },
         wasi("hostile/hoards_handles", Trap("free keys")),
         wasi("hostile/floods_random", Trap("exceeds limit")),
         wasi("hostile/sips_random", Time),
@@ -82,6 +86,10 @@ pub(crate) fn kinds() -> Vec<Hostile> {
         proxy("hostile/hoards_pollables", Trap("free keys")),
         proxy("hostile/hoards_fields", Trap("field")),
         Hostile { path: "/never", ..proxy("http", NoResponse) },
+        Hostile { path: "/wrong", ..proxy("http", NoResponse) },
+        Hostile { path: "/heads", ..proxy("http", NoResponse) },
+        Hostile { path: "/wrong", ..proxy("streams", NoResponse) },
+        Hostile { path: "/heads", ..proxy("streams", NoResponse) },
         Hostile { path: "/big", ..proxy("http", TooLarge) },
         Hostile { path: "/forgets", ..proxy("http", Response) },
     ]
