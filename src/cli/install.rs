@@ -11,7 +11,7 @@ use super::Context;
 use super::client::Client;
 use super::exact_version::parse_version;
 use super::failure::{Exit, Failure};
-use super::grants::{GrantArgs, note_missing};
+use super::grants::{GrantArgs, look_up_missing};
 use super::installs;
 use super::remote::{Offline, RemoteArgs};
 use crate::model::{Capability, ExtensionName, Install};
@@ -71,7 +71,6 @@ pub(super) async fn run(args: InstallArgs, context: &Context) -> Result<Exit, Fa
     if args.enable && !install.enabled {
         install = installs::switch(&client, &install, true).await?;
     }
-    let published = installs::version_of(&client, &install).await?;
     let Install { name, version, enabled, .. } = &install;
     let text = if *enabled {
         format!("{name} {version} is installed and enabled")
@@ -79,7 +78,7 @@ pub(super) async fn run(args: InstallArgs, context: &Context) -> Result<Exit, Fa
         format!("{name} {version} is installed\nEnable it:  plugboard enable {name}")
     };
     context.output.result(&install, &text)?;
-    note_missing(context.output, &published, &install);
+    look_up_missing(&client, context.output, &install).await;
     Ok(Exit::Done)
 }
 

@@ -8,7 +8,7 @@ use super::Context;
 use super::client::Client;
 use super::exact_version::parse_version;
 use super::failure::{Exit, Failure};
-use super::grants::{GrantArgs, change_version, note_missing};
+use super::grants::{GrantArgs, change_version, look_up_missing};
 use super::remote::{Offline, RemoteArgs};
 use super::{installs, list};
 use crate::model::{Capability, ExtensionVersion, Install};
@@ -55,7 +55,6 @@ pub(super) async fn run(args: UpgradeArgs, context: &Context) -> Result<Exit, Fa
     } else {
         upgrade(&client, &args, &before, context).await?
     };
-    let version = installs::version_of(&client, &install).await?;
     let Install { name, version: now, .. } = &install;
     let then = &before.version;
     let text = match (then == now, before.grants == install.grants) {
@@ -66,7 +65,7 @@ pub(super) async fn run(args: UpgradeArgs, context: &Context) -> Result<Exit, Fa
         }
     };
     context.output.result(&install, &text)?;
-    note_missing(context.output, &version, &install);
+    look_up_missing(&client, context.output, &install).await;
     Ok(Exit::Done)
 }
 

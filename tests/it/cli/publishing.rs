@@ -42,6 +42,23 @@ fn what_is_not_granted_is_one_line_below_the_result() {
 }
 
 #[test]
+fn a_token_that_may_only_install_does_so_and_is_not_told_what_is_missing() {
+    let mut server = Server::ready();
+    server.desk.sample_as("asks", "1.1.0", Some("cap:storage.kv"));
+    server.desk.ok("publish asks --key acme.key");
+    server.desk.set("PLUGBOARD_URL", "");
+    server.desk.set("PLUGBOARD_TOKEN_FILE", "");
+    server.desk.ok("token create --name ci --scope install:write --out narrow");
+    let as_ci = format!("--url {} --token-file narrow", server.url);
+
+    let run = server.desk.run(&format!("install com.example.hello {as_ci}"));
+
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.stdout.starts_with("com.example.hello 1.1.0 is installed\n"), "{run:?}");
+    assert_eq!(run.stderr, "");
+}
+
+#[test]
 fn a_bundle_of_an_unknown_signer_waits_until_its_key_is_trusted() {
     let server = Server::ready();
     server.desk.ok("keygen other");
