@@ -47,6 +47,7 @@ pub(super) struct UpgradeArgs {
 
 /// Runs `plugboard upgrade`.
 pub(super) async fn run(args: UpgradeArgs, context: &Context) -> Result<Exit, Failure> {
+    check_revoked(&args.revoked)?;
     let client = args.remote.client(context, Offline::Refuse)?;
     let before = installs::require(&client, &args.name).await?;
     let install = if args.back {
@@ -67,6 +68,16 @@ pub(super) async fn run(args: UpgradeArgs, context: &Context) -> Result<Exit, Fa
     context.output.result(&install, &text)?;
     look_up_missing(&client, context.output, &install).await;
     Ok(Exit::Done)
+}
+
+/// What every install has does not come from its grants: without it there, it has it still.
+fn check_revoked(revoked: &[Capability]) -> Result<(), Failure> {
+    match revoked.iter().find(|capability| Capability::DEFAULTS.contains(capability)) {
+        Some(kept) => {
+            Err(Failure::usage(format!("every install has {kept}; it cannot be taken away")))
+        }
+        None => Ok(()),
+    }
 }
 
 async fn upgrade(

@@ -218,6 +218,20 @@ fn numbers_and_versions_are_refused_in_words() {
 }
 
 #[test]
+fn what_every_install_has_cannot_be_taken_away() {
+    let desk = Desk::new();
+    for capability in ["cap:context.read", "cap:log.emit", "cap:user.read"] {
+        let others = "upgrade com.example.hello --revoke http.fetch --revoke";
+
+        let run = desk.run(&format!("{others} {capability}"));
+
+        assert_eq!(run.code, Some(2), "{run:?}");
+        let sentence = format!("error: every install has {capability}; it cannot be taken away\n");
+        assert_eq!(run.stderr, sentence);
+    }
+}
+
+#[test]
 fn completions_offer_what_help_shows() {
     let desk = Desk::new();
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
