@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
+use anyhow::anyhow;
 use http::Method;
 use semver::Version;
 use serde_json::json;
@@ -19,7 +20,8 @@ use crate::model::{Capability, ExtensionName, Install};
 /// Installs a published extension
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Installs a published extension. Installing the same version again changes nothing.
+    long_about = "Installs a published extension. Installing the same version again changes nothing: \
+the grants of one that is there stay, and others are for `plugboard upgrade`.
 
 Examples:
   plugboard install com.example.hello
@@ -68,6 +70,7 @@ pub(super) async fn run(args: InstallArgs, context: &Context) -> Result<Exit, Fa
         grants = everything(&client, name, version.as_ref()).await?;
     }
     let mut install = create(&client, name, version.as_ref(), &grants).await?;
+    check_granted(&install, &grants)?;
     if args.enable && !install.enabled {
         install = installs::switch(&client, &install, true).await?;
     }
@@ -80,6 +83,21 @@ pub(super) async fn run(args: InstallArgs, context: &Context) -> Result<Exit, Fa
     context.output.result(&install, &text)?;
     look_up_missing(&client, context.output, &install).await;
     Ok(Exit::Done)
+}
+
+/// An install that was there keeps its grants: what is asked for and not among them was not
+/// granted.
+fn check_granted(install: &Install, asked: &BTreeSet<Capability>) -> Result<(), Failure> {
+    let granted = install.effective_grants();
+    let missing: Vec<_> = asked.difference(&granted).map(ToString::to_string).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let Install { name, version, .. } = install;
+    let message = format!("{name} {version} is installed already, without {}", missing.join(", "));
+    let flags = missing.join(" --grant ");
+    Err(Failure::refused(anyhow!(message))
+        .hint(format!("plugboard upgrade {name} --version {version} --grant {flags}")))
 }
 
 /// Asks the appliance for an install; the same again is the one that is there.
