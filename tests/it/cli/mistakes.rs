@@ -215,6 +215,11 @@ fn numbers_and_versions_are_refused_in_words() {
 
     assert!(limit.contains("must be a whole number, 1 or more"), "{limit}");
     assert!(version.contains("`x` is no exact version, as 1.4.0 is"), "{version}");
+    for lines in ["0", "1001", "9999", "many"] {
+        let run = desk.run(&format!("logs com.example.hello -n {lines}"));
+        assert_eq!(run.code, Some(2), "{run:?}");
+        assert!(run.stderr.contains("must be a whole number, 1 to 1,000"), "{run:?}");
+    }
 }
 
 #[test]
