@@ -237,6 +237,20 @@ fn what_every_install_has_cannot_be_taken_away() {
 }
 
 #[test]
+fn where_a_command_is_missing_those_for_people_are_named() {
+    let desk = Desk::new();
+
+    let run = desk.run("--json");
+
+    assert_eq!(run.code, Some(2), "{run:?}");
+    let message = run.json()["error"]["message"].as_str().unwrap().to_owned();
+    for text in [&message, &run.stderr] {
+        assert!(text.contains("doctor, completions"), "{run:?}");
+        assert!(!text.contains("compile-worker"), "{run:?}");
+    }
+}
+
+#[test]
 fn completions_offer_what_help_shows() {
     let desk = Desk::new();
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
