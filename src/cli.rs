@@ -55,6 +55,7 @@ mod yank;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand};
 
 use crate::config::Environment;
@@ -137,7 +138,7 @@ pub fn main() -> ExitCode {
     let environment = Environment::read();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return not_understood(&error, &environment),
+        Err(error) => return not_understood(&for_people(error), &environment),
     };
     let output = Output::new(arguments.json, environment.no_color());
     let exit = match run(arguments.command, &Context { environment, output }) {
@@ -148,6 +149,15 @@ pub fn main() -> ExitCode {
         }
     };
     ExitCode::from(exit as u8)
+}
+
+/// Where a command is missing all are named, also the one that only a server calls.
+fn for_people(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::Strings(mut names)) = error.remove(ContextKind::ValidSubcommand) {
+        names.retain(|name| name != "compile-worker");
+        error.insert(ContextKind::ValidSubcommand, ContextValue::Strings(names));
+    }
+    error
 }
 
 /// Help that was asked for, or what is wrong with the call.

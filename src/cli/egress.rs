@@ -1,5 +1,6 @@
 //! `plugboard egress`: what an install may call.
 
+use anyhow::anyhow;
 use clap::Subcommand;
 use http::Method;
 use serde::{Deserialize, Serialize};
@@ -49,7 +50,7 @@ Examples:
     /// Takes hosts away from an install
     #[command(
         long_about = "Takes hosts away that an install may call, by the entries that it was \
-granted; any other is a mistake, and nothing is changed.
+granted; any other is refused, and nothing is changed.
 
 Examples:
   plugboard egress deny com.example.hello api.example.com
@@ -151,7 +152,7 @@ fn changed(
             }
         }
     } else if let Some(unknown) = hosts.iter().find(|host| !has(&granted, host)) {
-        let failure = Failure::usage(format!("the install is not granted {unknown}"));
+        let failure = Failure::refused(anyhow!("the install is not granted {unknown}"));
         return Err(failure.hint("`plugboard egress show` lists what it is granted"));
     } else {
         granted.retain(|granted| !has(&hosts, granted));
@@ -198,16 +199,20 @@ fn hosts(report: &Report) -> Vec<Vec<String>> {
 }
 
 fn text(install: &Install, report: &Report) -> String {
-    let name = &install.name;
+    let Install { name, version, .. } = install;
+    let mut parts = Vec::new();
     if !report.capability_granted {
-        return format!("{name} is not granted cap:http.fetch: it calls nothing");
+        parts.push(format!(
+            "{name} is not granted cap:http.fetch: it calls nothing; grant it with\n  \
+             plugboard upgrade {name} --version {version} --grant cap:http.fetch"
+        ));
     }
     let hosts = hosts(report);
-    let mut parts = vec![if hosts.is_empty() {
+    parts.push(if hosts.is_empty() {
         format!("{name} is granted no hosts")
     } else {
         table(&["HOST", "STANDING"], &hosts)
-    }];
+    });
     if !report.refused.is_empty() {
         let row = |refused: &Refused| {
             let why = match &refused.secret {

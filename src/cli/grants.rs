@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::ask::confirm;
 use super::client::Client;
 use super::failure::Failure;
+use super::installs;
 use super::output::Output;
 use crate::model::{Capability, ExtensionVersion, Install};
 
@@ -45,7 +46,17 @@ impl GrantArgs {
     }
 }
 
-/// Says, below the result, what the manifest asks for and is not granted.
+/// Says, below the result, what the manifest of an install asks for and is not granted.
+///
+/// What was asked for is done: a version that cannot be read, as with a token that may only
+/// install, is no failure.
+pub(super) async fn look_up_missing(client: &Client, output: Output, install: &Install) {
+    if let Ok(version) = installs::version_of(client, install).await {
+        note_missing(output, &version, install);
+    }
+}
+
+/// The same of a version that was read.
 pub(super) fn note_missing(output: Output, version: &ExtensionVersion, install: &Install) {
     let granted = install.effective_grants();
     let asked = version.manifest.capabilities.iter();

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
+use anyhow::anyhow;
 use http::Method;
 use semver::Version;
 use serde_json::json;
@@ -11,7 +12,7 @@ use super::Context;
 use super::client::Client;
 use super::exact_version::parse_version;
 use super::failure::{Exit, Failure};
-use super::grants::{GrantArgs, note_missing};
+use super::grants::{GrantArgs, look_up_missing};
 use super::installs;
 use super::remote::{Offline, RemoteArgs};
 use crate::model::{Capability, ExtensionName, Install};
@@ -19,7 +20,8 @@ use crate::model::{Capability, ExtensionName, Install};
 /// Installs a published extension
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Installs a published extension. Installing the same version again changes nothing.
+    long_about = "Installs a published extension. Installing the same version again changes nothing: \
+the grants of one that is there stay, and others are for `plugboard upgrade`.
 
 Examples:
   plugboard install com.example.hello
@@ -68,10 +70,10 @@ pub(super) async fn run(args: InstallArgs, context: &Context) -> Result<Exit, Fa
         grants = everything(&client, name, version.as_ref()).await?;
     }
     let mut install = create(&client, name, version.as_ref(), &grants).await?;
+    check_granted(&install, &grants)?;
     if args.enable && !install.enabled {
         install = installs::switch(&client, &install, true).await?;
     }
-    let published = installs::version_of(&client, &install).await?;
     let Install { name, version, enabled, .. } = &install;
     let text = if *enabled {
         format!("{name} {version} is installed and enabled")
@@ -79,8 +81,23 @@ pub(super) async fn run(args: InstallArgs, context: &Context) -> Result<Exit, Fa
         format!("{name} {version} is installed\nEnable it:  plugboard enable {name}")
     };
     context.output.result(&install, &text)?;
-    note_missing(context.output, &published, &install);
+    look_up_missing(&client, context.output, &install).await;
     Ok(Exit::Done)
+}
+
+/// An install that was there keeps its grants: what is asked for and not among them was not
+/// granted.
+fn check_granted(install: &Install, asked: &BTreeSet<Capability>) -> Result<(), Failure> {
+    let granted = install.effective_grants();
+    let missing: Vec<_> = asked.difference(&granted).map(ToString::to_string).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let Install { name, version, .. } = install;
+    let message = format!("{name} {version} is installed already, without {}", missing.join(", "));
+    let flags = missing.join(" --grant ");
+    Err(Failure::refused(anyhow!(message))
+        .hint(format!("plugboard upgrade {name} --version {version} --grant {flags}")))
 }
 
 /// Asks the appliance for an install; the same again is the one that is there.

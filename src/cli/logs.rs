@@ -21,6 +21,8 @@ use super::output::Output;
 use super::remote::{Offline, RemoteArgs};
 use crate::guest_logs::{Level, Source};
 
+/// The most that the appliance gives in one answer.
+const MAX_LINES: usize = 1_000;
 /// Nothing for that long, and the connection is gone: the appliance says something more often.
 const SILENCE: Duration = Duration::from_secs(45);
 /// How long to wait before the first try to connect again, and at most.
@@ -46,7 +48,8 @@ pub(super) struct LogsArgs {
     #[arg(short, long)]
     follow: bool,
     /// How many lines to begin with, at most 1,000
-    #[arg(short = 'n', long, value_name = "LINES", default_value_t = 100)]
+    #[arg(short = 'n', long, value_name = "LINES", default_value_t = 100,
+          value_parser = line_count)]
     lines: usize,
     /// Only lines at least this grave: info, warn or error
     #[arg(long)]
@@ -62,6 +65,11 @@ pub(super) struct LogsArgs {
     text: Option<String>,
     #[command(flatten)]
     remote: RemoteArgs,
+}
+
+fn line_count(text: &str) -> Result<usize, &'static str> {
+    let lines = text.parse().ok().filter(|lines| (1..=MAX_LINES).contains(lines));
+    lines.ok_or("must be a whole number, 1 to 1,000")
 }
 
 /// What `GET /api/v1/installs/{id}/logs` answers.

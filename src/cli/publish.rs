@@ -171,11 +171,13 @@ fn installed(rolled_out: &RolledOut, address: Option<&str>) -> String {
     if !enabled {
         return format!("{name} {version} is installed\nEnable it:  plugboard enable {name}");
     }
-    let base = address.unwrap_or_default();
+    let sentence = format!("{name} {version} is installed and enabled");
+    // The admin socket does not say by which address others reach it.
+    let Some(base) = address else { return sentence };
     let place = if rolled_out.published.manifest.ui.is_some() {
         format!("Open it:  {base}/admin/open/{id}")
     } else {
         format!("Call it:  {base}/api/ext/{name}/…")
     };
-    format!("{name} {version} is installed and enabled\n{place}")
+    format!("{sentence}\n{place}")
 }

@@ -141,10 +141,10 @@ fn allow_descriptors() {
 }
 
 fn hours(seconds: u64) -> String {
-    if seconds < 2 * 60 * 60 {
-        format!("{} minutes", seconds / 60)
-    } else {
-        format!("{} hours", seconds / (60 * 60))
+    match seconds / 60 {
+        1 => "1 minute".to_owned(),
+        minutes @ ..120 => format!("{minutes} minutes"),
+        minutes => format!("{} hours", minutes / 60),
     }
 }
 
@@ -330,4 +330,23 @@ pub(super) async fn serve_until_told(
     }
     milestones::log_stop(told.as_ref());
     flushed.map_err(|error| Failure::unfinished(anyhow::Error::new(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_said_in_minutes_or_hours() {
+        for (seconds, said) in [
+            (60, "1 minute"),
+            (119, "1 minute"),
+            (120, "2 minutes"),
+            (7_199, "119 minutes"),
+            (7_200, "2 hours"),
+            (86_400, "24 hours"),
+        ] {
+            assert_eq!(hours(seconds), said);
+        }
+    }
 }

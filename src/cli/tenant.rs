@@ -20,7 +20,7 @@ Works on the host only, over the admin socket or with no server running.
 
 Examples:
   plugboard tenant create acme
-  plugboard token create --name acme-ci --tenant acme --scope install:write
+  plugboard token create --name acme-ci --tenant acme --scope install:write --scope install:read
   plugboard tenant list"
 )]
 pub(super) struct TenantArgs {

@@ -22,7 +22,8 @@ use crate::model::{ClaimedUser, Scope, TenantId, TokenId};
 #[command(long_about = "Creates, lists and revokes API tokens.
 
 Examples:
-  plugboard token create --name ci --scope bundle:publish --scope install:write > token
+  plugboard token create --name ci --scope bundle:publish \\
+    --scope install:write --scope install:read > token
   plugboard token list
   plugboard token revoke abcd2345")]
 pub(super) struct TokenArgs {
@@ -43,7 +44,8 @@ Scopes: bundle:publish, install:write, install:read, ext:invoke, trust:write, to
 audit:read and metrics:read, each for every extension or, as install:write:com.example.*, for some.
 
 Examples:
-  plugboard token create --name ci --scope bundle:publish --scope install:write --out ci.token
+  plugboard token create --name ci --scope bundle:publish \\
+    --scope install:write --scope install:read --out ci.token
   plugboard token create --name site --scope ext:invoke:com.example.hello --days 30
   plugboard token create --name ada --scope ext:invoke --user-id u-17 --user-name 'Ada Lovelace'"
     )]

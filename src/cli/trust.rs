@@ -122,14 +122,15 @@ async fn add(
 
 async fn remove(client: &Client, asked: &str, output: Output) -> Result<(), Failure> {
     let TrustedKeys { keys } = client.get("/api/v1/trust/keys").await?;
-    let key = only_one(&keys, asked, |key| key.id.to_string())?;
+    let key = only_one(&keys, asked, |key| key.id.to_string())
+        .map_err(|failure| failure.hint("`plugboard trust list` shows what is there"))?;
     let path = format!("/api/v1/trust/keys/{}", key.id);
     client.call::<()>(Method::DELETE, &path, None).await?;
     let text = format!("{} ({}) is no longer trusted", key.name, key.id.short());
     Ok(output.result(&outcome("removed", "id", &key.id), &text)?)
 }
 
-/// The one thing whose id is `asked` or begins with it, with `sha256:` or without.
+/// The one thing whose id or content hash is `asked` or begins with it, with `sha256:` or without.
 pub(super) fn only_one<'a, T>(
     things: &'a [T],
     asked: &str,
@@ -146,8 +147,8 @@ pub(super) fn only_one<'a, T>(
     let found: Vec<_> = things.iter().filter(fits).collect();
     match found.as_slice() {
         [one] => Ok(one),
-        [] => Err(Failure::refused(anyhow!("there is none with the id {asked}"))),
-        _ => Err(Failure::usage(format!("several ids begin with {asked}: give more digits"))),
+        [] => Err(Failure::refused(anyhow!("nothing here begins with {asked}"))),
+        _ => Err(Failure::usage(format!("several here begin with {asked}: give more digits"))),
     }
 }
 
@@ -189,6 +190,8 @@ mod tests {
         assert_eq!(find("dddddddd-4").unwrap(), "dddddddd-4444");
         assert_eq!(find("aaaaaaaa").unwrap_err().exit, Exit::Usage);
         assert_eq!(find("bbbb").unwrap_err().exit, Exit::Usage);
-        assert_eq!(find("cccccccc").unwrap_err().exit, Exit::Refused);
+        let none = find("cccccccc").unwrap_err();
+        assert_eq!(none.exit, Exit::Refused);
+        assert_eq!(none.text(), "nothing here begins with cccccccc");
     }
 }

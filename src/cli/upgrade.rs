@@ -8,7 +8,7 @@ use super::Context;
 use super::client::Client;
 use super::exact_version::parse_version;
 use super::failure::{Exit, Failure};
-use super::grants::{GrantArgs, change_version, note_missing};
+use super::grants::{GrantArgs, change_version, look_up_missing};
 use super::remote::{Offline, RemoteArgs};
 use super::{installs, list};
 use crate::model::{Capability, ExtensionVersion, Install};
@@ -47,6 +47,7 @@ pub(super) struct UpgradeArgs {
 
 /// Runs `plugboard upgrade`.
 pub(super) async fn run(args: UpgradeArgs, context: &Context) -> Result<Exit, Failure> {
+    check_revoked(&args.revoked)?;
     let client = args.remote.client(context, Offline::Refuse)?;
     let before = installs::require(&client, &args.name).await?;
     let install = if args.back {
@@ -55,7 +56,6 @@ pub(super) async fn run(args: UpgradeArgs, context: &Context) -> Result<Exit, Fa
     } else {
         upgrade(&client, &args, &before, context).await?
     };
-    let version = installs::version_of(&client, &install).await?;
     let Install { name, version: now, .. } = &install;
     let then = &before.version;
     let text = match (then == now, before.grants == install.grants) {
@@ -66,8 +66,18 @@ pub(super) async fn run(args: UpgradeArgs, context: &Context) -> Result<Exit, Fa
         }
     };
     context.output.result(&install, &text)?;
-    note_missing(context.output, &version, &install);
+    look_up_missing(&client, context.output, &install).await;
     Ok(Exit::Done)
+}
+
+/// What every install has does not come from its grants: without it there, it has it still.
+fn check_revoked(revoked: &[Capability]) -> Result<(), Failure> {
+    match revoked.iter().find(|capability| Capability::DEFAULTS.contains(capability)) {
+        Some(kept) => {
+            Err(Failure::usage(format!("every install has {kept}; it cannot be taken away")))
+        }
+        None => Ok(()),
+    }
 }
 
 async fn upgrade(

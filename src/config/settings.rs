@@ -78,8 +78,10 @@ pub(super) fn unknown_key(key: &str) -> String {
     let last = key.rsplit('.').next().unwrap_or(key);
     let same_name = |known: &&Described| known.key.rsplit('.').next() == Some(last);
     let near = all.iter().min_by_key(|known| likeness(known));
+    // With more changes a short word is as near to any other.
+    let most = (key.chars().count() / 3).min(3);
     // A key in the wrong table is as likely as a slip of the finger.
-    let meant = near.filter(|known| likeness(known) <= 3).or_else(|| all.iter().find(same_name));
+    let meant = near.filter(|known| likeness(known) <= most).or_else(|| all.iter().find(same_name));
     match meant {
         Some(known) => format!("is not a setting: did you mean {}?", known.key),
         None => "is not a setting".to_owned(),
@@ -191,6 +193,20 @@ mod tests {
     fn every_key_and_table_has_one_line_of_meaning() {
         for Described { key, comment, .. } in described() {
             assert!(!comment.is_empty() && !comment.contains('\n'), "{key}: {comment:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_guessed_is_near_to_what_was_written() {
+        for (key, meant) in [
+            ("nope", None),
+            ("logz", Some("logs")),
+            ("sever", Some("server")),
+            ("server.tls.certfile", Some("server.tls.cert_file")),
+            ("gateway.slots", Some("runner.slots")),
+        ] {
+            let guess = meant.map(|meant| format!(": did you mean {meant}?")).unwrap_or_default();
+            assert_eq!(unknown_key(key), format!("is not a setting{guess}"));
         }
     }
 

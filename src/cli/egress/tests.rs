@@ -27,6 +27,39 @@ fn hosts_that_nobody_granted_are_shown_after_those_that_somebody_did() {
     );
 }
 
+#[test]
+fn hosts_are_shown_though_none_is_called_without_the_capability() {
+    let install = json!({
+        "id": "0b9f6c1e-3f0c-4c3a-9d52-6a1d0f8e7b24",
+        "tenant": "default",
+        "name": "com.example.hello",
+        "version": "1.1.0",
+        "content_hash": format!("sha256:{}", "0".repeat(64)),
+        "enabled": true,
+        "grants": [],
+        "settings": {},
+        "previous": null,
+        "installed_at": "2026-01-01T00:00:00Z",
+        "updated_at": "2026-01-01T00:00:00Z",
+    });
+    let report = json!({
+        "capability_granted": false,
+        "granted": [{"entry": "https://api.example.com", "on_allowlist": true}],
+        "refused": [],
+    });
+
+    let install = serde_json::from_value(install).unwrap();
+    let shown = text(&install, &serde_json::from_value(report).unwrap());
+
+    insta::assert_snapshot!(shown, @r"
+    com.example.hello is not granted cap:http.fetch: it calls nothing; grant it with
+      plugboard upgrade com.example.hello --version 1.1.0 --grant cap:http.fetch
+
+    HOST                     STANDING
+    https://api.example.com  allowed
+    ");
+}
+
 fn rules(entries: &[&str]) -> Vec<EgressRule> {
     entries.iter().map(|entry| entry.parse().unwrap()).collect()
 }
@@ -54,7 +87,7 @@ fn a_host_that_is_not_granted_cannot_be_taken_away() {
         let hosts = rules(&["api.example.com", denied]);
         let failure = changed(rules(&GRANTED), hosts, false).unwrap_err();
 
-        assert_eq!(failure.exit, Exit::Usage);
+        assert_eq!(failure.exit, Exit::Refused);
         assert!(failure.text().contains(&rules(&[denied])[0].to_string()), "{}", failure.text());
     }
 }

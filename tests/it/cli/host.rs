@@ -164,6 +164,19 @@ fn what_was_made_on_the_host_outlives_the_server() {
 }
 
 #[test]
+fn who_names_a_key_that_is_not_there_is_told_where_they_are() {
+    let desk = desk_without_server();
+    assert_eq!(desk.run_with_input("operator create ada", PASSWORD).code, Some(0));
+
+    let run = desk.run("trust remove 4f1a2b3c");
+
+    assert_eq!(run.code, Some(1), "{run:?}");
+    let said = "error: nothing here begins with 4f1a2b3c\n  \
+                hint: `plugboard trust list` shows what is there\n";
+    assert!(run.stderr.ends_with(said), "{run:?}");
+}
+
+#[test]
 fn a_weak_password_is_refused_with_a_hint() {
     let desk = desk_without_server();
 

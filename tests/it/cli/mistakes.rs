@@ -215,6 +215,39 @@ fn numbers_and_versions_are_refused_in_words() {
 
     assert!(limit.contains("must be a whole number, 1 or more"), "{limit}");
     assert!(version.contains("`x` is no exact version, as 1.4.0 is"), "{version}");
+    for lines in ["0", "1001", "9999", "many"] {
+        let run = desk.run(&format!("logs com.example.hello -n {lines}"));
+        assert_eq!(run.code, Some(2), "{run:?}");
+        assert!(run.stderr.contains("must be a whole number, 1 to 1,000"), "{run:?}");
+    }
+}
+
+#[test]
+fn what_every_install_has_cannot_be_taken_away() {
+    let desk = Desk::new();
+    for capability in ["cap:context.read", "cap:log.emit", "cap:user.read"] {
+        let others = "upgrade com.example.hello --revoke http.fetch --revoke";
+
+        let run = desk.run(&format!("{others} {capability}"));
+
+        assert_eq!(run.code, Some(2), "{run:?}");
+        let sentence = format!("error: every install has {capability}; it cannot be taken away\n");
+        assert_eq!(run.stderr, sentence);
+    }
+}
+
+#[test]
+fn where_a_command_is_missing_those_for_people_are_named() {
+    let desk = Desk::new();
+
+    let run = desk.run("--json");
+
+    assert_eq!(run.code, Some(2), "{run:?}");
+    let message = run.json()["error"]["message"].as_str().unwrap().to_owned();
+    for text in [&message, &run.stderr] {
+        assert!(text.contains("doctor, completions"), "{run:?}");
+        assert!(!text.contains("compile-worker"), "{run:?}");
+    }
 }
 
 #[test]

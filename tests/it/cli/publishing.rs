@@ -9,8 +9,9 @@ use super::server::Server;
 fn a_folder_becomes_an_extension_that_answers() {
     let server = Server::ready();
 
-    server.desk.ok("publish hello --key acme.key --install --enable --grant log.emit");
+    let run = server.desk.ok("publish hello --key acme.key --install --enable --grant log.emit");
 
+    assert!(run.stdout.contains(&format!("Open it:  {}/admin/open/", server.url)), "{run:?}");
     let (status, body) = server.get("/api/ext/com.example.hello/greeting?name=Ada");
     assert_eq!(status, 200, "{body}");
     assert!(body.contains("Hello, Ada"), "{body}");
@@ -39,6 +40,34 @@ fn what_is_not_granted_is_one_line_below_the_result() {
     assert_eq!(run.stderr.lines().last(), Some(*line), "{run:?}");
     let all = server.desk.ok("publish asks --key acme.key --install --grant-all --yes");
     assert!(!all.stderr.contains("Not granted"), "{all:?}");
+}
+
+#[test]
+fn no_address_is_named_where_none_is_known() {
+    let mut server = Server::ready();
+    server.desk.set("PLUGBOARD_URL", "");
+    server.desk.set("PLUGBOARD_TOKEN_FILE", "");
+
+    let run = server.desk.ok("publish hello --key acme.key --install --enable");
+
+    assert!(run.stdout.ends_with("com.example.hello 1.0.0 is installed and enabled\n"), "{run:?}");
+}
+
+#[test]
+fn a_token_that_may_only_install_does_so_and_is_not_told_what_is_missing() {
+    let mut server = Server::ready();
+    server.desk.sample_as("asks", "1.1.0", Some("cap:storage.kv"));
+    server.desk.ok("publish asks --key acme.key");
+    server.desk.set("PLUGBOARD_URL", "");
+    server.desk.set("PLUGBOARD_TOKEN_FILE", "");
+    server.desk.ok("token create --name ci --scope install:write --out narrow");
+    let as_ci = format!("--url {} --token-file narrow", server.url);
+
+    let run = server.desk.run(&format!("install com.example.hello {as_ci}"));
+
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.stdout.starts_with("com.example.hello 1.1.0 is installed\n"), "{run:?}");
+    assert_eq!(run.stderr, "");
 }
 
 #[test]

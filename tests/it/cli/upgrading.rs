@@ -100,6 +100,31 @@ fn a_name_that_is_not_installed_is_met_with_a_guess() {
 }
 
 #[test]
+fn installing_again_grants_nothing_and_says_so() {
+    let server = Server::ready();
+    let file = server.desk.path("asks/manifest.json");
+    server.desk.sample_as("asks", "1.1.0", Some("cap:http.fetch"));
+    let manifest = std::fs::read_to_string(&file).unwrap();
+    let both = r#""cap:http.fetch","cap:storage.kv""#;
+    std::fs::write(&file, manifest.replace(r#""cap:http.fetch""#, both)).unwrap();
+    server.desk.ok("publish asks --key acme.key --install");
+
+    let all = server.desk.run("install com.example.hello --grant-all --enable");
+    let one = server.desk.run("install com.example.hello@1.1.0 --grant http.fetch --grant log");
+
+    assert_eq!((all.code, one.code), (Some(1), Some(1)), "{all:?} {one:?}");
+    assert_snapshot!(all.stderr, @r"
+    error: com.example.hello 1.1.0 is installed already, without cap:http.fetch, cap:storage.kv
+      hint: plugboard upgrade com.example.hello --version 1.1.0 --grant cap:http.fetch --grant cap:storage.kv
+    ");
+    assert!(one.stderr.contains("without cap:http.fetch\n"), "{one:?}");
+    assert_eq!(server.desk.ok("list --json").json()["installs"][0]["enabled"], false);
+    let grants = "--grant cap:http.fetch --grant cap:storage.kv";
+    server.desk.ok(&format!("upgrade com.example.hello --version 1.1.0 {grants} --yes"));
+    server.desk.ok("install com.example.hello --grant-all --enable");
+}
+
+#[test]
 fn another_version_is_not_installed_over_an_install() {
     let server = server_with_two_versions();
 
