@@ -13,13 +13,15 @@ export const sentence = (text) => capital(text) + (/[.!?]$/.test(text) ? "" : ".
 const copyOf = (queue, template) =>
   queue.querySelector(`template[data-${template}]`).content.firstElementChild.cloneNode(true);
 
-const checkLine = (queue, { check, status, found, hint }) => {
+const checkLine = (queue, { check, status, code, found, hint }) => {
   const line = copyOf(queue, "check");
   line.className = status;
   line.querySelector("[data-mark]").replaceWith(copyOf(queue, `mark=${status}`));
   line.querySelector(".check-name").textContent = check;
   line.querySelector(".check-word").textContent = WORDS[status];
-  line.querySelector(".check-summary").append(...prose(found ?? hint ?? ""));
+  const said = found ?? hint ?? "";
+  const summary = status === "fail" && code ? `${said} (\`${code}\`)` : said;
+  line.querySelector(".check-summary").append(...prose(summary));
   return line;
 };
 
