@@ -149,15 +149,21 @@ impl Runner {
 
     /// Runs the component of `invocation` on its request.
     pub async fn execute(&self, invocation: Invocation) -> Result<GuestResponse, ExecuteError> {
-        let Invocation { content_hash, world, context, request, mut observer, .. } = invocation;
+        let Invocation { content_hash, world, context, request, observer, .. } = invocation;
+        let in_line = ending::InLine::new(observer);
         let component = self.components.get(&content_hash).filter(|found| found.world() == world);
-        let component = component.ok_or(ExecuteError::NotPrepared)?;
+        let Some(component) = component else {
+            return Err(in_line.refuse(ExecuteError::NotPrepared));
+        };
         let waiting = context.trace.part(|| Span::new(Kind::Internal, "queue"));
         let slot = self.slots.acquire(&context.install).await;
-        let slot = slot.map_err(|error| {
-            context.trace.note(|span| ending::note_refusal(span, &error));
-            observer.refuse(error)
-        })?;
+        let slot = match slot {
+            Ok(slot) => slot,
+            Err(error) => {
+                context.trace.note(|span| ending::note_refusal(span, &error));
+                return Err(in_line.refuse(error));
+            }
+        };
         if !slot.was_waited_for() {
             waiting.forget();
         }
@@ -172,7 +178,7 @@ impl Runner {
         let time = Arc::new(Timekeeper::new(self.cpu_limit));
         let charge = slot.charge(&time);
         let host = Host::new(context, invocation.grants, invocation.user, self.limits.per_call());
-        let host = host.observed(observer).timed(&time).at_rate(slot.lines());
+        let host = host.observed(in_line.begin()).timed(&time).at_rate(slot.lines());
         let host = host.logged_in(self.guest_logs.clone(), content_hash);
         let host = host.keeping_in(self.state.clone()).confiding(invocation.secrets);
         let host = host.calling(self.egress.as_ref(), invocation.allowance);

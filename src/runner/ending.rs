@@ -157,8 +157,64 @@ impl Observer {
     }
 }
 
+/// The observer of an execution that stands in line: a caller who leaves there is told, too.
+pub(super) struct InLine(Observer);
+
+impl InLine {
+    pub(super) fn new(observer: Observer) -> Self {
+        Self(observer)
+    }
+
+    /// It has its slot.
+    pub(super) fn begin(mut self) -> Observer {
+        std::mem::take(&mut self.0)
+    }
+
+    /// It gets none.
+    pub(super) fn refuse(mut self, error: ExecuteError) -> ExecuteError {
+        self.0.refuse(error)
+    }
+}
+
+impl Drop for InLine {
+    fn drop(&mut self) {
+        let usage = Usage::default();
+        self.0.tell(&Ended { usage: &usage, outcome: Outcome::Caller, error: None });
+    }
+}
+
 impl fmt::Debug for Observer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.is_told() { "Observer(nobody)" } else { "Observer" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// An observer, and what it was told.
+    fn observed() -> (InLine, Arc<Mutex<Vec<Outcome>>>) {
+        let told = Arc::<Mutex<Vec<_>>>::default();
+        let tells = Arc::clone(&told);
+        let observer = Observer::new(move |ended| tells.lock().unwrap().push(ended.outcome));
+        (InLine::new(observer), told)
+    }
+
+    #[test]
+    fn who_leaves_the_line_is_told_once_and_who_leaves_it_for_a_slot_later() {
+        let (left, told) = observed();
+        drop(left);
+        assert_eq!(*told.lock().unwrap(), [Outcome::Caller]);
+
+        let (refused, told) = observed();
+        let _: ExecuteError = refused.refuse(ExecuteError::Busy);
+        assert_eq!(*told.lock().unwrap(), [Outcome::Refused]);
+
+        let (begun, told) = observed();
+        let observer = begun.begin();
+        assert!(told.lock().unwrap().is_empty() && !observer.is_told());
     }
 }

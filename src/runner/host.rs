@@ -258,6 +258,9 @@ impl Drop for Host {
             let usage = self.close();
             let late = self.time.as_ref().and_then(|time| time.expired());
             let late = late.map(ExecuteError::Deadline);
+            // What made the host fail is the guest's doing, and no caller's.
+            let failed = || ExecuteError::Trap("the host failed".to_owned());
+            let late = if std::thread::panicking() { Some(failed()) } else { late };
             let outcome = late.as_ref().map_or(Outcome::Caller, |late| Outcome::of(late, false));
             let ended = Ended { usage: &usage, outcome, error: late.as_ref() };
             ending::note_end(&self.context.trace, &ended);
@@ -296,6 +299,23 @@ mod tests {
             host(&[capability]).unavailable(capability, "scheduling").unwrap(),
             "scheduling is not available on this host"
         );
+    }
+
+    #[test]
+    fn a_panic_of_the_host_is_no_caller_that_left() {
+        let told = Arc::<std::sync::Mutex<Vec<_>>>::default();
+        let tells = Arc::clone(&told);
+        let observer = Observer::new(move |ended| tells.lock().unwrap().push(ended.outcome));
+        let panicking = observer.clone();
+
+        drop(host(&[]).observed(observer));
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _host = host(&[]).observed(panicking);
+            panic!("in a host function");
+        }));
+
+        result.unwrap_err();
+        assert_eq!(*told.lock().unwrap(), [Outcome::Caller, Outcome::Trap]);
     }
 
     #[test]
