@@ -106,7 +106,10 @@ impl State {
         f: impl FnOnce(&ReadTxn) -> Result<T, StateError> + Send + 'static,
     ) -> Result<T, StateError> {
         let state = self.clone();
-        spawn_blocking(move || state.read_blocking(f)).await.map_err(|_| StateError::Stopped)?
+        // By a task: a thread that is made for it has the priority of who makes it, and guests, who
+        // read, too, run behind everybody.
+        let read = async move { spawn_blocking(move || state.read_blocking(f)).await };
+        tokio::spawn(read).await.ok().and_then(Result::ok).ok_or(StateError::Stopped)?
     }
 
     /// [`State::read`] on this thread.

@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::runtime::Handle;
 use tokio::sync::RwLock;
+use tokio::task::spawn_blocking;
 
 pub use self::seal::{Broken, WrappingKey, WrappingKeyId};
 use super::{Owner, State, StateError};
@@ -270,16 +271,25 @@ impl InstallSecrets {
             Err(SecretsError::OtherKey { .. }) => secrets.open(owner, &name),
             found => found,
         };
-        runtime.spawn_blocking(open).await.unwrap_or(Err(StateError::Stopped.into()))
+        blocking(&runtime, open).await.unwrap_or(Err(StateError::Stopped.into()))
     }
 
     /// The names of the secrets, sorted; expired ones, too.
     pub async fn names(&self) -> Result<Vec<SecretName>, StateError> {
         let Self { secrets, owner, runtime } = self.clone();
         let list = move || secrets.0.state.read_blocking(|txn| rows::list(txn, owner));
-        let listed = runtime.spawn_blocking(list).await.unwrap_or(Err(StateError::Stopped))?;
+        let listed = blocking(&runtime, list).await.unwrap_or(Err(StateError::Stopped))?;
         Ok(listed.into_iter().map(|facts| facts.name).collect())
     }
+}
+
+/// Runs `work` off the async threads, on a thread that is as polite as they are: one that is made
+/// for it has the priority of who makes it, and guests run behind everybody.
+async fn blocking<T: Send + 'static>(
+    runtime: &Handle,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    runtime.spawn(async move { spawn_blocking(work).await.ok() }).await.ok().flatten()
 }
 
 impl fmt::Debug for Secrets {
