@@ -69,6 +69,16 @@ impl App {
         });
     }
 
+    /// Gives back the memory of components that no tenant has enabled: of versions that are only
+    /// published, and of those that were upgraded, disabled, uninstalled or removed. Where one is
+    /// wanted again it is loaded from disk.
+    pub fn release_components(&self) {
+        let live = self.registry.live();
+        let enabled = live.installs().filter(|install| install.install.enabled);
+        let wanted: HashSet<_> = enabled.map(|install| install.version.content_hash).collect();
+        self.runner.retain(|hash| wanted.contains(hash));
+    }
+
     /// Makes ready what is enabled, in the background and one after the other: what was
     /// called last comes first. See [`Start`].
     pub fn prepare_enabled(&self) {

@@ -67,9 +67,14 @@ impl<T: Send + Sync + 'static> ComponentCache<T> {
         }
     }
 
-    /// Drops the component; a compilation under way is not kept.
-    pub(super) fn forget(&self, hash: &ContentHash) {
-        self.shared.write().remove(hash);
+    /// Drops the components that nobody wants; what is under way goes on.
+    pub(super) fn retain(&self, is_wanted: impl Fn(&ContentHash) -> bool) {
+        let is_idle = |hash: &ContentHash, entry: &mut Entry<T>| {
+            matches!(entry, Entry::Ready(_)) && !is_wanted(hash)
+        };
+        let dropped: Vec<_> = self.shared.write().extract_if(is_idle).collect();
+        // Not with the entries locked: megabytes of code are given back.
+        drop(dropped);
     }
 
     /// Makes it ready unless that is done or under way, and waits for the outcome.
@@ -141,7 +146,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
         compiled: Result<T, PrepareError>,
     ) {
         let mut entries = self.write();
-        // Forgotten meanwhile, perhaps asked for again: then it is not ours.
+        // Begun again meanwhile, because a runtime was gone: then it is not ours.
         let ours = match entries.get(&hash) {
             Some(Entry::Compiling(outcome)) => outcome.same_channel(&sender.subscribe()),
             Some(Entry::Ready(_) | Entry::Refused(_)) | None => false,

@@ -120,9 +120,10 @@ impl Runner {
         self.components.refusal(hash)
     }
 
-    /// Drops the compiled component; executions under way finish.
-    pub fn forget(&self, hash: &ContentHash) {
-        self.components.forget(hash);
+    /// Drops the loaded components of bundles that nobody wants. Executions under way finish, and
+    /// what is kept on disk stays there.
+    pub fn retain(&self, is_wanted: impl Fn(&ContentHash) -> bool) {
+        self.components.retain(is_wanted);
     }
 
     fn compilation(

@@ -78,6 +78,23 @@ async fn a_disabled_or_uninstalled_extension_is_gone_at_once() {
 }
 
 #[tokio::test]
+async fn components_leave_memory_with_the_last_install_that_is_enabled() {
+    let app = TestApp::start().await;
+    let id = app.install(&extension("answers").endpoint("GET", "/a")).await;
+    let live = app.app.registry.live();
+    let hash = live.installs().next().unwrap().version.content_hash;
+    app.app.release_components();
+    assert!(app.app.runner.is_ready(&hash));
+
+    app.post(&format!("/api/v1/installs/{id}/disable"), json!({})).await;
+    app.app.release_components();
+
+    assert!(!app.app.runner.is_ready(&hash));
+    app.post(&format!("/api/v1/installs/{id}/enable"), json!({})).await;
+    assert_eq!(app.get(A).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn head_uses_the_get_endpoint_and_has_no_body() {
     let app = with_guest("answers").await;
 

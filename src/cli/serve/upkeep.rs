@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::allocator::give_memory_back;
 use crate::app::App;
 
-/// How often last-used times are written.
+/// How often last-used times are written, and what is no longer used leaves memory.
 const FLUSH_EVERY: Duration = Duration::from_mins(1);
 /// How often memory that is free is given back to the system.
 const PURGE_EVERY: Duration = Duration::from_secs(10);
@@ -36,6 +36,7 @@ pub(super) async fn keep_up(app: Arc<App>) {
                     tracing::warn!("Could not put on record that installs have learned: {error}");
                 }
                 app.settle_usages();
+                app.release_components();
                 if app.bundles.facts().is_some() && !app.has_probed_store() {
                     app.probe_store().await;
                 }

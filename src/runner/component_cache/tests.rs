@@ -70,21 +70,24 @@ async fn a_compiler_that_was_stopped_is_no_refusal_of_the_component() {
 }
 
 #[tokio::test]
-async fn what_is_forgotten_while_it_compiles_is_not_kept() {
+async fn what_nobody_wants_is_dropped_but_not_while_it_compiles() {
     let cache = ComponentCache::<u8>::new(1);
     let (go, wait) = mpsc::channel();
     let prepare = cache.prepare(hash(), Work::Compile, move || {
         wait.recv().unwrap();
         Ok(1)
     });
-    let forget = async {
+    let retain = async {
         yield_now().await;
-        cache.forget(&hash());
+        cache.retain(|_| false);
         go.send(()).unwrap();
     };
 
-    let (outcome, ()) = tokio::join!(prepare, forget);
+    let (outcome, ()) = tokio::join!(prepare, retain);
 
-    assert_eq!(outcome, Ok(()));
+    assert_eq!((outcome, cache.get(&hash()).as_deref()), (Ok(()), Some(&1)));
+    cache.retain(|_| true);
+    assert!(cache.get(&hash()).is_some());
+    cache.retain(|_| false);
     assert!(cache.get(&hash()).is_none());
 }

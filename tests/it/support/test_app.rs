@@ -287,7 +287,7 @@ impl TestApp {
 
     /// As after a start at which nothing of what was compiled is left.
     pub(crate) fn forget_compiled(&self, hash: &ContentHash) {
-        self.app.runner.forget(hash);
+        self.app.runner.retain(|loaded| loaded != hash);
         self.app.runner.sweep_compiled(&HashSet::new()).unwrap();
     }
 
