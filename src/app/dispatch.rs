@@ -134,7 +134,8 @@ impl App {
                 Ok(prepared) => prepared.map_err(DispatchError::Compile)?,
             }
         }
-        let LiveInstall { install, labels, last_use, .. } = &*found.install;
+        let now = self.as_it_is_now(&found.install)?;
+        let LiveInstall { install, labels, last_use, .. } = &*now;
         let admitted = self.usages.admit(install, labels, last_use);
         let metered = admitted.map_err(|held| failing(&version.name, held))?;
         let invocation = Invocation {
@@ -142,7 +143,7 @@ impl App {
             world,
             context: ExecutionContext {
                 request_id: request.request_id,
-                install: Arc::clone(&found.install.labels),
+                install: Arc::clone(&now.labels),
                 trace: found.trace,
             },
             request: GuestRequest {
@@ -152,10 +153,10 @@ impl App {
                 headers: request.headers,
                 body: request.body,
             },
-            grants: Arc::clone(&found.install.grants),
-            allowance: Arc::clone(&found.install.allowance),
-            settings: Arc::clone(&found.install.settings),
-            secrets: self.readable_secrets(&found.install),
+            grants: Arc::clone(&now.grants),
+            allowance: Arc::clone(&now.allowance),
+            settings: Arc::clone(&now.settings),
+            secrets: self.readable_secrets(&now),
             user: found.user,
             deadline,
             stream: StreamLimits {
@@ -178,6 +179,16 @@ impl App {
 }
 
 impl App {
+    /// The install as of this moment: its body may have taken minutes to arrive, and what was
+    /// disabled or taken away meanwhile counts. What began before an upgrade ends as it began.
+    fn as_it_is_now(&self, found: &Arc<LiveInstall>) -> Result<Arc<LiveInstall>, DispatchError> {
+        let live = self.registry.live();
+        let now = live.install_by_id(&found.install.id).filter(|now| now.install.enabled);
+        let now = now.ok_or_else(|| DispatchError::NotInstalled(found.version.name.to_string()))?;
+        let is_same = now.version.content_hash == found.version.content_hash;
+        Ok(Arc::clone(if is_same { now } else { found }))
+    }
+
     /// Without a grant that needs them there is nothing to hand on. `ui-proxy` sends one, and
     /// calls those that are bound to their host: both give none to a guest.
     fn readable_secrets(&self, install: &LiveInstall) -> Option<InstallSecrets> {
