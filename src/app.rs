@@ -18,6 +18,7 @@ pub mod downloads;
 pub mod egress;
 pub mod ensure_installed;
 pub mod extensions;
+pub mod held_bodies;
 pub mod idempotency;
 pub mod install;
 pub mod limits;
@@ -94,6 +95,7 @@ pub struct App {
     pub call_rates: call_rates::CallRates,
     pub idempotency: idempotency::Idempotency,
     pub in_flight: uploads::InFlight,
+    pub held_bodies: held_bodies::HeldBodies,
     pub usages: usage::Usages,
     pub waiting: compile::Waiting,
 }

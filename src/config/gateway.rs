@@ -17,6 +17,8 @@ pub struct GatewayConfig {
     pub stream_idle_timeout_ms: u64,
     /// Bytes of a request body; 32 MiB at most for an extension that takes it whole.
     pub max_body_bytes: u64,
+    /// Bytes of all request bodies that wait in memory for their extension to take them whole.
+    pub max_held_body_bytes: u64,
     /// Bytes of a response body; 32 MiB at most for an extension that gives it whole.
     pub max_response_bytes: u64,
     /// Calls to all extensions of one tenant in a minute; 0: any number.
@@ -45,6 +47,7 @@ impl Default for GatewayConfig {
             stream_timeout_ms: 300_000,
             stream_idle_timeout_ms: 60_000,
             max_body_bytes: 10 * 1024 * 1024,
+            max_held_body_bytes: 256 * 1024 * 1024,
             max_response_bytes: 8 * 1024 * 1024,
             calls_per_minute_per_tenant: 120_000,
             calls_per_minute_per_install: 60_000,
@@ -71,6 +74,11 @@ impl GatewayConfig {
             self.timeout_ms <= self.stream_timeout_ms,
             "gateway.stream_timeout_ms",
             "must not be below gateway.timeout_ms",
+        );
+        findings.expect(
+            self.max_held_body_bytes >= self.max_whole_body_bytes(),
+            "gateway.max_held_body_bytes",
+            "must have room for one body of gateway.max_body_bytes, of which 32 MiB are held at most",
         );
     }
 }

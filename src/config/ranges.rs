@@ -104,6 +104,7 @@ const RANGES: &[(&str, u64, u64)] = &[
     ("gateway.stream_timeout_ms", 1, 24 * HOUR_MS),
     ("gateway.stream_idle_timeout_ms", 1, HOUR_MS),
     ("gateway.max_body_bytes", 0, 64 * GIB),
+    ("gateway.max_held_body_bytes", 1024, 64 * GIB),
     ("gateway.max_response_bytes", 1, 64 * GIB),
     ("gateway.calls_per_minute_per_tenant", 0, 60_000_000),
     ("gateway.calls_per_minute_per_install", 0, 60_000_000),

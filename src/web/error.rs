@@ -1,6 +1,7 @@
 //! Every error that leaves the appliance, as RFC 9457 problem responses.
 
 mod from_app;
+mod from_bodies;
 mod from_keeping;
 mod from_learning;
 mod from_logs;

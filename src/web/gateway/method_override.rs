@@ -6,6 +6,7 @@ use axum::http::{Method, header};
 use memchr::memmem;
 
 use super::request_body;
+use crate::app::held_bodies::Room;
 use crate::web::error::ApiError;
 
 const METHOD_OVERRIDE: &str = "__method";
@@ -25,6 +26,7 @@ pub(super) struct Call {
 pub(super) async fn apply_override(
     request: Request,
     limit: impl FnOnce() -> Result<u64, ApiError>,
+    room: Room,
 ) -> Result<(Request, Call), ApiError> {
     let (sent_query, method) = (request.uri().query().map(str::to_owned), request.method().clone());
     if method != Method::POST {
@@ -44,7 +46,7 @@ pub(super) async fn apply_override(
     }
     let limit = limit()?;
     let (parts, body) = request.into_parts();
-    let body = request_body::read_whole(body, limit).await?;
+    let body = request_body::read_whole(body, limit, room).await?;
     let (method, body) = override_in_body(&body).unwrap_or((method, body));
     let request = Request::from_parts(parts, Body::empty());
     Ok((request, Call { method, query: sent_query, body: Some(body) }))

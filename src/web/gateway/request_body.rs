@@ -4,6 +4,7 @@ use axum::body::{Body, Bytes};
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
+use crate::app::held_bodies::Room;
 use crate::runner::{RequestBody, Upload};
 use crate::web::error::ApiError;
 
@@ -11,13 +12,18 @@ use crate::web::error::ApiError;
 pub(super) const SHORT_BODY_BYTES: u64 = 64 * 1024;
 
 /// What is short, or goes to a world that does not stream, is read before a slot is taken.
-pub(super) async fn read(body: Body, limit: u64, streams: bool) -> Result<RequestBody, ApiError> {
+pub(super) async fn read(
+    body: Body,
+    limit: u64,
+    streams: bool,
+    room: Room,
+) -> Result<RequestBody, ApiError> {
     check_announced(&body, limit)?;
     let is_short = body.size_hint().upper().is_some_and(|upper| upper <= SHORT_BODY_BYTES);
     if streams && !is_short {
         return Ok(RequestBody::Stream(Upload::new(body, limit)));
     }
-    read_whole(body, limit).await.map(RequestBody::Whole)
+    read_whole(body, limit, room).await.map(RequestBody::Whole)
 }
 
 fn check_announced(body: &Body, limit: u64) -> Result<(), ApiError> {
@@ -28,14 +34,34 @@ fn check_announced(body: &Body, limit: u64) -> Result<(), ApiError> {
     Ok(())
 }
 
-pub(super) async fn read_whole(body: Body, limit: u64) -> Result<Bytes, ApiError> {
-    check_announced(&body, limit)?;
-    let limited = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
-    match limited.collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(ApiError::too_large("the body", limit, None))
-        }
-        Err(_) => Err(ApiError::malformed("the body broke off")),
+/// A body in memory, which has its room as long as anybody has its bytes.
+struct Held(Bytes, #[expect(dead_code, reason = "held")] Room);
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
     }
+}
+
+pub(super) async fn read_whole(body: Body, limit: u64, mut room: Room) -> Result<Bytes, ApiError> {
+    check_announced(&body, limit)?;
+    let mut body = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
+    let (mut pieces, mut bytes) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| match error {
+            error if error.is::<LengthLimitError>() => ApiError::too_large("the body", limit, None),
+            _ => ApiError::malformed("the body broke off"),
+        })?;
+        if let Ok(piece) = frame.into_data() {
+            bytes += piece.len() as u64;
+            room.grow_to(bytes)?;
+            pieces.push(piece);
+        }
+    }
+    let whole = match &mut pieces[..] {
+        [] => return Ok(Bytes::new()),
+        [piece] => std::mem::take(piece),
+        pieces => pieces.concat().into(),
+    };
+    Ok(Bytes::from_owner(Held(whole, room)))
 }

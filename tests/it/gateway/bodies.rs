@@ -2,8 +2,9 @@
 
 use axum::body::{Body, Bytes};
 use axum::http::{Method, StatusCode};
-use futures_util::{FutureExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use super::{A, extension};
 use crate::support::announced_body::announced;
@@ -31,6 +32,56 @@ async fn a_body_reaches_the_guest_and_comes_back() {
 
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
     assert_eq!(answer.text(), "x".repeat(1_000));
+}
+
+#[tokio::test]
+async fn an_install_that_is_disabled_while_a_body_arrives_does_not_run() {
+    let app = TestApp::start().await;
+    let id = app.install(&extension("echoes").endpoint("POST", "/a")).await;
+    let (asked, begins) = oneshot::channel();
+    let (go, goes_on) = oneshot::channel();
+    let body = Body::from_stream(stream::once(async move {
+        asked.send(()).unwrap();
+        goes_on.await.map(|()| Bytes::from_static(b"body")).map_err(std::io::Error::other)
+    }));
+    let disable = async {
+        begins.await.unwrap();
+        app.post(&format!("/api/v1/installs/{id}/disable"), json!({})).await;
+        go.send(()).unwrap();
+    };
+
+    let (answer, ()) = tokio::join!(app.call(Method::POST, A).body(body).send(), disable);
+
+    assert_eq!((answer.status, answer.code()), (StatusCode::NOT_FOUND, "not_installed".into()));
+}
+
+#[tokio::test]
+async fn bodies_that_arrive_have_so_much_memory_together() {
+    let app = TestApp::start_with(|config| {
+        config.gateway.max_body_bytes = 3_000;
+        config.gateway.max_held_body_bytes = 4 * 1024;
+    });
+    let app = app.await;
+    app.install(&extension("echoes").endpoint("POST", "/a")).await;
+    let piece = |bytes: usize| Ok::<_, std::io::Error>(Bytes::from("x".repeat(bytes)));
+    let (go, goes_on) = oneshot::channel();
+    let slow = stream::once(async move { piece(3_000) }).chain(stream::once(async move {
+        goes_on.await.map(|()| Bytes::new()).map_err(std::io::Error::other)
+    }));
+    let mut slow = Box::pin(app.call(Method::POST, A).body(Body::from_stream(slow)).send());
+    assert!((&mut slow).now_or_never().is_none());
+
+    let refused = app.call(Method::POST, A).body("x".repeat(2_000)).send().await;
+    let small = app.call(Method::POST, A).body("x".repeat(1_000)).send().await;
+    go.send(()).unwrap();
+    let first = slow.await;
+    let next = app.call(Method::POST, A).body("x".repeat(2_000)).send().await;
+
+    assert_eq!((refused.status, refused.code()), (StatusCode::SERVICE_UNAVAILABLE, "busy".into()));
+    assert!(refused.text().contains("4096 bytes"), "{}", refused.text());
+    for answer in [small, first, next] {
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+    }
 }
 
 #[tokio::test]

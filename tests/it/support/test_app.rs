@@ -17,6 +17,7 @@ use plugboard::app::call_rates::CallRates;
 use plugboard::app::callbacks;
 use plugboard::app::compile::{Waiting, runner_parts};
 use plugboard::app::egress;
+use plugboard::app::held_bodies::HeldBodies;
 use plugboard::app::idempotency::Idempotency;
 use plugboard::app::origins::Origins;
 use plugboard::app::rate_limits::RateLimits;
@@ -272,6 +273,7 @@ impl TestApp {
             call_rates: CallRates::new(&config.gateway),
             idempotency: Idempotency::new(&config.gateway),
             in_flight: InFlight::default(),
+            held_bodies: HeldBodies::new(&config.gateway),
             waiting: Waiting::new(&config.runner),
             origins: Origins::of(&config),
             config: Arc::new(config),
