@@ -97,8 +97,7 @@ pub(super) async fn run(args: DoctorArgs, context: &Context) -> Result<Exit, Fai
 /// Adds what the store, its disk and its staging folder are like; says where the store is.
 async fn check_store(config: &Config, findings: &mut Vec<Finding>) -> Option<String> {
     let data_dir = Path::new(&config.server.data_dir);
-    let examined = examine(&config.store, data_dir, SystemClock.now()).await;
-    match examined {
+    match examine(&config.store, data_dir, SystemClock.now()).await {
         Err(error) => {
             findings.push(Finding::failed("store", told(&error), Exit::Refused));
             None
