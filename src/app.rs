@@ -18,7 +18,6 @@ pub mod downloads;
 pub mod egress;
 pub mod ensure_installed;
 pub mod extensions;
-pub mod held_bodies;
 pub mod idempotency;
 pub mod install;
 pub mod limits;
@@ -55,6 +54,7 @@ use std::{path::PathBuf, sync::Arc};
 use crate::bundle::BundleLimits;
 use crate::config::Config;
 use crate::guest_logs::GuestLogs;
+use crate::held_memory::HeldMemory;
 use crate::model::{
     Actor, AuditAction, AuditEvent, Clock, ExtensionName, Principal, ScopeKind, TenantId,
 };
@@ -95,7 +95,9 @@ pub struct App {
     pub call_rates: call_rates::CallRates,
     pub idempotency: idempotency::Idempotency,
     pub in_flight: uploads::InFlight,
-    pub held_bodies: held_bodies::HeldBodies,
+    /// For request bodies that go to their handler whole: they are read before the call has a
+    /// slot, at the pace of who sends them, so it is not the slots that bound how many there are.
+    pub held_bodies: HeldMemory,
     pub usages: usage::Usages,
     pub waiting: compile::Waiting,
 }

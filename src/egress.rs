@@ -15,7 +15,6 @@ mod ended;
 mod error;
 mod exchange;
 mod fields;
-mod held;
 mod own_hosts;
 mod resolver;
 mod shares;
@@ -42,9 +41,9 @@ use tokio_util::task::AbortOnDropHandle;
 use self::allowance::Ceiling;
 use self::dial::Dialer;
 use self::exchange::Exchange;
-use self::held::Memory;
 use self::shares::Shares;
 use crate::config::{EgressConfig, Network};
+use crate::held_memory::HeldMemory;
 use crate::model::{Allowance, Clock, InstallLabels, Scheme, TraceContext};
 
 /// Calls servers for guests. One per process; cloning it is cheap.
@@ -57,7 +56,8 @@ struct Inner {
     ceiling: Ceiling,
     dialer: Dialer,
     shares: Shares,
-    memory: Memory,
+    /// For responses that a guest gets as a whole.
+    memory: HeldMemory,
     limits: Limits,
     tells_parents: bool,
     clock: Arc<dyn Clock>,
@@ -123,7 +123,7 @@ impl Egress {
             secrets_in_clear: config.secrets_in_clear,
             ceiling,
             shares: Shares::new(config),
-            memory: Memory::new(config.max_held_bytes),
+            memory: HeldMemory::new(config.max_held_bytes),
             limits: Limits {
                 total: Duration::from_millis(config.timeout_ms),
                 request_bytes: config.max_request_bytes,

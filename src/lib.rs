@@ -6,6 +6,7 @@
 //! `traces` tells a collector what took how long.
 //! `tls_client` says whom this program trusts, `memory_file` holds what was checked,
 //! `redb_file` is what the files of `registry` and `state` have in common, `gcra` counts rates,
+//! `held_memory` is memory that many share,
 //! `allocator` gives memory back; `fail_point` is for tests and empty in a release.
 //! Arrows point up this list only; `tests/it/architecture.rs` holds them.
 
@@ -19,6 +20,7 @@ pub mod egress;
 pub mod fail_point;
 pub mod gcra;
 pub mod guest_logs;
+pub mod held_memory;
 pub mod memory_file;
 pub mod model;
 pub mod redb_file;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
@@ -106,10 +107,8 @@ impl State {
         f: impl FnOnce(&ReadTxn) -> Result<T, StateError> + Send + 'static,
     ) -> Result<T, StateError> {
         let state = self.clone();
-        // By a task: a thread that is made for it has the priority of who makes it, and guests, who
-        // read, too, run behind everybody.
-        let read = async move { spawn_blocking(move || state.read_blocking(f)).await };
-        tokio::spawn(read).await.ok().and_then(Result::ok).ok_or(StateError::Stopped)?
+        let read = blocking(&Handle::current(), move || state.read_blocking(f)).await;
+        read.ok_or(StateError::Stopped)?
     }
 
     /// [`State::read`] on this thread.
@@ -193,6 +192,15 @@ impl State {
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
+}
+
+/// Runs `work` off the async threads, on a thread that is as polite as they are: one that is made
+/// for it has the priority of who makes it, and guests run behind everybody.
+async fn blocking<T: Send + 'static>(
+    runtime: &Handle,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    runtime.spawn(async move { spawn_blocking(work).await.ok() }).await.ok().flatten()
 }
 
 #[cfg(test)]

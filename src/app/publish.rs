@@ -335,15 +335,13 @@ impl App {
 }
 
 fn log_registered(version: &ExtensionVersion, created: bool, stored_ms: u64) {
-    if created {
+    let named = format!("{} {}", version.name, version.version);
+    let message = if created {
         tracing::info!(
             bundle.hash = %version.content_hash,
             duration_ms = stored_ms,
             "Stored a bundle",
         );
-    }
-    let named = format!("{} {}", version.name, version.version);
-    let message = if created {
         format!("Published {named}")
     } else {
         format!("{named} was published before")

@@ -26,7 +26,6 @@ use crate::app::call_rates::CallRates;
 use crate::app::callbacks;
 use crate::app::compile::{Waiting, note_confinement, runner_parts};
 use crate::app::egress::{self, Learning, RefusedCalls};
-use crate::app::held_bodies::HeldBodies;
 use crate::app::idempotency::Idempotency;
 use crate::app::origins::Origins;
 use crate::app::rate_limits::RateLimits;
@@ -37,6 +36,7 @@ use crate::app::usage::Usages;
 use crate::callbacks::Callbacks;
 use crate::config::Config;
 use crate::guest_logs::GuestLogs;
+use crate::held_memory::HeldMemory;
 use crate::model::{Clock, SystemClock};
 use crate::registry::{Registry, uploads};
 use crate::runner::{Runner, RunnerParts};
@@ -245,7 +245,7 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         call_rates: CallRates::new(&config.gateway),
         idempotency: Idempotency::new(&config.gateway),
         in_flight: InFlight::default(),
-        held_bodies: HeldBodies::new(&config.gateway),
+        held_bodies: HeldMemory::new(config.gateway.max_held_body_bytes),
         waiting: Waiting::new(&config.runner),
         origins: Origins::of(&config),
         config: Arc::new(config),

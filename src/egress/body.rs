@@ -15,6 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::error::EgressError;
 use super::exchange::Exchange;
+use crate::held_memory::NoRoom;
 
 /// What most bodies fit in.
 const SMALL_BYTES: usize = 64 * 1024;
@@ -117,7 +118,8 @@ impl ReceivedBody {
         let mut whole = Vec::new();
         while let Some(frame) = self.frame().await {
             let Ok(data) = frame?.into_data() else { continue };
-            if let Err(error) = held.grow(data.len() as u64) {
+            if let Err(NoRoom { limit_bytes }) = held.grow(data.len() as u64) {
+                let error = EgressError::Crowded(limit_bytes);
                 self.exchange.end(Some(&error));
                 return Err(error);
             }

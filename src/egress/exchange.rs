@@ -16,9 +16,9 @@ use super::destination::Destination;
 use super::dial::Connection;
 use super::error::EgressError;
 use super::fields;
-use super::held::Memory;
 use super::shares::{Place, Tally};
 use super::{Caller, Ended, Limits, Observer};
+use crate::held_memory::HeldMemory;
 
 /// Bytes of the head of a response.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -30,7 +30,7 @@ pub(super) struct Exchange {
     limits: Limits,
     observer: Observer,
     began: Instant,
-    memory: Memory,
+    memory: HeldMemory,
     tally: OnceLock<Tally>,
     address: OnceLock<SocketAddr>,
     /// 0: there was none.
@@ -51,7 +51,7 @@ impl Exchange {
         caller: Caller,
         to: Destination,
         limits: Limits,
-        memory: &Memory,
+        memory: &HeldMemory,
         observer: &Observer,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -81,7 +81,7 @@ impl Exchange {
         &self.limits
     }
 
-    pub(super) const fn memory(&self) -> &Memory {
+    pub(super) const fn memory(&self) -> &HeldMemory {
         &self.memory
     }
 

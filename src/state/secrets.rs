@@ -18,10 +18,9 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::runtime::Handle;
 use tokio::sync::RwLock;
-use tokio::task::spawn_blocking;
 
 pub use self::seal::{Broken, WrappingKey, WrappingKeyId};
-use super::{Owner, State, StateError};
+use super::{Owner, State, StateError, blocking};
 use crate::model::{
     BindingChange, EgressHost, EgressRule, Scheme, SecretFacts, SecretHeader, SecretName,
 };
@@ -281,15 +280,6 @@ impl InstallSecrets {
         let listed = blocking(&runtime, list).await.unwrap_or(Err(StateError::Stopped))?;
         Ok(listed.into_iter().map(|facts| facts.name).collect())
     }
-}
-
-/// Runs `work` off the async threads, on a thread that is as polite as they are: one that is made
-/// for it has the priority of who makes it, and guests run behind everybody.
-async fn blocking<T: Send + 'static>(
-    runtime: &Handle,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
-    runtime.spawn(async move { spawn_blocking(work).await.ok() }).await.ok().flatten()
 }
 
 impl fmt::Debug for Secrets {

@@ -11,6 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("allocator", &[]),
     ("fail_point", &[]),
     ("gcra", &[]),
+    ("held_memory", &[]),
     ("memory_file", &[]),
     ("redb_file", &[]),
     ("tls_client", &[]),
@@ -23,7 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("state", &["fail_point", "gcra", "redb_file", "model", "config"]),
     ("guest_logs", &["model", "config"]),
     ("store", &["fail_point", "tls_client", "model", "config", "bundle", "trust"]),
-    ("egress", &["tls_client", "model", "config"]),
+    ("egress", &["held_memory", "tls_client", "model", "config"]),
     ("callbacks", &["tls_client", "model", "config"]),
     ("traces", &["tls_client", "model", "config"]),
     (
@@ -45,6 +46,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "fail_point",
             "gcra",
+            "held_memory",
             "memory_file",
             "model",
             "config",
@@ -65,6 +67,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "web",
         &[
+            "held_memory",
             "model",
             "config",
             "telemetry",
@@ -84,6 +87,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "cli",
         &[
             "allocator",
+            "held_memory",
             "model",
             "config",
             "telemetry",

@@ -3,11 +3,14 @@
 use axum::http::StatusCode;
 
 use super::ApiError;
-use crate::app::held_bodies::NoRoom;
+use crate::held_memory::NoRoom;
 
 impl From<NoRoom> for ApiError {
-    fn from(error: NoRoom) -> Self {
-        Self::client(StatusCode::SERVICE_UNAVAILABLE, "busy", error.to_string())
+    fn from(NoRoom { limit_bytes }: NoRoom) -> Self {
+        let message = format!(
+            "the bodies of other calls take the {limit_bytes} bytes that all together may have"
+        );
+        Self::client(StatusCode::SERVICE_UNAVAILABLE, "busy", message)
             .retry_after(1)
             .hint("`gateway.max_held_body_bytes` is how much that is")
     }

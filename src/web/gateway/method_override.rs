@@ -6,7 +6,7 @@ use axum::http::{Method, header};
 use memchr::memmem;
 
 use super::request_body;
-use crate::app::held_bodies::Room;
+use crate::held_memory::HeldMemory;
 use crate::web::error::ApiError;
 
 const METHOD_OVERRIDE: &str = "__method";
@@ -26,7 +26,7 @@ pub(super) struct Call {
 pub(super) async fn apply_override(
     request: Request,
     limit: impl FnOnce() -> Result<u64, ApiError>,
-    room: Room,
+    memory: &HeldMemory,
 ) -> Result<(Request, Call), ApiError> {
     let (sent_query, method) = (request.uri().query().map(str::to_owned), request.method().clone());
     if method != Method::POST {
@@ -46,7 +46,7 @@ pub(super) async fn apply_override(
     }
     let limit = limit()?;
     let (parts, body) = request.into_parts();
-    let body = request_body::read_whole(body, limit, room).await?;
+    let body = request_body::read_whole(body, limit, memory).await?;
     let (method, body) = override_in_body(&body).unwrap_or((method, body));
     let request = Request::from_parts(parts, Body::empty());
     Ok((request, Call { method, query: sent_query, body: Some(body) }))

@@ -4,7 +4,7 @@ use axum::body::{Body, Bytes};
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
-use crate::app::held_bodies::Room;
+use crate::held_memory::{Held, HeldMemory};
 use crate::runner::{RequestBody, Upload};
 use crate::web::error::ApiError;
 
@@ -16,14 +16,14 @@ pub(super) async fn read(
     body: Body,
     limit: u64,
     streams: bool,
-    room: Room,
+    memory: &HeldMemory,
 ) -> Result<RequestBody, ApiError> {
     check_announced(&body, limit)?;
     let is_short = body.size_hint().upper().is_some_and(|upper| upper <= SHORT_BODY_BYTES);
     if streams && !is_short {
         return Ok(RequestBody::Stream(Upload::new(body, limit)));
     }
-    read_whole(body, limit, room).await.map(RequestBody::Whole)
+    read_whole(body, limit, memory).await.map(RequestBody::Whole)
 }
 
 fn check_announced(body: &Body, limit: u64) -> Result<(), ApiError> {
@@ -34,34 +34,38 @@ fn check_announced(body: &Body, limit: u64) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// A body in memory, which has its room as long as anybody has its bytes.
-struct Held(Bytes, #[expect(dead_code, reason = "held")] Room);
+/// A body in memory, which has its part of it as long as anybody has its bytes.
+struct HeldBody(Bytes, #[expect(dead_code, reason = "held")] Held);
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for HeldBody {
     fn as_ref(&self) -> &[u8] {
         &self.0
     }
 }
 
-pub(super) async fn read_whole(body: Body, limit: u64, mut room: Room) -> Result<Bytes, ApiError> {
+pub(super) async fn read_whole(
+    body: Body,
+    limit: u64,
+    memory: &HeldMemory,
+) -> Result<Bytes, ApiError> {
     check_announced(&body, limit)?;
     let mut body = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
-    let (mut pieces, mut bytes) = (Vec::new(), 0);
+    let (mut pieces, mut held) = (Vec::new(), None);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| match error {
             error if error.is::<LengthLimitError>() => ApiError::too_large("the body", limit, None),
             _ => ApiError::malformed("the body broke off"),
         })?;
         if let Ok(piece) = frame.into_data() {
-            bytes += piece.len() as u64;
-            room.grow_to(bytes)?;
+            let held = held.get_or_insert_with(|| memory.hold_nothing());
+            held.grow(piece.len() as u64)?;
             pieces.push(piece);
         }
     }
+    let Some(held) = held else { return Ok(Bytes::new()) };
     let whole = match &mut pieces[..] {
-        [] => return Ok(Bytes::new()),
         [piece] => std::mem::take(piece),
         pieces => pieces.concat().into(),
     };
-    Ok(Bytes::from_owner(Held(whole, room)))
+    Ok(Bytes::from_owner(HeldBody(whole, held)))
 }

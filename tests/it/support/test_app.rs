@@ -17,7 +17,6 @@ use plugboard::app::call_rates::CallRates;
 use plugboard::app::callbacks;
 use plugboard::app::compile::{Waiting, runner_parts};
 use plugboard::app::egress;
-use plugboard::app::held_bodies::HeldBodies;
 use plugboard::app::idempotency::Idempotency;
 use plugboard::app::origins::Origins;
 use plugboard::app::rate_limits::RateLimits;
@@ -32,6 +31,7 @@ use plugboard::callbacks::Callbacks;
 use plugboard::config::{Config, SigningPolicy, StoreConfig};
 use plugboard::egress::{Egress, EgressParts};
 use plugboard::guest_logs::GuestLogs;
+use plugboard::held_memory::HeldMemory;
 use plugboard::model::{
     Clock, ContentHash, Manifest, NameGlob, Operator, OperatorName, Principal, ReadManifest, Scope,
     Stars, TenantId,
@@ -273,7 +273,7 @@ impl TestApp {
             call_rates: CallRates::new(&config.gateway),
             idempotency: Idempotency::new(&config.gateway),
             in_flight: InFlight::default(),
-            held_bodies: HeldBodies::new(&config.gateway),
+            held_bodies: HeldMemory::new(config.gateway.max_held_body_bytes),
             waiting: Waiting::new(&config.runner),
             origins: Origins::of(&config),
             config: Arc::new(config),
