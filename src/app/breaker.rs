@@ -1,10 +1,14 @@
 //! Leaves an install alone while it fails: its callers learn it at once, and its executions
 //! do not take the time of others.
 
+mod era;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::config::RunnerConfig;
 use crate::model::Failing;
+
+pub(super) use self::era::Era;
 
 /// The pause after the first opening; each failed try doubles it.
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(1);
@@ -27,6 +31,7 @@ pub(super) struct Breaker {
     /// 0 to 255: by how much of a tenth its pauses are longer than those of others, so that
     /// installs that failed together are not tried together.
     spread: u8,
+    era: Era,
     in_row: u32,
     recent: [Piece; PIECES],
     open: Option<Open>,
@@ -83,12 +88,19 @@ impl LeftAlone {
 
 impl Breaker {
     pub(super) fn new(rule: BreakerRule, spread: u8) -> Self {
-        Self { rule, spread, in_row: 0, recent: Default::default(), open: None }
+        let (era, recent) = (Era::default(), Default::default());
+        Self { rule, spread, era, in_row: 0, recent, open: None }
     }
 
     /// Forgets what was: somebody has changed the install.
     pub(super) fn reset(&mut self) {
-        *self = Self::new(self.rule, self.spread);
+        let era = self.era.next();
+        *self = Self { era, ..Self::new(self.rule, self.spread) };
+    }
+
+    /// Whether it is still as when an execution of that era was let through.
+    pub(super) fn is_in(&self, era: Era) -> bool {
+        self.era == era
     }
 
     /// Whether a call would be let through.
@@ -103,24 +115,24 @@ impl Breaker {
         }
     }
 
-    /// Lets a call through, or says why not.
+    /// Lets a call through, and says in which era, or says why not.
     ///
     /// After a pause one goes through and tries for the others, who wait for it as long as
     /// they have waited before: should it never come to an end, another one tries then.
-    pub(super) fn admit(&mut self, now: Timestamp) -> Result<(), LeftAlone> {
+    pub(super) fn admit(&mut self, now: Timestamp) -> Result<Era, LeftAlone> {
         self.check(now)?;
         let spread_out = self.open.as_ref().map(|open| self.spread_out(open.pause));
         if let (Some(open), Some(pause)) = (&mut self.open, spread_out) {
             open.until = now + pause;
             open.trying = true;
         }
-        Ok(())
+        Ok(self.era)
     }
 
     /// An execution showed that the install works.
     pub(super) fn succeed(&mut self, now: Timestamp) -> Option<Turn> {
         match &self.open {
-            // It began before the others failed, and says nothing of what is now.
+            // Another try has failed meanwhile.
             Some(open) if !open.trying => None,
             Some(open) => {
                 let since = open.since;
@@ -165,6 +177,7 @@ impl Breaker {
                 let pause = FIRST_PAUSE.min(max_pause);
                 let until = now + lengthened(pause, spread);
                 let reason = reason();
+                self.era = self.era.next();
                 self.open =
                     Some(Open { since: now, until, pause, trying: false, failures, reason });
                 Some(Turn::Opened { failures, pause })

@@ -137,7 +137,7 @@ impl App {
         let now = self.as_it_is_now(&found.install)?;
         let LiveInstall { install, labels, last_use, .. } = &*now;
         let admitted = self.usages.admit(install, labels, last_use);
-        let metered = admitted.map_err(|held| failing(&version.name, held))?;
+        let mut admitted = admitted.map_err(|held| failing(&version.name, held))?;
         let invocation = Invocation {
             content_hash: version.content_hash,
             world,
@@ -168,11 +168,11 @@ impl App {
             } else {
                 gateway.max_whole_response_bytes()
             },
-            observer: metered.observer.clone(),
+            observer: std::mem::take(&mut admitted.observer),
         };
         let response = self.runner.execute(invocation).await?;
         if matches!(response.body, GuestBody::Stream(_)) {
-            metered.note_begun(self.clock.now());
+            admitted.note_begun(self.clock.now());
         }
         Ok(response)
     }

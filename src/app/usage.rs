@@ -14,7 +14,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use jiff::Timestamp;
 
 use super::App;
-use super::breaker::BreakerRule;
+use super::breaker::{BreakerRule, Era};
 use super::install::InstallError;
 use crate::config::RunnerConfig;
 use crate::model::{Clock, Failing, Install, InstallId, InstallLabels, Principal, ScopeKind};
@@ -44,8 +44,16 @@ pub struct Usages {
 
 /// One install that was called, and what its executions report to.
 #[derive(Clone)]
-pub(super) struct Metered {
+struct Metered {
     meter: Arc<Meter>,
+    observer: Observer,
+}
+
+/// A call that was let through.
+pub(super) struct Admitted {
+    meter: Arc<Meter>,
+    era: Era,
+    /// What its execution reports to.
     pub(super) observer: Observer,
 }
 
@@ -110,11 +118,12 @@ impl Usages {
         install: &Install,
         labels: &Arc<InstallLabels>,
         last_use: &Arc<LastUse>,
-    ) -> Result<Metered, LeftAlone> {
+    ) -> Result<Admitted, LeftAlone> {
         let found = self.find(&install.id);
         let found = found.unwrap_or_else(|| self.add(install, labels, last_use));
-        found.meter.admit(install, self.clock.now())?;
-        Ok(found)
+        let Metered { meter, observer } = found;
+        let era = meter.admit(install, self.clock.now())?;
+        Ok(Admitted { meter, era, observer: observer.marked(era.0) })
     }
 
     fn failing(&self, install: &Install) -> Option<Failing> {
@@ -160,7 +169,9 @@ impl Usages {
         let meter = Arc::new(meter);
         let (noting, clock) = (Arc::clone(&meter), Arc::clone(&self.clock));
         let metrics = Arc::clone(&self.metrics);
-        let observer = Observer::new(move |ended| noting.note(ended, clock.now(), &metrics));
+        let observer = Observer::new(move |ended, mark| {
+            noting.note(Era(mark), ended, clock.now(), &metrics);
+        });
         Metered { meter, observer }
     }
 
@@ -172,10 +183,10 @@ impl Usages {
     }
 }
 
-impl Metered {
+impl Admitted {
     /// Takes the head of an answer for a sign of life: a stream may go on for minutes.
     pub(super) fn note_begun(&self, now: Timestamp) {
-        self.meter.note_begun(now);
+        self.meter.note_begun(self.era, now);
     }
 }
 

@@ -38,9 +38,12 @@ pub struct Ended<'a> {
 ///
 /// It is called on the thread of the execution: it must not wait.
 #[derive(Clone, Default)]
-pub struct Observer(Option<Arc<Tell>>);
+pub struct Observer {
+    tell: Option<Arc<Tell>>,
+    mark: u64,
+}
 
-type Tell = dyn Fn(&Ended<'_>) + Send + Sync;
+type Tell = dyn Fn(&Ended<'_>, u64) + Send + Sync;
 
 impl Outcome {
     /// Every outcome, in the order of their indices.
@@ -132,15 +135,21 @@ fn micros(duration: Duration) -> u64 {
 }
 
 impl Observer {
-    /// Calls `tell` with the end of every execution that has this observer.
-    pub fn new(tell: impl Fn(&Ended<'_>) + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(tell)))
+    /// Calls `tell` with the end of every execution that has this observer, and its mark.
+    pub fn new(tell: impl Fn(&Ended<'_>, u64) + Send + Sync + 'static) -> Self {
+        Self { tell: Some(Arc::new(tell)), mark: 0 }
+    }
+
+    /// The same with a mark, by which one execution is known from others.
+    #[must_use]
+    pub fn marked(self, mark: u64) -> Self {
+        Self { mark, ..self }
     }
 
     /// Tells the end of one execution; a second call tells nothing.
     pub(super) fn tell(&mut self, ended: &Ended<'_>) {
-        if let Some(tell) = self.0.take() {
-            tell(ended);
+        if let Some(tell) = self.tell.take() {
+            tell(ended, self.mark);
         }
     }
 
@@ -153,7 +162,7 @@ impl Observer {
 
     /// Whether the end is told already, or nobody wants to know.
     pub(super) fn is_told(&self) -> bool {
-        self.0.is_none()
+        self.tell.is_none()
     }
 }
 
@@ -199,7 +208,7 @@ mod tests {
     fn observed() -> (InLine, Arc<Mutex<Vec<Outcome>>>) {
         let told = Arc::<Mutex<Vec<_>>>::default();
         let tells = Arc::clone(&told);
-        let observer = Observer::new(move |ended| tells.lock().unwrap().push(ended.outcome));
+        let observer = Observer::new(move |ended, _mark| tells.lock().unwrap().push(ended.outcome));
         (InLine::new(observer), told)
     }
 

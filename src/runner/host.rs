@@ -305,7 +305,7 @@ mod tests {
     fn a_panic_of_the_host_is_no_caller_that_left() {
         let told = Arc::<std::sync::Mutex<Vec<_>>>::default();
         let tells = Arc::clone(&told);
-        let observer = Observer::new(move |ended| tells.lock().unwrap().push(ended.outcome));
+        let observer = Observer::new(move |ended, _mark| tells.lock().unwrap().push(ended.outcome));
         let panicking = observer.clone();
 
         drop(host(&[]).observed(observer));

@@ -120,12 +120,12 @@ fn one_call_tries_for_the_others_and_its_answer_lets_them_through() {
     let since = scene.now;
     scene.advance_ms(1_000);
 
-    assert_eq!(scene.breaker.admit(scene.now), Ok(()));
+    assert_eq!(scene.breaker.admit(scene.now).map(drop), Ok(()));
     assert!(scene.breaker.admit(scene.now).is_err(), "a second one at the same time");
     let turn = scene.breaker.succeed(scene.now);
 
     assert_eq!(turn, Some(Turn::Closed { since }));
-    assert_eq!(scene.breaker.admit(scene.now), Ok(()));
+    assert_eq!(scene.breaker.admit(scene.now).map(drop), Ok(()));
     assert!(scene.breaker.failing().is_none());
 }
 
@@ -138,7 +138,7 @@ fn a_try_that_says_nothing_leaves_it_to_the_next_call() {
 
     scene.breaker.pass_over(scene.now);
 
-    assert_eq!(scene.breaker.admit(scene.now), Ok(()));
+    assert_eq!(scene.breaker.admit(scene.now).map(drop), Ok(()));
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn a_try_that_never_ends_is_followed_by_another() {
 
     scene.advance_ms(1_000);
 
-    assert_eq!(scene.breaker.admit(scene.now), Ok(()));
+    assert_eq!(scene.breaker.admit(scene.now).map(drop), Ok(()));
 }
 
 #[test]
@@ -163,6 +163,24 @@ fn what_began_before_it_opened_changes_nothing() {
     scene.breaker.pass_over(scene.now);
 
     assert_eq!(scene.wait_ms(), 1_000);
+}
+
+#[test]
+fn a_try_is_known_from_what_began_before() {
+    let mut scene = scene();
+    let before = scene.breaker.admit(scene.now).unwrap();
+    assert!(scene.breaker.is_in(before));
+    scene.fail_times(4);
+    scene.advance_ms(1_000);
+
+    let try_one = scene.breaker.admit(scene.now).unwrap();
+    scene.advance_ms(1_000);
+    let try_two = scene.breaker.admit(scene.now).unwrap();
+
+    assert!(!scene.breaker.is_in(before));
+    assert!(scene.breaker.is_in(try_one) && scene.breaker.is_in(try_two));
+    scene.breaker.succeed(scene.now);
+    assert!(!scene.breaker.is_in(try_two), "it works since");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::ring::{Ring, Tally};
 use super::watch::Watch;
-use crate::app::breaker::{LeftAlone, Turn};
+use crate::app::breaker::{Era, LeftAlone, Turn};
 use crate::model::{Install, InstallLabels};
 use crate::registry::LastUse;
 use crate::runner::{Ended, Outcome};
@@ -59,7 +59,7 @@ impl Meter {
         self.hold_back(now, self.watch.check(install, now))
     }
 
-    pub(super) fn admit(&self, install: &Install, now: Timestamp) -> Result<(), LeftAlone> {
+    pub(super) fn admit(&self, install: &Install, now: Timestamp) -> Result<Era, LeftAlone> {
         self.hold_back(now, self.watch.admit(install, now))
     }
 
@@ -74,15 +74,15 @@ impl Meter {
     }
 
     /// Takes the head of an answer for a sign of life: a stream may go on for minutes.
-    pub(super) fn note_begun(&self, now: Timestamp) {
-        let turn = self.watch.begin(now);
+    pub(super) fn note_begun(&self, era: Era, now: Timestamp) {
+        let turn = self.watch.begin(era, now);
         if let Some(Turn::Closed { since }) = turn {
             self.say_closed(since, now);
         }
     }
 
-    /// Counts an execution that is over.
-    pub(super) fn note(&self, ended: &Ended<'_>, now: Timestamp, metrics: &Metrics) {
+    /// Counts an execution that is over, and was let through in `era`.
+    pub(super) fn note(&self, era: Era, ended: &Ended<'_>, now: Timestamp, metrics: &Metrics) {
         let Ended { usage, outcome, error } = *ended;
         let reason = || error.map(|error| cut(&error.to_string())).unwrap_or_default();
         {
@@ -90,7 +90,7 @@ impl Meter {
             state.minutes.at(now).note(usage, outcome);
             state.hours.at(now).note(usage, outcome);
         }
-        let turn = self.watch.note(outcome, now, reason);
+        let turn = self.watch.note(era, outcome, now, reason);
         let extension = self.labels.extension.as_str();
         if outcome != Outcome::Refused {
             let histograms = self.metrics[outcome as usize]
@@ -129,7 +129,7 @@ impl Meter {
     }
 
     /// Counts a call that is not let through.
-    fn hold_back(&self, now: Timestamp, answer: Result<(), LeftAlone>) -> Result<(), LeftAlone> {
+    fn hold_back<T>(&self, now: Timestamp, answer: Result<T, LeftAlone>) -> Result<T, LeftAlone> {
         if answer.is_err() {
             let mut state = self.state();
             state.minutes.at(now).hold_back();

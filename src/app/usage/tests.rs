@@ -44,16 +44,20 @@ fn install() -> Install {
 
 /// Lets a call to `install` through that ends so.
 fn call(usages: &Usages, install: &Install, outcome: Outcome) -> Result<(), LeftAlone> {
+    end(usages, &admit(usages, install)?, outcome);
+    Ok(())
+}
+
+fn admit(usages: &Usages, install: &Install) -> Result<Admitted, LeftAlone> {
     let last_use = Arc::new(LastUse::default());
     last_use.touch(Still.now());
-    let metered = usages.admit(install, &Arc::new(InstallLabels::new(install)), &last_use)?;
+    usages.admit(install, &Arc::new(InstallLabels::new(install)), &last_use)
+}
+
+fn end(usages: &Usages, call: &Admitted, outcome: Outcome) {
     let usage = Usage { duration: Duration::from_millis(1), ..Usage::default() };
-    metered.meter.note(
-        &Ended { usage: &usage, outcome, error: None },
-        Still.now(),
-        &usages.metrics,
-    );
-    Ok(())
+    let ended = Ended { usage: &usage, outcome, error: None };
+    call.meter.note(call.era, &ended, Still.now(), &usages.metrics);
 }
 
 fn calls(usages: &Usages, install: &Install) -> u64 {
@@ -150,6 +154,25 @@ fn a_change_of_the_install_begins_anew() {
     assert!(usages.failing(&fails).is_none());
     assert_eq!(usages.check(&fails), Ok(()));
     assert_eq!(call(&usages, &fails, Outcome::Memory), Ok(()));
+}
+
+#[test]
+fn what_began_before_a_change_of_the_install_says_nothing_of_it_afterwards() {
+    let (usages, mut install) = (usages(3), install());
+    let begun: Vec<_> = (0..4).map(|_| admit(&usages, &install).unwrap()).collect();
+    install.updated_at += SignedDuration::from_secs(1);
+    let after = admit(&usages, &install).unwrap();
+
+    for call in &begun {
+        end(&usages, call, Outcome::Trap);
+    }
+
+    assert_eq!(usages.check(&install), Ok(()));
+    assert_eq!(calls(&usages, &install), 4, "they are counted all the same");
+    for call in [&after, &after, &after] {
+        end(&usages, call, Outcome::Trap);
+    }
+    assert_eq!(usages.check(&install).unwrap_err().failures, 3);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use crate::app::breaker::{Breaker, BreakerRule, LeftAlone, Turn};
+use crate::app::breaker::{Breaker, BreakerRule, Era, LeftAlone, Turn};
 use crate::model::{Failing, Install};
 use crate::runner::Outcome;
 
@@ -28,23 +28,25 @@ impl Watch {
         self.of(install).breaker.check(now)
     }
 
-    pub(super) fn admit(&self, install: &Install, now: Timestamp) -> Result<(), LeftAlone> {
+    pub(super) fn admit(&self, install: &Install, now: Timestamp) -> Result<Era, LeftAlone> {
         self.of(install).breaker.admit(now)
     }
 
-    pub(super) fn begin(&self, now: Timestamp) -> Option<Turn> {
-        self.watched().breaker.begin(now)
+    /// An execution that was let through in `era` has begun to answer.
+    pub(super) fn begin(&self, era: Era, now: Timestamp) -> Option<Turn> {
+        self.watched().in_era(era)?.begin(now)
     }
 
-    /// Takes note of how an execution ended.
+    /// Takes note of how an execution ended that was let through in `era`.
     pub(super) fn note(
         &self,
+        era: Era,
         outcome: Outcome,
         now: Timestamp,
         reason: impl FnOnce() -> String,
     ) -> Option<Turn> {
         let mut watched = self.watched();
-        let breaker = &mut watched.breaker;
+        let breaker = watched.in_era(era)?;
         if outcome.is_failure() {
             breaker.fail(now, reason)
         } else if outcome.is_success() {
@@ -74,5 +76,12 @@ impl Watch {
     fn watched(&self) -> MutexGuard<'_, Watched> {
         // Counters: whole after every step, even if a thread panicked.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watched {
+    /// The breaker, for an execution that it still learns from.
+    fn in_era(&mut self, era: Era) -> Option<&mut Breaker> {
+        Some(&mut self.breaker).filter(|breaker| breaker.is_in(era))
     }
 }

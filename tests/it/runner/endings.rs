@@ -15,7 +15,7 @@ type End = (Outcome, Usage, Option<String>);
 impl Told {
     fn observer(&self) -> Observer {
         let told = self.clone();
-        Observer::new(move |ended| {
+        Observer::new(move |ended, _mark| {
             let reason = ended.error.map(ToString::to_string);
             told.0.lock().unwrap().push((ended.outcome, *ended.usage, reason));
         })
