@@ -74,6 +74,7 @@ impl Execution {
 
     async fn run(mut self, request: GuestRequest, mut reply: Reply) {
         let (there, upload) = request.body.extent();
+        self.store.data_mut().receive(upload.clone());
         let call = self.component.call(&mut self.store, request, &self.limits, &mut reply);
         let called = self.time.counted(call).await;
         let usage = Usage {

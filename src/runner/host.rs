@@ -44,6 +44,7 @@ use super::error::ExecuteError;
 use super::invocation::{ExecutionContext, UserIdentity};
 use super::limits::{self, CallLimits};
 use super::line_rate::LineRate;
+use super::request_body::UploadWatch;
 use super::response::Usage;
 use super::timekeeper::Timekeeper;
 use crate::callbacks::Callbacks;
@@ -75,6 +76,8 @@ pub(super) struct Host {
     secrets: Option<InstallSecrets>,
     settings: Option<Arc<SettingTexts>>,
     callbacks: Option<Callbacks>,
+    /// The body of the request, if it still arrives.
+    upload: Option<Arc<UploadWatch>>,
 }
 
 impl Host {
@@ -102,10 +105,16 @@ impl Host {
             secrets: None,
             settings: None,
             callbacks: None,
+            upload: None,
         };
         host.table.set_max_capacity(limits::HANDLES);
         host.http.set_field_size_limit(limits::FIELD_BYTES);
         host
+    }
+
+    /// Hands on the body of a request while it arrives.
+    pub(super) fn receive(&mut self, upload: Option<Arc<UploadWatch>>) {
+        self.upload = upload;
     }
 
     /// Reads the time of the execution from `time`.

@@ -144,6 +144,11 @@ impl fmt::Debug for Upload {
 }
 
 impl UploadWatch {
+    /// The guest does something else, whether the client has sent more or not.
+    pub(super) fn turn_away(&self) {
+        self.state().end_wait();
+    }
+
     /// How long the guest has waited for the client.
     pub(super) fn waited(&self) -> Duration {
         let state = self.state();
@@ -174,49 +179,4 @@ impl UploadState {
 }
 
 #[cfg(test)]
-mod tests {
-    use futures_util::stream;
-    use http_body_util::{Full, StreamBody};
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_body_at_the_limit_passes_and_one_byte_more_does_not() {
-        let body = || Full::new(Bytes::from_static(b"hello"));
-
-        assert_eq!(Upload::new(body(), 5).collect().await.unwrap().to_bytes(), "hello");
-        let over = Upload::new(body(), 4);
-        let watch = over.watch();
-        assert!(matches!(over.collect().await, Err(HttpError::HttpRequestBodySize(_))));
-        assert_eq!(watch.fault(), Some(UploadFault::TooLarge { limit: 4 }));
-    }
-
-    #[tokio::test]
-    async fn trailers_end_the_body_and_stay_outside() {
-        let frames = [
-            Ok::<_, HttpError>(Frame::data(Bytes::from_static(b"hello"))),
-            Ok(Frame::trailers(http::HeaderMap::new())),
-        ];
-
-        let read = Upload::new(StreamBody::new(stream::iter(frames)), 5).collect().await.unwrap();
-
-        assert!(read.trailers().is_none());
-        assert_eq!(read.to_bytes(), "hello");
-    }
-
-    #[tokio::test]
-    async fn the_time_spent_waiting_for_the_client_is_known() {
-        let pause = Duration::from_millis(30);
-        let late = stream::once(async move {
-            tokio::time::sleep(pause).await;
-            Ok::<_, HttpError>(Frame::data(Bytes::from_static(b"late")))
-        });
-        let upload = Upload::new(StreamBody::new(late), 5);
-        let watch = upload.watch();
-
-        assert_eq!(watch.waited(), Duration::ZERO);
-        upload.collect().await.unwrap();
-
-        assert!(watch.waited() >= pause / 2, "{:?}", watch.waited());
-    }
-}
+mod tests;

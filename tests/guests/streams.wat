@@ -10,6 +10,7 @@
 ;;   /much/N    answers N times 64 KiB
 ;;   /refuses   answers without reading the request body
 ;;   /pauses    waits an hour before it answers
+;;   /quits     asks for the request body once, and waits an hour before it answers
 ;;   /loops     computes for ever
 ;;   /done      answers 204, pauses and returns
 ;;   /nothing   answers 204, pauses and traps
@@ -31,6 +32,7 @@
   (import "wasi:clocks/monotonic-clock@0.2.3" "subscribe-duration" (func $after (param i64) (result i32)))
   (import "wasi:io/poll@0.2.3" "[method]pollable.block" (func $block (param i32)))
   (import "wasi:io/poll@0.2.3" "[resource-drop]pollable" (func $drop_pollable (param i32)))
+  (import "wasi:io/streams@0.2.3" "[method]input-stream.skip" (func $try_skip (param i32 i64 i32)))
   (import "wasi:io/streams@0.2.3" "[method]input-stream.blocking-skip" (func $skip (param i32 i64 i32)))
   (import "wasi:io/streams@0.2.3" "[method]output-stream.check-write" (func $room (param i32 i32)))
   (import "wasi:io/streams@0.2.3" "[method]output-stream.subscribe" (func $subscribe (param i32) (result i32)))
@@ -159,6 +161,10 @@
     (if (i32.eq (local.get $mood) (i32.const 108)) (then (loop $ever (br $ever))))      ;; l
     (if (i32.eq (local.get $mood) (i32.const 112))                                      ;; p
       (then (call $pause (i64.const 3600000000000))))
+    (if (i32.eq (local.get $mood) (i32.const 113))                                      ;; q
+      (then
+        (call $try_skip (call $upload (local.get $in)) (i64.const 1) (i32.const 0))
+        (call $pause (i64.const 3600000000000))))
     (if (i32.eq (local.get $mood) (i32.const 99))                                       ;; c
       (then (call $count (local.get $in)) (call $end) (return)))
     (if (i32.eq (local.get $mood) (i32.const 115))                                      ;; s

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
+use wasmtime::component::ResourceTable;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -15,6 +16,16 @@ use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 use super::Host;
 use super::guest_log::{GuestLog, Level, MAX_LINE_BYTES, Source};
 use crate::runner::limits;
+
+impl Host {
+    /// The first thing in every call of `wasi:io`, by which alone a guest waits.
+    pub(in crate::runner) fn handles(&mut self) -> &mut ResourceTable {
+        if let Some(upload) = &self.upload {
+            upload.turn_away();
+        }
+        &mut self.table
+    }
+}
 
 impl WasiView for Host {
     fn ctx(&mut self) -> WasiCtxView<'_> {

@@ -30,7 +30,9 @@ fn bundle() -> BundleBuilder {
     let gets = ["/ticks", "/idle", "/breaks", "/short", "/announced", "/pauses", "/refuses"];
     let gets = gets.into_iter().chain(["/done", "/nothing", "/zero"]);
     let bundle = gets.fold(bundle, |bundle, path| bundle.endpoint("GET", path));
-    ["/echo", "/counts"].into_iter().fold(bundle, |bundle, path| bundle.endpoint("POST", path))
+    ["/echo", "/counts", "/quits"]
+        .into_iter()
+        .fold(bundle, |bundle, path| bundle.endpoint("POST", path))
 }
 
 async fn streaming(change: impl FnOnce(&mut Config)) -> TestApp {

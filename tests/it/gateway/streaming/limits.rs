@@ -170,3 +170,14 @@ async fn a_client_that_sends_nothing_waits_no_longer_than_a_stream_may_take() {
     assert_eq!((status, problem["code"].as_str()), (504, Some("extension_timeout")));
     assert!(problem["detail"].as_str().unwrap().contains("400"), "{problem}");
 }
+
+#[tokio::test]
+async fn a_guest_that_asks_for_a_body_and_then_sleeps_has_its_own_deadline() {
+    let app = streaming(|config| config.gateway.timeout_ms = 200).await;
+
+    // Nothing of it ever comes.
+    let answer = timeout(PATIENCE, post(&app, "/quits", announced(65_537))).await;
+
+    let (status, problem) = problem(answer.expect("it waited for the client")).await;
+    assert_eq!((status, problem["code"].as_str()), (504, Some("extension_timeout")));
+}
