@@ -1,4 +1,4 @@
-//! Request bodies that find no room, as HTTP.
+//! Bodies that find no room in memory, as HTTP.
 
 use axum::http::StatusCode;
 
