@@ -95,9 +95,8 @@ pub struct App {
     pub call_rates: call_rates::CallRates,
     pub idempotency: idempotency::Idempotency,
     pub in_flight: uploads::InFlight,
-    /// For the bodies of calls that are in memory as a whole: of requests before the call has a
-    /// slot, at the pace of who sends them, and of answers when it has none any more, at that of
-    /// who reads them. So it is not the slots that bound how many there are.
+    /// For request bodies that go to their handler whole: they are read before the call has a
+    /// slot, at the pace of who sends them, so it is not the slots that bound how many there are.
     pub held_bodies: HeldMemory,
     pub usages: usage::Usages,
     pub waiting: compile::Waiting,

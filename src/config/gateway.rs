@@ -17,7 +17,7 @@ pub struct GatewayConfig {
     pub stream_idle_timeout_ms: u64,
     /// Bytes of a request body; 32 MiB at most for an extension that takes it whole.
     pub max_body_bytes: u64,
-    /// Bytes of all bodies that are held whole: requests, and answers of more than 64 KiB.
+    /// Bytes of all request bodies that wait in memory for their extension to take them whole.
     pub max_held_body_bytes: u64,
     /// Bytes of a response body; 32 MiB at most for an extension that gives it whole.
     pub max_response_bytes: u64,
@@ -76,11 +76,9 @@ impl GatewayConfig {
             "must not be below gateway.timeout_ms",
         );
         findings.expect(
-            self.max_held_body_bytes
-                >= self.max_whole_body_bytes().max(self.max_whole_response_bytes()),
+            self.max_held_body_bytes >= self.max_whole_body_bytes(),
             "gateway.max_held_body_bytes",
-            "must have room for one body of gateway.max_body_bytes or gateway.max_response_bytes, \
-             of which 32 MiB are held at most",
+            "must have room for one body of gateway.max_body_bytes, of which 32 MiB are held at most",
         );
     }
 }

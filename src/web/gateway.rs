@@ -1,6 +1,5 @@
 //! `/api/ext/{extension}/{*path}` and `/api/ext-proxy/…`: calls to extensions.
 
-mod held_body;
 mod method_override;
 pub(super) mod rate_fields;
 mod request_body;
@@ -13,7 +12,6 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use self::held_body::hold_answer;
 use self::method_override::{Call, apply_override};
 use super::error::ApiError;
 use super::extract::Path;
@@ -151,11 +149,7 @@ async fn execute(
     };
     let answered = app.dispatch_once(found, caller, key.as_ref(), request).await;
     let answered = answered.inspect_err(|error| app.count_refusal(error))?;
-    let mut guest = answered.response;
-    if let GuestBody::Whole(body) = &mut guest.body {
-        *body = hold_answer(std::mem::take(body), &app.held_bodies)?;
-    }
-    let mut response = respond(guest, is_head, is_public);
+    let mut response = respond(answered.response, is_head, is_public);
     if answered.is_replayed {
         response.headers_mut().insert(X_IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
     }

@@ -1,4 +1,4 @@
-//! Bodies that find no room in memory, as HTTP.
+//! Request bodies that find no room, as HTTP.
 
 use axum::http::StatusCode;
 

@@ -4,8 +4,7 @@ use axum::body::{Body, Bytes};
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
-use super::held_body::hold;
-use crate::held_memory::HeldMemory;
+use crate::held_memory::{Held, HeldMemory};
 use crate::runner::{RequestBody, Upload};
 use crate::web::error::ApiError;
 
@@ -35,6 +34,15 @@ fn check_announced(body: &Body, limit: u64) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// A body in memory, which has its part of it as long as anybody has its bytes.
+struct HeldBody(Bytes, #[expect(dead_code, reason = "held")] Held);
+
+impl AsRef<[u8]> for HeldBody {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 pub(super) async fn read_whole(
     body: Body,
     limit: u64,
@@ -59,5 +67,5 @@ pub(super) async fn read_whole(
         [piece] => std::mem::take(piece),
         pieces => pieces.concat().into(),
     };
-    Ok(hold(whole, held))
+    Ok(Bytes::from_owner(HeldBody(whole, held)))
 }
