@@ -16,7 +16,7 @@ use super::host::Host;
 use super::invocation::{GuestRequest, StreamLimits};
 use super::limits;
 use super::reply::{Answered, Reply};
-use super::request_body::{RequestBody, UploadWatch};
+use super::request_body::UploadWatch;
 use super::response::Usage;
 use super::slots::{CpuCharge, Slot};
 use super::timekeeper::Timekeeper;
@@ -52,10 +52,7 @@ impl Execution {
     /// The deadline is kept here and not by the thread of the guest, which may be busy with
     /// others: the caller learns in time, and the guest ends at its next turn.
     pub(super) async fn answer(self, request: GuestRequest, executors: &Executors) -> Answered {
-        let upload = match &request.body {
-            RequestBody::Whole(_) => None,
-            RequestBody::Stream(upload) => Some(upload.watch()),
-        };
+        let (_, upload) = request.body.extent();
         let (time, until) = (Arc::clone(&self.time), self.limits.until_begun());
         let (reply, answer) = Reply::new(executors.outbox());
         let work = executors.spawn(Arc::clone(&time), self.run(request, reply));
@@ -74,7 +71,7 @@ impl Execution {
 
     async fn run(mut self, request: GuestRequest, mut reply: Reply) {
         let (there, upload) = request.body.extent();
-        self.store.data_mut().receive(upload.clone());
+        self.store.data_mut().watch(upload.clone());
         let call = self.component.call(&mut self.store, request, &self.limits, &mut reply);
         let called = self.time.counted(call).await;
         let usage = Usage {

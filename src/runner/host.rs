@@ -112,8 +112,8 @@ impl Host {
         host
     }
 
-    /// Hands on the body of a request while it arrives.
-    pub(super) fn receive(&mut self, upload: Option<Arc<UploadWatch>>) {
+    /// Knows of the body of a request that still arrives.
+    pub(super) fn watch(&mut self, upload: Option<Arc<UploadWatch>>) {
         self.upload = upload;
     }
 
@@ -214,6 +214,7 @@ impl Host {
     }
 
     fn count(&mut self, calls: usize) -> wasmtime::Result<()> {
+        self.turn_away();
         let calls = u32::try_from(calls).unwrap_or(u32::MAX);
         self.calls = self.calls.saturating_add(calls);
         // A flood of cheap calls is work for the host that no guest counter sees.
@@ -221,6 +222,13 @@ impl Host {
             bail!("more than {} calls to the host", limits::HOST_CALLS);
         }
         Ok(())
+    }
+
+    /// The guest does something else than to wait for the client.
+    fn turn_away(&self) {
+        if let Some(upload) = &self.upload {
+            upload.turn_away();
+        }
     }
 
     /// The sentence for results that carry text instead of an error case.

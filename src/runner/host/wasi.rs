@@ -18,11 +18,10 @@ use super::guest_log::{GuestLog, Level, MAX_LINE_BYTES, Source};
 use crate::runner::limits;
 
 impl Host {
-    /// The first thing in every call of `wasi:io`, by which alone a guest waits.
-    pub(in crate::runner) fn handles(&mut self) -> &mut ResourceTable {
-        if let Some(upload) = &self.upload {
-            upload.turn_away();
-        }
+    /// The handles for a call of `wasi:io`, the first thing in each. A guest waits by these
+    /// calls, or by those that are counted.
+    pub(in crate::runner) fn turn_to_io(&mut self) -> &mut ResourceTable {
+        self.turn_away();
         &mut self.table
     }
 }

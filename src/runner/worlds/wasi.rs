@@ -20,9 +20,9 @@ impl HasData for Handles {
 /// Interface by interface: what is not named here (files, sockets) has no code
 /// behind it that a guest could reach.
 pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-    io::error::add_to_linker::<Host, Handles>(linker, Host::handles)?;
-    io::poll::add_to_linker::<Host, Handles>(linker, Host::handles)?;
-    io::streams::add_to_linker::<Host, Handles>(linker, Host::handles)?;
+    io::error::add_to_linker::<Host, Handles>(linker, Host::turn_to_io)?;
+    io::poll::add_to_linker::<Host, Handles>(linker, Host::turn_to_io)?;
+    io::streams::add_to_linker::<Host, Handles>(linker, Host::turn_to_io)?;
 
     clocks::monotonic_clock::add_to_linker::<Host, WasiClocks>(linker, Host::clocks)?;
     clocks::wall_clock::add_to_linker::<Host, WasiClocks>(linker, Host::clocks)?;

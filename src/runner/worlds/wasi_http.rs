@@ -21,7 +21,6 @@ use crate::runner::execution::AnswerLimits;
 use crate::runner::host::Host;
 use crate::runner::invocation::GuestRequest;
 use crate::runner::reply::Reply;
-use crate::runner::request_body::RequestBody;
 use crate::runner::response::GuestResponse;
 
 /// A guest at work.
@@ -43,10 +42,7 @@ pub(super) async fn call(
     reply: &mut Reply,
 ) -> Result<Option<GuestResponse>, CallError> {
     let bodiless = request.method == Method::HEAD;
-    let upload = match &request.body {
-        RequestBody::Whole(_) => None,
-        RequestBody::Stream(upload) => Some(upload.watch()),
-    };
+    let (_, upload) = request.body.extent();
     let (sender, handed) = oneshot::channel();
     let request = incoming::incoming(request)?;
     let request = store.data_mut().http().new_incoming_request(WasiScheme::Http, request)?;
