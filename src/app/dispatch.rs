@@ -135,9 +135,15 @@ impl App {
             }
         }
         let now = self.as_it_is_now(&found.install)?;
+        let is_current = now.version.content_hash == version.content_hash;
+        let now = if is_current { now } else { Arc::clone(&found.install) };
         let LiveInstall { install, labels, last_use, .. } = &*now;
-        let admitted = self.usages.admit(install, labels, last_use);
-        let mut admitted = admitted.map_err(|held| failing(&version.name, held))?;
+        let mut admitted = if is_current {
+            let admitted = self.usages.admit(install, labels, last_use);
+            admitted.map_err(|held| failing(&version.name, held))?
+        } else {
+            self.usages.admit_outdated(install, labels, last_use)
+        };
         let invocation = Invocation {
             content_hash: version.content_hash,
             world,
@@ -179,14 +185,14 @@ impl App {
 }
 
 impl App {
-    /// The install as of this moment: its body may have taken minutes to arrive, and what was
-    /// disabled or taken away meanwhile counts. What began before an upgrade ends as it began.
+    /// The install as of this moment: the body may have taken minutes to arrive, and what was
+    /// disabled or taken away meanwhile counts. What began before an upgrade ends as it began,
+    /// if there still is an install.
     fn as_it_is_now(&self, found: &Arc<LiveInstall>) -> Result<Arc<LiveInstall>, DispatchError> {
         let live = self.registry.live();
         let now = live.install_by_id(&found.install.id).filter(|now| now.install.enabled);
         let now = now.ok_or_else(|| DispatchError::NotInstalled(found.version.name.to_string()))?;
-        let is_same = now.version.content_hash == found.version.content_hash;
-        Ok(Arc::clone(if is_same { now } else { found }))
+        Ok(Arc::clone(now))
     }
 
     /// Without a grant that needs them there is nothing to hand on. `ui-proxy` sends one, and

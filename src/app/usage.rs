@@ -119,11 +119,20 @@ impl Usages {
         labels: &Arc<InstallLabels>,
         last_use: &Arc<LastUse>,
     ) -> Result<Admitted, LeftAlone> {
-        let found = self.find(&install.id);
-        let found = found.unwrap_or_else(|| self.add(install, labels, last_use));
-        let Metered { meter, observer } = found;
-        let era = meter.admit(install, self.clock.now())?;
-        Ok(Admitted { meter, era, observer: observer.marked(era.0) })
+        let found = self.find_or_add(install, labels, last_use);
+        let era = found.meter.admit(install, self.clock.now())?;
+        Ok(found.admitted(era))
+    }
+
+    /// Lets a call through that goes on with what is installed no more: it is counted, and says
+    /// nothing of what is installed now.
+    pub(super) fn admit_outdated(
+        &self,
+        install: &Install,
+        labels: &Arc<InstallLabels>,
+        last_use: &Arc<LastUse>,
+    ) -> Admitted {
+        self.find_or_add(install, labels, last_use).admitted(Era::NEVER)
     }
 
     fn failing(&self, install: &Install) -> Option<Failing> {
@@ -135,6 +144,15 @@ impl Usages {
         let (found, failing) = (self.find(&install.id), self.failing(install));
         let (minutes, hours) = found.map_or_else(|| no_slots(now), |found| found.meter.slots(now));
         UsageReport { since: self.since, failing, minutes, hours }
+    }
+
+    fn find_or_add(
+        &self,
+        install: &Install,
+        labels: &Arc<InstallLabels>,
+        last_use: &Arc<LastUse>,
+    ) -> Metered {
+        self.find(&install.id).unwrap_or_else(|| self.add(install, labels, last_use))
     }
 
     fn find(&self, id: &InstallId) -> Option<Metered> {
@@ -180,6 +198,13 @@ impl Usages {
         meters.retain(|id, _| is_there(id));
         let mut watches = self.watches.write().unwrap_or_else(PoisonError::into_inner);
         watches.retain(|id, _| is_there(id));
+    }
+}
+
+impl Metered {
+    fn admitted(self, era: Era) -> Admitted {
+        let Self { meter, observer } = self;
+        Admitted { meter, era, observer: observer.marked(era.0) }
     }
 }
 

@@ -6,6 +6,9 @@
 pub(in crate::app) struct Era(pub(in crate::app) u64);
 
 impl Era {
+    /// One that no breaker comes to.
+    pub(in crate::app) const NEVER: Self = Self(u64::MAX);
+
     pub(super) const fn next(self) -> Self {
         Self(self.0.wrapping_add(1))
     }

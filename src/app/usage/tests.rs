@@ -176,6 +176,23 @@ fn what_began_before_a_change_of_the_install_says_nothing_of_it_afterwards() {
 }
 
 #[test]
+fn what_goes_on_with_an_old_version_leaves_the_breaker_of_the_new_one_alone() {
+    let (usages, old) = (usages(3), install());
+    let new = Install { updated_at: old.updated_at + SignedDuration::from_secs(1), ..old.clone() };
+    for _ in 0..3 {
+        call(&usages, &new, Outcome::Trap).unwrap();
+    }
+    let labels = Arc::new(InstallLabels::new(&old));
+
+    let late = usages.admit_outdated(&old, &labels, &Arc::default());
+    end(&usages, &late, Outcome::Answered);
+    late.note_begun(Still.now());
+
+    assert_eq!(usages.check(&new).unwrap_err().failures, 3);
+    assert_eq!(calls(&usages, &new), 4, "it is counted all the same");
+}
+
+#[test]
 fn callers_who_give_up_are_no_failure_of_the_install() {
     let (usages, install) = (usages(3), install());
     for _ in 0..20 {
