@@ -35,13 +35,13 @@ build_script() {
 for package in json.load(sys.stdin)["packages"]:
     if package["name"] == "wasi" and "wasi-0.2.3" in package["version"]:
         print(os.path.join(os.path.dirname(package["manifest_path"]), "wit", "deps"))')
-  cp -r "$sources" "$work/http-js"
-  mkdir "$work/http-js/wit"
-  mv "$work/http-js/world.wit" "$work/http-js/wit"
-  cp -r "$wit" "$work/http-js/wit/deps"
-  (cd "$work/http-js" && npm ci --ignore-scripts --prefer-offline --no-audit --no-fund >&2 &&
+  cp -r "$sources" "$work/http-js-source"
+  mkdir "$work/http-js-source/wit"
+  mv "$work/http-js-source/world.wit" "$work/http-js-source/wit"
+  cp -r "$wit" "$work/http-js-source/wit/deps"
+  (cd "$work/http-js-source" && npm ci --ignore-scripts --prefer-offline --no-audit --no-fund >&2 &&
     node build.mjs >&2)
-  cp "$work/http-js/main.wasm" "$script.new"
+  cp "$work/http-js-source/main.wasm" "$script.new"
   mv "$script.new" "$script"
 }
 
