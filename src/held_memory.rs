@@ -18,9 +18,9 @@ pub struct Held {
 }
 
 /// What is asked for does not fit beside what others hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("others hold the {limit_bytes} bytes that all together may have")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoRoom {
+    /// What all together may have.
     pub limit_bytes: u64,
 }
 
@@ -37,14 +37,15 @@ impl HeldMemory {
 }
 
 impl Held {
-    /// Takes so many bytes more. What does not fit is refused and not waited for: two who wait
-    /// for each other's end would do so until their time is over.
-    pub fn grow(&mut self, bytes: u64) -> Result<(), NoRoom> {
+    /// Takes what is missing to so many bytes. What does not fit is refused and not waited for:
+    /// two who wait for each other's end would do so until their time is over.
+    pub fn grow_to(&mut self, bytes: u64) -> Result<(), NoRoom> {
         let HeldMemory { held, limit_bytes } = &self.memory;
-        let more = |held: u64| held.checked_add(bytes).filter(|held| held <= limit_bytes);
+        let missing = bytes.saturating_sub(self.bytes);
+        let more = |held: u64| held.checked_add(missing).filter(|held| held <= limit_bytes);
         let grown = held.fetch_update(Relaxed, Relaxed, more);
         grown.map_err(|_| NoRoom { limit_bytes: *limit_bytes })?;
-        self.bytes += bytes;
+        self.bytes += missing;
         Ok(())
     }
 }
@@ -63,13 +64,14 @@ mod tests {
     fn all_share_what_there_is_and_give_it_back() {
         let memory = HeldMemory::new(100);
         let [mut one, mut two] = [memory.hold_nothing(), memory.hold_nothing()];
-        one.grow(60).unwrap();
-        two.grow(40).unwrap();
-        assert_eq!(two.grow(1), Err(NoRoom { limit_bytes: 100 }));
-        assert_eq!(two.grow(u64::MAX), Err(NoRoom { limit_bytes: 100 }));
+        one.grow_to(60).unwrap();
+        one.grow_to(60).unwrap();
+        two.grow_to(40).unwrap();
+        assert_eq!(two.grow_to(41), Err(NoRoom { limit_bytes: 100 }));
+        assert_eq!(two.grow_to(u64::MAX), Err(NoRoom { limit_bytes: 100 }));
 
         drop(one);
-        two.grow(60).unwrap();
+        two.grow_to(100).unwrap();
         drop(two);
 
         assert_eq!(memory.held.load(Relaxed), 0);

@@ -6,7 +6,7 @@
 //! `traces` tells a collector what took how long.
 //! `tls_client` says whom this program trusts, `memory_file` holds what was checked,
 //! `redb_file` is what the files of `registry` and `state` have in common, `gcra` counts rates,
-//! `held_memory` is memory that many share,
+//! `held_memory` is memory that many share, `pieces` are bytes that come one after the other,
 //! `allocator` gives memory back; `fail_point` is for tests and empty in a release.
 //! Arrows point up this list only; `tests/it/architecture.rs` holds them.
 
@@ -23,6 +23,7 @@ pub mod guest_logs;
 pub mod held_memory;
 pub mod memory_file;
 pub mod model;
+pub mod pieces;
 pub mod redb_file;
 pub mod registry;
 pub mod runner;

@@ -17,7 +17,7 @@ pub struct GatewayConfig {
     pub stream_idle_timeout_ms: u64,
     /// Bytes of a request body; 32 MiB at most for an extension that takes it whole.
     pub max_body_bytes: u64,
-    /// Bytes of all request bodies that wait in memory for their extension to take them whole.
+    /// Bytes of all request bodies over 64 KiB that wait in memory for their extension.
     pub max_held_body_bytes: u64,
     /// Bytes of a response body; 32 MiB at most for an extension that gives it whole.
     pub max_response_bytes: u64,

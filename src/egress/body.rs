@@ -118,7 +118,7 @@ impl ReceivedBody {
         let mut whole = Vec::new();
         while let Some(frame) = self.frame().await {
             let Ok(data) = frame?.into_data() else { continue };
-            if let Err(NoRoom { limit_bytes }) = held.grow(data.len() as u64) {
+            if let Err(NoRoom { limit_bytes }) = held.grow_to((whole.len() + data.len()) as u64) {
                 let error = EgressError::Crowded(limit_bytes);
                 self.exchange.end(Some(&error));
                 return Err(error);

@@ -1,5 +1,6 @@
 //! `/api/ext/{extension}/{*path}` and `/api/ext-proxy/…`: calls to extensions.
 
+mod held_body;
 mod method_override;
 pub(super) mod rate_fields;
 mod request_body;

@@ -13,6 +13,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("gcra", &[]),
     ("held_memory", &[]),
     ("memory_file", &[]),
+    ("pieces", &[]),
     ("redb_file", &[]),
     ("tls_client", &[]),
     ("model", &[]),
@@ -32,6 +33,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "allocator",
             "memory_file",
+            "pieces",
             "model",
             "config",
             "state",
@@ -68,6 +70,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "web",
         &[
             "held_memory",
+            "pieces",
             "model",
             "config",
             "telemetry",

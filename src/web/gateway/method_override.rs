@@ -47,9 +47,12 @@ pub(super) async fn apply_override(
     let limit = limit()?;
     let (parts, body) = request.into_parts();
     let body = request_body::read_whole(body, limit, memory).await?;
-    let (method, body) = override_in_body(&body).unwrap_or((method, body));
+    let (method, body) = match override_in_body(body.bytes()) {
+        Some((method, rest)) => (method, body.rewritten(rest)),
+        None => (method, body),
+    };
     let request = Request::from_parts(parts, Body::empty());
-    Ok((request, Call { method, query: sent_query, body: Some(body) }))
+    Ok((request, Call { method, query: sent_query, body: Some(body.into_bytes()) }))
 }
 
 fn override_in_query(query: &str) -> Option<(Method, Option<String>)> {

@@ -1,10 +1,11 @@
 //! The body of a call: read before the guest runs, or handed on while it arrives.
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
-use crate::held_memory::{Held, HeldMemory};
+use super::held_body::{Arriving, HeldBody};
+use crate::held_memory::HeldMemory;
 use crate::runner::{RequestBody, Upload};
 use crate::web::error::ApiError;
 
@@ -23,7 +24,8 @@ pub(super) async fn read(
     if streams && !is_short {
         return Ok(RequestBody::Stream(Upload::new(body, limit)));
     }
-    read_whole(body, limit, memory).await.map(RequestBody::Whole)
+    let whole = read_whole(body, limit, memory).await?;
+    Ok(RequestBody::Whole(whole.into_bytes()))
 }
 
 fn check_announced(body: &Body, limit: u64) -> Result<(), ApiError> {
@@ -34,38 +36,23 @@ fn check_announced(body: &Body, limit: u64) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// A body in memory, which has its part of it as long as anybody has its bytes.
-struct HeldBody(Bytes, #[expect(dead_code, reason = "held")] Held);
-
-impl AsRef<[u8]> for HeldBody {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
+/// All of a body, of at most `limit` bytes.
 pub(super) async fn read_whole(
     body: Body,
     limit: u64,
     memory: &HeldMemory,
-) -> Result<Bytes, ApiError> {
+) -> Result<HeldBody, ApiError> {
     check_announced(&body, limit)?;
     let mut body = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
-    let (mut pieces, mut held) = (Vec::new(), None);
+    let mut arriving = Arriving::new(memory, SHORT_BODY_BYTES);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| match error {
             error if error.is::<LengthLimitError>() => ApiError::too_large("the body", limit, None),
             _ => ApiError::malformed("the body broke off"),
         })?;
         if let Ok(piece) = frame.into_data() {
-            let held = held.get_or_insert_with(|| memory.hold_nothing());
-            held.grow(piece.len() as u64)?;
-            pieces.push(piece);
+            arriving.push(piece)?;
         }
     }
-    let Some(held) = held else { return Ok(Bytes::new()) };
-    let whole = match &mut pieces[..] {
-        [piece] => std::mem::take(piece),
-        pieces => pieces.concat().into(),
-    };
-    Ok(Bytes::from_owner(HeldBody(whole, held)))
+    Ok(arriving.end())
 }

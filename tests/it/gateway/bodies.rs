@@ -58,27 +58,27 @@ async fn an_install_that_is_disabled_while_a_body_arrives_does_not_run() {
 #[tokio::test]
 async fn bodies_that_arrive_have_so_much_memory_together() {
     let app = TestApp::start_with(|config| {
-        config.gateway.max_body_bytes = 3_000;
-        config.gateway.max_held_body_bytes = 4 * 1024;
+        config.gateway.max_body_bytes = 300_000;
+        config.gateway.max_held_body_bytes = 400 * 1024;
     });
     let app = app.await;
     app.install(&extension("echoes").endpoint("POST", "/a")).await;
     let piece = |bytes: usize| Ok::<_, std::io::Error>(Bytes::from("x".repeat(bytes)));
     let (go, goes_on) = oneshot::channel();
-    let slow = stream::once(async move { piece(3_000) }).chain(stream::once(async move {
+    let slow = stream::once(async move { piece(300_000) }).chain(stream::once(async move {
         goes_on.await.map(|()| Bytes::new()).map_err(std::io::Error::other)
     }));
     let mut slow = Box::pin(app.call(Method::POST, A).body(Body::from_stream(slow)).send());
     assert!((&mut slow).now_or_never().is_none());
 
-    let refused = app.call(Method::POST, A).body("x".repeat(2_000)).send().await;
-    let small = app.call(Method::POST, A).body("x".repeat(1_000)).send().await;
+    let refused = app.call(Method::POST, A).body("x".repeat(200_000)).send().await;
+    let small = app.call(Method::POST, A).body("x".repeat(100_000)).send().await;
     go.send(()).unwrap();
     let first = slow.await;
-    let next = app.call(Method::POST, A).body("x".repeat(2_000)).send().await;
+    let next = app.call(Method::POST, A).body("x".repeat(200_000)).send().await;
 
     assert_eq!((refused.status, refused.code()), (StatusCode::SERVICE_UNAVAILABLE, "busy".into()));
-    assert!(refused.text().contains("4096 bytes"), "{}", refused.text());
+    assert!(refused.text().contains("409600 bytes"), "{}", refused.text());
     for answer in [small, first, next] {
         assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
     }

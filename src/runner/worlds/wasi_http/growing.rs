@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::response::Parts;
 use http::{Response, StatusCode};
 use http_body::{Body, Frame};
@@ -15,6 +15,7 @@ use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
 use super::Run;
+use crate::pieces::Pieces;
 use crate::runner::error::CallError;
 use crate::runner::request_body::UploadWatch;
 use crate::runner::response::{GuestResponse, announced};
@@ -218,31 +219,4 @@ fn wrong_length() -> CallError {
 fn data(frame: Result<Frame<Bytes>, HttpError>) -> Result<Bytes, CallError> {
     let broken = |error| CallError::BadResponse(format!("its body broke off: {error}"));
     Ok(frame.map_err(broken)?.into_data().unwrap_or_default())
-}
-
-/// One piece is the usual case and stays where it is. Many small ones are
-/// copied together: kept apart they would cost more than they hold.
-#[derive(Default)]
-struct Pieces {
-    single: Bytes,
-    joined: BytesMut,
-}
-
-impl Pieces {
-    fn len(&self) -> usize {
-        self.single.len() + self.joined.len()
-    }
-
-    fn push(&mut self, piece: Bytes) {
-        if self.len() == 0 {
-            self.single = piece;
-            return;
-        }
-        self.joined.extend_from_slice(&std::mem::take(&mut self.single));
-        self.joined.extend_from_slice(&piece);
-    }
-
-    fn join(self) -> Bytes {
-        if self.joined.is_empty() { self.single } else { self.joined.freeze() }
-    }
 }
