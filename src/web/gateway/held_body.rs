@@ -5,7 +5,7 @@ use axum::body::Bytes;
 use crate::held_memory::{Held, HeldMemory, NoRoom};
 use crate::pieces::Pieces;
 
-/// What arrives, and then all of it.
+/// A body that is there.
 pub(super) struct HeldBody {
     bytes: Bytes,
     /// `None`: so short that it does not count.
