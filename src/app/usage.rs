@@ -146,15 +146,6 @@ impl Usages {
         UsageReport { since: self.since, failing, minutes, hours }
     }
 
-    fn find_or_add(
-        &self,
-        install: &Install,
-        labels: &Arc<InstallLabels>,
-        last_use: &Arc<LastUse>,
-    ) -> Metered {
-        self.find(&install.id).unwrap_or_else(|| self.add(install, labels, last_use))
-    }
-
     fn find(&self, id: &InstallId) -> Option<Metered> {
         self.meters.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
@@ -163,12 +154,15 @@ impl Usages {
         self.watches.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
-    fn add(
+    fn find_or_add(
         &self,
         install: &Install,
         labels: &Arc<InstallLabels>,
         last_use: &Arc<LastUse>,
     ) -> Metered {
+        if let Some(found) = self.find(&install.id) {
+            return found;
+        }
         let mut meters = self.meters.write().unwrap_or_else(PoisonError::into_inner);
         if meters.len() >= MAX_INSTALLS && !meters.contains_key(&install.id) {
             let oldest = meters.iter().min_by_key(|(_, found)| found.meter.called_at());
