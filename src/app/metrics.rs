@@ -27,6 +27,11 @@ impl App {
         }
     }
 
+    /// Counts a call whose body found no room beside those of others.
+    pub fn count_body_without_room(&self) {
+        self.metrics.observe_refusal("no_room");
+    }
+
     fn standing(&self) -> Standing {
         let ComponentCounts { compiled, loaded, refused } = self.runner.component_counts();
         let slots = self.runner.slot_counts();

@@ -67,7 +67,7 @@ pub(super) async fn dispatch_proxy(
         let longest = longest.max(request_body::SHORT_BODY_BYTES);
         Ok(longest.min(app.config.gateway.max_whole_body_bytes()))
     };
-    let (mut request, call) = apply_override(request, limit, &app.held_bodies).await?;
+    let (mut request, call) = apply_override(request, limit, &app).await?;
     *request.method_mut() = call.method.clone();
     run(app, &extension, caller, id, request, call).await
 }
@@ -124,7 +124,7 @@ async fn execute(
             return Err(ApiError::too_large("the body", limit, Some(body.len() as u64)));
         }
         Some(body) => RequestBody::Whole(body),
-        None => request_body::read(body, limit, found.streams(), &app.held_bodies).await?,
+        None => request_body::read(body, limit, found.streams(), app).await?,
     };
     let mut headers = headers::to_guest(&parts.headers);
     let labels = found.labels();

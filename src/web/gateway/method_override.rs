@@ -6,7 +6,7 @@ use axum::http::{Method, header};
 use memchr::memmem;
 
 use super::request_body;
-use crate::held_memory::HeldMemory;
+use crate::app::App;
 use crate::web::error::ApiError;
 
 const METHOD_OVERRIDE: &str = "__method";
@@ -26,7 +26,7 @@ pub(super) struct Call {
 pub(super) async fn apply_override(
     request: Request,
     limit: impl FnOnce() -> Result<u64, ApiError>,
-    memory: &HeldMemory,
+    app: &App,
 ) -> Result<(Request, Call), ApiError> {
     let (sent_query, method) = (request.uri().query().map(str::to_owned), request.method().clone());
     if method != Method::POST {
@@ -46,7 +46,7 @@ pub(super) async fn apply_override(
     }
     let limit = limit()?;
     let (parts, body) = request.into_parts();
-    let body = request_body::read_whole(body, limit, memory).await?;
+    let body = request_body::read_whole(body, limit, app).await?;
     let (method, body) = match override_in_body(body.bytes()) {
         Some((method, rest)) => (method, body.rewritten(rest)),
         None => (method, body),

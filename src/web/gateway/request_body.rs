@@ -5,7 +5,7 @@ use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::held_body::{Arriving, HeldBody};
-use crate::held_memory::HeldMemory;
+use crate::app::App;
 use crate::runner::{RequestBody, Upload};
 use crate::web::error::ApiError;
 
@@ -17,14 +17,14 @@ pub(super) async fn read(
     body: Body,
     limit: u64,
     streams: bool,
-    memory: &HeldMemory,
+    app: &App,
 ) -> Result<RequestBody, ApiError> {
     check_announced(&body, limit)?;
     let is_short = body.size_hint().upper().is_some_and(|upper| upper <= SHORT_BODY_BYTES);
     if streams && !is_short {
         return Ok(RequestBody::Stream(Upload::new(body, limit)));
     }
-    let whole = read_whole(body, limit, memory).await?;
+    let whole = read_whole(body, limit, app).await?;
     Ok(RequestBody::Whole(whole.into_bytes()))
 }
 
@@ -37,21 +37,17 @@ fn check_announced(body: &Body, limit: u64) -> Result<(), ApiError> {
 }
 
 /// All of a body, of at most `limit` bytes.
-pub(super) async fn read_whole(
-    body: Body,
-    limit: u64,
-    memory: &HeldMemory,
-) -> Result<HeldBody, ApiError> {
+pub(super) async fn read_whole(body: Body, limit: u64, app: &App) -> Result<HeldBody, ApiError> {
     check_announced(&body, limit)?;
     let mut body = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
-    let mut arriving = Arriving::new(memory, SHORT_BODY_BYTES);
+    let mut arriving = Arriving::new(&app.held_bodies, SHORT_BODY_BYTES);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| match error {
             error if error.is::<LengthLimitError>() => ApiError::too_large("the body", limit, None),
             _ => ApiError::malformed("the body broke off"),
         })?;
         if let Ok(piece) = frame.into_data() {
-            arriving.push(piece)?;
+            arriving.push(piece).inspect_err(|_| app.count_body_without_room())?;
         }
     }
     Ok(arriving.end())

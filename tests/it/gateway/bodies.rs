@@ -79,6 +79,8 @@ async fn bodies_that_arrive_have_so_much_memory_together() {
 
     assert_eq!((refused.status, refused.code()), (StatusCode::SERVICE_UNAVAILABLE, "busy".into()));
     assert!(refused.text().contains("409600 bytes"), "{}", refused.text());
+    let counted = "plugboard_calls_refused_total{reason=\"no_room\"} 1\n";
+    assert!(app.get("/metrics").await.text().contains(counted));
     for answer in [small, first, next] {
         assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
     }
