@@ -7,7 +7,10 @@
 //! of whichever tenant, reads what the last one left (wasmtime's pull request 14357). While the
 //! kernel compacts memory that happens once in some hundred executions. So the question passes
 //! through here, where "is there" becomes "is there or elsewhere": all pages that were written to
-//! are the answer, and to copy one back waits until it is there again.
+//! are the answer, and to copy one back waits until it is there again. What is not that question
+//! gets no answer: a later wasmtime may ask in a way that misses pages, too, and without an answer
+//! it clears all that there is. Only about no page at all anything may be asked, as wasmtime does to
+//! find out whether it may.
 //!
 //! That takes rustix, by which wasmtime asks, to call the C library's `ioctl` (its feature
 //! `use-libc`), and this program to have a function of that name, which is found first.
@@ -18,6 +21,7 @@ use std::ffi::{c_int, c_void};
 use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use rustix::ioctl::{Opcode, Updater, opcode};
 use rustix::param::page_size;
@@ -27,6 +31,7 @@ use wasmtime::PoolingAllocationConfig;
 const MOST_STRETCHES: usize = 256;
 
 /// `struct pm_scan_arg` of `linux/fs.h`.
+#[derive(Default)]
 #[repr(C)]
 struct Scan {
     size: u64,
@@ -63,6 +68,10 @@ const OF_ZEROS: u64 = 1 << 5;
 const ASKED_FOR: u64 = WRITTEN | PRESENT | OF_ZEROS | OF_FILE;
 const NOT: u64 = OF_ZEROS | OF_FILE;
 
+/// Another question was asked than the one that is mended here.
+static IS_UNKNOWN: AtomicBool = AtomicBool::new(false);
+const UNKNOWN: &str = "wasmtime asks in another way which pages were written to";
+
 thread_local! {
     /// A question of this thread has passed through here.
     static HAS_PASSED: Cell<bool> = const { Cell::new(false) };
@@ -85,6 +94,13 @@ unsafe extern "C" fn ioctl(fd: c_int, request: libc::Ioctl, argument: *mut c_voi
         {
             scan.category_mask &= !PRESENT;
             scan.category_anyof_mask = PRESENT | SWAPPED;
+        } else if scan.start != scan.end {
+            if !IS_UNKNOWN.swap(true, Relaxed) {
+                tracing::warn!("The memories of guests are cleared whole, at more cost: {UNKNOWN}");
+            }
+            // SAFETY: points to a number of this thread.
+            unsafe { *libc::__errno_location() = libc::EINVAL };
+            return -1;
         }
         HAS_PASSED.set(true);
     }
@@ -122,17 +138,13 @@ pub(super) fn written_stretches(
     let mut regions = [Region::default(); MOST_STRETCHES];
     let mut scan = Scan {
         size: size_of::<Scan>() as u64,
-        flags: 0,
         start: memory.start as u64,
         end: memory.end as u64,
-        walk_end: 0,
         regions: regions.as_mut_ptr().expose_provenance() as u64,
         regions_len: MOST_STRETCHES as u64,
-        max_pages: 0,
         category_inverted: NOT,
         category_mask: ASKED_FOR,
-        category_anyof_mask: 0,
-        return_mask: 0,
+        ..Scan::default()
     };
     // SAFETY: the two structures are those of this call, and it writes to `scan` and to as many
     // regions as are said to be there, which both outlive it. `start` and `end` are only looked up.

@@ -67,6 +67,29 @@ fn a_page_that_is_not_there_counts_as_well() {
 }
 
 #[test]
+#[expect(unsafe_code, reason = "a call of the kernel with an address that it does not look at")]
+fn another_question_has_no_answer() {
+    let memory = eight_pages();
+    write_to(memory, 2..3);
+    let ask = |start: usize, end: usize| {
+        let mut scan = Scan {
+            size: size_of::<Scan>() as u64,
+            start: start as u64,
+            end: end as u64,
+            category_mask: WRITTEN | PRESENT,
+            ..Scan::default()
+        };
+        let pagemap = File::open("/proc/self/pagemap").unwrap();
+        // SAFETY: without room for regions the kernel writes to `scan` alone.
+        unsafe { rustix::ioctl::ioctl(pagemap, Updater::<PAGEMAP_SCAN, Scan>::new(&mut scan)) }
+    };
+    let Range { start, end } = addresses(memory, 0..8);
+
+    assert_eq!(ask(start, end), Err(rustix::io::Errno::INVAL));
+    assert_eq!(ask(end, end), Ok(()));
+}
+
+#[test]
 fn what_wasmtime_asks_passes_through_here() {
     assert!(is_exact());
 }
