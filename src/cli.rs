@@ -52,13 +52,17 @@ mod uploads;
 mod verify;
 mod yank;
 
+use std::num::NonZero;
 use std::process::ExitCode;
 use std::time::Duration;
+use std::{io, thread};
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
 
 use crate::config::Environment;
+use crate::runner;
 use failure::{Exit, Failure};
 use output::Output;
 
@@ -179,7 +183,7 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
     }
     // Our own choice of two that are compiled in; a second call changes nothing.
     rustls::crypto::ring::default_provider().install_default().ok();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = runtime()?;
     let exit = runtime.block_on(async {
         // These end in their own way when they are told to.
         if matches!(command, Command::Serve(_) | Command::Demo(_) | Command::Pack(_)) {
@@ -191,6 +195,17 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
     // Not longer: a thread may wait for an answer on a terminal.
     runtime.shutdown_timeout(Duration::from_millis(100));
     exit
+}
+
+/// Threads of which there are two at least: where an execution begins on one of them, another
+/// can look after the sockets.
+fn runtime() -> io::Result<Runtime> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    Builder::new_multi_thread()
+        .worker_threads(cores.max(2))
+        .on_thread_park(runner::thread_waits)
+        .enable_all()
+        .build()
 }
 
 async fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {

@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::error::ExecuteError;
+use super::pace::Pace;
 use crate::config::RunnerConfig;
 
 /// What every account is filled with.
@@ -21,6 +22,7 @@ pub(super) struct CpuAllowance {
 pub(super) struct CpuAccount {
     allowance: CpuAllowance,
     level: Mutex<Level>,
+    pace: Pace,
 }
 
 struct Level {
@@ -38,7 +40,7 @@ impl CpuAllowance {
 
     pub(super) fn open(self, now: Instant) -> CpuAccount {
         let level = Level { left_ns: signed_ns(self.burst), at: now };
-        CpuAccount { allowance: self, level: Mutex::new(level) }
+        CpuAccount { allowance: self, level: Mutex::new(level), pace: Pace::new() }
     }
 }
 
@@ -58,6 +60,16 @@ impl CpuAccount {
     pub(super) fn charge(&self, cost: Duration) {
         let mut level = self.level.lock().unwrap_or_else(PoisonError::into_inner);
         level.left_ns = level.left_ns.saturating_sub(signed_ns(cost));
+        drop(level);
+        // One that had no turn says nothing of how long others take.
+        if !cost.is_zero() {
+            self.pace.count(cost);
+        }
+    }
+
+    /// Whether an execution is expected to cost little.
+    pub(super) fn is_quick(&self) -> bool {
+        self.pace.is_quick()
     }
 
     /// Whether a new account would say the same.

@@ -50,12 +50,14 @@ impl Execution {
     /// Answers a request. What has begun to answer goes on by itself, until its reader goes.
     ///
     /// The deadline is kept here and not by the thread of the guest, which may be busy with
-    /// others: the caller learns in time, and the guest ends at its next turn.
+    /// others: the caller learns in time, and the guest ends at its next turn. One that was
+    /// expected to be quick may have its first turn before that.
     pub(super) async fn answer(self, request: GuestRequest, executors: &Executors) -> Answered {
         let (_, upload) = request.body.extent();
         let (time, until) = (Arc::clone(&self.time), self.limits.until_begun());
+        let is_quick = self.slot.is_quick();
         let (reply, answer) = Reply::new(executors.outbox());
-        let work = executors.spawn(Arc::clone(&time), self.run(request, reply));
+        let work = executors.spawn(Arc::clone(&time), is_quick, self.run(request, reply));
         match until.wait(upload.as_deref(), answer).await {
             Ok(answered) => {
                 // Without a reader it ends by itself.

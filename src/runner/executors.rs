@@ -1,6 +1,7 @@
 //! The threads that guests run on: their own, behind those that speak HTTP.
 
 mod guests;
+mod inline;
 mod outbox;
 
 use std::future::poll_fn;
@@ -13,8 +14,11 @@ use std::thread;
 
 use async_task::Task;
 use rustix::process::nice;
+use tokio::task::unconstrained;
 
 use self::guests::{Guests, Kind, Timers};
+use self::inline::Inline;
+pub use self::inline::thread_waits;
 pub(super) use self::outbox::Outbox;
 use super::timekeeper::Timekeeper;
 use super::{LONG_TURN, TICK};
@@ -35,6 +39,7 @@ pub(super) struct Executors {
     guests: Arc<Guests>,
     /// Where those go on that compute for longer than a tick.
     long: Arc<Guests>,
+    inline: Arc<Inline>,
     outbox: Arc<Outbox>,
 }
 
@@ -57,7 +62,7 @@ impl Executors {
         let guests = start("runner-guest", SPARE_THREADS, NICENESS)?;
         let long = start("runner-long", 0, LONG_NICENESS);
         let long = long.inspect_err(|_| guests.stop())?;
-        Ok(Self { guests, long, outbox })
+        Ok(Self { guests, long, inline: Arc::new(Inline::new(LONG_TURN)), outbox })
     }
 
     /// By which an execution replies.
@@ -66,21 +71,36 @@ impl Executors {
     }
 
     /// Begins an execution, which ends when what comes back is dropped. `time` is what it
-    /// counts its turns with.
+    /// counts its turns with. One that is expected to be quick may take its first turn here.
     pub(super) fn spawn(
         &self,
         time: Arc<Timekeeper>,
+        is_quick: bool,
         execution: impl Future<Output = ()> + Send + 'static,
     ) -> Task<()> {
-        self.guests.spawn(begin(Box::pin(execution), time, Arc::clone(&self.long)))
+        // Guests know nothing of the budget that a task of tokio has (`tokio::task::coop`).
+        let execution = Box::pin(unconstrained(execution));
+        let (runnable, task) = self.guests.prepare(begin(execution, time, Arc::clone(&self.long)));
+        let here = (is_quick || inline::is_forced()) && self.guests.are_idle();
+        if let Some(_turn) = here.then(|| self.inline.take()).flatten() {
+            self.guests.run_here(runnable);
+            self.outbox.deliver();
+        } else {
+            runnable.schedule();
+        }
+        task
     }
 
     /// What is to be done at every tick.
     pub(super) fn at_tick(&self) -> impl Fn() + Send + 'static {
         let guests = Arc::downgrade(&self.guests);
+        let (inline, outbox) = (Arc::clone(&self.inline), Arc::clone(&self.outbox));
         move || {
             if let Some(guests) = guests.upgrade() {
                 guests.relieve();
+            }
+            if inline.is_held_up() {
+                outbox.wake_reader();
             }
         }
     }
@@ -122,92 +142,4 @@ fn step_back(niceness: i32, told: &AtomicBool) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::hint::black_box;
-    use std::time::Duration;
-
-    use rustix::process::getpriority_process;
-    use rustix::time::{ClockId, Timespec, clock_gettime};
-    use tokio::sync::oneshot;
-    use tokio::task::yield_now;
-
-    use super::*;
-
-    fn time() -> Arc<Timekeeper> {
-        Arc::new(Timekeeper::new(Duration::from_secs(10)))
-    }
-
-    /// Has more of a processor than a tick.
-    fn compute() {
-        let had = || clock_gettime(ClockId::ThreadCPUTime);
-        let end = had() + Timespec { tv_sec: 0, tv_nsec: 15_000_000 };
-        while had() < end {
-            black_box(0);
-        }
-    }
-
-    fn priority() -> i32 {
-        getpriority_process(None).unwrap()
-    }
-
-    /// 19 is the politest there is.
-    fn politer(niceness: i32) -> i32 {
-        (priority() + niceness).min(19)
-    }
-
-    #[tokio::test]
-    async fn guests_run_at_a_lower_priority_than_who_waits_for_them() {
-        let executors = Executors::start(1).unwrap();
-        let (sender, told) = oneshot::channel();
-
-        let task = executors.spawn(time(), async move { sender.send(priority()).unwrap() });
-
-        assert_eq!(told.await.unwrap(), politer(NICENESS));
-        task.await;
-    }
-
-    #[tokio::test]
-    async fn who_computes_for_long_goes_on_at_an_even_lower_one() {
-        let executors = Executors::start(1).unwrap();
-        let (sender, told) = oneshot::channel();
-        let time = time();
-        let guest = async move {
-            let before = priority();
-            compute();
-            yield_now().await;
-            sender.send((before, priority())).unwrap();
-        };
-
-        let counted = Arc::clone(&time);
-        let task = executors.spawn(time, async move { counted.counted(guest).await });
-
-        assert_eq!(told.await.unwrap(), (politer(NICENESS), politer(LONG_NICENESS)));
-        task.await;
-    }
-
-    #[tokio::test]
-    async fn what_nobody_waits_for_ends() {
-        for computes in [false, true] {
-            let executors = Executors::start(1).unwrap();
-            let (held, ended) = oneshot::channel::<()>();
-            let (begun, begins) = oneshot::channel();
-            let time = time();
-            let counted = Arc::clone(&time);
-            let guest = async move {
-                let _held = held;
-                if computes {
-                    compute();
-                }
-                yield_now().await;
-                begun.send(()).unwrap();
-                std::future::pending::<()>().await;
-            };
-
-            let task = executors.spawn(time, async move { counted.counted(guest).await });
-            begins.await.unwrap();
-            drop(task);
-
-            assert!(ended.await.is_err());
-        }
-    }
-}
+mod tests;

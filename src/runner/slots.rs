@@ -121,6 +121,11 @@ impl Slot {
         })
     }
 
+    /// Whether the execution is expected to be quick.
+    pub(super) fn is_quick(&self) -> bool {
+        self.account.is_quick()
+    }
+
     /// What the install may write to the log.
     pub(super) fn lines(&self) -> Arc<LineRate> {
         Arc::clone(&self.lines)

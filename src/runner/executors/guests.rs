@@ -94,12 +94,33 @@ impl Guests {
         self: &Arc<Self>,
         execution: impl Future<Output = ()> + Send + 'static,
     ) -> Task<()> {
+        let (runnable, task) = self.prepare(execution);
+        runnable.schedule();
+        task
+    }
+
+    /// The first turn of an execution, and the execution. Whoever takes the first, the others
+    /// are taken by these threads.
+    pub(super) fn prepare(
+        self: &Arc<Self>,
+        execution: impl Future<Output = ()> + Send + 'static,
+    ) -> (Runnable, Task<()>) {
         // The thread goes on with others; the panic was reported when it happened.
         let execution = AssertUnwindSafe(execution).catch_unwind().map(drop);
         let these = Arc::clone(self);
-        let (runnable, task) = async_task::spawn(execution, move |ready| these.line_up(ready));
-        runnable.schedule();
-        task
+        async_task::spawn(execution, move |ready| these.line_up(ready))
+    }
+
+    /// Takes the turn on this thread, with the clock that those of guests have.
+    pub(super) fn run_here(&self, ready: Runnable) {
+        let _timers = self.timers.0.as_ref().map(Runtime::enter);
+        ready.run();
+    }
+
+    /// Whether nothing is ready and nothing under way.
+    pub(super) fn are_idle(&self) -> bool {
+        let line = self.line();
+        line.ready.is_empty() && line.idle.len() == self.threads.len()
     }
 
     /// Calls another thread if something is ready and those at work are held up, and delivers

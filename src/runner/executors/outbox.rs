@@ -61,6 +61,14 @@ impl Outbox {
         }
     }
 
+    /// Wakes a thread of those who wait for replies, if one sleeps: to look after what the
+    /// others should do.
+    pub(super) fn wake_reader(&self) {
+        if let Some(runtime) = self.runtime.get() {
+            runtime.spawn(async {});
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.held().replies.is_empty()
     }
