@@ -1,3 +1,5 @@
+//! Where executions begin and go on, at which priority, and that sockets do not wait for it.
+
 use std::hint::black_box;
 use std::io::Read;
 use std::net;
