@@ -17,8 +17,8 @@ use rustix::process::nice;
 use tokio::task::unconstrained;
 
 use self::guests::{Guests, Kind, Timers};
-use self::inline::Inline;
 pub use self::inline::thread_waits;
+use self::inline::{Inline, InlineTurn};
 pub(super) use self::outbox::Outbox;
 use super::timekeeper::Timekeeper;
 use super::{LONG_TURN, TICK};
@@ -81,14 +81,26 @@ impl Executors {
         // Guests know nothing of the budget that a task of tokio has (`tokio::task::coop`).
         let execution = Box::pin(unconstrained(execution));
         let (runnable, task) = self.guests.prepare(begin(execution, time, Arc::clone(&self.long)));
-        let here = (is_quick || inline::is_forced()) && self.guests.are_idle();
-        if let Some(_turn) = here.then(|| self.inline.take()).flatten() {
-            self.guests.run_here(runnable);
-            self.outbox.deliver();
-        } else {
-            runnable.schedule();
+        match self.turn_here(is_quick) {
+            Some(_turn) => {
+                self.guests.run_here(runnable);
+                self.outbox.deliver();
+            }
+            None => runnable.schedule(),
         }
         task
+    }
+
+    /// The right to take a turn on this thread, if it is better taken here.
+    fn turn_here(&self, is_quick: bool) -> Option<InlineTurn<'_>> {
+        if !inline::asks_alone() || !(is_quick || inline::is_forced()) {
+            return None;
+        }
+        if !self.guests.are_idle() {
+            inline::has_company();
+            return None;
+        }
+        self.inline.take()
     }
 
     /// What is to be done at every tick.

@@ -6,8 +6,9 @@
 //! one thread of tokio waits for all of them. So an execution begins here only if
 //!
 //! - the last ones of its install were quick (`pace.rs`),
-//! - this thread has begun none since it last waited for events: who came in a batch does not
-//!   wait for the guests of all before him,
+//! - this thread was asked for no other since it last waited for events, and for one at most
+//!   each of the last times: who came in a batch does not wait for the guests of all before
+//!   him, and together they cost less where guests have threads of their own,
 //! - nobody else does so, and no execution waits for its turn or has one, but for those that
 //!   compute for long.
 //!
@@ -23,15 +24,50 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::{Duration, Instant};
 
+/// After how many executions that this thread was asked for one at a time the next may be alone.
+const ALONE: u32 = 8;
+
 thread_local! {
-    /// Whether this thread has waited for events since it last began an execution.
-    static HAS_WAITED: Cell<bool> = const { Cell::new(false) };
+    static ASKED: Cell<Asked> = const { Cell::new(Asked { since_waiting: 0, alone: 0 }) };
+}
+
+/// What a thread was asked for.
+#[derive(Clone, Copy)]
+struct Asked {
+    /// Executions since it last waited for events.
+    since_waiting: u32,
+    /// How many in a row came one at a time.
+    alone: u32,
 }
 
 /// To be called by each thread of a runtime that asks for executions when it is about to wait
 /// for events (`on_thread_park`). A thread that never does hands all of them over.
 pub fn thread_waits() {
-    HAS_WAITED.set(true);
+    let Asked { since_waiting, alone } = ASKED.get();
+    let alone = match since_waiting {
+        0 => alone,
+        1 => alone.saturating_add(1),
+        _ => 0,
+    };
+    ASKED.set(Asked { since_waiting: 0, alone });
+}
+
+/// Counts an execution that this thread is asked for, and says whether such come one at a time.
+pub(super) fn asks_alone() -> bool {
+    let Asked { since_waiting, alone } = ASKED.get();
+    ASKED.set(Asked { since_waiting: since_waiting.saturating_add(1), alone });
+    (since_waiting == 0 && alone >= ALONE) || is_forced()
+}
+
+/// Says that there are executions under way.
+pub(super) fn has_company() {
+    ASKED.set(Asked { alone: 0, ..ASKED.get() });
+}
+
+/// As if this thread had been asked for one at a time.
+#[cfg(test)]
+pub(super) fn pretend_to_be_alone() {
+    ASKED.set(Asked { since_waiting: 0, alone: ALONE });
 }
 
 /// For how many times its own length a turn that took long is the last one.
@@ -82,18 +118,14 @@ impl Inline {
         }
     }
 
-    /// The right to take one turn on this thread, if it may.
+    /// The right to take one turn on this thread, if nobody else has it and there is no pause.
     pub(super) fn take(&self) -> Option<InlineTurn<'_>> {
-        if !HAS_WAITED.get() && !is_forced() {
-            return None;
-        }
         let now = self.now();
         self.turn.compare_exchange(0, now, Acquire, Relaxed).ok()?;
         let turn = InlineTurn(self);
         if now < self.not_before.load(Relaxed) {
             return None;
         }
-        HAS_WAITED.set(false);
         Some(turn)
     }
 
@@ -131,43 +163,50 @@ mod tests {
     /// Longer than a machine is held up.
     const NEVER: Duration = Duration::from_mins(10);
 
-    #[test]
-    fn one_turn_for_each_time_that_a_thread_waits_for_events() {
-        let inline = Inline::new(NEVER);
-        assert!(inline.take().is_none(), "this thread has never waited");
-
-        for _ in 0..2 {
+    /// After how many that came one at a time the next is alone.
+    fn needed() -> usize {
+        let alone = |_: &usize| {
             thread_waits();
-            assert!(inline.take().is_some());
-            assert!(inline.take().is_none());
-        }
+            asks_alone()
+        };
+        (0..100).find(alone).unwrap()
+    }
+
+    #[test]
+    fn who_came_one_at_a_time_is_alone() {
+        assert_eq!(needed(), ALONE as usize);
+        assert!(!asks_alone(), "a second one");
+        assert_eq!(needed(), ALONE as usize);
+
+        thread_waits();
+        thread_waits();
+        assert!(asks_alone(), "it was woken for something else");
+
+        has_company();
+        assert_eq!(needed(), ALONE as usize - 1);
     }
 
     #[test]
     fn nobody_else_while_one_takes_a_turn() {
         let inline = Inline::new(NEVER);
-        thread_waits();
         let turn = inline.take();
         assert!(turn.is_some());
 
-        thread_waits();
         assert!(inline.take().is_none());
 
         drop(turn);
-        assert!(inline.take().is_some(), "it has still waited");
+        assert!(inline.take().is_some());
     }
 
     #[test]
     fn after_a_turn_that_took_long_there_is_none_for_a_hundred_times_as_long() {
         let inline = Inline::new(LONG);
-        thread_waits();
         let turn = inline.take();
         sleep(LONG);
         assert!(inline.is_held_up());
         drop(turn);
         assert!(!inline.is_held_up());
 
-        thread_waits();
         assert!(inline.take().is_none());
         let pause = inline.not_before.load(Relaxed) - inline.now();
         assert!((80 * inline.long_turn_ns..=LONGEST_PAUSE_NS).contains(&pause), "{pause} ns");

@@ -105,12 +105,11 @@ fn http_runtime() -> Runtime {
 }
 
 /// The name of the thread that the first turn of such an execution has, asked for by a
-/// thread that has waited for events.
+/// thread that is asked for one at a time.
 async fn first_turn(executors: &Arc<Executors>, is_quick: bool) -> String {
     let executors = Arc::clone(executors);
     let asks = async move {
-        // Such a thread has just waited.
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        inline::pretend_to_be_alone();
         let (sender, told) = oneshot::channel();
         let name = || thread::current().name().unwrap().to_owned();
         executors.spawn(time(), is_quick, async move { sender.send(name()).unwrap() }).await;
@@ -169,12 +168,12 @@ fn where_an_execution_begins_makes_no_difference_to_it() {
         }
         let executors = Arc::clone(&executors);
         let asks = async move {
-            tokio::time::sleep(Duration::from_millis(2)).await;
             // Nearly all that a task may do before it gives way to others.
             for _ in 0..100 {
                 tokio::task::consume_budget().await;
             }
             let (sender, told) = oneshot::channel();
+            inline::pretend_to_be_alone();
             executors
                 .spawn(time(), true, async move {
                     let turns = Arc::new(AtomicUsize::new(0));
@@ -223,8 +222,8 @@ fn held_up(runtime: &Runtime, executors: &Arc<Executors>) -> mpsc::Receiver<bool
         while !executors.guests.are_idle() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        tokio::time::sleep(Duration::from_millis(2)).await;
         executors.outbox.expect_one();
+        inline::pretend_to_be_alone();
         let holds_up = async move {
             begun.send(thread::current().name().unwrap().to_owned()).unwrap();
             let mut client = net::TcpStream::connect(address).unwrap();
