@@ -3,6 +3,7 @@
 mod guests;
 mod inline;
 mod outbox;
+mod turn;
 
 use std::future::poll_fn;
 use std::io;

@@ -5,9 +5,8 @@
 //! others stand by, and take over when a thread is held up: by a guest that computes until its
 //! next tick, or by one long instruction, which nothing interrupts.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{collections::VecDeque, io, panic::AssertUnwindSafe, thread};
 
 use async_task::{Runnable, Task};
@@ -15,6 +14,7 @@ use futures_util::FutureExt;
 use tokio::runtime::{Builder, Runtime};
 
 use super::outbox::Outbox;
+use super::turn::Turn;
 use crate::allocator::give_memory_back;
 
 /// After which time without work a thread gives back what its last guests left.
@@ -30,7 +30,6 @@ pub(super) struct Guests {
     /// Threads at work, not counting those that are held up.
     at_once: usize,
     long_turn: Duration,
-    started: Instant,
     outbox: Arc<Outbox>,
     timers: Arc<Timers>,
 }
@@ -55,11 +54,9 @@ struct Line {
     is_over: bool,
 }
 
-#[derive(Default)]
 struct GuestThread {
     called: Condvar,
-    /// Nanoseconds from the start to the beginning of the turn it takes; 0 between turns.
-    turn: AtomicU64,
+    turn: Turn,
 }
 
 impl Guests {
@@ -71,11 +68,12 @@ impl Guests {
         prepare: impl Fn() + Send + Sync + 'static,
     ) -> io::Result<Arc<Self>> {
         let Kind { name, at_once, spare, long_turn } = kind;
-        let threads: Vec<_> = (0..at_once + spare).map(|_| GuestThread::default()).collect();
+        let thread = |_| GuestThread { called: Condvar::new(), turn: Turn::none() };
+        let threads: Vec<_> = (0..at_once + spare).map(thread).collect();
         // All are at work until they have seen that there is nothing to do.
         let line = Line { ready: VecDeque::new(), idle: Vec::new(), is_over: false };
-        let (line, started) = (Mutex::new(line), Instant::now());
-        let guests = Arc::new(Self { line, threads, at_once, long_turn, started, outbox, timers });
+        let line = Mutex::new(line);
+        let guests = Arc::new(Self { line, threads, at_once, long_turn, outbox, timers });
         let prepare = Arc::new(prepare);
         for number in 0..guests.threads.len() {
             let (these, prepare) = (Arc::clone(&guests), Arc::clone(&prepare));
@@ -178,9 +176,9 @@ impl Guests {
         let own = &self.threads[number];
         while let Some(ready) = self.next(number) {
             self.outbox.deliver_due();
-            own.turn.store(self.now().max(1), Relaxed);
+            own.turn.begin();
             ready.run();
-            own.turn.store(0, Relaxed);
+            own.turn.end();
         }
     }
 
@@ -234,16 +232,8 @@ impl Guests {
 
     /// Threads whose turn has taken long.
     fn held_up(&self) -> usize {
-        let now = self.now();
-        let is_held_up = |thread: &&GuestThread| {
-            let turn = thread.turn.load(Relaxed);
-            turn != 0 && u128::from(now.saturating_sub(turn)) > self.long_turn.as_nanos()
-        };
+        let is_held_up = |thread: &&GuestThread| thread.turn.takes_longer_than(self.long_turn);
         self.threads.iter().filter(is_held_up).count()
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {

@@ -20,9 +20,10 @@
 //! for the end of the turn.
 
 use std::cell::Cell;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use super::turn::Turn;
 
 /// After how many executions that this thread was asked for one at a time the next may be alone.
 const ALONE: u32 = 8;
@@ -71,9 +72,9 @@ pub(super) fn pretend_to_be_alone() {
 }
 
 /// For how many times its own length a turn that took long is the last one.
-const PAUSE: u64 = 100;
+const PAUSE: u32 = 100;
 /// More would be the turn of a process that was stopped meanwhile.
-const LONGEST_PAUSE_NS: u64 = 60_000_000_000;
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// Whether a test wants every execution to begin where it is asked for, as far as nobody else
 /// has a turn.
@@ -93,15 +94,12 @@ pub(super) const fn is_forced() -> bool {
     false
 }
 
-/// Who begins an execution where it was asked for: one thread at most. All times are
-/// nanoseconds from the start.
+/// Who begins an execution where it was asked for: one thread at most.
 pub(super) struct Inline {
-    started: Instant,
-    long_turn_ns: u64,
-    /// When the turn under way began; 0: there is none.
-    turn: AtomicU64,
-    /// When the next one may begin.
-    not_before: AtomicU64,
+    long_turn: Duration,
+    turn: Turn,
+    /// When the next one may begin, on the clock of `turn`.
+    not_before_ns: AtomicU64,
 }
 
 /// The right to take a turn on this thread, until dropped.
@@ -110,46 +108,33 @@ pub(super) struct InlineTurn<'a>(&'a Inline);
 impl Inline {
     /// With what a turn takes that is a long one.
     pub(super) fn new(long_turn: Duration) -> Self {
-        Self {
-            started: Instant::now(),
-            long_turn_ns: u64::try_from(long_turn.as_nanos()).unwrap_or(u64::MAX),
-            turn: AtomicU64::new(0),
-            not_before: AtomicU64::new(0),
-        }
+        Self { long_turn, turn: Turn::none(), not_before_ns: AtomicU64::new(0) }
     }
 
     /// The right to take one turn on this thread, if nobody else has it and there is no pause.
     pub(super) fn take(&self) -> Option<InlineTurn<'_>> {
-        let now = self.now();
-        self.turn.compare_exchange(0, now, Acquire, Relaxed).ok()?;
+        let begun_ns = self.turn.begin_if_none()?;
         let turn = InlineTurn(self);
-        if now < self.not_before.load(Relaxed) {
-            return None;
-        }
-        Some(turn)
+        (begun_ns >= self.not_before_ns.load(Relaxed)).then_some(turn)
     }
 
     /// Whether the turn under way takes long.
     pub(super) fn is_held_up(&self) -> bool {
-        let begun = self.turn.load(Relaxed);
-        begun != 0 && self.now().saturating_sub(begun) > self.long_turn_ns
-    }
-
-    /// Never 0.
-    fn now(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1)
+        self.turn.takes_longer_than(self.long_turn)
     }
 }
 
 impl Drop for InlineTurn<'_> {
     fn drop(&mut self) {
-        let (now, begun) = (self.0.now(), self.0.turn.load(Relaxed));
-        let took = now.saturating_sub(begun);
-        if took > self.0.long_turn_ns {
-            let pause = took.saturating_mul(PAUSE).min(LONGEST_PAUSE_NS);
-            self.0.not_before.store(now.saturating_add(pause), Relaxed);
+        let Inline { long_turn, turn, not_before_ns } = self.0;
+        if let Some(taken) = turn.taken()
+            && taken > *long_turn
+        {
+            let pause = taken.saturating_mul(PAUSE).min(LONGEST_PAUSE).as_nanos();
+            let pause_ns = u64::try_from(pause).unwrap_or(u64::MAX);
+            not_before_ns.store(turn.now_ns().saturating_add(pause_ns), Relaxed);
         }
-        self.0.turn.store(0, Release);
+        turn.end();
     }
 }
 
@@ -208,10 +193,11 @@ mod tests {
         assert!(!inline.is_held_up());
 
         assert!(inline.take().is_none());
-        let pause = inline.not_before.load(Relaxed) - inline.now();
-        assert!((80 * inline.long_turn_ns..=LONGEST_PAUSE_NS).contains(&pause), "{pause} ns");
+        let pause = inline.not_before_ns.load(Relaxed) - inline.turn.now_ns();
+        let pause = Duration::from_nanos(pause);
+        assert!((80 * LONG..=LONGEST_PAUSE).contains(&pause), "{pause:?}");
 
-        inline.not_before.store(inline.now(), Relaxed);
+        inline.not_before_ns.store(inline.turn.now_ns(), Relaxed);
         assert!(inline.take().is_some());
     }
 }

@@ -104,6 +104,13 @@ fn http_runtime() -> Runtime {
         .unwrap()
 }
 
+/// Until the threads for guests have seen that there is nothing to do.
+async fn until_idle(executors: &Executors) {
+    while !executors.guests.are_idle() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 /// The name of the thread that the first turn of such an execution has, asked for by a
 /// thread that is asked for one at a time.
 async fn first_turn(executors: &Arc<Executors>, is_quick: bool) -> String {
@@ -122,9 +129,7 @@ async fn first_turn(executors: &Arc<Executors>, is_quick: bool) -> String {
 fn a_quick_one_begins_where_it_is_asked_for() {
     let executors = Arc::new(Executors::start(1).unwrap());
     http_runtime().block_on(async {
-        while !executors.guests.are_idle() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until_idle(&executors).await;
 
         assert!(!first_turn(&executors, true).await.starts_with("runner-"));
         assert_eq!(first_turn(&executors, false).await, "runner-guest");
@@ -163,9 +168,7 @@ fn where_an_execution_begins_makes_no_difference_to_it() {
     let executors = Arc::new(Executors::start(1).unwrap());
     http_runtime().block_on(async {
         let http = Handle::current().id();
-        while !executors.guests.are_idle() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until_idle(&executors).await;
         let executors = Arc::clone(&executors);
         let asks = async move {
             // Nearly all that a task may do before it gives way to others.
@@ -219,9 +222,7 @@ fn held_up(runtime: &Runtime, executors: &Arc<Executors>) -> mpsc::Receiver<bool
     let (begun, begins) = mpsc::channel();
     let executors = Arc::clone(executors);
     runtime.spawn(async move {
-        while !executors.guests.are_idle() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until_idle(&executors).await;
         executors.outbox.expect_one();
         inline::pretend_to_be_alone();
         let holds_up = async move {
