@@ -30,27 +30,54 @@ impl Drop for Running {
     }
 }
 
-/// Starts a program and gives the first line of its output that `find` likes.
-fn start(command: &mut Command, find: impl Fn(&str) -> Option<String>) -> (Running, String) {
+/// Starts a program and gives what `find` likes of the lines that it prints, or, if it ends or says
+/// nothing more, all of them.
+fn start(
+    command: &mut Command,
+    find: impl Fn(&str) -> Option<String>,
+) -> Result<(Running, String), Vec<String>> {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let out = BufReader::new(child.stdout.take().unwrap());
     let err = BufReader::new(child.stderr.take().unwrap());
-    let (found, lines) = std::sync::mpsc::channel();
-    for reader in [Box::new(out) as Box<dyn BufRead + Send>, Box::new(err)] {
-        let found = found.clone();
-        std::thread::spawn(move || {
-            for line in reader.lines().map_while(Result::ok) {
-                found.send(line).ok();
-            }
-        });
-    }
     let running = Running(child);
-    loop {
-        let line = lines.recv_timeout(PATIENCE).expect("the program says where it is");
+    // There are no more lines when both readers are at their ends.
+    let lines = {
+        let (found, lines) = std::sync::mpsc::channel();
+        for reader in [Box::new(out) as Box<dyn BufRead + Send>, Box::new(err)] {
+            let found = found.clone();
+            std::thread::spawn(move || {
+                for line in reader.lines().map_while(Result::ok) {
+                    found.send(line).ok();
+                }
+            });
+        }
+        lines
+    };
+    let mut printed = Vec::new();
+    while let Ok(line) = lines.recv_timeout(PATIENCE) {
         if let Some(answer) = find(&line) {
-            return (running, answer);
+            return Ok((running, answer));
+        }
+        printed.push(line);
+    }
+    Err(printed)
+}
+
+/// Starts chromedriver and gives its port. It takes a free one of IPv6 and ends if any socket of
+/// IPv4 has the same, of which there are hundreds while other tests go on.
+fn start_driver() -> (Running, String) {
+    for _ in 0..8 {
+        let driver = start(Command::new("chromedriver").arg("--port=0"), |line| {
+            let rest = line.split("successfully on port ").nth(1)?;
+            Some(rest.trim_end_matches('.').to_owned())
+        });
+        match driver {
+            Ok(driver) => return driver,
+            Err(lines) if lines.iter().any(|line| line.contains("port not available")) => {}
+            Err(lines) => panic!("chromedriver does not say where it is: {lines:#?}"),
         }
     }
+    panic!("chromedriver found no port that nobody has, eight times");
 }
 
 /// An appliance, a browser, and a folder for files.
@@ -83,12 +110,10 @@ impl Stage {
                 let host = line[at + "http://".len()..].split(end).next()?;
                 Some(format!("http://{host}"))
             },
-        );
+        )
+        .unwrap_or_else(|lines| panic!("the server does not say where it is: {lines:#?}"));
         let token = set_up(&origin, &data).await;
-        let (driver, port) = start(Command::new("chromedriver").arg("--port=0"), |line| {
-            let rest = line.split("successfully on port ").nth(1)?;
-            Some(rest.trim_end_matches('.').to_owned())
-        });
+        let (driver, port) = start_driver();
         let browser = browser(&port, folder.path()).await;
         Self { browser, origin, token, folder, _processes: [server, driver] }
     }
