@@ -52,10 +52,9 @@ mod uploads;
 mod verify;
 mod yank;
 
-use std::num::NonZero;
+use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
-use std::{io, thread};
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand};
@@ -197,15 +196,10 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
     exit
 }
 
-/// Threads of which there are two at least: where an execution begins on one of them, another
-/// can look after the sockets.
+/// A thread for each core: of several, another looks after the sockets while an execution begins
+/// on one of them.
 fn runtime() -> io::Result<Runtime> {
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    Builder::new_multi_thread()
-        .worker_threads(cores.max(2))
-        .on_thread_park(runner::thread_waits)
-        .enable_all()
-        .build()
+    Builder::new_multi_thread().on_thread_park(runner::thread_waits).enable_all().build()
 }
 
 async fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {

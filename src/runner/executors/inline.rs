@@ -13,11 +13,12 @@
 //!   compute for long.
 //!
 //! One that computes nevertheless is noticed at the next tick, and another thread is called to
-//! look after the sockets. Its thread it gives back as anywhere else, and goes on among guests.
-//! Then none begins here for a hundred times as long: whatever extensions do, they hold up who
-//! waits for the sockets for a hundredth of the time, and for a tick each time. What only this
-//! thread can go on with, the task that it woke last and those that gave way to others, waits
-//! for the end of the turn.
+//! look after the sockets; on one core there is none. Its thread it gives back as anywhere else,
+//! and goes on among guests. Then none begins here for a hundred times as long: whatever
+//! extensions do, they hold up who waits for the sockets for a hundredth of the time, and for a
+//! tick each time, or, on one core, for as long as one instruction takes. What only this thread
+//! can go on with, the task that it woke last and those that gave way to others, waits for the
+//! end of the turn.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
