@@ -45,7 +45,7 @@ pub use invocation::{ExecutionContext, GuestRequest, Invocation, StreamLimits, U
 pub use limits::Refused;
 pub use precompiled::{CompiledFolder, ComponentCounts};
 pub use request_body::{RequestBody, Upload};
-pub use response::{GuestBody, GuestResponse, Usage};
+pub use response::{GuestBody, GuestResponse, KeptSlot, Usage};
 pub use standing::SlotCounts;
 
 use std::path::PathBuf;

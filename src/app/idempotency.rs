@@ -17,7 +17,7 @@ use super::dispatch::{Caller, DispatchError, FoundEndpoint, GatewayRequest};
 use super::sign_in::seconds;
 use crate::config::GatewayConfig;
 use crate::model::{Clock, IdempotencyKey, InstallId, Principal};
-use crate::runner::{ExecuteError, GuestBody, GuestResponse, RequestBody, Usage};
+use crate::runner::{ExecuteError, GuestBody, GuestResponse, KeptSlot, RequestBody, Usage};
 use kept::{Bounds, Kept, KeptAnswer, Seen};
 
 /// The calls that were made under a key.
@@ -213,6 +213,7 @@ impl KeptAnswer {
             status: self.status,
             headers: self.headers.clone(),
             body: GuestBody::Whole(self.body.clone()),
+            slot: KeptSlot::default(),
             usage: Usage::default(),
         }
     }

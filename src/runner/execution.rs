@@ -17,7 +17,7 @@ use super::invocation::{GuestRequest, StreamLimits};
 use super::limits;
 use super::reply::{Answered, Reply};
 use super::request_body::UploadWatch;
-use super::response::Usage;
+use super::response::{GuestResponse, Usage};
 use super::slots::{CpuCharge, Slot};
 use super::timekeeper::Timekeeper;
 use super::worlds::Prepared;
@@ -94,8 +94,9 @@ impl Execution {
         let Self { store, charge, slot, ticker, .. } = self;
         drop(store);
         drop(charge);
-        drop(slot);
-        reply.end(outcome.map(|whole| whole.map(|response| response.using(usage))));
+        // Without a whole body that is long it is given back here.
+        let whole = |response: GuestResponse| response.using(usage).holding(slot);
+        reply.end(outcome.map(|response| response.map(whole)));
         drop(ticker);
     }
 

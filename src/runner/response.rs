@@ -1,5 +1,6 @@
 //! What a guest answers, held against what HTTP allows.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,11 +9,15 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::error::CallError;
 use super::guest_stream::GuestStream;
+use super::slots::Slot;
 
 /// Headers of a response at most.
 const MAX_HEADERS: usize = 64;
 /// Bytes of all header names and values at most.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
+/// Bytes of a whole body with which its slot is kept. Of less, connections alone bound what there
+/// can be.
+const LONG_BODY_BYTES: usize = 64 * 1024;
 
 /// A well-formed response. Which headers may leave is for the caller to say.
 #[derive(Debug)]
@@ -21,6 +26,8 @@ pub struct GuestResponse {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: GuestBody,
+    /// Where a long body that is whole has its place.
+    pub slot: KeptSlot,
     /// Nothing yet, while the body still grows.
     pub usage: Usage,
 }
@@ -32,6 +39,19 @@ pub enum GuestBody {
     Whole(Bytes),
     /// The execution goes on until the body ends or is dropped.
     Stream(GuestStream),
+}
+
+/// The slot of an execution that is over, kept for as long as its body is there; or none.
+///
+/// Otherwise clients that take their time would have as many bodies in memory as there are
+/// connections: this way there are as many as slots.
+#[derive(Default)]
+pub struct KeptSlot(Option<Slot>);
+
+/// A body and what is given back with it.
+struct Keeping {
+    body: Bytes,
+    _slot: Slot,
 }
 
 /// What an execution took.
@@ -68,7 +88,8 @@ impl GuestResponse {
         if body.len() as u64 > max_body_bytes {
             return Err(CallError::TooLarge { limit: max_body_bytes });
         }
-        Ok(Self { status, headers, body: GuestBody::Whole(body), usage: Usage::default() })
+        let (body, usage) = (GuestBody::Whole(body), Usage::default());
+        Ok(Self { status, headers, body, slot: KeptSlot::default(), usage })
     }
 
     /// How long the guest says that its body is.
@@ -86,6 +107,33 @@ impl GuestResponse {
 
     pub(super) fn using(self, usage: Usage) -> Self {
         Self { usage, ..self }
+    }
+
+    /// Keeps the slot if the body is long, and else gives it back.
+    pub(super) fn holding(self, slot: Slot) -> Self {
+        let is_long = self.whole_bytes() > LONG_BODY_BYTES as u64;
+        Self { slot: KeptSlot(is_long.then_some(slot)), ..self }
+    }
+}
+
+impl KeptSlot {
+    /// The body, with which the slot is given back once nothing of it is in memory any more;
+    /// nothing if there is no slot to keep.
+    pub fn hold(self, body: &Bytes) -> Option<Bytes> {
+        let slot = self.0?;
+        Some(Bytes::from_owner(Keeping { body: body.clone(), _slot: slot }))
+    }
+}
+
+impl fmt::Debug for KeptSlot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("KeptSlot").field(&self.0.is_some()).finish()
+    }
+}
+
+impl AsRef<[u8]> for Keeping {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
     }
 }
 

@@ -1,18 +1,22 @@
 //! `/api/ext/{extension}/{*path}` and `/api/ext-proxy/…`: calls to extensions.
 
 mod held_body;
+mod long_body;
 mod method_override;
 pub(super) mod rate_fields;
 mod request_body;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use tokio::time::Instant;
 
+use self::long_body::LongBody;
 use self::method_override::{Call, apply_override};
 use super::error::ApiError;
 use super::extract::Path;
@@ -150,7 +154,8 @@ async fn execute(
     };
     let answered = app.dispatch_once(found, caller, key.as_ref(), request).await;
     let answered = answered.inspect_err(|error| app.count_refusal(error))?;
-    let mut response = respond(answered.response, is_head, is_public);
+    let until = Instant::now() + Duration::from_millis(app.config.gateway.stream_timeout_ms);
+    let mut response = respond(answered.response, until, is_head, is_public);
     if answered.is_replayed {
         response.headers_mut().insert(X_IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
     }
@@ -173,7 +178,8 @@ fn idempotency_key(
     key.map(Some).map_err(|invalid| ApiError::malformed(format!("`x-idempotency-key`: {invalid}")))
 }
 
-fn respond(guest: GuestResponse, is_head: bool, is_public: bool) -> Response {
+/// The answer, of which a long body is sent until `until`.
+fn respond(guest: GuestResponse, until: Instant, is_head: bool, is_public: bool) -> Response {
     let mut headers = headers::from_guest(&guest.headers, is_public);
     let status = StatusCode::from_u16(guest.status).unwrap_or(StatusCode::BAD_GATEWAY);
     let has_body = !is_head && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
@@ -189,7 +195,10 @@ fn respond(guest: GuestResponse, is_head: bool, is_public: bool) -> Response {
     let streams = has_body && matches!(guest.body, GuestBody::Stream(_));
     let mut response = Response::new(match guest.body {
         _ if !has_body => Body::empty(),
-        GuestBody::Whole(body) => Body::from(body),
+        GuestBody::Whole(body) => match guest.slot.hold(&body) {
+            Some(kept) => LongBody::until(until, kept),
+            None => Body::from(body),
+        },
         GuestBody::Stream(stream) => Body::new(stream),
     });
     if streams {

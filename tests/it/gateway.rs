@@ -5,6 +5,7 @@ mod bodies;
 mod failing;
 mod headers;
 mod idempotency;
+mod long_answers;
 mod paths;
 mod rates;
 mod settings;

@@ -26,7 +26,8 @@ fn waiting_up_to(timeout_ms: u64) -> Idempotency {
 
 fn answer(status: u16) -> GuestResponse {
     let body = GuestBody::Whole("done".into());
-    GuestResponse { status, headers: HeaderMap::new(), body, usage: Usage::default() }
+    let slot = KeptSlot::default();
+    GuestResponse { status, headers: HeaderMap::new(), body, slot, usage: Usage::default() }
 }
 
 async fn first(idempotency: &Idempotency, keyed: Keyed) -> Flight {

@@ -40,6 +40,7 @@ impl Manners {
                 header_timeout: Duration::from_millis(config.header_timeout_ms),
                 idle_timeout: Duration::from_millis(config.idle_timeout_ms),
                 write_timeout: Duration::from_millis(config.write_timeout_ms),
+                min_bytes_per_s: config.min_body_bytes_per_s,
                 max_head_bytes: config.max_head_bytes,
             },
             pace: BodyPace {

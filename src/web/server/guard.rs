@@ -32,6 +32,8 @@ pub(super) struct GuardLimits {
     pub(super) header_timeout: Duration,
     pub(super) idle_timeout: Duration,
     pub(super) write_timeout: Duration,
+    /// What a client must take of its answers on average, beyond one `write_timeout`.
+    pub(super) min_bytes_per_s: u64,
     pub(super) max_head_bytes: usize,
 }
 
@@ -50,6 +52,9 @@ pub(super) struct Guard<S> {
     refused: bool,
     reading: Option<Wait>,
     writing: Option<Instant>,
+    written: u64,
+    /// How long the client has been waited for, to take what was written.
+    waited: Duration,
     lingering: Option<Instant>,
     read_patience: Patience,
     write_patience: Patience,
@@ -74,6 +79,8 @@ impl<S> Guard<S> {
             refused: false,
             reading: None,
             writing: None,
+            written: 0,
+            waited: Duration::ZERO,
             lingering: None,
             read_patience: Patience::default(),
             write_patience: Patience::default(),
@@ -209,21 +216,37 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
 }
 
 impl<S: AsyncWrite + Unpin> Guard<S> {
-    /// Runs one write and ends the wait for a client that does not read.
+    /// Runs one write and ends the wait for a client that does not read, or hardly.
     fn poll_writing<T>(
         &mut self,
         cx: &mut Context<'_>,
         write: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if let Poll::Ready(done) = write(Pin::new(&mut self.stream), cx) {
-            self.writing = None;
+            if let Some(since) = self.writing.take() {
+                self.waited += since.elapsed();
+            }
             return Poll::Ready(done);
         }
         let since = *self.writing.get_or_insert_with(Instant::now);
-        if self.write_patience.is_over(cx, since + self.limits.write_timeout) {
+        let patience = self.limits.write_timeout.min(self.allowance().saturating_sub(self.waited));
+        if self.write_patience.is_over(cx, since + patience) {
             return Poll::Ready(Err(timed_out("the client does not read its response")));
         }
         Poll::Pending
+    }
+
+    /// How long the client may have kept us waiting, for what it took.
+    fn allowance(&self) -> Duration {
+        let earned_ms = self.written.saturating_mul(1000) / self.limits.min_bytes_per_s.max(1);
+        self.limits.write_timeout.saturating_add(Duration::from_millis(earned_ms))
+    }
+
+    fn count_written(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(count)) = &written {
+            self.written = self.written.saturating_add(*count as u64);
+        }
+        written
     }
 }
 
@@ -233,7 +256,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.get_mut().poll_writing(cx, |stream, cx| stream.poll_write(cx, bytes))
+        let this = self.get_mut();
+        let written = this.poll_writing(cx, |stream, cx| stream.poll_write(cx, bytes));
+        this.count_written(written)
     }
 
     fn poll_write_vectored(
@@ -241,7 +266,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.get_mut().poll_writing(cx, |stream, cx| stream.poll_write_vectored(cx, slices))
+        let this = self.get_mut();
+        let written = this.poll_writing(cx, |stream, cx| stream.poll_write_vectored(cx, slices));
+        this.count_written(written)
     }
 
     fn is_write_vectored(&self) -> bool {

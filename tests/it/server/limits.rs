@@ -6,7 +6,7 @@ use plugboard::config::ServerConfig;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::net::TcpStream;
 
-use super::running::{Client, Running, config};
+use super::running::{Client, LARGE, Running, config};
 use crate::support::{again, is_again};
 
 fn head_with(lines: &str) -> String {
@@ -134,7 +134,22 @@ async fn a_client_that_does_not_read_is_cut_off() {
     client.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await;
     tokio::time::sleep(Duration::from_millis(600)).await;
 
-    assert!(client.rest().await.len() < 16 * 1024 * 1024);
+    assert!(client.rest().await.len() < LARGE);
+}
+
+#[tokio::test]
+async fn a_client_that_hardly_reads_is_cut_off() {
+    let slow = ServerConfig { write_timeout_ms: 1_000, ..config() };
+    for (min_body_bytes_per_s, is_cut_off) in [(1024 * 1024 * 1024, true), (1024, false)] {
+        let server = Running::start(ServerConfig { min_body_bytes_per_s, ..slow.clone() }).await;
+        let mut client = server.connect().await;
+        client.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await;
+
+        // Each wait is shorter than a second, all of them together are longer.
+        let read = client.read_slowly(LARGE / 16, Duration::from_millis(150)).await;
+
+        assert_eq!(read < LARGE, is_cut_off, "{read}");
+    }
 }
 
 #[tokio::test]

@@ -25,6 +25,9 @@ pub(super) fn config() -> ServerConfig {
     ServerConfig { listen: "127.0.0.1:0".parse().unwrap(), ..ServerConfig::default() }
 }
 
+/// Bytes of `/large`: more than the kernel keeps for a client that does not read.
+pub(super) const LARGE: usize = 16 * 1024 * 1024;
+
 pub(super) struct Running {
     pub(super) address: SocketAddr,
     pub(super) ext_ui: Option<SocketAddr>,
@@ -120,6 +123,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// Reads so many bytes after each pause, until the body of [`main_routes`]' `/large` is all
+    /// there or the server closes the connection; says how many there were.
+    pub(super) async fn read_slowly(&mut self, bytes: usize, pause: Duration) -> usize {
+        let (mut piece, mut all) = (vec![0; bytes], 0);
+        while all < LARGE {
+            tokio::time::sleep(pause).await;
+            let mut rest = &mut piece[..];
+            while !rest.is_empty() && all < LARGE {
+                let read = timeout(PATIENCE, self.0.read(rest)).await.expect("nothing came");
+                let Ok(count @ 1..) = read else { return all };
+                (rest, all) = (&mut rest[count..], all + count);
+            }
+        }
+        all
+    }
+
     pub(super) async fn get(&mut self, path: &str) -> String {
         self.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")).await;
         self.response().await
@@ -142,7 +161,7 @@ fn main_routes() -> Router {
         .route("/pace", post(read_at_the_clients_pace))
         .route("/slow", get(answer_later))
         .route("/never", get(std::future::pending::<&str>))
-        .route("/large", get(async || vec![b'x'; 16 * 1024 * 1024]))
+        .route("/large", get(async || vec![b'x'; LARGE]))
 }
 
 fn ext_ui_routes() -> Router {
