@@ -199,7 +199,11 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
 /// A thread for each core: of several, another looks after the sockets while an execution begins
 /// on one of them.
 fn runtime() -> io::Result<Runtime> {
-    Builder::new_multi_thread().on_thread_park(runner::thread_waits).enable_all().build()
+    Builder::new_multi_thread()
+        .on_thread_park(runner::thread_waits)
+        .on_thread_unpark(runner::thread_wakes)
+        .enable_all()
+        .build()
 }
 
 async fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {

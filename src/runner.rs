@@ -39,7 +39,7 @@ pub use compiler::confine::{Confinement, confinement, give_up_rights};
 pub use compiler::worker::{Task, Work, WorkerError, run as work_for_another_process};
 pub use ending::{Ended, Observer, Outcome};
 pub use error::{Excess, ExecuteError, PrepareError, RunnerError};
-pub use executors::thread_waits;
+pub use executors::{thread_waits, thread_wakes};
 pub use guest_stream::GuestStream;
 pub use invocation::{ExecutionContext, GuestRequest, Invocation, StreamLimits, UserIdentity};
 pub use limits::Refused;

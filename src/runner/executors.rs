@@ -18,8 +18,8 @@ use rustix::process::nice;
 use tokio::task::unconstrained;
 
 use self::guests::{Guests, Kind, Timers};
-pub use self::inline::thread_waits;
 use self::inline::{Inline, InlineTurn};
+pub use self::inline::{thread_waits, thread_wakes};
 pub(super) use self::outbox::Outbox;
 use super::timekeeper::Timekeeper;
 use super::{LONG_TURN, TICK};

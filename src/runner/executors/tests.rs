@@ -99,6 +99,7 @@ fn http_runtime() -> Runtime {
     Builder::new_multi_thread()
         .worker_threads(2)
         .on_thread_park(thread_waits)
+        .on_thread_unpark(thread_wakes)
         .enable_all()
         .build()
         .unwrap()
