@@ -52,9 +52,10 @@ mod uploads;
 mod verify;
 mod yank;
 
-use std::io;
+use std::num::NonZero;
 use std::process::ExitCode;
 use std::time::Duration;
+use std::{io, thread};
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand};
@@ -199,7 +200,9 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
 /// A thread for each core: of several, another looks after the sockets while an execution begins
 /// on one of them.
 fn runtime() -> io::Result<Runtime> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
     Builder::new_multi_thread()
+        .worker_threads(cores)
         .on_thread_park(runner::thread_waits)
         .on_thread_unpark(runner::thread_wakes)
         .enable_all()

@@ -72,6 +72,7 @@ use crate::callbacks::Callbacks;
 use crate::config::RunnerConfig;
 use crate::egress::Egress;
 use crate::guest_logs::GuestLogs;
+use crate::model::InstallLabels;
 use crate::state::State;
 use crate::traces::{Kind, Span};
 
@@ -189,6 +190,18 @@ impl Runner {
         let ticker = Arc::clone(&self.ticker);
         let execution = Execution { component, store, time, limits, charge, slot, ticker };
         execution.answer(request, &self.executors).await
+    }
+
+    /// An answer that is given again: a long one has a slot as it had the first time.
+    pub async fn with_slot(
+        &self,
+        install: &InstallLabels,
+        response: GuestResponse,
+    ) -> Result<GuestResponse, ExecuteError> {
+        if !response.is_long() {
+            return Ok(response);
+        }
+        Ok(response.holding(self.slots.acquire(install).await?))
     }
 
     /// A fresh store: a guest never meets what an earlier one left.

@@ -18,6 +18,7 @@ use super::call_rates::{Standings, TooManyCalls};
 use super::compile::CompileError;
 use super::idempotency::KeyError;
 use super::usage::LeftAlone;
+use crate::config::GatewayConfig;
 use crate::model::{
     Capability, Endpoint, EndpointMethod, ExtensionName, InstallLabels, Principal, TargetWorld,
 };
@@ -121,6 +122,7 @@ impl App {
         let gateway = &self.config.gateway;
         let own_ms = found.endpoint().timeout_ms;
         let deadline = Duration::from_millis(lower(gateway.timeout_ms, own_ms));
+        let longest = found.longest_answer(gateway);
         found.install.last_use.touch(self.clock.now());
         if !self.runner.is_ready(&version.content_hash) {
             // Only an operator has it tried again: calls would keep the compiler busy.
@@ -166,7 +168,7 @@ impl App {
             user: found.user,
             deadline,
             stream: StreamLimits {
-                total: Duration::from_millis(lower(gateway.stream_timeout_ms, own_ms)),
+                total: longest,
                 idle: Duration::from_millis(gateway.stream_idle_timeout_ms),
             },
             max_response_bytes: if world.streams() {
@@ -213,6 +215,11 @@ impl FoundEndpoint {
     /// Whether its body may be handed on while it arrives.
     pub fn streams(&self) -> bool {
         streams(&self.install)
+    }
+
+    /// How long an answer may take in all, until its client has the last byte.
+    pub fn longest_answer(&self, gateway: &GatewayConfig) -> Duration {
+        Duration::from_millis(lower(gateway.stream_timeout_ms, self.endpoint().timeout_ms))
     }
 
     /// The declared path, for logs and metrics: never the path that was sent.

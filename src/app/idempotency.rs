@@ -134,6 +134,7 @@ impl App {
         let flight = match joined.map_err(DispatchError::Key)? {
             Joined::First(flight) => flight,
             Joined::Kept(response) => {
+                let response = self.runner.with_slot(found.labels(), response).await?;
                 self.metrics.observe_replay();
                 return Ok(Answered { response, is_replayed: true });
             }

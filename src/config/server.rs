@@ -44,7 +44,7 @@ pub struct ServerConfig {
     pub idle_timeout_ms: u64,
     /// Milliseconds a client may leave a response unread before its connection is closed.
     pub write_timeout_ms: u64,
-    /// Bytes a second that a request body must bring once `body_grace_ms` are used up, and that a client must take of its answers once it was waited for as long as `write_timeout_ms`.
+    /// Bytes a second that a request body must bring once `body_grace_ms` are used up, and that a client must take of its answers over `write_timeout_ms`.
     pub min_body_bytes_per_s: u64,
     /// Milliseconds of waiting for a request body that are free.
     pub body_grace_ms: u64,

@@ -72,6 +72,11 @@ impl CpuAccount {
         self.pace.is_quick()
     }
 
+    /// Notes what an execution that was expected to cost little had in its first turn.
+    pub(super) fn note_first_turn(&self, spent: Duration) {
+        self.pace.note_first_turn(spent);
+    }
+
     /// Whether a new account would say the same.
     pub(super) fn is_full(&self, now: Instant) -> bool {
         self.fill(now).1

@@ -55,9 +55,15 @@ impl Execution {
     pub(super) async fn answer(self, request: GuestRequest, executors: &Executors) -> Answered {
         let (_, upload) = request.body.extent();
         let (time, until) = (Arc::clone(&self.time), self.limits.until_begun());
-        let is_quick = self.slot.is_quick();
+        let account = self.slot.account();
+        let is_quick = account.is_quick();
         let (reply, answer) = Reply::new(executors.outbox());
         let work = executors.spawn(Arc::clone(&time), is_quick, self.run(request, reply));
+        if is_quick {
+            // It is over if it was taken here; else nothing has been counted yet.
+            account.note_first_turn(time.spent());
+        }
+        drop(account);
         match until.wait(upload.as_deref(), answer).await {
             Ok(answered) => {
                 // Without a reader it ends by itself.

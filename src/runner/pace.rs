@@ -13,34 +13,38 @@ const QUICK: Duration = Duration::from_micros(100);
 const UNKNOWN: Duration = Duration::from_millis(50);
 /// What the last execution weighs in the average: one in so many.
 const WEIGHT: u64 = 16;
-/// Who has once had so much of a processor in one execution is never expected to be quick again:
-/// two ticks, by when a guest that only computes has given its thread back.
+/// Whose first turn has once had so much of a processor is never expected to be quick again: two
+/// ticks, by when a guest that only computes has given its thread back.
 const NEVER_AGAIN: Duration = TICK.saturating_mul(2);
 
 /// A running average of what the executions of an install have of a processor.
 pub(super) struct Pace {
     average_ns: AtomicU64,
-    had_a_long_one: AtomicBool,
+    had_a_long_turn: AtomicBool,
 }
 
 impl Pace {
     pub(super) fn new() -> Self {
         Self {
             average_ns: AtomicU64::new(nanoseconds(UNKNOWN)),
-            had_a_long_one: AtomicBool::new(false),
+            had_a_long_turn: AtomicBool::new(false),
         }
     }
 
     /// Whether the next execution is expected to be quick.
     pub(super) fn is_quick(&self) -> bool {
-        self.average_ns.load(Relaxed) <= nanoseconds(QUICK) && !self.had_a_long_one.load(Relaxed)
+        self.average_ns.load(Relaxed) <= nanoseconds(QUICK) && !self.had_a_long_turn.load(Relaxed)
+    }
+
+    /// Notes what an execution had of a processor in its first turn.
+    pub(super) fn note_first_turn(&self, spent: Duration) {
+        if spent >= NEVER_AGAIN {
+            self.had_a_long_turn.store(true, Relaxed);
+        }
     }
 
     /// Counts an execution that had so much of a processor.
     pub(super) fn count(&self, spent: Duration) {
-        if spent >= NEVER_AGAIN {
-            self.had_a_long_one.store(true, Relaxed);
-        }
         let before = self.average_ns.load(Relaxed);
         // Of two that end at the same time one may be lost: this is a guess and no account.
         let after = before - before / WEIGHT + nanoseconds(spent) / WEIGHT;
@@ -90,17 +94,19 @@ mod tests {
         assert!(!pace.is_quick());
 
         assert!(believed_after(&pace, QUICK / 2) > 20);
+        pace.count(Duration::MAX);
+        assert!(!pace.is_quick());
     }
 
     #[test]
-    fn one_that_is_long_counts_for_ever() {
+    fn a_first_turn_that_is_long_counts_for_ever() {
         let pace = Pace::new();
         believed_after(&pace, QUICK / 2);
 
-        pace.count(NEVER_AGAIN);
+        pace.note_first_turn(NEVER_AGAIN / 2);
+        assert!(pace.is_quick());
+        pace.note_first_turn(NEVER_AGAIN);
 
         assert_eq!(believed_after(&pace, QUICK / 2), usize::MAX);
-        pace.count(Duration::MAX);
-        assert!(!pace.is_quick());
     }
 }

@@ -15,9 +15,9 @@ use super::slots::Slot;
 const MAX_HEADERS: usize = 64;
 /// Bytes of all header names and values at most.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
-/// Bytes of a whole body with which its slot is kept. Of less, connections alone bound what there
-/// can be.
-const LONG_BODY_BYTES: usize = 64 * 1024;
+/// Bytes of a whole body above which its slot is kept. Of less, the number of connections bounds
+/// what there can be.
+const LONG_BODY_BYTES: u64 = 256 * 1024;
 
 /// A well-formed response. Which headers may leave is for the caller to say.
 #[derive(Debug)]
@@ -109,10 +109,15 @@ impl GuestResponse {
         Self { usage, ..self }
     }
 
+    /// Whether its body is whole and long.
+    pub(super) fn is_long(&self) -> bool {
+        self.whole_bytes() > LONG_BODY_BYTES
+    }
+
     /// Keeps the slot if the body is long, and else gives it back.
     pub(super) fn holding(self, slot: Slot) -> Self {
-        let is_long = self.whole_bytes() > LONG_BODY_BYTES as u64;
-        Self { slot: KeptSlot(is_long.then_some(slot)), ..self }
+        let slot = KeptSlot(self.is_long().then_some(slot));
+        Self { slot, ..self }
     }
 }
 

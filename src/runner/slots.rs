@@ -121,9 +121,9 @@ impl Slot {
         })
     }
 
-    /// Whether the execution is expected to be quick.
-    pub(super) fn is_quick(&self) -> bool {
-        self.account.is_quick()
+    /// What the install has of a processor.
+    pub(super) fn account(&self) -> Arc<CpuAccount> {
+        Arc::clone(&self.account)
     }
 
     /// What the install may write to the log.

@@ -142,6 +142,7 @@ async fn execute(
         Some(query) => format!("{path}?{query}"),
         None => path,
     };
+    let longest = found.longest_answer(&app.config.gateway);
     let is_head = call.method == Method::HEAD;
     let is_public = found.endpoint().auth == EndpointAuth::Public;
     let request = GatewayRequest {
@@ -154,8 +155,7 @@ async fn execute(
     };
     let answered = app.dispatch_once(found, caller, key.as_ref(), request).await;
     let answered = answered.inspect_err(|error| app.count_refusal(error))?;
-    let until = Instant::now() + Duration::from_millis(app.config.gateway.stream_timeout_ms);
-    let mut response = respond(answered.response, until, is_head, is_public);
+    let mut response = respond(answered.response, longest, is_head, is_public);
     if answered.is_replayed {
         response.headers_mut().insert(X_IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
     }
@@ -178,8 +178,8 @@ fn idempotency_key(
     key.map(Some).map_err(|invalid| ApiError::malformed(format!("`x-idempotency-key`: {invalid}")))
 }
 
-/// The answer, of which a long body is sent until `until`.
-fn respond(guest: GuestResponse, until: Instant, is_head: bool, is_public: bool) -> Response {
+/// The answer. A long body is sent for as long as `longest`.
+fn respond(guest: GuestResponse, longest: Duration, is_head: bool, is_public: bool) -> Response {
     let mut headers = headers::from_guest(&guest.headers, is_public);
     let status = StatusCode::from_u16(guest.status).unwrap_or(StatusCode::BAD_GATEWAY);
     let has_body = !is_head && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
@@ -192,18 +192,24 @@ fn respond(guest: GuestResponse, until: Instant, is_head: bool, is_public: bool)
         };
         headers.extend(length.map(|length| (header::CONTENT_LENGTH, length.into())));
     }
-    let streams = has_body && matches!(guest.body, GuestBody::Stream(_));
+    let mut may_break_off = false;
     let mut response = Response::new(match guest.body {
         _ if !has_body => Body::empty(),
         GuestBody::Whole(body) => match guest.slot.hold(&body) {
-            Some(kept) => LongBody::until(until, kept),
+            Some(kept) => {
+                may_break_off = true;
+                LongBody::until(Instant::now() + longest, kept)
+            }
             None => Body::from(body),
         },
-        GuestBody::Stream(stream) => Body::new(stream),
+        GuestBody::Stream(stream) => {
+            // nginx and others in front would collect what is meant to arrive as it is made.
+            headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+            may_break_off = true;
+            Body::new(stream)
+        }
     });
-    if streams {
-        // nginx and others in front would collect what is meant to arrive as it is made.
-        headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    if may_break_off {
         response.extensions_mut().insert(Streamed);
     }
     *response.status_mut() = status;

@@ -29,7 +29,7 @@ use super::turn::Turn;
 
 /// After how many executions that this thread was asked for one at a time the next may be alone.
 const ALONE: u32 = 8;
-/// Who waits for events for less found one that was there already.
+/// Who waits for events for less has usually found one that was there already.
 const NO_WAIT: Duration = Duration::from_micros(5);
 
 thread_local! {

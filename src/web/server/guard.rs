@@ -32,7 +32,7 @@ pub(super) struct GuardLimits {
     pub(super) header_timeout: Duration,
     pub(super) idle_timeout: Duration,
     pub(super) write_timeout: Duration,
-    /// What a client must take of its answers on average, beyond one `write_timeout`.
+    /// What a client must take of its answers on average, over the last `write_timeout`.
     pub(super) min_bytes_per_s: u64,
     pub(super) max_head_bytes: usize,
 }
@@ -52,9 +52,9 @@ pub(super) struct Guard<S> {
     refused: bool,
     reading: Option<Wait>,
     writing: Option<Instant>,
-    written: u64,
-    /// How long the client has been waited for, to take what was written.
-    waited: Duration,
+    /// How long the client may still keep us waiting: what it takes earns it time, up to a
+    /// `write_timeout`.
+    patience: Duration,
     lingering: Option<Instant>,
     read_patience: Patience,
     write_patience: Patience,
@@ -79,8 +79,7 @@ impl<S> Guard<S> {
             refused: false,
             reading: None,
             writing: None,
-            written: 0,
-            waited: Duration::ZERO,
+            patience: limits.write_timeout,
             lingering: None,
             read_patience: Patience::default(),
             write_patience: Patience::default(),
@@ -224,27 +223,25 @@ impl<S: AsyncWrite + Unpin> Guard<S> {
     ) -> Poll<io::Result<T>> {
         if let Poll::Ready(done) = write(Pin::new(&mut self.stream), cx) {
             if let Some(since) = self.writing.take() {
-                self.waited += since.elapsed();
+                self.patience = self.patience.saturating_sub(since.elapsed());
             }
             return Poll::Ready(done);
         }
         let since = *self.writing.get_or_insert_with(Instant::now);
-        let patience = self.limits.write_timeout.min(self.allowance().saturating_sub(self.waited));
-        if self.write_patience.is_over(cx, since + patience) {
+        if self.write_patience.is_over(cx, since + self.patience) {
             return Poll::Ready(Err(timed_out("the client does not read its response")));
         }
         Poll::Pending
     }
 
-    /// How long the client may have kept us waiting, for what it took.
-    fn allowance(&self) -> Duration {
-        let earned_ms = self.written.saturating_mul(1000) / self.limits.min_bytes_per_s.max(1);
-        self.limits.write_timeout.saturating_add(Duration::from_millis(earned_ms))
-    }
-
     fn count_written(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(Ok(count)) = &written {
-            self.written = self.written.saturating_add(*count as u64);
+        let most = self.limits.write_timeout;
+        if let Poll::Ready(Ok(count)) = &written
+            && self.patience < most
+        {
+            let earned_us = (*count as u64).saturating_mul(1_000_000);
+            let earned = Duration::from_micros(earned_us / self.limits.min_bytes_per_s.max(1));
+            self.patience = self.patience.saturating_add(earned).min(most);
         }
         written
     }

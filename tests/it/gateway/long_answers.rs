@@ -12,7 +12,9 @@ use super::extension;
 use crate::support::test_app::TestApp;
 
 /// The longest answer with which its slot is not kept.
-const SHORT: usize = 64 * 1024;
+const SHORT: usize = 256 * 1024;
+/// Bytes that are handed on at once.
+const PIECE: usize = 64 * 1024;
 
 /// An install with one slot, which answers as many bytes as its address says.
 async fn answering(change: impl FnOnce(&mut Config)) -> TestApp {
@@ -22,7 +24,8 @@ async fn answering(change: impl FnOnce(&mut Config)) -> TestApp {
         change(config);
     });
     let app = app.await;
-    app.install(&extension("answers_big").endpoint("GET", "/:bytes")).await;
+    let bundle = extension("answers_big").endpoint("GET", "/:bytes").endpoint("POST", "/:bytes");
+    app.install(&bundle).await;
     app
 }
 
@@ -93,7 +96,25 @@ async fn one_that_is_not_taken_in_time_is_given_up() {
     sleep(Duration::from_millis(timeout_ms)).await;
 
     let error = long.frame().await.unwrap().unwrap_err().to_string();
-    assert!(error.contains(&(2 * SHORT).to_string()), "{error}");
+    assert!(error.contains(&(3 * SHORT - PIECE).to_string()), "{error}");
     assert!(long.frame().await.is_none());
     assert_eq!(status(&app).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn one_that_is_given_again_has_a_slot_as_well() {
+    let app = answering(|_| ()).await;
+    let path = format!("/api/ext/com.example.hello/{}", 3 * SHORT);
+    let keyed = || app.call(Method::POST, &path).header("x-idempotency-key", "once");
+    assert_eq!(keyed().send().await.body.len(), 3 * SHORT);
+    assert_eq!(status(&app).await, StatusCode::OK);
+
+    let again = keyed().open().await;
+    assert_eq!(again.headers()["x-idempotency-replayed"], "true");
+    let third = keyed().open().await;
+
+    assert_eq!(third.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(status(&app).await, StatusCode::TOO_MANY_REQUESTS);
+    drop(again);
+    assert_eq!(keyed().send().await.body.len(), 3 * SHORT);
 }

@@ -139,13 +139,15 @@ async fn a_client_that_does_not_read_is_cut_off() {
 
 #[tokio::test]
 async fn a_client_that_hardly_reads_is_cut_off() {
-    let slow = ServerConfig { write_timeout_ms: 1_000, ..config() };
-    for (min_body_bytes_per_s, is_cut_off) in [(1024 * 1024 * 1024, true), (1024, false)] {
-        let server = Running::start(ServerConfig { min_body_bytes_per_s, ..slow.clone() }).await;
-        let mut client = server.connect().await;
+    for (write_timeout_ms, min_body_bytes_per_s, is_cut_off) in
+        [(1_000, 1024 * 1024 * 1024, true), (2_000, 1024, false)]
+    {
+        let limits = ServerConfig { write_timeout_ms, min_body_bytes_per_s, ..config() };
+        let server = Running::start(limits).await;
+        let mut client = server.connect_with_little_room().await;
         client.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await;
 
-        // Each wait is shorter than a second, all of them together are longer.
+        // Each wait is much shorter than the time-out, all of them together are longer.
         let read = client.read_slowly(LARGE / 16, Duration::from_millis(150)).await;
 
         assert_eq!(read < LARGE, is_cut_off, "{read}");

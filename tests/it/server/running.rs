@@ -11,7 +11,7 @@ use plugboard::config::ServerConfig;
 use plugboard::web::server::{BodyTooSlow, Bound, Peer, Routes, Stopped, bind, serve};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     sync::oneshot,
     task::JoinHandle,
     time::timeout,
@@ -58,6 +58,13 @@ impl Running {
 
     pub(super) async fn connect(&self) -> Client<TcpStream> {
         Client::new(TcpStream::connect(self.address).await.unwrap())
+    }
+
+    /// As a client for which the kernel keeps little that it has not read.
+    pub(super) async fn connect_with_little_room(&self) -> Client<TcpStream> {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(64 * 1024).unwrap();
+        Client::new(socket.connect(self.address).await.unwrap())
     }
 
     /// Sends bytes on a new connection and returns everything that comes back
