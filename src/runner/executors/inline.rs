@@ -7,9 +7,10 @@
 //!
 //! - the last ones of its install were quick (`pace.rs`),
 //! - this thread was asked for no other since it last waited for events, and for one at most
-//!   each of the last times, and did have to wait: who came in a batch, or while the one before
-//!   him had a turn here, does not wait for the guests of all before him, and together they cost
-//!   less where guests have threads of their own,
+//!   each of the last times, each time by the same task, which is a connection, or after it had
+//!   waited for a while: who came in a batch, or while the one before him had a turn here, does
+//!   not wait for the guests of all before him, and together they cost less where guests have
+//!   threads of their own,
 //! - nobody else does so, and no execution waits for its turn or has one, but for those that
 //!   compute for long.
 //!
@@ -25,15 +26,17 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use tokio::task::{self, Id};
+
 use super::turn::Turn;
 
 /// After how many executions that this thread was asked for one at a time the next may be alone.
 const ALONE: u32 = 8;
-/// Who waits for events for less has usually found one that was there already.
-const NO_WAIT: Duration = Duration::from_micros(5);
+/// Who has waited for events for so long has not been asked by anybody else meanwhile.
+const LULL: Duration = Duration::from_micros(100);
 
 thread_local! {
-    static ASKED: Cell<Asked> = const { Cell::new(Asked { since_waiting: 0, alone: 0 }) };
+    static ASKED: Cell<Asked> = const { Cell::new(Asked::NOTHING) };
     static WAITS_SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
@@ -44,40 +47,45 @@ struct Asked {
     since_waiting: u32,
     /// How many in a row came one at a time.
     alone: u32,
+    /// The task that asked last.
+    by: Option<Id>,
+    /// Whether this thread had waited for a while before.
+    after_lull: bool,
+}
+
+impl Asked {
+    const NOTHING: Self = Self { since_waiting: 0, alone: 0, by: None, after_lull: false };
 }
 
 /// To be called by each thread of a runtime that asks for executions when it is about to wait
 /// for events (`on_thread_park`). A thread that never does hands all of them over.
 pub fn thread_waits() {
     WAITS_SINCE.set(Some(Instant::now()));
-    count_wait();
+    let asked = ASKED.get();
+    let alone = match asked.since_waiting {
+        0 => asked.alone,
+        1 => asked.alone.saturating_add(1),
+        _ => 0,
+    };
+    ASKED.set(Asked { since_waiting: 0, alone, ..asked });
 }
 
 /// To be called by the same thread when it has waited (`on_thread_unpark`).
 pub fn thread_wakes() {
-    if WAITS_SINCE.take().is_some_and(|since| since.elapsed() < NO_WAIT) {
-        has_company();
-    }
-}
-
-fn count_wait() {
-    let Asked { since_waiting, alone } = ASKED.get();
-    let alone = match since_waiting {
-        0 => alone,
-        1 => alone.saturating_add(1),
-        _ => 0,
-    };
-    ASKED.set(Asked { since_waiting: 0, alone });
+    let after_lull = WAITS_SINCE.take().is_some_and(|since| since.elapsed() >= LULL);
+    ASKED.set(Asked { after_lull, ..ASKED.get() });
 }
 
 /// Counts an execution that this thread is asked for, and says whether such come one at a time.
 pub(super) fn asks_alone() -> bool {
-    let Asked { since_waiting, alone } = ASKED.get();
-    ASKED.set(Asked { since_waiting: since_waiting.saturating_add(1), alone });
+    let Asked { since_waiting, alone, by: last, after_lull } = ASKED.get();
+    let by = task::try_id();
+    let alone = if after_lull || (by.is_some() && by == last) { alone } else { 0 };
+    ASKED.set(Asked { since_waiting: since_waiting.saturating_add(1), alone, by, after_lull });
     (since_waiting == 0 && alone >= ALONE) || is_forced()
 }
 
-/// Says that there are others.
+/// Says that there are executions under way.
 pub(super) fn has_company() {
     ASKED.set(Asked { alone: 0, ..ASKED.get() });
 }
@@ -85,7 +93,7 @@ pub(super) fn has_company() {
 /// As if this thread had been asked for one at a time.
 #[cfg(test)]
 pub(super) fn pretend_to_be_alone() {
-    ASKED.set(Asked { since_waiting: 0, alone: ALONE });
+    ASKED.set(Asked { alone: ALONE, after_lull: true, ..Asked::NOTHING });
 }
 
 /// For how many times its own length a turn that took long is the last one.
@@ -165,43 +173,47 @@ mod tests {
     /// Longer than a machine is held up.
     const NEVER: Duration = Duration::from_mins(10);
 
-    /// After how many that came one at a time the next is alone.
+    /// After how many that a task asked for one at a time the next is alone.
     fn needed() -> usize {
         let alone = |_: &usize| {
-            count_wait();
+            thread_waits();
             asks_alone()
         };
         (0..100).find(alone).unwrap()
     }
 
-    #[test]
-    fn who_came_one_at_a_time_is_alone() {
-        assert_eq!(needed(), ALONE as usize);
-        assert!(!asks_alone(), "a second one");
-        assert_eq!(needed(), ALONE as usize);
+    #[tokio::test]
+    async fn who_comes_one_at_a_time_is_alone() {
+        tokio::spawn(async {
+            assert_eq!(needed(), ALONE as usize);
+            assert!(!asks_alone(), "a second one");
+            assert_eq!(needed(), ALONE as usize);
 
-        thread_waits();
-        sleep(NO_WAIT);
-        thread_wakes();
-        count_wait();
-        assert!(asks_alone(), "it was woken for something else");
+            thread_waits();
+            thread_waits();
+            assert!(asks_alone(), "it was woken for something else");
 
-        has_company();
-        assert_eq!(needed(), ALONE as usize - 1);
+            has_company();
+            assert_eq!(needed(), ALONE as usize - 1);
+        })
+        .await
+        .unwrap();
     }
 
-    #[test]
-    fn who_finds_the_next_one_waiting_is_not_alone() {
-        assert_eq!(needed(), ALONE as usize);
-        // A machine may be held up between the two now and then, and not each time.
-        let has_company = (0..1_000).any(|_| {
-            pretend_to_be_alone();
-            thread_waits();
-            thread_wakes();
-            !asks_alone()
-        });
-
-        assert!(has_company);
+    #[tokio::test]
+    async fn another_one_is_alone_after_a_lull_only() {
+        for has_waited in [false, true] {
+            tokio::spawn(async { needed() }).await.unwrap();
+            let another = tokio::spawn(async move {
+                thread_waits();
+                if has_waited {
+                    WAITS_SINCE.set(Instant::now().checked_sub(LULL));
+                    thread_wakes();
+                }
+                asks_alone()
+            });
+            assert_eq!(another.await.unwrap(), has_waited);
+        }
     }
 
     #[test]
