@@ -8,6 +8,7 @@
 //! its install's or granted to it. An [`Invocation`] brings all else that it may know, a
 //! [`GuestResponse`] is all that comes back.
 
+mod beginning;
 mod bindings;
 mod compiler;
 mod component_cache;
@@ -53,20 +54,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use tokio::time::Instant;
-use wasmtime::{Engine, Store, UpdateDeadline, bail};
+use wasmtime::Engine;
 
 use self::compiler::Compiler;
 use self::component_cache::ComponentCache;
 use self::engine::Ticker;
-use self::execution::{AnswerLimits, Execution};
 use self::executors::Executors;
-use self::host::Host;
 use self::limits::StoreLimits;
 use self::memory_gaps::GapFiller;
 use self::precompiled::Precompiled;
 use self::slots::Slots;
-use self::timekeeper::{AtTick, Timekeeper};
 use self::worlds::Worlds;
 use crate::callbacks::Callbacks;
 use crate::config::RunnerConfig;
@@ -151,45 +148,34 @@ impl Runner {
     }
 
     /// Runs the component of `invocation` on its request.
-    pub async fn execute(&self, invocation: Invocation) -> Result<GuestResponse, ExecuteError> {
-        let Invocation { content_hash, world, context, request, observer, .. } = invocation;
-        let in_line = ending::InLine::new(observer);
-        let component = self.components.get(&content_hash).filter(|found| found.world() == world);
+    pub fn execute(
+        &self,
+        invocation: Invocation,
+    ) -> impl Future<Output = Result<GuestResponse, ExecuteError>> + Send {
+        // A future keeps what it is given twice, and is copied whole before it begins.
+        let invocation = Box::new(invocation);
+        self.run(invocation)
+    }
+
+    async fn run(&self, mut invocation: Box<Invocation>) -> Result<GuestResponse, ExecuteError> {
+        let in_line = ending::InLine::new(std::mem::take(&mut invocation.observer));
+        let (hash, world) = (&invocation.content_hash, invocation.world);
+        let component = self.components.get(hash).filter(|found| found.world() == world);
         let Some(component) = component else {
             return Err(in_line.refuse(ExecuteError::NotPrepared));
         };
-        let waiting = context.trace.part(|| Span::new(Kind::Internal, "queue"));
-        let slot = self.slots.acquire(&context.install).await;
-        let slot = match slot {
+        let waiting = invocation.context.trace.part(|| Span::new(Kind::Internal, "queue"));
+        let slot = match self.slots.acquire(&invocation.context.install).await {
             Ok(slot) => slot,
             Err(error) => {
-                context.trace.note(|span| ending::note_refusal(span, &error));
+                invocation.context.trace.note(|span| ending::note_refusal(span, &error));
                 return Err(in_line.refuse(error));
             }
         };
         if !slot.was_waited_for() {
             waiting.forget();
         }
-
-        let limits = AnswerLimits {
-            started: Instant::now(),
-            deadline: invocation.deadline,
-            stream: invocation.stream,
-            max_bytes: invocation.max_response_bytes,
-            sent: AtomicU64::new(0),
-        };
-        let time = Arc::new(Timekeeper::new(self.cpu_limit));
-        let charge = slot.charge(&time);
-        let host = Host::new(context, invocation.grants, invocation.user, self.limits.per_call());
-        let host = host.observed(in_line.begin()).timed(&time).at_rate(slot.lines());
-        let host = host.logged_in(self.guest_logs.clone(), content_hash);
-        let host = host.keeping_in(self.state.clone()).confiding(invocation.secrets);
-        let host = host.calling(self.egress.as_ref(), invocation.allowance);
-        let host = host.configured(invocation.settings).asking(self.callbacks.clone());
-        let store = self.store(host, limits::hostcall_fuel(world, limits.max_bytes), &time);
-        let ticker = Arc::clone(&self.ticker);
-        let execution = Execution { component, store, time, limits, charge, slot, ticker };
-        execution.answer(request, &self.executors).await
+        self.begin(invocation, component, slot, in_line).answered().await
     }
 
     /// An answer that is given again: a long one has a slot as it had the first time.
@@ -202,31 +188,6 @@ impl Runner {
             return Ok(response);
         }
         Ok(response.holding(self.slots.acquire(install).await?))
-    }
-
-    /// A fresh store: a guest never meets what an earlier one left.
-    fn store(&self, host: Host, hostcall_fuel: usize, time: &Arc<Timekeeper>) -> Store<Host> {
-        let mut store = Store::new(&self.engine, host);
-        if !limits::ENFORCED {
-            return store;
-        }
-        store.limiter(|host| &mut host.limits);
-        store.set_hostcall_fuel(hostcall_fuel);
-        store.set_max_component_handles(limits::HANDLES);
-        let time = Arc::clone(time);
-        // `yield_now` lets the timer run first: without it a loop on a single thread
-        // would be found out many ticks after its deadline.
-        store.epoch_deadline_callback(move |_| match time.at_tick() {
-            AtTick::GoOn => Ok(UpdateDeadline::Continue(1)),
-            AtTick::GiveBack => {
-                Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
-            }
-            AtTick::End => {
-                bail!("it has had {} ms of a processor", time.cpu_limit().as_millis())
-            }
-        });
-        store.set_epoch_deadline(1);
-        store
     }
 }
 

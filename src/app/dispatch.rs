@@ -11,8 +11,6 @@ mod endpoints;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Method};
-
 use super::App;
 use super::call_rates::{Standings, TooManyCalls};
 use super::compile::CompileError;
@@ -25,7 +23,7 @@ use crate::model::{
 use crate::registry::LiveInstall;
 use crate::runner::{
     ExecuteError, ExecutionContext, GuestBody, GuestRequest, GuestResponse, Invocation,
-    RequestBody, StreamLimits, UserIdentity,
+    StreamLimits, UserIdentity,
 };
 use crate::state::{Owner, secrets::InstallSecrets};
 use crate::traces::{Kind, Span, Trace};
@@ -56,21 +54,16 @@ pub struct FoundEndpoint {
 /// What finding an endpoint came to.
 #[derive(Debug)]
 pub enum Route {
-    Found(FoundEndpoint),
+    Found(Box<FoundEndpoint>),
     /// An OPTIONS request that no endpoint declares: these methods are.
     Options(Vec<EndpointMethod>),
 }
 
-/// One call, with its head filtered by the door.
+/// One call, with its head filtered by the door. Its path is what follows the extension id.
 #[derive(Debug)]
 pub struct GatewayRequest {
     pub request_id: Arc<str>,
-    pub method: Method,
-    /// The path after the extension id, with its leading `/`, and the query.
-    pub path_and_query: String,
-    pub authority: String,
-    pub headers: HeaderMap,
-    pub body: RequestBody,
+    pub guest: Box<GuestRequest>,
 }
 
 /// Why a call was not answered by the extension.
@@ -112,7 +105,7 @@ impl App {
     /// Runs the handler of a found endpoint under its deadline.
     pub async fn dispatch(
         &self,
-        found: FoundEndpoint,
+        found: Box<FoundEndpoint>,
         request: GatewayRequest,
     ) -> Result<GuestResponse, DispatchError> {
         let version = &found.install.version;
@@ -131,7 +124,7 @@ impl App {
             }
             // Loaded from disk, before what a start loads; compiled only if it never was.
             let _part = found.trace.part(|| Span::new(Kind::Internal, "prepare"));
-            match tokio::time::timeout(deadline, self.prepare(version)).await {
+            match tokio::time::timeout(deadline, Box::pin(self.prepare(version))).await {
                 Err(_elapsed) => return Err(DispatchError::Preparing(version.name.clone())),
                 Ok(prepared) => prepared.map_err(DispatchError::Compile)?,
             }
@@ -154,13 +147,7 @@ impl App {
                 install: Arc::clone(&now.labels),
                 trace: found.trace,
             },
-            request: GuestRequest {
-                method: request.method,
-                path_and_query: request.path_and_query,
-                authority: request.authority,
-                headers: request.headers,
-                body: request.body,
-            },
+            request: request.guest,
             grants: Arc::clone(&now.grants),
             allowance: Arc::clone(&now.allowance),
             settings: Arc::clone(&now.settings),

@@ -17,7 +17,7 @@ use super::dispatch::{Caller, DispatchError, FoundEndpoint, GatewayRequest};
 use super::sign_in::seconds;
 use crate::config::GatewayConfig;
 use crate::model::{Clock, IdempotencyKey, InstallId, Principal};
-use crate::runner::{ExecuteError, GuestBody, GuestResponse, KeptSlot, RequestBody, Usage};
+use crate::runner::{ExecuteError, GuestRequest, GuestResponse, RequestBody};
 use kept::{Bounds, Kept, KeptAnswer, Seen};
 
 /// The calls that were made under a key.
@@ -120,16 +120,25 @@ impl App {
     /// and a body that is all there; otherwise it is only handed to the guest.
     pub async fn dispatch_once(
         self: &Arc<Self>,
-        found: FoundEndpoint,
+        found: Box<FoundEndpoint>,
         caller: &Caller,
         key: Option<&IdempotencyKey>,
         request: GatewayRequest,
     ) -> Result<Answered, DispatchError> {
-        let keyed = key.and_then(|key| self.keyed(&found, caller, key, &request));
-        let Some(keyed) = keyed else {
-            let response = self.dispatch(found, request).await?;
-            return Ok(Answered { response, is_replayed: false });
-        };
+        if let Some(keyed) = key.and_then(|key| self.keyed(&found, caller, key, &request.guest)) {
+            // Few calls have a key, and all would keep room for what such a call needs.
+            return Box::pin(self.dispatch_keyed(keyed, found, request)).await;
+        }
+        let response = self.dispatch(found, request).await?;
+        Ok(Answered { response, is_replayed: false })
+    }
+
+    async fn dispatch_keyed(
+        self: &Arc<Self>,
+        keyed: Keyed,
+        found: Box<FoundEndpoint>,
+        request: GatewayRequest,
+    ) -> Result<Answered, DispatchError> {
         let joined = self.idempotency.join(keyed, &*self.clock).await;
         let flight = match joined.map_err(DispatchError::Key)? {
             Joined::First(flight) => flight,
@@ -159,7 +168,7 @@ impl App {
         found: &FoundEndpoint,
         caller: &Caller,
         key: &IdempotencyKey,
-        request: &GatewayRequest,
+        request: &GuestRequest,
     ) -> Option<Keyed> {
         let (Caller::Known(principal), RequestBody::Whole(body)) = (caller, &request.body) else {
             return None;
@@ -196,30 +205,6 @@ impl Drop for Flight {
     }
 }
 
-impl KeptAnswer {
-    /// None for a body that streams: it is gone once it is sent.
-    fn of(response: &GuestResponse) -> Option<Self> {
-        match &response.body {
-            GuestBody::Whole(body) => Some(Self {
-                status: response.status,
-                headers: response.headers.clone(),
-                body: body.clone(),
-            }),
-            GuestBody::Stream(_) => None,
-        }
-    }
-
-    fn to_response(&self) -> GuestResponse {
-        GuestResponse {
-            status: self.status,
-            headers: self.headers.clone(),
-            body: GuestBody::Whole(self.body.clone()),
-            slot: KeptSlot::default(),
-            usage: Usage::default(),
-        }
-    }
-}
-
 /// Whether a method only reads (RFC 9110 section 9.2.1).
 pub fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
@@ -230,7 +215,7 @@ pub fn is_safe(method: &Method) -> bool {
 fn scope(
     principal: &Principal,
     key: &IdempotencyKey,
-    request: &GatewayRequest,
+    request: &GuestRequest,
     install: &[&str],
 ) -> [u8; 32] {
     let actor = principal.actor().to_string();

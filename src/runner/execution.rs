@@ -1,9 +1,11 @@
 //! One execution from its slot to its last byte.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use async_task::Task;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
@@ -21,6 +23,15 @@ use super::response::{GuestResponse, Usage};
 use super::slots::{CpuCharge, Slot};
 use super::timekeeper::Timekeeper;
 use super::worlds::Prepared;
+
+/// An execution that has begun, and whoever waits for its answer.
+pub(super) struct Awaited {
+    work: Task<()>,
+    time: Arc<Timekeeper>,
+    until: UntilBegun,
+    upload: Option<Arc<UploadWatch>>,
+    answer: oneshot::Receiver<Answered>,
+}
 
 /// What the answer of an execution may take.
 pub(super) struct AnswerLimits {
@@ -47,41 +58,26 @@ pub(super) struct Execution {
 }
 
 impl Execution {
-    /// Answers a request. What has begun to answer goes on by itself, until its reader goes.
-    ///
-    /// The deadline is kept here and not by the thread of the guest, which may be busy with
-    /// others: the caller learns in time, and the guest ends at its next turn. One that was
-    /// expected to be quick may have its first turn before that.
-    pub(super) async fn answer(self, request: GuestRequest, executors: &Executors) -> Answered {
+    /// Begins to answer a request. One that is expected to be quick may have its first turn
+    /// here, before its deadline is looked at.
+    pub(super) fn begin(self, request: Box<GuestRequest>, executors: &Executors) -> Awaited {
         let (_, upload) = request.body.extent();
         let (time, until) = (Arc::clone(&self.time), self.limits.until_begun());
-        let account = self.slot.account();
-        let is_quick = account.is_quick();
+        let quick = self.slot.quick_account();
         let (reply, answer) = Reply::new(executors.outbox());
-        let work = executors.spawn(Arc::clone(&time), is_quick, self.run(request, reply));
-        if is_quick {
+        let work = executors.spawn(Arc::clone(&time), quick.is_some(), self.run(request, reply));
+        if let Some(account) = quick {
             // It is over if it was taken here; else nothing has been counted yet.
             account.note_first_turn(time.spent());
         }
-        drop(account);
-        match until.wait(upload.as_deref(), answer).await {
-            Ok(answered) => {
-                // Without a reader it ends by itself.
-                work.detach();
-                answered.unwrap_or(Err(ExecuteError::Stopped))
-            }
-            Err(deadline) => {
-                time.expire(deadline);
-                Err(ExecuteError::Deadline(deadline))
-            }
-        }
+        Awaited { work, time, until, upload, answer }
     }
 
-    async fn run(mut self, request: GuestRequest, mut reply: Reply) {
+    async fn run(mut self, request: Box<GuestRequest>, mut reply: Reply) {
         let (there, upload) = request.body.extent();
         self.store.data_mut().watch(upload.clone());
         let call = self.component.call(&mut self.store, request, &self.limits, &mut reply);
-        let called = self.time.counted(call).await;
+        let called = self.time.counted(pin!(call)).await;
         let usage = Usage {
             request_bytes: there + upload.map_or(0, |upload| upload.received()),
             response_bytes: match &called {
@@ -118,6 +114,27 @@ impl Execution {
             tracing::info!(request.id = request, extension.name = extension, "cut off: {error}");
         } else {
             tracing::warn!(request.id = request, extension.name = extension, "broke off: {error}");
+        }
+    }
+}
+
+impl Awaited {
+    /// The answer. What has begun to answer goes on by itself, until its reader goes.
+    ///
+    /// The deadline is kept here and not by the thread of the guest, which may be busy with
+    /// others: the caller learns in time, and the guest ends at its next turn.
+    pub(super) async fn answered(self) -> Answered {
+        let Self { work, time, until, upload, answer } = self;
+        match until.wait(upload.as_deref(), answer).await {
+            Ok(answered) => {
+                // Without a reader it ends by itself.
+                work.detach();
+                answered.unwrap_or(Err(ExecuteError::Stopped))
+            }
+            Err(deadline) => {
+                time.expire(deadline);
+                Err(ExecuteError::Deadline(deadline))
+            }
         }
     }
 }

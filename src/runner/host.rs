@@ -118,19 +118,23 @@ impl Host {
     }
 
     /// Reads the time of the execution from `time`.
-    pub(super) fn timed(mut self, time: &Arc<Timekeeper>) -> Self {
+    pub(super) fn timed(&mut self, time: &Arc<Timekeeper>) -> &mut Self {
         self.time = Some(Arc::clone(time));
         self
     }
 
     /// Writes no more lines than its install may.
-    pub(super) fn at_rate(self, rate: Arc<LineRate>) -> Self {
+    pub(super) fn at_rate(&mut self, rate: Arc<LineRate>) -> &mut Self {
         self.log.hold_to(rate);
         self
     }
 
     /// Has its lines kept in `logs`, if they are.
-    pub(super) fn logged_in(self, logs: Option<GuestLogs>, content_hash: ContentHash) -> Self {
+    pub(super) fn logged_in(
+        &mut self,
+        logs: Option<GuestLogs>,
+        content_hash: ContentHash,
+    ) -> &mut Self {
         if let Some(logs) = logs {
             self.log.keep_in(logs, content_hash);
         }
@@ -138,14 +142,18 @@ impl Host {
     }
 
     /// Lets the guest keep values in `state`.
-    pub(super) fn keeping_in(mut self, state: Option<State>) -> Self {
+    pub(super) fn keeping_in(&mut self, state: Option<State>) -> &mut Self {
         self.state = state;
         self
     }
 
     /// Lets the guest call what the lists allow, if its install may call anything; with the
     /// secrets that it was given before this.
-    pub(super) fn calling(mut self, egress: Option<&Egress>, allowance: Arc<Allowance>) -> Self {
+    pub(super) fn calling(
+        &mut self,
+        egress: Option<&Egress>,
+        allowance: Arc<Allowance>,
+    ) -> &mut Self {
         if let Some(egress) = egress
             && self.grants.contains(&Capability::HttpFetch)
         {
@@ -160,25 +168,25 @@ impl Host {
     }
 
     /// Lets the guest read the secrets of its install.
-    pub(super) fn confiding(mut self, secrets: Option<InstallSecrets>) -> Self {
+    pub(super) fn confiding(&mut self, secrets: Option<InstallSecrets>) -> &mut Self {
         self.secrets = secrets;
         self
     }
 
     /// Lets the guest read what its operator has set.
-    pub(super) fn configured(mut self, settings: Arc<SettingTexts>) -> Self {
+    pub(super) fn configured(&mut self, settings: Arc<SettingTexts>) -> &mut Self {
         self.settings = Some(settings);
         self
     }
 
     /// Lets the guest ask the operator's own application.
-    pub(super) fn asking(mut self, callbacks: Option<Callbacks>) -> Self {
+    pub(super) fn asking(&mut self, callbacks: Option<Callbacks>) -> &mut Self {
         self.callbacks = callbacks;
         self
     }
 
     /// Tells `observer` how the execution ended.
-    pub(super) fn observed(mut self, observer: Observer) -> Self {
+    pub(super) fn observed(&mut self, observer: Observer) -> &mut Self {
         self.observer = observer;
         self
     }
@@ -325,9 +333,10 @@ mod tests {
         let observer = Observer::new(move |ended, _mark| tells.lock().unwrap().push(ended.outcome));
         let panicking = observer.clone();
 
-        drop(host(&[]).observed(observer));
+        host(&[]).observed(observer);
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let _host = host(&[]).observed(panicking);
+            let mut host = host(&[]);
+            host.observed(panicking);
             panic!("in a host function");
         }));
 

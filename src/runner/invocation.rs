@@ -18,7 +18,7 @@ pub struct Invocation {
     pub content_hash: ContentHash,
     pub world: TargetWorld,
     pub context: ExecutionContext,
-    pub request: GuestRequest,
+    pub request: Box<GuestRequest>,
     /// The install's effective grants: nothing is added here.
     pub grants: Arc<BTreeSet<Capability>>,
     /// What it may call, if its grants let it call anything.

@@ -121,9 +121,9 @@ impl Slot {
         })
     }
 
-    /// What the install has of a processor.
-    pub(super) fn account(&self) -> Arc<CpuAccount> {
-        Arc::clone(&self.account)
+    /// What the install has of a processor, if an execution is expected to cost little.
+    pub(super) fn quick_account(&self) -> Option<Arc<CpuAccount>> {
+        self.account.is_quick().then(|| Arc::clone(&self.account))
     }
 
     /// What the install may write to the log.

@@ -1,7 +1,7 @@
 //! The time of one execution, on a processor and on the wall.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -45,11 +45,10 @@ impl Timekeeper {
     }
 
     /// Counts every turn that `work` has.
-    pub(super) async fn counted<T>(&self, work: impl Future<Output = T>) -> T {
+    pub(super) async fn counted<T>(&self, mut work: Pin<&mut impl Future<Output = T>>) -> T {
         if !limits::ENFORCED {
             return work.await;
         }
-        let mut work = pin!(work);
         poll_fn(|cx| self.count(|| work.as_mut().poll(cx))).await
     }
 

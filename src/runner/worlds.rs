@@ -89,7 +89,7 @@ impl Prepared {
     pub(super) async fn call(
         &self,
         store: &mut Store<Host>,
-        request: GuestRequest,
+        request: Box<GuestRequest>,
         limits: &AnswerLimits,
         reply: &mut Reply,
     ) -> Result<Option<GuestResponse>, CallError> {
@@ -97,7 +97,10 @@ impl Prepared {
             Self::Extension(pre) => {
                 extension::call(pre, store, request, limits.max_bytes).await.map(Some)
             }
-            Self::WasiHttp(pre) => wasi_http::call(pre, store, request, limits, reply).await,
+            // It needs much more room, which every call of the other world would keep.
+            Self::WasiHttp(pre) => {
+                Box::pin(wasi_http::call(pre, store, request, limits, reply)).await
+            }
         }
     }
 }

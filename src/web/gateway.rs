@@ -29,7 +29,7 @@ use crate::app::idempotency::is_safe;
 use crate::model::{
     EndpointAuth, EndpointMethod, IdempotencyKey, IncomingTrace, InvalidIdempotencyKey,
 };
-use crate::runner::{GuestBody, GuestResponse, RequestBody};
+use crate::runner::{GuestBody, GuestRequest, GuestResponse, RequestBody};
 
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 const X_IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("x-idempotency-key");
@@ -44,15 +44,15 @@ pub(super) struct Called {
 }
 
 /// `/api/ext/{extension}/{*path}`; without a path, with or without a slash, the guest's `/`.
-pub(super) async fn dispatch(
+pub(super) fn dispatch(
     State(app): State<Arc<App>>,
     Path(Called { extension }): Path<Called>,
     caller: Caller,
     id: RequestId,
     request: Request,
-) -> Result<Response, ApiError> {
+) -> impl Future<Output = Result<Response, ApiError>> + Send {
     let call = Call { method: request.method().clone(), query: query(&request), body: None };
-    run(app, &extension, caller, id, request, call).await
+    run(app, extension, caller, id, request, call)
 }
 
 /// The same at `/api/ext-proxy/`: the bridge's door, with `__method`.
@@ -73,30 +73,41 @@ pub(super) async fn dispatch_proxy(
     };
     let (mut request, call) = apply_override(request, limit, &app).await?;
     *request.method_mut() = call.method.clone();
-    run(app, &extension, caller, id, request, call).await
+    run(app, extension, caller, id, request, call).await
+}
+
+/// The head of a call and its body, as they came.
+struct Incoming<'a> {
+    caller: &'a Caller,
+    id: RequestId,
+    path: String,
+    headers: &'a HeaderMap,
+    body: Body,
 }
 
 async fn run(
     app: Arc<App>,
-    extension: &str,
+    extension: String,
     caller: Caller,
     id: RequestId,
     request: Request,
     call: Call,
 ) -> Result<Response, ApiError> {
-    let path = guest_path(request.uri().path())?;
-    let found = app.find_endpoint(&caller, extension, &call.method, &path);
+    let (parts, body) = request.into_parts();
+    let path = guest_path(parts.uri.path())?;
+    let found = app.find_endpoint(&caller, &extension, &call.method, &path);
     let mut found = match found.inspect_err(|error| app.count_refusal(error))? {
         Route::Found(found) => found,
         Route::Options(methods) => return Ok(answer_options(&methods)),
     };
-    let incoming = request.extensions().get::<IncomingTrace>().cloned();
-    let trace = app.begin_trace(incoming, &caller, &found, &call.method);
+    let trace = parts.extensions.get::<IncomingTrace>().cloned();
+    let trace = app.begin_trace(trace, &caller, &found, &call.method);
     found.trace = trace.clone();
     let logged = LoggedExtension { labels: Arc::clone(found.labels()), trace: trace.id() };
     let left = found.standings.as_deref().and_then(rate_fields::state);
     let left = left.map(|left| (rate_fields::RATELIMIT, left));
-    let mut response = match execute(&app, found, &caller, path, id, request, call).await {
+    let incoming = Incoming { caller: &caller, id, path, headers: &parts.headers, body };
+    let mut response = match execute(&app, found, incoming, call).await {
         Ok(mut response) => {
             response.headers_mut().extend(left);
             response
@@ -113,15 +124,12 @@ async fn run(
 
 async fn execute(
     app: &Arc<App>,
-    found: FoundEndpoint,
-    caller: &Caller,
-    path: String,
-    id: RequestId,
-    request: Request,
+    found: Box<FoundEndpoint>,
+    incoming: Incoming<'_>,
     call: Call,
 ) -> Result<Response, ApiError> {
-    let (parts, body) = request.into_parts();
-    let key = idempotency_key(&parts.headers, &call.method)?;
+    let Incoming { caller, id, path, headers: sent, body } = incoming;
+    let key = idempotency_key(sent, &call.method)?;
     let limit = found.max_body_bytes;
     let body = match call.body {
         Some(body) if body.len() as u64 > limit => {
@@ -130,7 +138,7 @@ async fn execute(
         Some(body) => RequestBody::Whole(body),
         None => request_body::read(body, limit, found.streams(), app).await?,
     };
-    let mut headers = headers::to_guest(&parts.headers);
+    let mut headers = headers::to_guest(sent);
     let labels = found.labels();
     headers.insert(X_REQUEST_ID, id.header());
     for (name, value) in
@@ -147,11 +155,13 @@ async fn execute(
     let is_public = found.endpoint().auth == EndpointAuth::Public;
     let request = GatewayRequest {
         request_id: id.text(),
-        method: call.method,
-        path_and_query,
-        authority: authority(&parts.headers),
-        headers,
-        body,
+        guest: Box::new(GuestRequest {
+            method: call.method,
+            path_and_query,
+            authority: authority(sent),
+            headers,
+            body,
+        }),
     };
     let answered = app.dispatch_once(found, caller, key.as_ref(), request).await;
     let answered = answered.inspect_err(|error| app.count_refusal(error))?;

@@ -120,13 +120,13 @@ fn get(world: TargetWorld, path: &str) -> Invocation {
             install,
             trace: Trace::default(),
         },
-        request: GuestRequest {
+        request: Box::new(GuestRequest {
             method: Method::GET,
             path_and_query: path.to_owned(),
             authority: "localhost:8080".to_owned(),
             headers: HeaderMap::from_iter([accept]),
             body: RequestBody::Whole(Bytes::new()),
-        },
+        }),
         grants: Arc::new(Capability::DEFAULTS.into_iter().collect()),
         allowance: Arc::default(),
         settings: Arc::default(),

@@ -36,14 +36,9 @@ impl App {
         let counted = self.call_rates.count(&install, index, &*self.clock);
         let standings = counted.map_err(DispatchError::TooManyCalls)?;
         let max_body_bytes = self.max_body_bytes(&install, endpoint);
-        Ok(Route::Found(FoundEndpoint {
-            index,
-            user,
-            standings,
-            trace: Trace::default(),
-            max_body_bytes,
-            install,
-        }))
+        let trace = Trace::default();
+        let found = FoundEndpoint { install, index, user, max_body_bytes, standings, trace };
+        Ok(Route::Found(Box::new(found)))
     }
 
     /// Decides on a call whose body has yet to say its method: refuses what would be refused

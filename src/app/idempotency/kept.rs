@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::Keyed;
 use crate::model::InstallId;
+use crate::runner::{GuestBody, GuestResponse, KeptSlot, Usage};
 
 /// Bytes that a row takes besides its answer.
 const ROW_BYTES: u64 = 512;
@@ -181,6 +182,28 @@ impl State {
 }
 
 impl KeptAnswer {
+    /// None for a body that streams: it is gone once it is sent.
+    pub(super) fn of(response: &GuestResponse) -> Option<Self> {
+        match &response.body {
+            GuestBody::Whole(body) => Some(Self {
+                status: response.status,
+                headers: response.headers.clone(),
+                body: body.clone(),
+            }),
+            GuestBody::Stream(_) => None,
+        }
+    }
+
+    pub(super) fn to_response(&self) -> GuestResponse {
+        GuestResponse {
+            status: self.status,
+            headers: self.headers.clone(),
+            body: GuestBody::Whole(self.body.clone()),
+            slot: KeptSlot::default(),
+            usage: Usage::default(),
+        }
+    }
+
     fn bytes(&self) -> u64 {
         let headers = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
         (headers.sum::<usize>() + self.body.len()) as u64

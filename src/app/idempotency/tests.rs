@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 use http::HeaderMap;
 
 use super::*;
+use crate::runner::{GuestBody, KeptSlot, Usage};
 
 struct Noon;
 

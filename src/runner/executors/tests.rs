@@ -3,6 +3,7 @@
 use std::hint::black_box;
 use std::io::Read;
 use std::net;
+use std::pin::pin;
 use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -62,7 +63,7 @@ async fn who_computes_for_long_goes_on_at_an_even_lower_one() {
     };
 
     let counted = Arc::clone(&time);
-    let task = executors.spawn(time, false, async move { counted.counted(guest).await });
+    let task = executors.spawn(time, false, async move { counted.counted(pin!(guest)).await });
 
     assert_eq!(told.await.unwrap(), (politer(NICENESS), politer(LONG_NICENESS)));
     task.await;
@@ -86,7 +87,7 @@ async fn what_nobody_waits_for_ends() {
             std::future::pending::<()>().await;
         };
 
-        let task = executors.spawn(time, false, async move { counted.counted(guest).await });
+        let task = executors.spawn(time, false, async move { counted.counted(pin!(guest)).await });
         begins.await.unwrap();
         drop(task);
 
@@ -188,7 +189,7 @@ fn where_an_execution_begins_makes_no_difference_to_it() {
                             received.recv().await.unwrap();
                         }
                     };
-                    let mut all = std::pin::pin!(all);
+                    let mut all = pin!(all);
                     poll_fn(|cx| {
                         turns.fetch_add(1, Relaxed);
                         all.as_mut().poll(cx)

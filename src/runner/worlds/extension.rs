@@ -25,7 +25,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
 pub(super) async fn call(
     pre: &ExtensionPre<Host>,
     store: &mut Store<Host>,
-    request: GuestRequest,
+    request: Box<GuestRequest>,
     max_body_bytes: u64,
 ) -> Result<GuestResponse, CallError> {
     let RequestBody::Whole(body) = &request.body else {

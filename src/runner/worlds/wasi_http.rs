@@ -37,14 +37,14 @@ impl<F: Future<Output = Result<(), CallError>> + Send> Run for F {}
 pub(super) async fn call(
     pre: &ProxyPre<Host>,
     store: &mut Store<Host>,
-    request: GuestRequest,
+    request: Box<GuestRequest>,
     limits: &AnswerLimits,
     reply: &mut Reply,
 ) -> Result<Option<GuestResponse>, CallError> {
     let bodiless = request.method == Method::HEAD;
     let (_, upload) = request.body.extent();
     let (sender, handed) = oneshot::channel();
-    let request = incoming::incoming(request)?;
+    let request = incoming::incoming(*request)?;
     let request = store.data_mut().http().new_incoming_request(WasiScheme::Http, request)?;
     let answer = store.data_mut().http().new_response_outparam(sender)?;
 
@@ -61,7 +61,8 @@ pub(super) async fn call(
         Begun::Whole(response) => Ok(Some(response)),
         Begun::Head(head, rest) => {
             let pieces = reply.begin(head, rest.length())?;
-            stream(run, rest, limits, &pieces).await?;
+            // Most answers are whole, and need no room for this.
+            Box::pin(stream(run, rest, limits, &pieces)).await?;
             Ok(None)
         }
     }

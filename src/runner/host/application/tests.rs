@@ -127,13 +127,14 @@ fn host_with(config: &HostCallbacksConfig, grants: &[Capability]) -> Host {
         kind: "client".to_owned(),
         ..UserIdentity::default()
     };
-    let host = Host::new(
+    let mut host = Host::new(
         ExecutionContext::sample(),
         Arc::new(grants.iter().copied().collect()),
         Some(user),
         StoreLimits::new(&RunnerConfig::default()).per_call(),
     );
-    host.asking(Some(Callbacks::new(config, Arc::new(|_, _, _| ())).unwrap()))
+    host.asking(Some(Callbacks::new(config, Arc::new(|_, _, _| ())).unwrap()));
+    host
 }
 
 fn host(server: &Recorder) -> Host {

@@ -59,7 +59,7 @@ async fn the_api_key_of_the_install_goes_to_its_application() {
             binding: crate::model::BindingChange::Keep,
         };
         secrets.set(owner, new).await.unwrap();
-        host = host.confiding(Some(secrets.of(owner)));
+        host.confiding(Some(secrets.of(owner)));
 
         assert_eq!(route(&mut host, "/a", None).await.is_ok(), sent, "{value:?}");
     }
