@@ -42,7 +42,7 @@ pub enum Caller {
 pub struct FoundEndpoint {
     install: Arc<LiveInstall>,
     index: usize,
-    user: Option<UserIdentity>,
+    user: Option<Box<UserIdentity>>,
     /// Bytes of a request body.
     pub max_body_bytes: u64,
     /// What is left to call after this one, once it is little.

@@ -61,12 +61,12 @@ pub(super) struct Host {
     pub(super) table: ResourceTable,
     context: ExecutionContext,
     grants: Arc<BTreeSet<Capability>>,
-    user: Option<UserIdentity>,
+    user: Option<Box<UserIdentity>>,
     log: Arc<GuestLog>,
     calls: u32,
     /// Made when a guest first asks for WASI: seeding its randomness alone
     /// costs as much as a small execution.
-    wasi: Option<WasiCtx>,
+    wasi: Option<Box<WasiCtx>>,
     http: WasiHttpCtx,
     outgoing: Outgoing,
     started: Instant,
@@ -84,7 +84,7 @@ impl Host {
     pub(super) fn new(
         context: ExecutionContext,
         grants: Arc<BTreeSet<Capability>>,
-        user: Option<UserIdentity>,
+        user: Option<Box<UserIdentity>>,
         limits: CallLimits,
     ) -> Self {
         let mut host = Self {

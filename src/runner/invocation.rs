@@ -28,7 +28,7 @@ pub struct Invocation {
     /// What it may read in confidence: the secrets of this install. `None`: there are none.
     pub secrets: Option<InstallSecrets>,
     /// Who is asking; `None` for anonymous and unattended calls.
-    pub user: Option<UserIdentity>,
+    pub user: Option<Box<UserIdentity>>,
     /// Wall time until the response begins, from the moment a slot is free; what the client
     /// takes to send a body that is read meanwhile is not counted.
     pub deadline: Duration,

@@ -142,14 +142,18 @@ where
         let next = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, next);
         let passage = Arc::clone(&self.passage);
-        Box::pin(async move { Ok(pass(&passage, inner, request).await) })
+        Box::pin(pass(passage, inner, request))
     }
 }
 
 /// Gives a request its id, lets it through if its caller may pass, writes its
 /// error in the form that the address's clients expect, sets the headers that
 /// every answer of the address carries, and writes its one access line.
-async fn pass<S>(passage: &Passage, inner: S, mut request: Request) -> Response
+async fn pass<S>(
+    passage: Arc<Passage>,
+    mut inner: S,
+    mut request: Request,
+) -> Result<Response, Infallible>
 where
     S: Service<Request, Response = Response, Error = Infallible>,
 {
@@ -165,7 +169,17 @@ where
     }
     let cookie = passage.session_cookie(&request);
 
-    let answer = answer(&passage.app, access, inner, request);
+    let app = &passage.app;
+    let answer = async move {
+        // No row, no handler: the router says that there is nothing.
+        if let Some(access) = access
+            && let Err(refusal) = guard::admit(app, access, &mut request)
+        {
+            return refusal;
+        }
+        let Ok(response) = inner.call(request).await;
+        response
+    };
     let answer = AssertUnwindSafe(answer).catch_unwind().await;
     let response =
         answer.unwrap_or_else(|_| ApiError::internal("a handler panicked").into_response());
@@ -177,7 +191,7 @@ where
 
     let status = response.status();
     passage.app.metrics.observe_request(metrics, status.as_u16(), started.elapsed());
-    AccessLine { id, method, uri, status, started, trace }.write(response)
+    Ok(AccessLine { id, method, uri, status, started, trace }.write(response))
 }
 
 /// What a request says of its trace; most say nothing, and cost a look at their headers.
@@ -192,25 +206,6 @@ fn incoming_trace(headers: &HeaderMap) -> Option<IncomingTrace> {
     };
     let (parents, states) = (texts(&TRACEPARENT), texts(&TRACESTATE));
     IncomingTrace::of(parents.into_iter(), states.into_iter())
-}
-
-async fn answer<S>(
-    app: &App,
-    access: Option<Access>,
-    mut inner: S,
-    mut request: Request,
-) -> Response
-where
-    S: Service<Request, Response = Response, Error = Infallible>,
-{
-    // No row, no handler: the router says that there is nothing.
-    if let Some(access) = access
-        && let Err(refusal) = guard::admit(app, access, &mut request)
-    {
-        return refusal;
-    }
-    let Ok(response) = inner.call(request).await;
-    response
 }
 
 fn finish_error(

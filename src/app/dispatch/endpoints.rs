@@ -172,7 +172,7 @@ fn check_caller(
     caller: &Caller,
     endpoint: &Endpoint,
     name: &ExtensionName,
-) -> Result<Option<UserIdentity>, DispatchError> {
+) -> Result<Option<Box<UserIdentity>>, DispatchError> {
     match endpoint.auth {
         EndpointAuth::Public => match caller {
             Caller::Known(principal) => Ok(identity(principal, name)),
@@ -205,9 +205,9 @@ fn check_session<'a>(
 
 /// A token is not a person, but it may have been made for one. Of that an extension learns
 /// that the token may call, and not every one that answers everybody.
-fn identity(principal: &Principal, name: &ExtensionName) -> Option<UserIdentity> {
-    match principal {
-        Principal::Operator(session) => Some(UserIdentity {
+fn identity(principal: &Principal, name: &ExtensionName) -> Option<Box<UserIdentity>> {
+    let identity = match principal {
+        Principal::Operator(session) => UserIdentity {
             id: session.operator.to_string(),
             email: String::new(),
             name: session.operator.to_string(),
@@ -215,12 +215,13 @@ fn identity(principal: &Principal, name: &ExtensionName) -> Option<UserIdentity>
             client_name: String::new(),
             client_id: None,
             additional: BTreeMap::new(),
-        }),
+        },
         Principal::Token(token) if token.allows(ScopeKind::ExtInvoke, Some(name)) => {
-            token.user.as_ref().map(|claims| claimed(claims.user()))
+            claimed(token.user.as_ref()?.user())
         }
-        Principal::Token(_) | Principal::Local { .. } => None,
-    }
+        Principal::Token(_) | Principal::Local { .. } => return None,
+    };
+    Some(Box::new(identity))
 }
 
 fn claimed(user: &ClaimedUser) -> UserIdentity {

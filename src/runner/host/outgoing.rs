@@ -24,7 +24,7 @@ const BODY_CHUNK_BYTES: usize = 64 * 1024;
 /// What one execution may call, and how often it still may.
 pub(super) struct Outgoing {
     /// `None`: nothing is called, because the install may not, or the appliance has no way out.
-    door: Option<Door>,
+    door: Option<Box<Door>>,
     made: u32,
     trace: Trace,
 }
@@ -49,11 +49,11 @@ impl Outgoing {
         let install = Arc::clone(&credentials.context.install);
         let caller = Caller { request_id, install, allowance };
         let trace = credentials.context.trace.clone();
-        Self { door: Some(Door { egress, caller, credentials }), made: 0, trace }
+        Self { door: Some(Box::new(Door { egress, caller, credentials })), made: 0, trace }
     }
 
     /// The door, if the execution may make one more call.
-    fn open(&mut self) -> Result<Option<Door>, EgressError> {
+    fn open(&mut self) -> Result<Option<Box<Door>>, EgressError> {
         let Some(door) = &self.door else { return Ok(None) };
         let most = door.egress.calls_per_execution();
         // Each try counts, also of what is refused: it is work for the host.

@@ -42,6 +42,6 @@ impl Host {
         if !self.admit(Capability::UserRead)? {
             return Ok(Err(UserError::NotAllowed));
         }
-        Ok(self.user.as_ref().ok_or(UserError::NotAvailable))
+        Ok(self.user.as_deref().ok_or(UserError::NotAvailable))
     }
 }

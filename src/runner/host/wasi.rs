@@ -30,13 +30,14 @@ impl WasiView for Host {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let log = &self.log;
         let ctx = self.wasi.get_or_insert_with(|| {
-            WasiCtx::builder()
+            let mut builder = WasiCtx::builder();
+            builder
                 .stdout(LineStream::new(log, Level::Info, Source::Stdout))
                 .stderr(LineStream::new(log, Level::Warn, Source::Stderr))
                 .max_random_size(limits::RANDOM_BYTES)
                 .allow_tcp(false)
-                .allow_udp(false)
-                .build()
+                .allow_udp(false);
+            Box::new(builder.build())
         });
         WasiCtxView { ctx, table: &mut self.table }
     }

@@ -141,25 +141,27 @@ where
     }
 }
 
-async fn answer(
+fn answer(
     request: Request<Incoming>,
     router: Router,
     manners: Arc<Manners>,
     progress: Arc<Progress>,
-) -> Result<Response<TrackedBody>, Infallible> {
+) -> impl Future<Output = Result<Response<TrackedBody>, Infallible>> + Send {
     let in_flight = progress.begin();
     let url_bytes = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     let request = request.map(|body| PacedBody::wrap(body, manners.pace));
-    let mut response = if url_bytes > manners.max_url_bytes {
-        url_too_long(url_bytes, manners.max_url_bytes)
-    } else {
-        let Ok(response) = router.oneshot(request).await;
-        response
-    };
-    if progress.is_last(manners.max_requests) {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    async move {
+        let mut response = if url_bytes > manners.max_url_bytes {
+            url_too_long(url_bytes, manners.max_url_bytes)
+        } else {
+            let Ok(response) = router.oneshot(request).await;
+            response
+        };
+        if progress.is_last(manners.max_requests) {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response.map(|body| TrackedBody { body, _in_flight: in_flight }))
     }
-    Ok(response.map(|body| TrackedBody { body, _in_flight: in_flight }))
 }
 
 /// Before routing: a router would have to look at all of it.

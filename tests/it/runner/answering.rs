@@ -31,7 +31,7 @@ async fn a_guest_sees_the_request_as_it_was_sent() {
 async fn a_guest_knows_its_tenant_and_its_user() {
     let stage = Stage::extension("knows").await;
     let user = UserIdentity { email: "ada@example.com".to_owned(), ..UserIdentity::default() };
-    let known = Invocation { user: Some(user), ..stage.get("/") };
+    let known = Invocation { user: Some(Box::new(user)), ..stage.get("/") };
     let nothing_granted = BTreeSet::from([Capability::ContextRead]);
     let hidden = Invocation { grants: Arc::new(nothing_granted), ..stage.get("/") };
 

@@ -130,7 +130,7 @@ fn host_with(config: &HostCallbacksConfig, grants: &[Capability]) -> Host {
     let mut host = Host::new(
         ExecutionContext::sample(),
         Arc::new(grants.iter().copied().collect()),
-        Some(user),
+        Some(Box::new(user)),
         StoreLimits::new(&RunnerConfig::default()).per_call(),
     );
     host.asking(Some(Callbacks::new(config, Arc::new(|_, _, _| ())).unwrap()));
