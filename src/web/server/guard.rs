@@ -54,7 +54,7 @@ pub(super) struct Guard<S> {
     writing: Option<Instant>,
     /// How long the client may still keep us waiting: what it takes earns it time, up to a
     /// `write_timeout`.
-    patience: Duration,
+    write_time_left: Duration,
     lingering: Option<Instant>,
     read_patience: Patience,
     write_patience: Patience,
@@ -79,7 +79,7 @@ impl<S> Guard<S> {
             refused: false,
             reading: None,
             writing: None,
-            patience: limits.write_timeout,
+            write_time_left: limits.write_timeout,
             lingering: None,
             read_patience: Patience::default(),
             write_patience: Patience::default(),
@@ -160,6 +160,10 @@ impl<S> Guard<S> {
     fn poll_request_timeout(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.progress.is_in_flight() {
             self.reading = None;
+            // The library does not read again when an answer has gone out, so the timer is what
+            // finds the client idle then, within twice its time.
+            let again = Instant::now() + self.limits.idle_timeout;
+            self.read_patience.is_over(cx, again);
             return Poll::Pending;
         }
         let begun = !self.buffer.is_empty();
@@ -223,12 +227,12 @@ impl<S: AsyncWrite + Unpin> Guard<S> {
     ) -> Poll<io::Result<T>> {
         if let Poll::Ready(done) = write(Pin::new(&mut self.stream), cx) {
             if let Some(since) = self.writing.take() {
-                self.patience = self.patience.saturating_sub(since.elapsed());
+                self.write_time_left = self.write_time_left.saturating_sub(since.elapsed());
             }
             return Poll::Ready(done);
         }
         let since = *self.writing.get_or_insert_with(Instant::now);
-        if self.write_patience.is_over(cx, since + self.patience) {
+        if self.write_patience.is_over(cx, since + self.write_time_left) {
             return Poll::Ready(Err(timed_out("the client does not read its response")));
         }
         Poll::Pending
@@ -237,11 +241,11 @@ impl<S: AsyncWrite + Unpin> Guard<S> {
     fn count_written(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         let most = self.limits.write_timeout;
         if let Poll::Ready(Ok(count)) = &written
-            && self.patience < most
+            && self.write_time_left < most
         {
             let earned_us = (*count as u64).saturating_mul(1_000_000);
             let earned = Duration::from_micros(earned_us / self.limits.min_bytes_per_s.max(1));
-            self.patience = self.patience.saturating_add(earned).min(most);
+            self.write_time_left = self.write_time_left.saturating_add(earned).min(most);
         }
         written
     }

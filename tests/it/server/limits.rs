@@ -96,7 +96,11 @@ async fn a_slow_answer_is_not_an_idle_connection() {
     let server =
         Running::start(ServerConfig { header_timeout_ms: 50, idle_timeout_ms: 50, ..config() })
             .await;
-    assert!(server.connect().await.get("/slow").await.ends_with("slow"));
+    let mut client = server.connect().await;
+
+    assert!(client.get("/slow").await.ends_with("slow"));
+    // But it is one afterwards.
+    assert_eq!(client.rest().await, "");
 }
 
 #[tokio::test]
