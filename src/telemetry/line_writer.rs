@@ -17,7 +17,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::config::EXTENSION_TARGET;
 
 /// How long lines are collected.
-const GATHER: Duration = Duration::from_millis(5);
+const GATHER: Duration = Duration::from_millis(10);
 /// Bytes that may wait. Whoever logs beyond that writes them out itself.
 const MAX_WAITING_BYTES: usize = 256 * 1024;
 

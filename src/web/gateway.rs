@@ -147,7 +147,7 @@ async fn execute(
         headers.insert(name, HeaderValue::from_str(value).map_err(ApiError::internal)?);
     }
     let path_and_query = match call.query {
-        Some(query) => format!("{path}?{query}"),
+        Some(query) => [&path, "?", &query].concat(),
         None => path,
     };
     let longest = found.longest_answer(&app.config.gateway);
@@ -259,7 +259,7 @@ fn guest_path(uri_path: &str) -> Result<String, ApiError> {
     };
     let rest = uri_path.splitn(5, '/').nth(4).unwrap_or_default();
     if is_plain(rest) {
-        return Ok(format!("/{rest}"));
+        return Ok(["/", rest].concat());
     }
     let upper = rest.to_ascii_uppercase();
     if ["%2F", "%5C", "%00", "%25", "%3F", "%23"].iter().any(|coded| upper.contains(coded)) {

@@ -50,7 +50,8 @@ pub(super) fn to_guest(headers: &HeaderMap) -> HeaderMap {
 
 /// The response headers a client gets to see; `is_public` if anyone may call what answers.
 pub(super) fn from_guest(headers: &HeaderMap, is_public: bool) -> HeaderMap {
-    let mut kept = HeaderMap::new();
+    // With room for those of the appliance.
+    let mut kept = HeaderMap::with_capacity(headers.len() + 16);
     for (name, value) in headers {
         let allowed = FROM_GUEST.contains(name) || is_ext(name);
         // An absolute location sends a signed-in browser wherever a guest likes.

@@ -39,6 +39,13 @@ struct Reply {
     answered: Answered,
 }
 
+impl Reply {
+    fn deliver(self) {
+        // Nobody may be waiting any more: then nobody has to know.
+        drop(self.waiting.send(self.answered));
+    }
+}
+
 impl Outbox {
     /// Called by who begins to wait for a reply.
     pub(in crate::runner) fn expect_one(&self) {
@@ -79,20 +86,21 @@ impl Outbox {
     }
 
     fn deliver_all(&self, mut held: MutexGuard<'_, Held>) {
-        let Held { replies, .. } = mem::take(&mut *held);
+        held.since = None;
+        if held.replies.len() <= 1 {
+            // What is held keeps its room for the next one.
+            let only = held.replies.pop();
+            drop(held);
+            only.into_iter().for_each(Reply::deliver);
+            return;
+        }
+        let replies = mem::take(&mut held.replies);
         drop(held);
-        let deliver = |replies: Vec<Reply>| {
-            for reply in replies {
-                // Nobody may be waiting any more: then nobody has to know.
-                drop(reply.waiting.send(reply.answered));
-            }
-        };
+        let deliver = move || replies.into_iter().for_each(Reply::deliver);
         match self.runtime.get() {
             // There it wakes those who wait without waking a thread for each.
-            Some(runtime) if replies.len() > 1 => {
-                runtime.spawn(async move { deliver(replies) });
-            }
-            _ => deliver(replies),
+            Some(runtime) => drop(runtime.spawn(async move { deliver() })),
+            None => deliver(),
         }
     }
 

@@ -15,6 +15,7 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 use tower::ServiceExt;
 
 use super::Peer;
@@ -68,14 +69,31 @@ impl Manners {
 }
 
 /// What the stream of a connection and its requests tell each other.
-#[derive(Default)]
 pub(super) struct Progress {
+    opened: Instant,
     in_flight: AtomicUsize,
     served: AtomicU64,
     last: AtomicBool,
+    /// When the last answer had gone, in milliseconds since it was opened.
+    idle_since_ms: AtomicU64,
 }
 
 impl Progress {
+    pub(super) fn new() -> Self {
+        Self {
+            opened: Instant::now(),
+            in_flight: AtomicUsize::new(0),
+            served: AtomicU64::new(0),
+            last: AtomicBool::new(false),
+            idle_since_ms: AtomicU64::new(0),
+        }
+    }
+
+    /// Since when no request is being answered, if none is.
+    pub(super) fn idle_since(&self) -> Instant {
+        self.opened + Duration::from_millis(self.idle_since_ms.load(Relaxed))
+    }
+
     /// Whether a request is being answered: the client is not idle.
     pub(super) fn is_in_flight(&self) -> bool {
         self.in_flight.load(Relaxed) > 0
@@ -106,6 +124,8 @@ pub(super) struct InFlight(Arc<Progress>);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
+        let since = self.0.opened.elapsed().as_millis();
+        self.0.idle_since_ms.store(u64::try_from(since).unwrap_or(u64::MAX), Relaxed);
         self.0.in_flight.fetch_sub(1, Relaxed);
     }
 }
@@ -116,7 +136,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Door { router, manners, stop, cut, .. } = door;
-    let progress = Arc::new(Progress::default());
+    let progress = Arc::new(Progress::new());
     let stream = Guard::new(stream, manners.guard, Arc::clone(&progress));
     let answering = service_fn(|mut request: Request<Incoming>| {
         let extensions = request.extensions_mut();

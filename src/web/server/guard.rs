@@ -160,8 +160,8 @@ impl<S> Guard<S> {
     fn poll_request_timeout(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.progress.is_in_flight() {
             self.reading = None;
-            // The library does not read again when an answer has gone out, so the timer is what
-            // finds the client idle then, within twice its time.
+            // The library does not read again when an answer has gone out: the timer finds the
+            // client idle.
             let again = Instant::now() + self.limits.idle_timeout;
             self.read_patience.is_over(cx, again);
             return Poll::Pending;
@@ -169,7 +169,8 @@ impl<S> Guard<S> {
         let begun = !self.buffer.is_empty();
         let wait = match self.reading.take() {
             Some(wait) if wait.begun == begun => wait,
-            Some(_) | None => Wait { since: Instant::now(), begun },
+            Some(_) | None if begun => Wait { since: Instant::now(), begun },
+            Some(_) | None => Wait { since: self.progress.idle_since(), begun },
         };
         let fresh = !self.progress.has_served();
         let patience =
