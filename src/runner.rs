@@ -172,7 +172,9 @@ impl Runner {
                 return Err(in_line.refuse(error));
             }
         };
-        if !slot.was_waited_for() {
+        if slot.was_waited_for() {
+            drop(waiting);
+        } else {
             waiting.forget();
         }
         self.begin(invocation, component, slot, in_line).answered().await

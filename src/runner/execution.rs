@@ -24,7 +24,7 @@ use super::slots::{CpuCharge, Slot};
 use super::timekeeper::Timekeeper;
 use super::worlds::Prepared;
 
-/// An execution that has begun, and whoever waits for its answer.
+/// An execution that has begun, and what its answer is waited for with.
 pub(super) struct Awaited {
     work: Task<()>,
     time: Arc<Timekeeper>,

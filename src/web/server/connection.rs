@@ -74,7 +74,8 @@ pub(super) struct Progress {
     in_flight: AtomicUsize,
     served: AtomicU64,
     last: AtomicBool,
-    /// When the last answer had gone, in milliseconds since it was opened.
+    /// When the last answer had gone, or the last write that waited for the client was over, in
+    /// milliseconds since it was opened.
     idle_since_ms: AtomicU64,
 }
 
@@ -89,7 +90,13 @@ impl Progress {
         }
     }
 
-    /// Since when no request is being answered, if none is.
+    /// From now on it is idle, unless a request is being answered.
+    pub(super) fn note_idle(&self) {
+        let since = self.opened.elapsed().as_millis();
+        self.idle_since_ms.store(u64::try_from(since).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Since when it is idle, if it is.
     pub(super) fn idle_since(&self) -> Instant {
         self.opened + Duration::from_millis(self.idle_since_ms.load(Relaxed))
     }
@@ -124,8 +131,7 @@ pub(super) struct InFlight(Arc<Progress>);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let since = self.0.opened.elapsed().as_millis();
-        self.0.idle_since_ms.store(u64::try_from(since).unwrap_or(u64::MAX), Relaxed);
+        self.0.note_idle();
         self.0.in_flight.fetch_sub(1, Relaxed);
     }
 }
@@ -161,6 +167,7 @@ where
     }
 }
 
+/// What it does at once is known to the guard before the library reads again.
 fn answer(
     request: Request<Incoming>,
     router: Router,

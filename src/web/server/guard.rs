@@ -158,15 +158,16 @@ impl<S> Guard<S> {
     /// The library's own header timer runs from the end of the last answer, so
     /// it would cut idle connections at the time meant for a slow head.
     fn poll_request_timeout(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.progress.is_in_flight() {
+        let begun = !self.buffer.is_empty();
+        // The library has handed an answer on before its last bytes are written.
+        if self.progress.is_in_flight() || self.writing.is_some() {
             self.reading = None;
-            // The library does not read again when an answer has gone out: the timer finds the
-            // client idle.
-            let again = Instant::now() + self.limits.idle_timeout;
-            self.read_patience.is_over(cx, again);
+            // It does not read again when all has gone out: the timer finds the client idle.
+            let patience =
+                if begun { self.limits.header_timeout } else { self.limits.idle_timeout };
+            self.read_patience.is_over(cx, Instant::now() + patience);
             return Poll::Pending;
         }
-        let begun = !self.buffer.is_empty();
         let wait = match self.reading.take() {
             Some(wait) if wait.begun == begun => wait,
             Some(_) | None if begun => Wait { since: Instant::now(), begun },
@@ -229,6 +230,7 @@ impl<S: AsyncWrite + Unpin> Guard<S> {
         if let Poll::Ready(done) = write(Pin::new(&mut self.stream), cx) {
             if let Some(since) = self.writing.take() {
                 self.write_time_left = self.write_time_left.saturating_sub(since.elapsed());
+                self.progress.note_idle();
             }
             return Poll::Ready(done);
         }

@@ -128,7 +128,7 @@ async fn a_guest_may_compute_for_so_long_and_wait_for_longer() {
 #[tokio::test]
 async fn an_install_that_has_used_up_its_processor_time_waits() {
     let config = RunnerConfig {
-        // So much that a busy machine does not fill it again before it is over.
+        // So much that the account is not full again when a busy machine has done it.
         cpu_ms: 400,
         cpu_percent_per_install: 1,
         cpu_burst_ms_per_install: 50,

@@ -92,6 +92,17 @@ async fn an_idle_connection_is_closed_later_than_a_slow_head() {
 }
 
 #[tokio::test]
+async fn a_connection_is_idle_since_its_last_answer() {
+    let server = Running::start(ServerConfig { idle_timeout_ms: 1500, ..config() }).await;
+    let mut client = server.connect().await;
+
+    for _ in 0..6 {
+        assert!(client.get("/").await.ends_with("hello"));
+        tokio::time::sleep(Duration::from_millis(400)).await;
+    }
+}
+
+#[tokio::test]
 async fn a_slow_answer_is_not_an_idle_connection() {
     let server =
         Running::start(ServerConfig { header_timeout_ms: 50, idle_timeout_ms: 50, ..config() })
@@ -146,7 +157,10 @@ async fn a_client_that_hardly_reads_is_cut_off() {
     for (write_timeout_ms, min_body_bytes_per_s, is_cut_off) in
         [(1_000, 1024 * 1024 * 1024, true), (2_000, 1024, false)]
     {
-        let limits = ServerConfig { write_timeout_ms, min_body_bytes_per_s, ..config() };
+        // A client that still reads an answer is not idle.
+        let idle_timeout_ms = 500;
+        let limits =
+            ServerConfig { write_timeout_ms, min_body_bytes_per_s, idle_timeout_ms, ..config() };
         let server = Running::start(limits).await;
         let mut client = server.connect_with_little_room().await;
         client.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await;

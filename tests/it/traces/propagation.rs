@@ -211,6 +211,11 @@ async fn a_wait_for_a_slot_is_a_part_of_the_call_that_waited() {
     assert_eq!((&*wait.trace, wait.kind), (TRACE, INTERNAL));
     let hung: Vec<_> = spans.iter().filter(|span| span.kind == CLIENT).collect();
     assert!(hung.len() == 2 && hung.iter().all(|span| span.get("error.type") == "timeout"));
+    let took = |kind| {
+        let span = spans.iter().find(|span| span.trace == TRACE && span.kind == kind).unwrap();
+        span.nanoseconds.1 - span.nanoseconds.0
+    };
+    assert!(took(INTERNAL) + took(CLIENT) <= took(SERVER), "{spans:?}");
     let text = app.get("/metrics").await.text();
     assert!(text.contains("\nplugboard_slot_waits_total 1\n"), "{text}");
 }
