@@ -44,6 +44,8 @@ pub(super) struct Called {
 }
 
 /// `/api/ext/{extension}/{*path}`; without a path, with or without a slash, the guest's `/`.
+///
+/// Not `async` itself, which would be one future more that keeps the request.
 pub(super) fn dispatch(
     State(app): State<Arc<App>>,
     Path(Called { extension }): Path<Called>,
