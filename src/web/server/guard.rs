@@ -170,8 +170,10 @@ impl<S> Guard<S> {
         }
         let wait = match self.reading.take() {
             Some(wait) if wait.begun == begun => wait,
-            Some(_) | None if begun => Wait { since: Instant::now(), begun },
-            Some(_) | None => Wait { since: self.progress.idle_since(), begun },
+            Some(_) | None => {
+                let since = if begun { Instant::now() } else { self.progress.idle_since() };
+                Wait { since, begun }
+            }
         };
         let fresh = !self.progress.has_served();
         let patience =
