@@ -30,13 +30,15 @@ start_limited() {
   limited_urls[$1-wasi]="$base/api/ext/com.example.hello-wasi/greeting?name=Ada"
 }
 
+end_programs() {
+  for server in "${limited_ids[@]}"; do end_server; done
+  limited_ids=() extra_ids=$others_ids
+}
+
 # Starts the programs of these names anew.
 start_programs() {
   local name
-  for name in "${!limited_ids[@]}"; do
-    kill "${limited_ids[$name]}" && wait "${limited_ids[$name]}" || :
-  done
-  extra_ids=''
+  end_programs
   for name in "$@"; do
     start_limited "$name" "${programs[$name]}"
     extra_ids+=" $server"
@@ -58,7 +60,7 @@ ask_programs() {
 }
 
 measure_limits() {
-  local round rounds=${ROUNDS:-25} rounds_each=5 order=(without with)
+  local round rounds=${ROUNDS:-25} rounds_each=5 order=(without with) others_ids=$extra_ids
   local -A programs limited_ids=() limited_urls=() limited_tokens=()
   find_unlimited
   programs=([with]=$PLUGBOARD [without]=$UNLIMITED)
@@ -70,13 +72,14 @@ measure_limits() {
     fi
     ask_programs "${order[@]}" >>"$work/limits"
   done
-  column() { awk -v name="$1" '$1 == name { print $2 }' "$work/limits"; }
+  end_programs
+  limits_column() { awk -v name="$1" '$1 == name { print $2 }' "$work/limits"; }
   limits_row() {
     local cost
-    cost=$(paste <(column "with-$2") <(column "without-$2") | awk '{ printf "%.2f\n", $1 / $2 }' | median)
+    cost=$(paste <(limits_column "with-$2") <(limits_column "without-$2") | awk '{ printf "%.2f\n", $1 / $2 }' | median)
     printf '| %s | %.1f µs | %.1f µs | %s | %s |\n' "$1" \
-      "$(ratio "$(column "with-$2" | median)" 1000)" \
-      "$(ratio "$(column "without-$2" | median)" 1000)" "$cost" "$(aim 1.1 "$cost")"
+      "$(ratio "$(limits_column "with-$2" | median)" 1000)" \
+      "$(ratio "$(limits_column "without-$2" | median)" 1000)" "$cost" "$(aim 1.1 "$cost")"
   }
   printf '\n| Server CPU time per request | with limits | without | ratio | aim |\n| --- | --- | --- | --- | --- |\n'
   limits_row 'extension world (`hello`)' extension
