@@ -61,6 +61,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
+use crate::allocator::take_small_pages;
 use crate::config::Environment;
 use crate::runner;
 use failure::{Exit, Failure};
@@ -139,6 +140,7 @@ struct Context {
 
 /// Parses the command line and runs it.
 pub fn main() -> ExitCode {
+    take_small_pages();
     let environment = Environment::read();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

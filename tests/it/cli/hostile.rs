@@ -291,3 +291,13 @@ async fn hostile_extensions_harm_neither_the_server_nor_their_neighbour() {
         assert!(besieged.p99 <= limit, "{besieged:?}, and the limit is {limit:?}");
     }
 }
+
+#[test]
+fn a_server_takes_memory_in_small_pages() {
+    let server = Server::ready();
+
+    let status = fs::read_to_string(server.process_file("status")).unwrap();
+
+    // What the kernel says of a process that may have large ones is 1.
+    assert!(status.lines().any(|line| line == "THP_enabled:\t0"), "{status}");
+}
