@@ -33,6 +33,7 @@ mod request_body;
 mod response;
 mod slots;
 mod standing;
+mod thread_clock;
 mod timekeeper;
 mod worlds;
 

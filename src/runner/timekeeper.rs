@@ -6,8 +6,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
-
+use super::thread_clock::thread_ns;
 use super::{LONG_TURN, limits};
 
 /// Counts the time of one execution. Its thread counts the processor, whoever waits for it
@@ -102,13 +101,6 @@ impl Timekeeper {
     fn underway_ns(&self) -> u64 {
         thread_ns().saturating_sub(self.since_ns.load(Relaxed))
     }
-}
-
-/// What this thread has had of a processor since it began.
-fn thread_ns() -> u64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    // Neither is ever negative.
-    time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
 }
 
 fn nanoseconds(duration: Duration) -> u64 {

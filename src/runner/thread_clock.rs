@@ -1,0 +1,234 @@
+//! What a thread has had of a processor, mostly without asking the kernel.
+//!
+//! To ask takes half a microsecond, three times as much where threads wait for the processor,
+//! and is done twice in each turn of an execution. But a thread that has not left its processor
+//! since it asked has had all the time that has passed since then, and the clock on the wall is
+//! read twenty times as fast.
+//!
+//! Whether it has left, the kernel says by the way. A thread may tell it the address of a
+//! restartable sequence (`rseq_cs` in linux/rseq.h); when the kernel has stopped the thread
+//! outside of that sequence, to let another one run or to deliver a signal, it clears the
+//! address. The sequence told here is empty, so that every stop is outside of it, and nothing
+//! is ever restarted. The C library has registered each thread (glibc 2.35 and later); where it
+//! has not, the kernel is asked each time.
+
+use std::cell::Cell;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicPtr, compiler_fence};
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// For how long an answer of the kernel is counted on from. The two clocks are not quite as fast
+/// as each other, and what a hypervisor gives to others is no time of the thread's.
+const COUNTED_ON: Duration = Duration::from_millis(1);
+
+thread_local! {
+    static ANSWERED: Cell<Option<Answer>> = const { Cell::new(None) };
+}
+
+/// What the kernel said, and when.
+#[derive(Clone, Copy)]
+struct Answer {
+    thread_ns: u64,
+    at: Instant,
+}
+
+/// Nanoseconds that this thread has had of a processor since it began.
+pub(super) fn thread_ns() -> u64 {
+    let Some(stay) = stay::of_this_thread() else { return ask() };
+    if let Some(Answer { thread_ns, at }) = ANSWERED.get() {
+        let since = at.elapsed();
+        // After the clock: a thread that was stopped before it looked has been away.
+        if since < COUNTED_ON && stay.lasts() {
+            return thread_ns + u64::from(since.subsec_nanos());
+        }
+    }
+    // Before both clocks: one that is stopped between them has no answer to count on from.
+    stay.begin();
+    let thread_ns = ask();
+    ANSWERED.set(Some(Answer { thread_ns, at: Instant::now() }));
+    thread_ns
+}
+
+fn ask() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    // Neither is ever negative.
+    time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
+}
+
+/// Where a thread tells the kernel its sequence.
+struct Stay(&'static AtomicPtr<stay::Sequence>);
+
+impl Stay {
+    /// From here on the kernel notes when it stops the thread.
+    fn begin(&self) {
+        self.0.store((&raw const stay::EMPTY).cast_mut(), Relaxed);
+        compiler_fence(SeqCst);
+    }
+
+    /// Whether it has not been stopped since.
+    fn lasts(&self) -> bool {
+        compiler_fence(SeqCst);
+        !self.0.load(Relaxed).is_null()
+    }
+}
+
+/// The part of the kernel's interface that differs by processor.
+#[cfg(all(target_os = "linux", target_arch = "x86_64", target_pointer_width = "64"))]
+mod stay {
+    use std::arch::asm;
+    use std::ffi::CStr;
+    use std::ptr;
+    use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering::Relaxed};
+
+    use super::Stay;
+
+    /// What `struct rseq_cs` of linux/rseq.h is.
+    #[repr(C, align(32))]
+    pub(super) struct Sequence {
+        version: u32,
+        flags: u32,
+        start: u64,
+        bytes: u64,
+        /// The kernel wants to find a signature before it.
+        abort: &'static u32,
+    }
+
+    /// The beginning of `struct rseq`.
+    #[repr(C)]
+    struct Registered {
+        first_processor: u32,
+        /// Negative: the thread is not registered.
+        processor: AtomicI32,
+        sequence: AtomicPtr<Sequence>,
+    }
+
+    /// The signature with which the C library registers (`RSEQ_SIG` of sys/rseq.h), and where
+    /// a thread would go on that was stopped within the sequence.
+    static SIGNED: [u32; 2] = [0x5305_3053, 0];
+    pub(super) static EMPTY: Sequence =
+        Sequence { version: 0, flags: 0, start: 0, bytes: 0, abort: &SIGNED[1] };
+
+    /// Bytes from the address of a thread to what is registered of it.
+    static OFFSET: LazyLock<Option<isize>> = LazyLock::new(|| {
+        // A C library that is older than these names has none of it.
+        let bytes: u32 = value_of(c"__rseq_size")?;
+        if bytes == 0 { None } else { value_of(c"__rseq_offset") }
+    });
+
+    /// What the C library keeps under a name.
+    #[expect(unsafe_code, reason = "a name of the C library: see the safety comments")]
+    fn value_of<T: Copy>(name: &CStr) -> Option<T> {
+        // SAFETY: looks a name up that ends with 0.
+        let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+        // SAFETY: of these names the library has numbers of these types (sys/rseq.h), which it
+        // has set before the program begins and never again.
+        (!address.is_null()).then(|| unsafe { ptr::read(address.cast::<T>()) })
+    }
+
+    /// Inlined: it is asked for twice in each turn.
+    #[inline]
+    #[expect(unsafe_code, reason = "what is kept for a thread: see the safety comments")]
+    pub(super) fn of_this_thread() -> Option<Stay> {
+        let offset = (*OFFSET)?;
+        let thread: *const Registered;
+        // SAFETY: the address of a thread is the first of what is kept for it (System V ABI,
+        // "Thread-Local Storage").
+        unsafe {
+            asm!("mov {}, fs:0", out(reg) thread, options(nostack, preserves_flags, readonly));
+        };
+        // SAFETY: the library has registered it so many bytes away, for as long as the thread lives,
+        // and a `Stay` does not outlive a call on its thread. Nobody else writes there but the
+        // kernel, on behalf of this thread.
+        let registered = unsafe { &*thread.byte_offset(offset) };
+        (registered.processor.load(Relaxed) >= 0).then_some(Stay(&registered.sequence))
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_pointer_width = "64")))]
+mod stay {
+    use super::Stay;
+
+    pub(super) struct Sequence;
+
+    pub(super) static EMPTY: Sequence = Sequence;
+
+    pub(super) fn of_this_thread() -> Option<Stay> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    /// Tries that a machine may need that has other things to do.
+    const TRIES: usize = 1_000;
+
+    fn asked_at() -> Option<Instant> {
+        ANSWERED.get().map(|answer| answer.at)
+    }
+
+    #[test]
+    fn the_kernel_is_not_asked_each_time() {
+        let is_counted_on = |_: usize| {
+            thread_ns();
+            let before = asked_at();
+            thread_ns();
+            before.is_some() && before == asked_at()
+        };
+        assert!((0..TRIES).any(is_counted_on));
+    }
+
+    #[test]
+    fn who_was_away_asks_again() {
+        for _ in 0..TRIES {
+            let began = Instant::now();
+            thread_ns();
+            let asked = asked_at();
+            thread::sleep(Duration::from_micros(50));
+            thread_ns();
+            // Had it been for longer, it would ask in any case.
+            if began.elapsed() < COUNTED_ON {
+                assert_ne!(asked, asked_at());
+                return;
+            }
+        }
+        panic!("no thread sleeps for less than {COUNTED_ON:?} here");
+    }
+
+    #[test]
+    fn an_answer_is_not_counted_on_from_for_ever() {
+        let at = Instant::now().checked_sub(COUNTED_ON);
+        stay::of_this_thread().unwrap().begin();
+        ANSWERED.set(at.map(|at| Answer { thread_ns: 0, at }));
+
+        thread_ns();
+
+        assert!(asked_at() > at);
+    }
+
+    #[test]
+    fn threads_that_stop_one_another_have_what_the_kernel_says() {
+        // What a hypervisor takes is counted now and then, for a millisecond at most.
+        const OFF_NS: u64 = 200_000;
+        let count = || {
+            let (began, mut all, mut off) = (Instant::now(), 0, 0);
+            while began.elapsed() < Duration::from_millis(200) {
+                let (before, counted, after) = (ask(), thread_ns(), ask());
+                all += 1;
+                off += usize::from(counted + OFF_NS < before || counted > after + OFF_NS);
+            }
+            assert!(off * 20 < all, "{off} of {all} are off by {OFF_NS} ns");
+        };
+        thread::scope(|threads| {
+            for _ in 0..8 {
+                threads.spawn(count);
+            }
+        });
+    }
+}
