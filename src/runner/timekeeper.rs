@@ -133,7 +133,9 @@ mod tests {
 
         assert!(waited < Duration::from_millis(20), "{waited:?}");
         let all = time.spent();
-        assert!(all >= waited + Duration::from_millis(20), "{all:?}, {waited:?} of it waiting");
+        // What a hypervisor takes may be counted while it computes, and not when that is over.
+        let least = waited + Duration::from_millis(20 - 1);
+        assert!(all >= least, "{all:?}, {waited:?} of it waiting");
     }
 
     #[test]
