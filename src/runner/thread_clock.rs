@@ -16,12 +16,11 @@
 //! the kernel is asked each time.
 
 use std::cell::Cell;
-use std::marker::PhantomData;
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicPtr, compiler_fence};
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
+
+use self::stay::Stay;
 
 /// For how long an answer of the kernel is counted on from. The two clocks are not quite as fast
 /// as each other, and what a hypervisor gives to others is no time of the thread's.
@@ -40,7 +39,7 @@ struct Answer {
 
 /// Nanoseconds that this thread has had of a processor since it began.
 pub(super) fn thread_ns() -> u64 {
-    let Some(stay) = stay::of_this_thread() else { return ask() };
+    let Some(stay) = Stay::of_this_thread() else { return ask() };
     if let Some(Answer { thread_ns, at }) = ANSWERED.get() {
         let since = at.elapsed();
         // After the clock: a thread that was stopped before it looked has been away.
@@ -61,23 +60,6 @@ fn ask() -> u64 {
     time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
 }
 
-/// Where a thread tells the kernel its sequence; of no use to another one.
-struct Stay(&'static AtomicPtr<stay::Sequence>, PhantomData<*const ()>);
-
-impl Stay {
-    /// From here on the kernel notes when it stops the thread.
-    fn begin(&self) {
-        self.0.store((&raw const stay::EMPTY).cast_mut(), Relaxed);
-        compiler_fence(SeqCst);
-    }
-
-    /// Whether it has not been stopped since.
-    fn lasts(&self) -> bool {
-        compiler_fence(SeqCst);
-        !self.0.load(Relaxed).is_null()
-    }
-}
-
 /// The part of the kernel's interface that differs by processor.
 #[cfg(all(target_os = "linux", target_arch = "x86_64", target_pointer_width = "64"))]
 mod stay {
@@ -85,18 +67,20 @@ mod stay {
     use std::ffi::CStr;
     use std::marker::PhantomData;
     use std::sync::LazyLock;
-    use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering::Relaxed};
+    use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+    use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, compiler_fence};
     use std::thread;
     use std::time::Duration;
-
-    use super::Stay;
 
     /// How often a thread sleeps to see whether the kernel notes it.
     const TRIES: usize = 8;
 
+    /// Where a thread tells the kernel its sequence; of no use to another one.
+    pub(super) struct Stay(&'static AtomicPtr<Sequence>, PhantomData<*const ()>);
+
     /// What `struct rseq_cs` of linux/rseq.h is.
     #[repr(C, align(32))]
-    pub(super) struct Sequence {
+    struct Sequence {
         version: u32,
         flags: u32,
         start: u64,
@@ -117,7 +101,7 @@ mod stay {
     /// The signature with which the C library registers (`RSEQ_SIG` of sys/rseq.h), and where
     /// a thread would go on that was stopped within the sequence.
     static SIGNED: [u32; 2] = [0x5305_3053, 0];
-    pub(super) static EMPTY: Sequence =
+    static EMPTY: Sequence =
         Sequence { version: 0, flags: 0, start: 0, bytes: 0, abort: &SIGNED[1] };
 
     /// Bytes from the address of a thread to what is registered of it, if it is of use.
@@ -126,7 +110,7 @@ mod stay {
         let bytes: u32 = value_of(c"__rseq_size")?;
         let offset = if bytes == 0 { None } else { value_of(c"__rseq_offset") }?;
         let notes_sleep = |_| {
-            at(offset).is_some_and(|stay| {
+            Stay::at(offset).is_some_and(|stay| {
                 stay.begin();
                 thread::sleep(Duration::from_micros(1));
                 !stay.lasts()
@@ -145,40 +129,61 @@ mod stay {
         (!address.is_null()).then(|| unsafe { address.cast::<T>().read() })
     }
 
-    /// Inlined: it is asked for twice in each turn.
-    #[inline]
-    pub(super) fn of_this_thread() -> Option<Stay> {
-        at((*OFFSET)?)
-    }
+    impl Stay {
+        /// Inlined: it is asked for twice in each turn.
+        #[inline]
+        pub(super) fn of_this_thread() -> Option<Self> {
+            Self::at((*OFFSET)?)
+        }
 
-    #[inline]
-    #[expect(unsafe_code, reason = "what is kept for a thread: see the safety comments")]
-    fn at(offset: isize) -> Option<Stay> {
-        let thread: *const Registered;
-        // SAFETY: the address of a thread is the first of what is kept for it (System V ABI,
-        // "Thread-Local Storage").
-        unsafe {
-            asm!("mov {}, fs:0", out(reg) thread, options(nostack, preserves_flags, readonly));
-        };
-        // SAFETY: the library has registered it so many bytes away, for as long as the thread lives,
-        // and a `Stay` does not outlive a call on its thread. Nobody else writes there but the
-        // kernel, on behalf of this thread.
-        let registered = unsafe { &*thread.wrapping_byte_offset(offset) };
-        let is_registered = registered.processor.load(Relaxed) >= 0;
-        is_registered.then_some(Stay(&registered.sequence, PhantomData))
+        #[inline]
+        #[expect(unsafe_code, reason = "what is kept for a thread: see the safety comments")]
+        fn at(offset: isize) -> Option<Self> {
+            let thread: *const Registered;
+            // SAFETY: the address of a thread is the first of what is kept for it (System V ABI,
+            // "Thread-Local Storage").
+            unsafe {
+                asm!("mov {}, fs:0", out(reg) thread, options(nostack, preserves_flags, readonly));
+            };
+            // SAFETY: the library has registered it so many bytes away, for as long as the thread
+            // lives, and a `Stay` does not outlive a call on its thread. Nobody else writes there
+            // but the kernel, on behalf of this thread.
+            let registered = unsafe { &*thread.wrapping_byte_offset(offset) };
+            let is_registered = registered.processor.load(Relaxed) >= 0;
+            is_registered.then_some(Self(&registered.sequence, PhantomData))
+        }
+
+        /// From here on the kernel notes when it stops the thread.
+        pub(super) fn begin(&self) {
+            self.0.store((&raw const EMPTY).cast_mut(), Relaxed);
+            compiler_fence(SeqCst);
+        }
+
+        /// Whether it has not been stopped since.
+        pub(super) fn lasts(&self) -> bool {
+            compiler_fence(SeqCst);
+            !self.0.load(Relaxed).is_null()
+        }
     }
 }
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64", target_pointer_width = "64")))]
 mod stay {
-    use super::Stay;
+    /// There is none.
+    pub(super) enum Stay {}
 
-    pub(super) struct Sequence;
+    impl Stay {
+        pub(super) fn of_this_thread() -> Option<Self> {
+            None
+        }
 
-    pub(super) static EMPTY: Sequence = Sequence;
+        pub(super) fn begin(&self) {
+            match *self {}
+        }
 
-    pub(super) fn of_this_thread() -> Option<Stay> {
-        None
+        pub(super) fn lasts(&self) -> bool {
+            match *self {}
+        }
     }
 }
 
@@ -204,7 +209,7 @@ mod tests {
             before.is_some() && before == asked_at()
         };
         // Elsewhere it has to be asked.
-        assert_eq!((0..TRIES).any(is_counted_on), stay::of_this_thread().is_some());
+        assert_eq!((0..TRIES).any(is_counted_on), Stay::of_this_thread().is_some());
     }
 
     #[test]
@@ -225,12 +230,12 @@ mod tests {
     fn an_answer_is_not_counted_on_from_for_ever() {
         let at = Instant::now().checked_sub(COUNTED_ON);
         ANSWERED.set(at.map(|at| Answer { thread_ns: 0, at }));
-        if let Some(stay) = stay::of_this_thread() {
+        if let Some(stay) = Stay::of_this_thread() {
             stay.begin();
         }
 
         assert!(ask() <= thread_ns());
-        assert!(stay::of_this_thread().is_none() || asked_at() > at);
+        assert!(Stay::of_this_thread().is_none() || asked_at() > at);
     }
 
     #[test]
