@@ -1,8 +1,8 @@
 //! Giving memory back to the system.
 //!
 //! In pages of 2 MiB memory is taken where a few bytes of it are needed, and given back where
-//! nothing of it is. After guests that meant harm a server held twice as much of its heap in
-//! them, and executions cost the same without.
+//! nothing of it is. After guests that meant harm a server held four times as much of its heap
+//! in them, and executions cost the same without.
 //!
 //! Each thread has a heap of its own. What others free of it becomes its own again when it
 //! next allocates or collects; one that waits does neither, and keeps it.

@@ -21,6 +21,7 @@ use self::guests::{Guests, Kind, Timers};
 use self::inline::{Inline, InlineTurn};
 pub use self::inline::{thread_waits, thread_wakes};
 pub(super) use self::outbox::Outbox;
+use super::thread_clock::thread_ns;
 use super::timekeeper::Timekeeper;
 use super::{LONG_TURN, TICK};
 
@@ -52,6 +53,8 @@ impl Executors {
             0 => thread::available_parallelism()?.get(),
             at_once => at_once,
         };
+        // The first question of a process takes half a millisecond, and not of its first caller.
+        thread_ns();
         let (outbox, timers) = (Arc::<Outbox>::default(), Arc::new(Timers::start()?));
         let told = Arc::new(AtomicBool::new(false));
         let start = |name, spare, niceness| {

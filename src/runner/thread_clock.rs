@@ -105,10 +105,16 @@ mod stay {
         Sequence { version: 0, flags: 0, start: 0, bytes: 0, abort: &SIGNED[1] };
 
     /// Bytes from the address of a thread to what is registered of it, if it is of use.
+    #[expect(unsafe_code, reason = "names of the C library: see the safety comments")]
     static OFFSET: LazyLock<Option<isize>> = LazyLock::new(|| {
         // A C library that is older than these names has none of it.
-        let bytes: u32 = value_of(c"__rseq_size")?;
-        let offset = if bytes == 0 { None } else { value_of(c"__rseq_offset") }?;
+        // SAFETY: an `unsigned int`, set before the program begins (sys/rseq.h).
+        let bytes: u32 = unsafe { value_of(c"__rseq_size") }?;
+        // SAFETY: a `ptrdiff_t`, set before the program begins (sys/rseq.h).
+        let offset = unsafe { value_of(c"__rseq_offset") }?;
+        if bytes == 0 {
+            return None;
+        }
         let notes_sleep = |_| {
             Stay::at(offset).is_some_and(|stay| {
                 stay.begin();
@@ -120,12 +126,15 @@ mod stay {
     });
 
     /// What the C library keeps under a name.
+    ///
+    /// # Safety
+    ///
+    /// If there is something under that name it is a `T`, and nobody changes it.
     #[expect(unsafe_code, reason = "a name of the C library: see the safety comments")]
-    fn value_of<T: Copy>(name: &CStr) -> Option<T> {
+    unsafe fn value_of<T: Copy>(name: &CStr) -> Option<T> {
         // SAFETY: looks a name up that ends with 0.
         let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
-        // SAFETY: of these names the library has numbers of these types (sys/rseq.h), which it
-        // has set before the program begins and never again.
+        // SAFETY: as the caller promises.
         (!address.is_null()).then(|| unsafe { address.cast::<T>().read() })
     }
 
