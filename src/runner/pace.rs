@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::TICK;
 
-/// What a quick execution has of a processor: some five times what it takes to hand one over to
-/// another thread and to be woken by its reply.
-const QUICK: Duration = Duration::from_micros(100);
+/// What a quick execution has of a processor, so that calls of a script engine are among them: a
+/// quarter of the turn at which the sockets are missed (`LONG_TURN`), and a good ten times what it
+/// takes to hand one over to another thread and to be woken by its reply.
+const QUICK: Duration = Duration::from_micros(500);
 /// What is assumed of an install that has not been called yet. It takes some hundred quick
 /// executions to be believed to be quick.
 const UNKNOWN: Duration = Duration::from_millis(50);
@@ -90,7 +91,7 @@ mod tests {
         let pace = Pace::new();
         believed_after(&pace, QUICK / 2);
 
-        pace.count(Duration::from_millis(10));
+        pace.count(Duration::from_millis(50));
         assert!(!pace.is_quick());
 
         assert!(believed_after(&pace, QUICK / 2) > 20);
