@@ -82,6 +82,13 @@ mod tests {
     }
 
     #[test]
+    fn a_script_engine_is_quick() {
+        let needed = believed_after(&Pace::new(), Duration::from_micros(350));
+
+        assert!((80..150).contains(&needed), "{needed}");
+    }
+
+    #[test]
     fn who_is_not_is_never_believed() {
         assert_eq!(believed_after(&Pace::new(), QUICK * 11 / 10), usize::MAX);
     }
