@@ -6,6 +6,7 @@
 //! made is tried out in a second such process before it is loaded in this one.
 
 pub(super) mod confine;
+mod own_table;
 mod process;
 mod syscalls;
 pub(super) mod worker;
@@ -17,6 +18,7 @@ use bytes::Bytes;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+pub(super) use self::own_table::ARRANGEMENT;
 use self::process::{End, Process};
 use super::error::{Excess, PrepareError};
 use super::precompiled::Code;
@@ -59,7 +61,7 @@ impl Compiler {
     ) -> Result<Code, PrepareError> {
         let Some(program) = &self.program else {
             // Binary WebAssembly only: neither text nor anything compiled elsewhere.
-            let component = Component::from_binary(engine, wasm);
+            let component = compile_arranged(wasm, |wasm| Component::from_binary(engine, wasm));
             let code = component.and_then(|component| Code::of_component(&component));
             return code.map_err(|error| PrepareError::Compile(describe(&error)));
         };
@@ -94,6 +96,16 @@ impl Compiler {
             End::Stopped(reason) => stopped(&reason),
         }
     }
+}
+
+/// Has a component compiled with its table where it is filled, and as it is where that is
+/// nothing to gain, or fails.
+fn compile_arranged<C>(
+    wasm: &[u8],
+    compile: impl Fn(&[u8]) -> wasmtime::Result<C>,
+) -> wasmtime::Result<C> {
+    let arranged = own_table::arranged(wasm).and_then(|arranged| compile(&arranged).ok());
+    arranged.map_or_else(|| compile(wasm), Ok)
 }
 
 fn stopped(reason: &str) -> PrepareError {

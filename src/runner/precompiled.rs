@@ -27,6 +27,7 @@ use wasmtime::component::Component;
 pub(super) use self::code::Code;
 use self::code::Place;
 use self::seal::{HEADER_BYTES, Mismatch, Seal, TAG_BYTES};
+use super::compiler::ARRANGEMENT;
 use crate::memory_file::MemoryFile;
 use crate::model::{FileDigest, StreamHasher};
 
@@ -89,7 +90,7 @@ impl Precompiled {
         DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
         // It may be older than this process, with other rights.
         fs::set_permissions(&path, Permissions::from_mode(0o700))?;
-        let seal = Seal::new(key, compatibility(engine));
+        let seal = Seal::new(key, compatibility(engine, ARRANGEMENT));
         let (loaded, refused) = (AtomicU64::default(), AtomicU64::default());
         let (mapped_from, changing) = (MAPPED_FROM_BYTES, Mutex::default());
         Ok(Self { folder: path, seal, max_bytes, mapped_from, changing, loaded, refused })
@@ -336,7 +337,7 @@ enum Problem {
 }
 
 /// The SHA-256 of all that the compiled form depends on.
-fn compatibility(engine: &Engine) -> [u8; 32] {
+fn compatibility(engine: &Engine, arrangement: &str) -> [u8; 32] {
     struct Collected(StreamHasher);
 
     impl Hasher for Collected {
@@ -351,6 +352,7 @@ fn compatibility(engine: &Engine) -> [u8; 32] {
 
     let mut collected = Collected(StreamHasher::new());
     engine.precompile_compatibility_hash().hash(&mut collected);
+    arrangement.hash(&mut collected);
     collected.0.finalize()
 }
 

@@ -15,6 +15,7 @@ use super::super::limits::StoreLimits;
 use super::super::precompiled::Code;
 use super::super::worlds::{Prepared, Worlds};
 use super::super::{ExecutionContext, engine};
+use super::compile_arranged;
 use super::confine::{Confinement, give_up_rights, limit};
 use crate::config::RunnerConfig;
 use crate::model::{InstallId, InstallLabels, TargetWorld, TenantId};
@@ -69,7 +70,8 @@ pub fn run(work: &Work) -> Result<(), WorkerError> {
     let engine = engine::for_compiling(work.stack_bytes).map_err(WorkerError::Component)?;
     match work.task {
         Task::Compile => {
-            let code = engine.precompile_component(&input).map_err(WorkerError::Component)?;
+            let code = compile_arranged(&input, |wasm| engine.precompile_component(wasm));
+            let code = code.map_err(WorkerError::Component)?;
             let mut out = io::stdout().lock();
             out.write_all(&code)?;
             Ok(out.flush()?)

@@ -1,0 +1,363 @@
+//! A table of functions goes to the module that fills it.
+//!
+//! Linkers of shared libraries (wit-component's, which scripting engines come through) give
+//! the table to a small module, and the engine imports it and fills it. Wasmtime copies into
+//! an imported table at each instantiation, and looks every function up for that; a table
+//! of the module itself, filled at constant places, it fills when a place is first called.
+//! So the engine's module gets a second table of the same size, and whoever comes after it
+//! takes that one. The first table stays, for the calls of the module that has it.
+//!
+//! What a guest can see stays the same, which is why much is refused here: see
+//! `docs/decisions/0035-a-table-goes-to-the-module-that-fills-it.md`.
+
+mod module;
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
+use wasm_encoder::{Component, ComponentSectionId, InstanceSection, ModuleArg, RawSection};
+use wasmparser::{
+    BinaryReader, ComponentAlias, ComponentExternalKind, ComponentInstance,
+    ComponentOuterAliasKind, ComponentTypeRef, ExternalKind, FromReader, SectionLimited,
+};
+
+use self::module::{Module, Offset, Section, TABLE, sections};
+use super::super::limits::TABLES;
+
+/// Names what is done here; to be changed with it, because compiled forms differ.
+pub(in super::super) const ARRANGEMENT: &str = "own-table-1";
+
+/// Elements from which on the second table costs less than filling the first.
+const MIN_ELEMENTS: u32 = 64;
+/// Places of a table that there may be twice: all tables of a call share
+/// `runner.table_elements`.
+const MAX_PLACES: u64 = 4_096;
+/// Components within components that are looked into.
+const MAX_DEPTH: u8 = 8;
+
+/// The same component with a table more; `None` if it stays as it is.
+///
+/// `component` need not be valid: what comes out is then compiled as little as it.
+pub(super) fn arranged(component: &[u8]) -> Option<Vec<u8>> {
+    let scope = Scope::read(component, MAX_DEPTH)?;
+    let mut room = TABLES.checked_sub(scope.tables())?;
+    scope.arranged(&mut room)
+}
+
+/// A component and what is in it, by the index spaces of the
+/// [specification](https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md).
+/// No module or component crosses its border, and none is instantiated twice that has one.
+struct Scope<'a> {
+    sections: Vec<Section<'a>>,
+    modules: Vec<Module<'a>>,
+    /// Core instances.
+    instances: Vec<Instance<'a>>,
+    /// Core tables and globals: of which instance, under which name.
+    tables: Vec<Named<'a>>,
+    globals: Vec<Named<'a>>,
+    components: Vec<Scope<'a>>,
+    instantiated: BTreeSet<u32>,
+}
+
+type Named<'a> = (u32, &'a str);
+
+enum Instance<'a> {
+    Of { module: u32, args: BTreeMap<&'a str, u32> },
+    Exports(Vec<wasmparser::Export<'a>>),
+}
+
+impl<'a> From<wasmparser::Instance<'a>> for Instance<'a> {
+    fn from(instance: wasmparser::Instance<'a>) -> Self {
+        match instance {
+            wasmparser::Instance::Instantiate { module_index: module, args } => {
+                Self::Of { module, args: args.iter().map(|arg| (arg.name, arg.index)).collect() }
+            }
+            wasmparser::Instance::FromExports(exports) => Self::Exports(exports.into()),
+        }
+    }
+}
+
+/// What becomes of a scope.
+#[derive(Default)]
+struct Changes {
+    /// By the number of the module.
+    modules: BTreeMap<usize, Vec<u8>>,
+    /// The instance with the second table.
+    filler: u32,
+    /// Instances that get it handed.
+    takers: BTreeSet<usize>,
+}
+
+impl<'a> Scope<'a> {
+    fn read(component: &'a [u8], depth: u8) -> Option<Self> {
+        let mut scope = Self {
+            sections: sections(component)?,
+            modules: Vec::new(),
+            instances: Vec::new(),
+            tables: Vec::new(),
+            globals: Vec::new(),
+            components: Vec::new(),
+            instantiated: BTreeSet::new(),
+        };
+        for Section { id, data } in scope.sections.clone() {
+            if id == ComponentSectionId::CoreModule as u8 {
+                scope.modules.push(Module::read(data)?);
+            } else if id == ComponentSectionId::CoreInstance as u8 {
+                each(data, |instance: wasmparser::Instance<'a>| {
+                    scope.instances.push(Instance::from(instance));
+                    Some(())
+                })?;
+            } else if id == ComponentSectionId::Component as u8 {
+                scope.components.push(Self::read(data, depth.checked_sub(1)?)?);
+            } else if id == ComponentSectionId::Instance as u8 {
+                each(data, |instance| scope.component_instance(&instance))?;
+            } else if id == ComponentSectionId::Alias as u8 {
+                each(data, |alias| scope.alias(&alias))?;
+            } else if id == ComponentSectionId::Import as u8 {
+                each(data, |import: wasmparser::ComponentImport<'_>| stays(import.ty))?;
+            } else if id == ComponentSectionId::Export as u8 {
+                each(data, |export: wasmparser::ComponentExport<'_>| is_kept(export.kind))?;
+            }
+        }
+        Some(scope)
+    }
+
+    fn component_instance(&mut self, instance: &ComponentInstance<'a>) -> Option<()> {
+        match instance {
+            // Twice would be twice the tables. What is handed over here is imported there.
+            ComponentInstance::Instantiate { component_index, .. } => {
+                self.instantiated.insert(*component_index).then_some(())
+            }
+            ComponentInstance::FromExports(exports) => {
+                exports.iter().try_for_each(|export| is_kept(export.kind))
+            }
+        }
+    }
+
+    fn alias(&mut self, alias: &ComponentAlias<'a>) -> Option<()> {
+        match *alias {
+            ComponentAlias::InstanceExport { kind, .. } => return is_kept(kind),
+            ComponentAlias::Outer { kind, .. } => {
+                let kept = match kind {
+                    ComponentOuterAliasKind::CoreModule | ComponentOuterAliasKind::Component => {
+                        false
+                    }
+                    ComponentOuterAliasKind::CoreType | ComponentOuterAliasKind::Type => true,
+                };
+                return kept.then_some(());
+            }
+            ComponentAlias::CoreInstanceExport { kind, instance_index, name } => {
+                if kind == ExternalKind::Table {
+                    self.tables.push((instance_index, name));
+                } else if kind == ExternalKind::Global {
+                    self.globals.push((instance_index, name));
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// Tables that one execution has.
+    fn tables(&self) -> usize {
+        let own = (0..self.instances.len())
+            .filter_map(|instance| self.module_of(instance))
+            .map(|module| self.modules[module].own_tables())
+            .sum::<usize>();
+        own + self.components.iter().map(Self::tables).sum::<usize>()
+    }
+
+    fn module_of(&self, instance: usize) -> Option<usize> {
+        match self.instances.get(instance)? {
+            Instance::Of { module, .. } => {
+                usize::try_from(*module).ok().filter(|&module| module < self.modules.len())
+            }
+            Instance::Exports(_) => None,
+        }
+    }
+
+    /// The module of `instance`, if it has no other instance.
+    fn module_of_only(&self, instance: usize) -> Option<&Module<'a>> {
+        let module = self.module_of(instance)?;
+        let instances = (0..self.instances.len()).filter_map(|other| self.module_of(other));
+        (instances.filter(|&other| other == module).count() == 1).then(|| &self.modules[module])
+    }
+
+    /// Writes the scope with its changes, or nothing. `room` is for tables more.
+    fn arranged(&self, room: &mut usize) -> Option<Vec<u8>> {
+        let own = if *room > 0 { self.changes() } else { None };
+        *room -= usize::from(own.is_some());
+        let inner: Vec<_> = self.components.iter().map(|inner| inner.arranged(room)).collect();
+        if own.is_none() && inner.iter().all(Option::is_none) {
+            return None;
+        }
+        let changes = own.unwrap_or_default();
+        let mut written = Component::new();
+        let (mut modules, mut instances, mut components) = (0, 0, inner.into_iter());
+        for &Section { id, data } in &self.sections {
+            let mut new = None;
+            if id == ComponentSectionId::CoreModule as u8 {
+                new = changes.modules.get(&modules).cloned();
+                modules += 1;
+            } else if id == ComponentSectionId::Component as u8 {
+                new = components.next()?;
+            } else if id == ComponentSectionId::CoreInstance as u8 && !changes.takers.is_empty() {
+                written.section(&handed(data, &mut instances, &changes)?);
+                continue;
+            }
+            written.section(&RawSection { id, data: new.as_deref().unwrap_or(data) });
+        }
+        Some(written.finish())
+    }
+
+    /// What is done in this scope itself, if there is anything.
+    fn changes(&self) -> Option<Changes> {
+        // By the table that they take; which of those that they import it is.
+        let mut takers: BTreeMap<(usize, u32), Vec<(usize, u32)>> = BTreeMap::new();
+        for instance in 0..self.instances.len() {
+            let Some(module) = self.module_of(instance) else { continue };
+            for (index, import) in (0..).zip(self.modules[module].imported_tables()) {
+                let origin = self.origin_of_import(instance, import, ExternalKind::Table)?;
+                takers.entry(origin).or_default().push((instance, index));
+            }
+        }
+        let elements = |&(filler, _): &(usize, u32)| -> Option<u32> {
+            Some(self.filled(filler)?.iter().map(|places| places.end - places.start).sum())
+        };
+        let mut fillers: Vec<_> = takers
+            .iter()
+            .filter_map(|(&(owner, _), takers)| Some((elements(&takers[0])?, owner, takers)))
+            .filter(|&(elements, ..)| elements >= MIN_ELEMENTS)
+            .collect();
+        fillers.sort_by_key(|&(elements, ..)| Reverse(elements));
+        let mut fillers = fillers.into_iter();
+        fillers.find_map(|(_, owner, takers)| self.moved(owner, takers[0].0, &takers[1..]))
+    }
+
+    /// Gives `filler` a table like the one of `owner`, and that one to all `takers`.
+    fn moved(&self, owner: usize, filler: usize, takers: &[(usize, u32)]) -> Option<Changes> {
+        let places = self.filled(filler)?;
+        let table = self.module_of_only(owner)?.kept_table()?;
+        let fits = table.ty.initial <= MAX_PLACES
+            && places.iter().all(|own| u64::from(own.end) <= table.ty.initial)
+            // It would no longer find these.
+            && places.iter().all(|own| table.called.range(own.clone()).next().is_none());
+        let mut changes = Changes { filler: u32::try_from(filler).ok()?, ..Changes::default() };
+        let starts: Vec<_> = places.iter().map(|own| own.start).collect();
+        let own = self.module_of_only(filler)?.with_own_table(table.ty, &starts)?;
+        changes.modules.insert(self.module_of(filler)?, own);
+        for &(taker, table) in takers {
+            let Instance::Of { args, .. } = &self.instances[taker] else { return None };
+            let taking = self.module_of_only(taker)?.with_table_of_filler(table)?;
+            changes.modules.insert(self.module_of(taker)?, taking);
+            // The same table twice, or a name that is taken.
+            let is_new = changes.takers.insert(taker) && !args.contains_key(TABLE);
+            is_new.then_some(())?;
+        }
+        fits.then_some(changes)
+    }
+
+    /// The places that an instance fills in the one table that it has, which it imports.
+    fn filled(&self, instance: usize) -> Option<Vec<Range<u32>>> {
+        let module = &self.modules[self.module_of(instance)?];
+        let places = module.places()?.into_iter().map(|(offset, elements)| {
+            let start = match offset {
+                Offset::At(start) => start,
+                Offset::Global(global) => {
+                    let import = module.imported_global(global)?;
+                    let (origin, global) =
+                        self.origin_of_import(instance, import, ExternalKind::Global)?;
+                    self.modules[self.module_of(origin)?].constant(global)?
+                }
+            };
+            Some(start..start.checked_add(elements)?)
+        });
+        places.collect()
+    }
+
+    /// The instance that defines what another one imports, and its index there.
+    fn origin_of_import(
+        &self,
+        instance: usize,
+        import: &wasmparser::Import<'a>,
+        kind: ExternalKind,
+    ) -> Option<(usize, u32)> {
+        let Instance::Of { args, .. } = &self.instances[instance] else { return None };
+        let (mut at, mut name) = (*args.get(import.module)?, import.name);
+        // Each step leads to an earlier one, where the component is valid.
+        for _ in &self.instances {
+            let index = usize::try_from(at).ok()?;
+            let exports = match self.instances.get(index)? {
+                Instance::Of { .. } => {
+                    let exported = self.modules[self.module_of(index)?].exported(name, kind)?;
+                    return Some((index, exported));
+                }
+                Instance::Exports(exports) => exports,
+            };
+            let export =
+                exports.iter().find(|export| export.name == name && export.kind == kind)?;
+            let named = if kind == ExternalKind::Table { &self.tables } else { &self.globals };
+            (at, name) = *named.get(usize::try_from(export.index).ok()?)?;
+        }
+        None
+    }
+}
+
+/// A section of core instances in which each taker is handed the filler.
+fn handed(data: &[u8], instances: &mut usize, changes: &Changes) -> Option<InstanceSection> {
+    let mut section = InstanceSection::new();
+    each(data, |instance| {
+        match instance {
+            wasmparser::Instance::Instantiate { module_index, args } => {
+                let args = args.iter().map(|arg| (arg.name, arg.index));
+                let more = changes.takers.contains(instances).then_some((TABLE, changes.filler));
+                let args: Vec<_> = args
+                    .chain(more)
+                    .map(|(name, instance)| (name, ModuleArg::Instance(instance)))
+                    .collect();
+                section.instantiate(module_index, args);
+            }
+            wasmparser::Instance::FromExports(exports) => {
+                let exports: Option<Vec<_>> = exports
+                    .iter()
+                    .map(|export| {
+                        let kind = RoundtripReencoder.export_kind(export.kind).ok()?;
+                        Some((export.name, kind, export.index))
+                    })
+                    .collect();
+                section.export_items(exports?);
+            }
+        }
+        *instances += 1;
+        Some(())
+    })?;
+    Some(section)
+}
+
+/// Reads all items of a section.
+fn each<'a, T: FromReader<'a>>(
+    data: &'a [u8],
+    mut look: impl FnMut(T) -> Option<()>,
+) -> Option<()> {
+    let items = SectionLimited::<T>::new(BinaryReader::new(data, 0)).ok()?;
+    items.into_iter().try_for_each(|item| look(item.ok()?))
+}
+
+/// Whether what is handed on is neither a module nor a component.
+fn is_kept(kind: ComponentExternalKind) -> Option<()> {
+    match kind {
+        ComponentExternalKind::Module | ComponentExternalKind::Component => None,
+        ComponentExternalKind::Func
+        | ComponentExternalKind::Value
+        | ComponentExternalKind::Type
+        | ComponentExternalKind::Instance => Some(()),
+    }
+}
+
+/// The same for what is imported.
+fn stays(ty: ComponentTypeRef) -> Option<()> {
+    is_kept(ty.kind())
+}

@@ -1,0 +1,366 @@
+//! Components with a table more answer as they did, and others are left alone.
+
+use std::fmt::Write;
+
+use wasmparser::Validator;
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Engine, Store};
+
+use super::*;
+
+/// Places of the table, and functions of the engine.
+const PLACES: u32 = 100;
+const FUNCTIONS: u32 = 64;
+
+/// A component as wit-component links one of shared libraries: `$owner` has the table and
+/// calls through a place that `$last` fills, `$engine` and `$library` call through all.
+fn linked(functions: u32) -> String {
+    let mut engine = String::new();
+    for function in 0..functions {
+        writeln!(engine, "(func $f{function} (result i32) i32.const {})", function + 1000).unwrap();
+    }
+    let names: Vec<_> = (0..functions).map(|function| format!("$f{function}")).collect();
+    let names = names.join(" ");
+    format!(
+        r#"(component $whole
+    (core module $owner
+        (type $f (func (result i32)))
+        (table $table (export "table") 100 funcref)
+        (global (export "base") i32 (i32.const 1))
+        (func (export "call") (result i32) i32.const 98 call_indirect (type $f))
+        (; owner ;))
+    (core module $shim
+        (type $f (func (result i32)))
+        (table (export "table") 2 funcref)
+        (func (export "call") (result i32) i32.const 1 call_indirect (type $f)))
+    (core instance $owner (instantiate $owner))
+    (core instance $shim (instantiate $shim))
+    (alias core export $owner "table" (core table $table))
+    (alias core export $owner "base" (core global $base))
+    (core instance $env (export "table" (table $table)) (export "base" (global $base)))
+    (; before ;)
+    (core module $engine
+        (type $f (func (result i32)))
+        (import "env" "table" (table $table 1 funcref))
+        (import "env" "base" (global $base i32))
+        {engine}
+        (elem (global.get $base) func {names})
+        (elem declare func 0)
+        (func (export "call") (param i32) (result i32) local.get 0 call_indirect (type $f))
+        (; engine ;))
+    (core instance $engine (instantiate $engine (with "env" (instance $env))))
+    (core module $library
+        (type $f (func (result i32)))
+        (import "env" "table" (table $table 1 funcref))
+        (import "env" "base" (global $base i32))
+        (elem (offset global.get $base i32.const 70 i32.add) func $g $g)
+        (elem (i32.const 64) func $h)
+        (elem func $g)
+        (func $g (result i32) i32.const 2000)
+        (func $h (result i32) i32.const 2001)
+        (func (export "call") (param i32) (result i32) local.get 0 call_indirect (type $f))
+        (; library ;))
+    (core instance $library (instantiate $library (with "env" (instance $env))))
+    (core module $last
+        (import "shim" "table" (table $other 1 funcref))
+        (import "main" "table" (table $table 1 funcref))
+        (elem (table $table) (i32.const 97) funcref (ref.func $g) (ref.func $g))
+        (elem (table $other) (i32.const 1) func $s)
+        (func $s (result i32) i32.const 3001)
+        (func $g (result i32) i32.const 3000)
+        (; last ;))
+    (core instance $last (instantiate $last
+        (with "main" (instance $owner)) (with "shim" (instance $shim))))
+    (; after ;)
+    (func (export "engine") (param "place" u32) (result u32)
+        (canon lift (core func $engine "call")))
+    (func (export "library") (param "place" u32) (result u32)
+        (canon lift (core func $library "call")))
+    (func (export "shim") (result u32) (canon lift (core func $shim "call")))
+    (func (export "owner") (result u32) (canon lift (core func $owner "call"))))"#
+    )
+}
+
+fn binary(text: &str) -> Vec<u8> {
+    wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The component with `to` in place of `from`, or after a mark of that name.
+fn changed(from: &str, to: &str) -> String {
+    let text = linked(FUNCTIONS);
+    let mark = format!("(; {from} ;)");
+    let from = if text.contains(&mark) { &mark } else { from };
+    assert!(text.contains(from), "{from}");
+    text.replace(from, to)
+}
+
+/// A function of the engine that gets `param`s on its stack.
+fn function(body: &str) -> String {
+    format!("(func (param i32 i32 i32) {body})")
+}
+
+/// What every way into the component answers, each in an instance of its own: `None` where
+/// it traps.
+fn answers(component: &[u8]) -> Vec<Option<u32>> {
+    let engine = Engine::default();
+    let component = Component::from_binary(&engine, component).unwrap();
+    let call = |name: &str, place: Option<u32>| -> Option<u32> {
+        let mut store = Store::new(&engine, ());
+        let instance = Linker::new(&engine).instantiate(&mut store, &component).unwrap();
+        let answer = if let Some(place) = place {
+            let function = instance.get_typed_func::<(u32,), (u32,)>(&mut store, name);
+            function.unwrap().call(&mut store, (place,))
+        } else {
+            let function = instance.get_typed_func::<(), (u32,)>(&mut store, name);
+            function.unwrap().call(&mut store, ())
+        };
+        answer.ok().map(|(answer,)| answer)
+    };
+    let through = |name| (0..=PLACES).map(move |place| (name, Some(place)));
+    let ways = through("engine").chain(through("library")).chain([("shim", None), ("owner", None)]);
+    ways.map(|(name, place)| call(name, place)).collect()
+}
+
+#[track_caller]
+fn assert_left_alone(what: &str, text: &str) {
+    assert!(arranged(&binary(text)).is_none(), "{what}");
+}
+
+/// The same of a valid one.
+#[track_caller]
+fn assert_valid_and_left_alone(what: &str, text: &str) {
+    let valid = Validator::new().validate_all(&binary(text));
+    valid.unwrap_or_else(|error| panic!("{what}: {error:#}"));
+    assert_left_alone(what, text);
+}
+
+#[test]
+fn a_component_answers_the_same_with_a_table_more() {
+    let before = binary(&linked(FUNCTIONS));
+    let after = arranged(&before).unwrap();
+
+    let tables = |component: &[u8]| Scope::read(component, MAX_DEPTH).unwrap().tables();
+    assert_eq!((tables(&before), tables(&after)), (2, 3));
+    let expected = answers(&before);
+    // The engine's, the library's in place of one of them, its other ones, the last one's.
+    let engine = [0, 1, 63, 64, 70, 71, 72, 73, 97, 98, 99, 100].map(|place| expected[place]);
+    let (library, last) = (Some(2000), Some(3000));
+    assert_eq!(
+        engine,
+        [
+            None,
+            Some(1000),
+            Some(1062),
+            Some(2001),
+            None,
+            library,
+            library,
+            None,
+            last,
+            last,
+            None,
+            None
+        ]
+    );
+    assert_eq!(expected[expected.len() - 2..], [Some(3001), last]);
+    assert_eq!(answers(&after), expected);
+}
+
+#[test]
+fn what_was_arranged_is_not_arranged_again() {
+    let once = arranged(&binary(&linked(FUNCTIONS))).unwrap();
+
+    assert!(arranged(&once).is_none());
+}
+
+#[test]
+fn a_table_is_arranged_where_it_is_filled_at_constant_places_and_large_enough() {
+    assert_valid_and_left_alone("too few functions", &linked(FUNCTIONS - 1));
+    let literal = changed("(elem (global.get $base)", "(elem (i32.const 1)");
+    assert!(arranged(&binary(&literal)).is_some());
+    let largest = changed("100 funcref", "4096 funcref");
+    assert!(arranged(&binary(&largest)).is_some());
+    assert_valid_and_left_alone("too many places", &changed("100 funcref", "4097 funcref"));
+    let computed = "(elem (offset global.get $base i32.const 0 i32.add)";
+    assert_valid_and_left_alone("a sum", &changed("(elem (global.get $base)", computed));
+    let beyond = "(elem (i32.const 37)";
+    assert_valid_and_left_alone("beyond its end", &changed("(elem (global.get $base)", beyond));
+    let changing = linked(FUNCTIONS)
+        .replace(r#"(export "base") i32"#, r#"(export "base") (mut i32)"#)
+        .replace("(global $base i32)", "(global $base (mut i32))");
+    assert_left_alone("a base that changes", &changing);
+    let typed = "100 (ref null $f)";
+    assert_left_alone("functions of one type", &changed("100 funcref", typed));
+    let initial = "100 funcref (ref.func 0)";
+    let initial = changed(r#"(table $table (export "table") 100 funcref)"#, "(; table ;)")
+        .replace("(; table ;)", &format!(r#"(table $table (export "table") {initial})"#));
+    assert_left_alone("full from the start", &initial);
+}
+
+#[test]
+fn the_module_with_the_table_only_calls_places_that_the_engine_does_not_fill() {
+    let text = linked(FUNCTIONS);
+    let place = |place: u32| text.replace("i32.const 98 call", &format!("i32.const {place} call"));
+
+    assert!(arranged(&binary(&place(0))).is_some());
+    assert!(arranged(&binary(&place(65))).is_some());
+    assert_valid_and_left_alone("the first of the engine", &place(1));
+    assert_valid_and_left_alone("the last of the engine", &place(64));
+    for (what, body) in [
+        ("a place that only running tells", "local.get 0 call_indirect (type $f) drop"),
+        ("a place that is a sum", "i32.const 1 local.get 0 i32.add call_indirect (type $f) drop"),
+        ("reads", "local.get 0 table.get $table drop"),
+        ("asks for the size", "table.size $table drop"),
+        ("writes", "local.get 0 ref.null func table.set $table"),
+    ] {
+        assert_valid_and_left_alone(what, &changed("owner", &function(body)));
+    }
+    let tail = "(func (param i32) (result i32) local.get 0 return_call_indirect (type $f))";
+    assert_valid_and_left_alone("calls as its last act", &changed("owner", tail));
+    assert_valid_and_left_alone("fills", &changed("owner", "(elem (i32.const 90) func 0)"));
+    assert_valid_and_left_alone("two tables", &changed("owner", "(table 1 funcref)"));
+}
+
+#[test]
+fn nobody_who_has_the_table_changes_it_while_running() {
+    for module in ["engine", "library", "last"] {
+        for (what, body) in [
+            ("writes", "local.get 0 ref.null func table.set $table"),
+            ("grows", "ref.null func local.get 0 table.grow $table drop"),
+            ("empties", "local.get 0 ref.null func local.get 1 table.fill $table"),
+            ("copies", "local.get 0 local.get 1 local.get 2 table.copy $table $table"),
+            ("fills", "local.get 0 local.get 1 local.get 2 table.init $table 0"),
+        ] {
+            let text = changed(module, &function(body));
+            assert_valid_and_left_alone(&format!("{module} {what}"), &text);
+        }
+        let reading = function("local.get 0 table.get $table drop table.size $table drop");
+        assert!(arranged(&binary(&changed(module, &reading))).is_some(), "{module} reads");
+    }
+}
+
+#[test]
+fn the_engine_comes_first_and_each_module_once() {
+    let early = r#"(core module $early (import "main" "table" (table 1 funcref)))
+        (core instance (instantiate $early (with "main" (instance $owner))))"#;
+    assert_valid_and_left_alone("another one first", &changed("before", early));
+    for again in [
+        "(core instance (instantiate $owner))",
+        r#"(core instance (instantiate $engine (with "env" (instance $env))))"#,
+        r#"(core instance (instantiate $library (with "env" (instance $env))))"#,
+        r#"(core instance (instantiate $last
+        (with "main" (instance $owner)) (with "shim" (instance $shim))))"#,
+    ] {
+        assert_valid_and_left_alone(again, &changed("after", again));
+    }
+    let unrelated = "(core module $other) (core instance (instantiate $other))
+        (core instance (instantiate $other))";
+    assert!(arranged(&binary(&changed("after", unrelated))).is_some());
+}
+
+#[test]
+fn a_table_that_cannot_go_keeps_no_other_from_going() {
+    let (functions, places) = ("0 ".repeat(70), "(func i32.const 0 call_indirect (type 0))");
+    let shim = format!(
+        r#"(core module $imports (type (func)) (table (export "table") 70 funcref) {places})
+        (core instance $imports (instantiate $imports))
+        (core module $fixups (import "imports" "table" (table 70 funcref)) (func)
+            (elem (i32.const 0) func {functions}))
+        (core instance (instantiate $fixups (with "imports" (instance $imports))))"#
+    );
+
+    assert!(arranged(&binary(&changed("after", &shim))).is_some());
+}
+
+#[test]
+fn a_table_is_not_passed_on_nor_taken_twice() {
+    for module in ["engine", "library", "last"] {
+        let again = r#"(export "again" (table $table))"#;
+        assert_valid_and_left_alone(module, &changed(module, again));
+        let second = changed(module, "(table 1 funcref)");
+        assert_valid_and_left_alone(&format!("{module} has one more"), &second);
+    }
+    let import = r#"(import "main" "table" (table $table 1 funcref))"#;
+    let twice = changed(import, &format!(r#"{import} (import "main" "again" (table 1 funcref))"#))
+        .replace(r#"(export "table") 100"#, r#"(export "table") (export "again") 100"#);
+    assert_valid_and_left_alone("taken twice", &twice);
+}
+
+#[test]
+fn no_module_and_no_component_leaves_its_scope() {
+    let inner = linked(FUNCTIONS);
+    let around = |more: &str| {
+        format!("(component $outer {inner} (instance $one (instantiate $whole)) {more})")
+    };
+    assert!(arranged(&binary(&around(""))).is_some());
+    for (what, text) in [
+        ("instantiated twice", around("(instance (instantiate $whole))")),
+        ("exported", around(r#"(export "whole" (component $whole))"#)),
+        ("in an instance", around(r#"(instance (export "whole" (component $whole)))"#)),
+        (
+            "an argument",
+            around(
+                r#"(component $taking (import "whole" (component)))
+                (component $nothing)
+                (instance (instantiate $taking (with "whole" (component $nothing))))"#,
+            ),
+        ),
+        (
+            "aliased from within",
+            around("(component $second (alias outer $outer $whole (component $alias)))"),
+        ),
+        ("exported module", changed("after", r#"(export "module" (core module $library))"#)),
+        ("imported module", changed("after", r#"(import "module" (core module))"#)),
+        (
+            "aliased module",
+            changed("after", "(component (alias outer $whole $library (core module $alias)))"),
+        ),
+        (
+            "module of an instance",
+            changed(
+                "after",
+                r#"(import "instance" (instance $instance (export "module" (core module))))
+                (alias export $instance "module" (core module $alias))"#,
+            ),
+        ),
+    ] {
+        assert_valid_and_left_alone(what, &text);
+    }
+}
+
+#[test]
+fn a_component_within_components_is_found_within_limits() {
+    let nested = |depth: u8| {
+        (0..depth).fold(linked(FUNCTIONS), |inner, _| {
+            let inner = inner.replacen("(component $whole", "(component $inner", 1);
+            format!("(component $whole {inner} (instance (instantiate $inner)))")
+        })
+    };
+    assert!(arranged(&binary(&nested(MAX_DEPTH))).is_some());
+    assert_valid_and_left_alone("too deep", &nested(MAX_DEPTH + 1));
+}
+
+#[test]
+fn an_execution_has_no_more_tables_than_it_may() {
+    let with = |tables: usize| {
+        let module = format!("(core module $more {})", "(table 1 funcref)".repeat(tables));
+        changed("after", &format!("{module} (core instance (instantiate $more))"))
+    };
+    assert!(arranged(&binary(&with(TABLES - 3))).is_some());
+    assert_valid_and_left_alone("one too many", &with(TABLES - 2));
+    assert_left_alone("more than it may already", &with(TABLES + 1));
+}
+
+#[test]
+fn what_is_no_component_is_left_alone() {
+    for bytes in
+        [&b""[..], b"\0asm", b"\0asm\x01\0\0\0", b"\0asm\x0d\0\x01\0", b"\0asm\x0d\0\x01\0\x01\xff"]
+    {
+        assert!(arranged(bytes).is_none());
+    }
+    let whole = binary(&linked(FUNCTIONS));
+    for length in 0..whole.len() {
+        // It may be arranged as far as it goes; it does not panic.
+        arranged(&whole[..length]);
+    }
+}
