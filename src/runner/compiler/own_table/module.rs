@@ -174,9 +174,9 @@ impl<'a> Module<'a> {
     /// fixed places.
     pub(super) fn kept_table(&self) -> Option<KeptTable> {
         let [Table { ty, init: TableInit::RefNull }] = &self.tables[..] else { return None };
-        let is_plain = ty.element_type == RefType::FUNCREF && !ty.table64 && !ty.shared;
+        let is_plain = ty.element_type == RefType::FUNCREF && !ty.table64;
         let is_filled = self.section(SectionId::Element).is_some();
-        if self.imported_tables().next().is_some() || !is_plain || is_filled {
+        if !is_plain || is_filled {
             return None;
         }
         let Uses { called, reads, changes } = self.uses()?;
@@ -201,6 +201,8 @@ impl<'a> Module<'a> {
         self.takes_one_table()?;
         let mut starts = starts.iter();
         let mut tables = TableSection::new();
+        // Nobody lets it grow, and the size of one that cannot is not asked for at each call.
+        let ty = TableType { maximum: Some(ty.initial), ..ty };
         tables.table(RoundtripReencoder.table_type(ty).ok()?);
         let mut exports = ExportSection::new();
         RoundtripReencoder

@@ -27,16 +27,18 @@ fn linked(functions: u32) -> String {
         (type $f (func (result i32)))
         (table $table (export "table") 100 funcref)
         (global (export "base") i32 (i32.const 1))
+        (global (export "other") i32 (i32.const 500))
         (func (export "call") (result i32) i32.const 98 call_indirect (type $f))
         (; owner ;))
     (core module $shim
         (type $f (func (result i32)))
-        (table (export "table") 2 funcref)
-        (func (export "call") (result i32) i32.const 1 call_indirect (type $f)))
+        (table (export "table") 100 funcref)
+        (func (export "call") (result i32) i32.const 98 call_indirect (type $f)))
     (core instance $owner (instantiate $owner))
     (core instance $shim (instantiate $shim))
     (alias core export $owner "table" (core table $table))
     (alias core export $owner "base" (core global $base))
+    (alias core export $owner "other" (core global $other))
     (core instance $env (export "table" (table $table)) (export "base" (global $base)))
     (; before ;)
     (core module $engine
@@ -65,7 +67,7 @@ fn linked(functions: u32) -> String {
         (import "shim" "table" (table $other 1 funcref))
         (import "main" "table" (table $table 1 funcref))
         (elem (table $table) (i32.const 97) funcref (ref.func $g) (ref.func $g))
-        (elem (table $other) (i32.const 1) func $s)
+        (elem (table $other) (i32.const 98) func $s)
         (func $s (result i32) i32.const 3001)
         (func $g (result i32) i32.const 3000)
         (; last ;))
@@ -121,6 +123,20 @@ fn answers(component: &[u8]) -> Vec<Option<u32>> {
     ways.map(|(name, place)| call(name, place)).collect()
 }
 
+/// Arranges the component, whose answers stay the same; returns these.
+#[track_caller]
+fn assert_same_answers(text: &str) -> Vec<Option<u32>> {
+    let before = binary(text);
+    let after = arranged(&before).unwrap();
+    let expected = answers(&before);
+    assert_eq!(answers(&after), expected);
+    expected
+}
+
+fn tables(component: &[u8]) -> usize {
+    Scope::read(component, MAX_DEPTH).unwrap().tables()
+}
+
 #[track_caller]
 fn assert_left_alone(what: &str, text: &str) {
     assert!(arranged(&binary(text)).is_none(), "{what}");
@@ -136,12 +152,10 @@ fn assert_valid_and_left_alone(what: &str, text: &str) {
 
 #[test]
 fn a_component_answers_the_same_with_a_table_more() {
-    let before = binary(&linked(FUNCTIONS));
-    let after = arranged(&before).unwrap();
+    let expected = assert_same_answers(&linked(FUNCTIONS));
 
-    let tables = |component: &[u8]| Scope::read(component, MAX_DEPTH).unwrap().tables();
-    assert_eq!((tables(&before), tables(&after)), (2, 3));
-    let expected = answers(&before);
+    let component = binary(&linked(FUNCTIONS));
+    assert_eq!((tables(&component), tables(&arranged(&component).unwrap())), (2, 3));
     // The engine's, the library's in place of one of them, its other ones, the last one's.
     let engine = [0, 1, 63, 64, 70, 71, 72, 73, 97, 98, 99, 100].map(|place| expected[place]);
     let (library, last) = (Some(2000), Some(3000));
@@ -163,7 +177,6 @@ fn a_component_answers_the_same_with_a_table_more() {
         ]
     );
     assert_eq!(expected[expected.len() - 2..], [Some(3001), last]);
-    assert_eq!(answers(&after), expected);
 }
 
 #[test]
@@ -183,14 +196,32 @@ fn a_table_is_arranged_where_it_is_filled_at_constant_places_and_large_enough() 
     assert_valid_and_left_alone("too many places", &changed("100 funcref", "4097 funcref"));
     let computed = "(elem (offset global.get $base i32.const 0 i32.add)";
     assert_valid_and_left_alone("a sum", &changed("(elem (global.get $base)", computed));
-    let beyond = "(elem (i32.const 37)";
-    assert_valid_and_left_alone("beyond its end", &changed("(elem (global.get $base)", beyond));
+    let from = |place: u32| {
+        changed("(elem (global.get $base)", &format!("(elem (i32.const {place})"))
+            .replace("i32.const 98 call", "i32.const 0 call")
+    };
+    assert!(arranged(&binary(&from(PLACES - FUNCTIONS))).is_some());
+    assert_valid_and_left_alone("beyond its end", &from(PLACES - FUNCTIONS + 1));
+    let numbers = r#"(core module $numbers (import "owner" "base" (global i32))
+            (global (export "base") i32 (i32.const 5)))
+        (core instance $numbers (instantiate $numbers (with "owner" (instance $owner))))"#;
+    let elsewhere = changed("before", numbers).replace(
+        r#"(instantiate $engine (with "env" (instance $env)))"#,
+        r#"(instantiate $engine (with "env" (instance $env)) (with "numbers" (instance $numbers)))"#,
+    );
+    let elsewhere = elsewhere.replacen(
+        r#"(import "env" "base" (global $base i32))"#,
+        r#"(import "numbers" "base" (global $base i32))"#,
+        1,
+    );
+    assert_same_answers(&elsewhere);
     let changing = linked(FUNCTIONS)
         .replace(r#"(export "base") i32"#, r#"(export "base") (mut i32)"#)
         .replace("(global $base i32)", "(global $base (mut i32))");
     assert_left_alone("a base that changes", &changing);
     let typed = "100 (ref null $f)";
     assert_left_alone("functions of one type", &changed("100 funcref", typed));
+    assert_left_alone("a table of 64 bits", &changed("100 funcref", "i64 100 funcref"));
     let initial = "100 funcref (ref.func 0)";
     let initial = changed(r#"(table $table (export "table") 100 funcref)"#, "(; table ;)")
         .replace("(; table ;)", &format!(r#"(table $table (export "table") {initial})"#));
@@ -208,7 +239,7 @@ fn the_module_with_the_table_only_calls_places_that_the_engine_does_not_fill() {
     assert_valid_and_left_alone("the last of the engine", &place(64));
     for (what, body) in [
         ("a place that only running tells", "local.get 0 call_indirect (type $f) drop"),
-        ("a place that is a sum", "i32.const 1 local.get 0 i32.add call_indirect (type $f) drop"),
+        ("a place that is a sum", "i32.const 98 local.get 0 i32.add call_indirect (type $f) drop"),
         ("reads", "local.get 0 table.get $table drop"),
         ("asks for the size", "table.size $table drop"),
         ("writes", "local.get 0 ref.null func table.set $table"),
@@ -241,7 +272,7 @@ fn nobody_who_has_the_table_changes_it_while_running() {
 
 #[test]
 fn the_engine_comes_first_and_each_module_once() {
-    let early = r#"(core module $early (import "main" "table" (table 1 funcref)))
+    let early = r#"(core module $early (import "main" "table" (table 1 funcref)) (func (export "any")))
         (core instance (instantiate $early (with "main" (instance $owner))))"#;
     assert_valid_and_left_alone("another one first", &changed("before", early));
     for again in [
@@ -273,6 +304,25 @@ fn a_table_that_cannot_go_keeps_no_other_from_going() {
 }
 
 #[test]
+fn the_table_that_most_is_put_into_goes() {
+    let functions = "0 ".repeat(70);
+    let larger = format!(
+        r#"(core module $place (table (export "table") 70 funcref))
+        (core instance $place (instantiate $place))
+        (core module $larger (import "place" "table" (table 70 funcref)) (func (export "any"))
+            (elem (i32.const 0) func {functions}))
+        (core instance (instantiate $larger (with "place" (instance $place))))"#
+    );
+    let after = arranged(&binary(&changed("after", &larger))).unwrap();
+
+    let with_table = |module: &Module<'_>| module.own_tables() > 0;
+    let scope = Scope::read(&after, MAX_DEPTH).unwrap();
+    let modules: Vec<_> = scope.modules.iter().map(with_table).collect();
+    // The owner, the shim, engine, library, the last one, the other place, what fills it.
+    assert_eq!(modules, [true, true, false, false, false, true, true]);
+}
+
+#[test]
 fn a_table_is_not_passed_on_nor_taken_twice() {
     for module in ["engine", "library", "last"] {
         let again = r#"(export "again" (table $table))"#;
@@ -280,10 +330,29 @@ fn a_table_is_not_passed_on_nor_taken_twice() {
         let second = changed(module, "(table 1 funcref)");
         assert_valid_and_left_alone(&format!("{module} has one more"), &second);
     }
+    let other = r#"(import "shim" "table" (table 1 funcref)) (import "env" "table""#;
+    let with_shim = r#"(instantiate $engine (with "shim" (instance $shim))"#;
+    let engine = linked(FUNCTIONS)
+        .replacen(r#"(import "env" "table""#, other, 1)
+        .replace("(instantiate $engine", with_shim);
+    assert_valid_and_left_alone("the engine takes another one, too", &engine);
     let import = r#"(import "main" "table" (table $table 1 funcref))"#;
     let twice = changed(import, &format!(r#"{import} (import "main" "again" (table 1 funcref))"#))
         .replace(r#"(export "table") 100"#, r#"(export "table") (export "again") 100"#);
     assert_valid_and_left_alone("taken twice", &twice);
+    let library = linked(FUNCTIONS)
+        .replace("(elem (offset", &format!(r#"(import "{TABLE}" "call" (func)) (elem (offset"#))
+        .replace(
+            "(instantiate $library",
+            &format!(r#"(instantiate $library (with "{TABLE}" (instance $any))"#),
+        )
+        .replace("(; after ;)", "")
+        .replace(
+            "(; before ;)",
+            r#"(core module $any (func (export "call")))
+            (core instance $any (instantiate $any))"#,
+        );
+    assert_valid_and_left_alone("a name that is taken", &library);
 }
 
 #[test]
@@ -349,6 +418,18 @@ fn an_execution_has_no_more_tables_than_it_may() {
     assert!(arranged(&binary(&with(TABLES - 3))).is_some());
     assert_valid_and_left_alone("one too many", &with(TABLES - 2));
     assert_left_alone("more than it may already", &with(TABLES + 1));
+    let two = |more: usize| {
+        let inner = linked(FUNCTIONS).replacen("$whole", "$other", 1);
+        let inner = format!("{} {inner}", linked(FUNCTIONS));
+        let module = format!("(core module $more {})", "(table 1 funcref)".repeat(more));
+        binary(&format!("(component {inner} {module} (core instance (instantiate $more)))"))
+    };
+    for (more, after) in
+        [(TABLES - 6, Some(TABLES)), (TABLES - 5, Some(TABLES)), (TABLES - 4, None)]
+    {
+        let after_it = arranged(&two(more)).map(|component| tables(&component));
+        assert_eq!(after_it, after, "{more}");
+    }
 }
 
 #[test]
@@ -358,7 +439,10 @@ fn what_is_no_component_is_left_alone() {
     {
         assert!(arranged(bytes).is_none());
     }
-    let whole = binary(&linked(FUNCTIONS));
+    let mut whole = binary(&linked(FUNCTIONS));
+    let module = whole.windows(8).rposition(|bytes| bytes == wasm_encoder::Module::HEADER);
+    whole[module.unwrap() + 4] = 2;
+    assert!(arranged(&whole).is_none(), "a module of another version");
     for length in 0..whole.len() {
         // It may be arranged as far as it goes; it does not panic.
         arranged(&whole[..length]);
