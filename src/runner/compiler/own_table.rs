@@ -31,7 +31,8 @@ use super::super::limits::TABLES;
 /// Names what is done here; to be changed with it, because compiled forms differ.
 pub(in super::super) const ARRANGEMENT: &str = "own-table-1";
 
-/// Elements from which on the second table costs less than filling the first.
+/// Elements from which on the second table costs less than filling the first, on top of those
+/// that others put into both.
 const MIN_ELEMENTS: u32 = 64;
 /// Places of a table that there may be twice: all tables of a call share
 /// `runner.table_elements`.
@@ -41,7 +42,8 @@ const MAX_DEPTH: u8 = 8;
 
 /// The same component with a table more; `None` if it stays as it is.
 ///
-/// `component` need not be valid: what comes out is then compiled as little as it.
+/// `component` has to be valid, which its verdict says. Of another one something may come out,
+/// and may be valid.
 pub(super) fn arranged(component: &[u8]) -> Option<Vec<u8>> {
     let scope = Scope::read(component, MAX_DEPTH)?;
     let mut room = TABLES.checked_sub(scope.tables())?;
@@ -224,13 +226,10 @@ impl<'a> Scope<'a> {
                 takers.entry(origin).or_default().push((instance, index));
             }
         }
-        let elements = |&(filler, _): &(usize, u32)| -> Option<u32> {
-            Some(self.filled(filler)?.iter().map(|places| places.end - places.start).sum())
-        };
+        let elements = |&(filler, _): &(usize, u32)| Some(count(&self.filled(filler)?));
         let mut fillers: Vec<_> = takers
             .iter()
             .filter_map(|(&(owner, _), takers)| Some((elements(&takers[0])?, owner, takers)))
-            .filter(|&(elements, ..)| elements >= MIN_ELEMENTS)
             .collect();
         fillers.sort_by_key(|&(elements, ..)| Reverse(elements));
         let mut fillers = fillers.into_iter();
@@ -241,23 +240,30 @@ impl<'a> Scope<'a> {
     fn moved(&self, owner: usize, filler: usize, takers: &[(usize, u32)]) -> Option<Changes> {
         let places = self.filled(filler)?;
         let table = self.module_of_only(owner)?.kept_table()?;
+        let in_both = takers.iter().map(|&(taker, table)| {
+            let module = self.module_of_only(taker)?;
+            module.elements_into(table)
+        });
         let fits = table.ty.initial <= MAX_PLACES
+            && count(&places) >= MIN_ELEMENTS.saturating_add(in_both.sum::<Option<u32>>()?)
             && places.iter().all(|own| u64::from(own.end) <= table.ty.initial)
             // It would no longer find these.
             && places.iter().all(|own| table.called.range(own.clone()).next().is_none());
+        fits.then_some(())?;
         let mut changes = Changes { filler: u32::try_from(filler).ok()?, ..Changes::default() };
         let starts: Vec<_> = places.iter().map(|own| own.start).collect();
         let own = self.module_of_only(filler)?.with_own_table(table.ty, &starts)?;
         changes.modules.insert(self.module_of(filler)?, own);
         for &(taker, table) in takers {
-            let Instance::Of { args, .. } = &self.instances[taker] else { return None };
-            let taking = self.module_of_only(taker)?.with_table_of_filler(table)?;
-            changes.modules.insert(self.module_of(taker)?, taking);
+            let Instance::Of { module, args } = &self.instances[taker] else { return None };
+            let module = usize::try_from(*module).ok()?;
+            let taking = self.modules[module].with_table_of_filler(table)?;
+            changes.modules.insert(module, taking);
             // The same table twice, or a name that is taken.
             let is_new = changes.takers.insert(taker) && !args.contains_key(TABLE);
             is_new.then_some(())?;
         }
-        fits.then_some(changes)
+        Some(changes)
     }
 
     /// The places that an instance fills in the one table that it has, which it imports.
@@ -304,6 +310,10 @@ impl<'a> Scope<'a> {
         }
         None
     }
+}
+
+fn count(places: &[Range<u32>]) -> u32 {
+    places.iter().map(|places| places.end - places.start).sum()
 }
 
 /// A section of core instances in which each taker is handed the filler.

@@ -148,14 +148,16 @@ impl<'a> Module<'a> {
         let mut places = Vec::new();
         for segment in segments {
             if let ElementKind::Active { offset_expr, .. } = &segment.kind {
-                let elements = match &segment.items {
-                    ElementItems::Functions(items) => items.count(),
-                    ElementItems::Expressions(_, items) => items.count(),
-                };
-                places.push((offset(offset_expr)?, elements));
+                places.push((offset(offset_expr)?, elements(&segment)));
             }
         }
         Some(places)
+    }
+
+    /// How many elements the module puts into the table of that index.
+    pub(super) fn elements_into(&self, table: u32) -> Option<u32> {
+        let segments: Vec<Element<'_>> = self.items(SectionId::Element)?;
+        Some(segments.iter().filter(|segment| fills(segment, table)).map(elements).sum())
     }
 
     fn takes_one_table(&self) -> Option<()> {
@@ -325,6 +327,13 @@ fn offset(expression: &wasmparser::ConstExpr<'_>) -> Option<Offset> {
         (Operator::I32Const { value }, Operator::End) => Some(Offset::At(value.cast_unsigned())),
         (Operator::GlobalGet { global_index }, Operator::End) => Some(Offset::Global(global_index)),
         _ => None,
+    }
+}
+
+fn elements(segment: &Element<'_>) -> u32 {
+    match &segment.items {
+        ElementItems::Functions(items) => items.count(),
+        ElementItems::Expressions(_, items) => items.count(),
     }
 }
 
