@@ -98,14 +98,18 @@ impl Compiler {
     }
 }
 
-/// Has a component compiled with its table where it is filled, and as it is where that is
-/// nothing to gain, or fails.
+/// Has a component compiled with its table where it is filled, or as it is.
 fn compile_arranged<C>(
     wasm: &[u8],
     compile: impl Fn(&[u8]) -> wasmtime::Result<C>,
 ) -> wasmtime::Result<C> {
-    let arranged = own_table::arranged(wasm).and_then(|arranged| compile(&arranged).ok());
-    arranged.map_or_else(|| compile(wasm), Ok)
+    if let Some(arranged) = own_table::arranged(wasm) {
+        match compile(&arranged) {
+            Ok(compiled) => return Ok(compiled),
+            Err(error) => tracing::debug!("With its table moved it does not compile: {error:#}"),
+        }
+    }
+    compile(wasm)
 }
 
 fn stopped(reason: &str) -> PrepareError {

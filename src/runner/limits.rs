@@ -23,6 +23,9 @@ pub(super) const RANDOM_BYTES: u64 = 64 * 1024;
 pub(super) const FIELD_BYTES: usize = 64 * 1024;
 /// Tables of one execution: their elements are what costs memory.
 pub(super) const TABLES: usize = 16;
+/// Elements of the table that a component is given when it is compiled (`own_table.rs`), which
+/// do not count against what it may have.
+pub(super) const SECOND_TABLE_ELEMENTS: usize = 4_096;
 
 /// Bytes a guest may hand to the host in one call, at least.
 const HOSTCALL_FUEL: usize = 16 * 1024 * 1024;
@@ -58,6 +61,8 @@ pub(super) struct CallLimits {
 
 struct Budget {
     limit: usize,
+    /// On top of the limit.
+    spare: usize,
     used: usize,
     /// What the last growth added, given back if it then fails elsewhere.
     last: usize,
@@ -93,7 +98,10 @@ impl StoreLimits {
     pub(super) fn per_call(&self) -> CallLimits {
         CallLimits {
             memory_bytes: Budget::new(self.memory_bytes),
-            table_elements: Budget::new(self.table_elements),
+            table_elements: Budget {
+                spare: SECOND_TABLE_ELEMENTS,
+                ..Budget::new(self.table_elements)
+            },
             instances: self.instances,
             memories: self.memories,
             refused: None,
@@ -103,13 +111,13 @@ impl StoreLimits {
 
 impl Budget {
     fn new(limit: usize) -> Self {
-        Self { limit, used: 0, last: 0 }
+        Self { limit, spare: 0, used: 0, last: 0 }
     }
 
     fn grow(&mut self, current: usize, desired: usize) -> bool {
         self.last = desired.saturating_sub(current);
         let wanted = self.used.saturating_add(self.last);
-        let fits = wanted <= self.limit;
+        let fits = wanted <= self.limit.saturating_add(self.spare);
         if fits {
             self.used = wanted;
         } else {
@@ -242,8 +250,10 @@ mod tests {
     fn all_tables_share_one_budget() {
         let mut limits = limits();
 
+        assert!(limits.table_growing(0, SECOND_TABLE_ELEMENTS, None).unwrap());
         assert!(limits.table_growing(0, 6, None).unwrap());
-        assert!(limits.table_growing(0, 6, None).is_err());
+        assert!(limits.table_growing(6, 10, None).unwrap());
+        assert!(limits.table_growing(10, 11, None).is_err());
         assert_eq!(limits.refused(), Some(Refused::TableElements(10)));
     }
 }

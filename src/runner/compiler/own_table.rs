@@ -22,11 +22,11 @@ use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{Component, ComponentSectionId, InstanceSection, ModuleArg, RawSection};
 use wasmparser::{
     BinaryReader, ComponentAlias, ComponentExternalKind, ComponentInstance,
-    ComponentOuterAliasKind, ComponentTypeRef, ExternalKind, FromReader, SectionLimited,
+    ComponentOuterAliasKind, ExternalKind, FromReader, SectionLimited,
 };
 
 use self::module::{Module, Offset, Section, TABLE, sections};
-use super::super::limits::TABLES;
+use super::super::limits::{SECOND_TABLE_ELEMENTS, TABLES};
 
 /// Names what is done here; to be changed with it, because compiled forms differ.
 pub(in super::super) const ARRANGEMENT: &str = "own-table-1";
@@ -34,9 +34,6 @@ pub(in super::super) const ARRANGEMENT: &str = "own-table-1";
 /// Elements from which on the second table costs less than filling the first, on top of those
 /// that others put into both.
 const MIN_ELEMENTS: u32 = 64;
-/// Places of a table that there may be twice: all tables of a call share
-/// `runner.table_elements`.
-const MAX_PLACES: u64 = 4_096;
 /// Components within components that are looked into.
 const MAX_DEPTH: u8 = 8;
 
@@ -46,13 +43,13 @@ const MAX_DEPTH: u8 = 8;
 /// and may be valid.
 pub(super) fn arranged(component: &[u8]) -> Option<Vec<u8>> {
     let scope = Scope::read(component, MAX_DEPTH)?;
-    let mut room = TABLES.checked_sub(scope.tables())?;
-    scope.arranged(&mut room)
+    (scope.table_count() < TABLES).then_some(())?;
+    scope.arranged()
 }
 
 /// A component and what is in it, by the index spaces of the
 /// [specification](https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md).
-/// No module or component crosses its border, and none is instantiated twice that has one.
+/// No module or component crosses its border, and no component is instantiated twice.
 struct Scope<'a> {
     sections: Vec<Section<'a>>,
     modules: Vec<Module<'a>>,
@@ -69,7 +66,7 @@ type Named<'a> = (u32, &'a str);
 
 enum Instance<'a> {
     Of { module: u32, args: BTreeMap<&'a str, u32> },
-    Exports(Vec<wasmparser::Export<'a>>),
+    Exports(BTreeMap<&'a str, wasmparser::Export<'a>>),
 }
 
 impl<'a> From<wasmparser::Instance<'a>> for Instance<'a> {
@@ -78,7 +75,9 @@ impl<'a> From<wasmparser::Instance<'a>> for Instance<'a> {
             wasmparser::Instance::Instantiate { module_index: module, args } => {
                 Self::Of { module, args: args.iter().map(|arg| (arg.name, arg.index)).collect() }
             }
-            wasmparser::Instance::FromExports(exports) => Self::Exports(exports.into()),
+            wasmparser::Instance::FromExports(exports) => {
+                Self::Exports(exports.iter().map(|export| (export.name, *export)).collect())
+            }
         }
     }
 }
@@ -86,16 +85,16 @@ impl<'a> From<wasmparser::Instance<'a>> for Instance<'a> {
 /// What becomes of a scope.
 #[derive(Default)]
 struct Changes {
-    /// By the number of the module.
+    /// By the index of the module.
     modules: BTreeMap<usize, Vec<u8>>,
-    /// The instance with the second table.
-    filler: u32,
-    /// Instances that get it handed.
-    takers: BTreeSet<usize>,
+    components: BTreeMap<usize, Vec<u8>>,
+    /// Instances, and which other one with the second table they get handed.
+    takers: BTreeMap<usize, u32>,
 }
 
 impl<'a> Scope<'a> {
     fn read(component: &'a [u8], depth: u8) -> Option<Self> {
+        component.starts_with(&Component::HEADER).then_some(())?;
         let mut scope = Self {
             sections: sections(component)?,
             modules: Vec::new(),
@@ -120,9 +119,9 @@ impl<'a> Scope<'a> {
             } else if id == ComponentSectionId::Alias as u8 {
                 each(data, |alias| scope.alias(&alias))?;
             } else if id == ComponentSectionId::Import as u8 {
-                each(data, |import: wasmparser::ComponentImport<'_>| stays(import.ty))?;
+                each(data, |import: wasmparser::ComponentImport<'_>| kept(import.ty.kind()))?;
             } else if id == ComponentSectionId::Export as u8 {
-                each(data, |export: wasmparser::ComponentExport<'_>| is_kept(export.kind))?;
+                each(data, |export: wasmparser::ComponentExport<'_>| kept(export.kind))?;
             }
         }
         Some(scope)
@@ -135,22 +134,21 @@ impl<'a> Scope<'a> {
                 self.instantiated.insert(*component_index).then_some(())
             }
             ComponentInstance::FromExports(exports) => {
-                exports.iter().try_for_each(|export| is_kept(export.kind))
+                exports.iter().try_for_each(|export| kept(export.kind))
             }
         }
     }
 
     fn alias(&mut self, alias: &ComponentAlias<'a>) -> Option<()> {
         match *alias {
-            ComponentAlias::InstanceExport { kind, .. } => return is_kept(kind),
+            ComponentAlias::InstanceExport { kind, .. } => return kept(kind),
             ComponentAlias::Outer { kind, .. } => {
-                let kept = match kind {
+                return match kind {
                     ComponentOuterAliasKind::CoreModule | ComponentOuterAliasKind::Component => {
-                        false
+                        None
                     }
-                    ComponentOuterAliasKind::CoreType | ComponentOuterAliasKind::Type => true,
+                    ComponentOuterAliasKind::CoreType | ComponentOuterAliasKind::Type => Some(()),
                 };
-                return kept.then_some(());
             }
             ComponentAlias::CoreInstanceExport { kind, instance_index, name } => {
                 if kind == ExternalKind::Table {
@@ -164,12 +162,12 @@ impl<'a> Scope<'a> {
     }
 
     /// Tables that one execution has.
-    fn tables(&self) -> usize {
+    fn table_count(&self) -> usize {
         let own = (0..self.instances.len())
             .filter_map(|instance| self.module_of(instance))
             .map(|module| self.modules[module].own_tables())
             .sum::<usize>();
-        own + self.components.iter().map(Self::tables).sum::<usize>()
+        own + self.components.iter().map(Self::table_count).sum::<usize>()
     }
 
     fn module_of(&self, instance: usize) -> Option<usize> {
@@ -188,29 +186,26 @@ impl<'a> Scope<'a> {
         (instances.filter(|&other| other == module).count() == 1).then(|| &self.modules[module])
     }
 
-    /// Writes the scope with its changes, or nothing. `room` is for tables more.
-    fn arranged(&self, room: &mut usize) -> Option<Vec<u8>> {
-        let own = if *room > 0 { self.changes() } else { None };
-        *room -= usize::from(own.is_some());
-        let inner: Vec<_> = self.components.iter().map(|inner| inner.arranged(room)).collect();
-        if own.is_none() && inner.iter().all(Option::is_none) {
-            return None;
-        }
-        let changes = own.unwrap_or_default();
+    /// The scope with one table more, its own or of a component in it.
+    fn arranged(&self) -> Option<Vec<u8>> {
+        let changes = self.changes().or_else(|| {
+            let mut components = self.components.iter().enumerate();
+            let inner = components.find_map(|(index, inner)| Some((index, inner.arranged()?)))?;
+            Some(Changes { components: BTreeMap::from([inner]), ..Changes::default() })
+        })?;
         let mut written = Component::new();
-        let (mut modules, mut instances, mut components) = (0, 0, inner.into_iter());
+        let (mut modules, mut instances, mut components) = (0.., 0, 0..);
         for &Section { id, data } in &self.sections {
             let mut new = None;
             if id == ComponentSectionId::CoreModule as u8 {
-                new = changes.modules.get(&modules).cloned();
-                modules += 1;
+                new = changes.modules.get(&modules.next()?);
             } else if id == ComponentSectionId::Component as u8 {
-                new = components.next()?;
+                new = changes.components.get(&components.next()?);
             } else if id == ComponentSectionId::CoreInstance as u8 && !changes.takers.is_empty() {
-                written.section(&handed(data, &mut instances, &changes)?);
+                written.section(&handed(data, &mut instances, &changes.takers)?);
                 continue;
             }
-            written.section(&RawSection { id, data: new.as_deref().unwrap_or(data) });
+            written.section(&RawSection { id, data: new.map_or(data, Vec::as_slice) });
         }
         Some(written.finish())
     }
@@ -240,28 +235,28 @@ impl<'a> Scope<'a> {
     fn moved(&self, owner: usize, filler: usize, takers: &[(usize, u32)]) -> Option<Changes> {
         let places = self.filled(filler)?;
         let table = self.module_of_only(owner)?.kept_table()?;
-        let in_both = takers.iter().map(|&(taker, table)| {
+        let in_both = takers.iter().map(|&(taker, import)| {
             let module = self.module_of_only(taker)?;
-            module.elements_into(table)
+            module.elements_into(import)
         });
-        let fits = table.ty.initial <= MAX_PLACES
+        let fits = table.ty.initial <= SECOND_TABLE_ELEMENTS as u64
             && count(&places) >= MIN_ELEMENTS.saturating_add(in_both.sum::<Option<u32>>()?)
             && places.iter().all(|own| u64::from(own.end) <= table.ty.initial)
             // It would no longer find these.
             && places.iter().all(|own| table.called.range(own.clone()).next().is_none());
         fits.then_some(())?;
-        let mut changes = Changes { filler: u32::try_from(filler).ok()?, ..Changes::default() };
+        let mut changes = Changes::default();
         let starts: Vec<_> = places.iter().map(|own| own.start).collect();
         let own = self.module_of_only(filler)?.with_own_table(table.ty, &starts)?;
         changes.modules.insert(self.module_of(filler)?, own);
-        for &(taker, table) in takers {
-            let Instance::Of { module, args } = &self.instances[taker] else { return None };
-            let module = usize::try_from(*module).ok()?;
-            let taking = self.modules[module].with_table_of_filler(table)?;
-            changes.modules.insert(module, taking);
+        let filler = u32::try_from(filler).ok()?;
+        for &(taker, import) in takers {
+            let Instance::Of { args, .. } = &self.instances[taker] else { return None };
+            let taking = self.module_of_only(taker)?.with_table_of_filler(import)?;
+            changes.modules.insert(self.module_of(taker)?, taking);
             // The same table twice, or a name that is taken.
-            let is_new = changes.takers.insert(taker) && !args.contains_key(TABLE);
-            is_new.then_some(())?;
+            let is_new = changes.takers.insert(taker, filler).is_none();
+            (is_new && !args.contains_key(TABLE)).then_some(())?;
         }
         Some(changes)
     }
@@ -303,8 +298,7 @@ impl<'a> Scope<'a> {
                 }
                 Instance::Exports(exports) => exports,
             };
-            let export =
-                exports.iter().find(|export| export.name == name && export.kind == kind)?;
+            let export = exports.get(name).filter(|export| export.kind == kind)?;
             let named = if kind == ExternalKind::Table { &self.tables } else { &self.globals };
             (at, name) = *named.get(usize::try_from(export.index).ok()?)?;
         }
@@ -317,13 +311,17 @@ fn count(places: &[Range<u32>]) -> u32 {
 }
 
 /// A section of core instances in which each taker is handed the filler.
-fn handed(data: &[u8], instances: &mut usize, changes: &Changes) -> Option<InstanceSection> {
+fn handed(
+    data: &[u8],
+    instances: &mut usize,
+    takers: &BTreeMap<usize, u32>,
+) -> Option<InstanceSection> {
     let mut section = InstanceSection::new();
     each(data, |instance| {
         match instance {
             wasmparser::Instance::Instantiate { module_index, args } => {
                 let args = args.iter().map(|arg| (arg.name, arg.index));
-                let more = changes.takers.contains(instances).then_some((TABLE, changes.filler));
+                let more = takers.get(instances).map(|&filler| (TABLE, filler));
                 let args: Vec<_> = args
                     .chain(more)
                     .map(|(name, instance)| (name, ModuleArg::Instance(instance)))
@@ -356,8 +354,8 @@ fn each<'a, T: FromReader<'a>>(
     items.into_iter().try_for_each(|item| look(item.ok()?))
 }
 
-/// Whether what is handed on is neither a module nor a component.
-fn is_kept(kind: ComponentExternalKind) -> Option<()> {
+/// Nothing, if what crosses the border of a component is a module or a component.
+fn kept(kind: ComponentExternalKind) -> Option<()> {
     match kind {
         ComponentExternalKind::Module | ComponentExternalKind::Component => None,
         ComponentExternalKind::Func
@@ -365,9 +363,4 @@ fn is_kept(kind: ComponentExternalKind) -> Option<()> {
         | ComponentExternalKind::Type
         | ComponentExternalKind::Instance => Some(()),
     }
-}
-
-/// The same for what is imported.
-fn stays(ty: ComponentTypeRef) -> Option<()> {
-    is_kept(ty.kind())
 }

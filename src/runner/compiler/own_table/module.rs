@@ -1,6 +1,7 @@
 //! What a module says of its tables, and the same module with other ones.
 
-use std::collections::BTreeSet;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::ptr;
 
@@ -20,6 +21,8 @@ pub(super) const TABLE: &str = "plugboard:own-table";
 
 /// Bytes before the first section: what it is, and of which version.
 const HEADER_BYTES: usize = 8;
+/// Segments of the module that fills the table: linkers make one or two.
+const MAX_SEGMENTS: usize = 16;
 /// The one table that a module has.
 const ONLY: u32 = 0;
 
@@ -48,7 +51,8 @@ pub(super) struct Module<'a> {
     sections: Vec<Section<'a>>,
     imports: Vec<Import<'a>>,
     tables: Vec<Table<'a>>,
-    exports: Vec<Export<'a>>,
+    exports: BTreeMap<&'a str, Export<'a>>,
+    uses: OnceCell<Option<Uses>>,
 }
 
 /// Where a segment begins.
@@ -61,9 +65,9 @@ pub(super) enum Offset {
 
 /// A table that its module leaves to others, but for calls through fixed places.
 #[derive(Debug)]
-pub(super) struct KeptTable {
+pub(super) struct KeptTable<'a> {
     pub(super) ty: TableType,
-    pub(super) called: BTreeSet<u32>,
+    pub(super) called: &'a BTreeSet<u32>,
 }
 
 /// What code does with tables.
@@ -80,14 +84,16 @@ struct Uses {
 impl<'a> Module<'a> {
     pub(super) fn read(binary: &'a [u8]) -> Option<Self> {
         binary.starts_with(&wasm_encoder::Module::HEADER).then_some(())?;
-        let (imports, tables, exports) = (Vec::new(), Vec::new(), Vec::new());
-        let mut module = Self { sections: sections(binary)?, imports, tables, exports };
+        let (imports, tables) = (Vec::new(), Vec::new());
+        let (exports, uses) = (BTreeMap::new(), OnceCell::new());
+        let mut module = Self { sections: sections(binary)?, imports, tables, exports, uses };
         if let Some(data) = module.section(SectionId::Import) {
             let imports = ImportSectionReader::new(BinaryReader::new(data, 0)).ok()?;
             module.imports = imports.into_imports().collect::<Result<_, _>>().ok()?;
         }
         module.tables = module.items(SectionId::Table)?;
-        module.exports = module.items(SectionId::Export)?;
+        let exports = module.items::<Export<'_>>(SectionId::Export)?.into_iter();
+        module.exports = exports.map(|export| (export.name, export)).collect();
         Some(module)
     }
 
@@ -121,8 +127,7 @@ impl<'a> Module<'a> {
 
     /// The index of an export among what the module itself defines.
     pub(super) fn exported(&self, name: &str, kind: ExternalKind) -> Option<u32> {
-        let mut exports = self.exports.iter();
-        let export = exports.find(|export| export.name == name && export.kind == kind)?;
+        let export = self.exports.get(name).filter(|export| export.kind == kind)?;
         let imported = if kind == ExternalKind::Table {
             self.imported_tables().count()
         } else {
@@ -131,27 +136,28 @@ impl<'a> Module<'a> {
         export.index.checked_sub(u32::try_from(imported).ok()?)
     }
 
-    /// The value of a global of the module itself that never changes.
+    /// What a global of the module itself begins with, if it is a constant: one that others
+    /// place segments by never changes.
     pub(super) fn constant(&self, global: u32) -> Option<u32> {
-        let globals: Vec<Global<'_>> = self.items(SectionId::Global)?;
-        let global = globals.get(usize::try_from(global).ok()?)?;
-        match offset(&global.init_expr)? {
-            Offset::At(value) if !global.ty.mutable => Some(value),
-            Offset::At(_) | Offset::Global(_) => None,
+        let mut globals = self.reader::<Global<'_>>(SectionId::Global)?.into_iter();
+        match offset(&globals.nth(usize::try_from(global).ok()?)?.ok()?.init_expr)? {
+            Offset::At(value) => Some(value),
+            Offset::Global(_) => None,
         }
     }
 
-    /// Where the module fills its one table, which it imports, and with how many elements.
+    /// Where the module fills its one table, which it imports, and with how many elements;
+    /// `None` where wasmtime would not do that lazily for a table of its own.
     pub(super) fn places(&self) -> Option<Vec<(Offset, u32)>> {
-        self.takes_one_table()?;
-        let segments: Vec<Element<'_>> = self.items(SectionId::Element)?;
+        self.takes_one_table().then_some(())?;
         let mut places = Vec::new();
-        for segment in segments {
+        for segment in self.items::<Element<'_>>(SectionId::Element)? {
             if let ElementKind::Active { offset_expr, .. } = &segment.kind {
-                places.push((offset(offset_expr)?, elements(&segment)));
+                let ElementItems::Functions(functions) = &segment.items else { return None };
+                places.push((offset(offset_expr)?, functions.count()));
             }
         }
-        Some(places)
+        (places.len() <= MAX_SEGMENTS).then_some(places)
     }
 
     /// How many elements the module puts into the table of that index.
@@ -160,21 +166,20 @@ impl<'a> Module<'a> {
         Some(segments.iter().filter(|segment| fills(segment, table)).map(elements).sum())
     }
 
-    fn takes_one_table(&self) -> Option<()> {
-        (self.imported_tables().count() == 1).then_some(())?;
-        self.only_takes_tables()
+    fn takes_one_table(&self) -> bool {
+        self.imported_tables().count() == 1 && self.only_takes_tables()
     }
 
     /// None of its own, and none that it passes on or changes while it runs.
-    fn only_takes_tables(&self) -> Option<()> {
-        let passes_on = self.exports.iter().any(|export| export.kind == ExternalKind::Table);
-        let only_takes = self.tables.is_empty() && !passes_on && !self.uses()?.changes;
-        only_takes.then_some(())
+    fn only_takes_tables(&self) -> bool {
+        let passes_on = self.exports.values().any(|export| export.kind == ExternalKind::Table);
+        let changes = || self.uses().is_none_or(|uses| uses.changes);
+        self.tables.is_empty() && !passes_on && !changes()
     }
 
     /// The one table of the module, if all that is ever done with it here is to call through
     /// fixed places.
-    pub(super) fn kept_table(&self) -> Option<KeptTable> {
+    pub(super) fn kept_table(&self) -> Option<KeptTable<'_>> {
         let [Table { ty, init: TableInit::RefNull }] = &self.tables[..] else { return None };
         let is_plain = ty.element_type == RefType::FUNCREF && !ty.table64;
         let is_filled = self.section(SectionId::Element).is_some();
@@ -182,10 +187,15 @@ impl<'a> Module<'a> {
             return None;
         }
         let Uses { called, reads, changes } = self.uses()?;
-        (!reads && !changes).then_some(KeptTable { ty: *ty, called })
+        let is_kept = !reads && !changes;
+        is_kept.then_some(KeptTable { ty: *ty, called })
     }
 
-    fn uses(&self) -> Option<Uses> {
+    fn uses(&self) -> Option<&Uses> {
+        self.uses.get_or_init(|| self.read_uses()).as_ref()
+    }
+
+    fn read_uses(&self) -> Option<Uses> {
         let mut uses = Uses::default();
         for body in self.items::<FunctionBody<'_>>(SectionId::Code)? {
             let mut before = None;
@@ -200,7 +210,7 @@ impl<'a> Module<'a> {
 
     /// Without the table it imports: with one of its own, filled from `starts` on.
     pub(super) fn with_own_table(&self, ty: TableType, starts: &[u32]) -> Option<Vec<u8>> {
-        self.takes_one_table()?;
+        self.takes_one_table().then_some(())?;
         let mut starts = starts.iter();
         let mut tables = TableSection::new();
         // Nobody lets it grow, and the size of one that cannot is not asked for at each call.
@@ -231,7 +241,7 @@ impl<'a> Module<'a> {
     /// With the filler's table in place of the one of that index; what it fills, it fills in
     /// both.
     pub(super) fn with_table_of_filler(&self, table: u32) -> Option<Vec<u8>> {
-        self.only_takes_tables()?;
+        self.only_takes_tables().then_some(())?;
         let index = usize::try_from(table).ok()?;
         let taken = self.imported_tables().nth(index)?;
         let mut imports = ImportSection::new();

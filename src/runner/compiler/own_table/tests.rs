@@ -1,11 +1,10 @@
 //! Components with a table more answer as they did, and others are left alone.
 
-use std::fmt::Write;
-
 use wasmparser::Validator;
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Store};
 
+use super::super::compile_arranged;
 use super::*;
 
 /// Places of the table, and functions of the engine: others put five into both.
@@ -15,12 +14,9 @@ const FUNCTIONS: u32 = MIN_ELEMENTS + 5;
 /// A component as wit-component links one of shared libraries: `$owner` has the table and
 /// calls through a place that `$last` fills, `$engine` and `$library` call through all.
 fn linked(functions: u32) -> String {
-    let mut engine = String::new();
-    for function in 0..functions {
-        writeln!(engine, "(func $f{function} (result i32) i32.const {})", function + 1000).unwrap();
-    }
-    let names: Vec<_> = (0..functions).map(|function| format!("$f{function}")).collect();
-    let names = names.join(" ");
+    let function = |number| format!("(func $f{number} (result i32) i32.const {})", number + 1000);
+    let engine: String = (0..functions).map(function).collect();
+    let names: String = (0..functions).map(|number| format!(" $f{number}")).collect();
     format!(
         r#"(component $whole
     (core module $owner
@@ -46,9 +42,13 @@ fn linked(functions: u32) -> String {
         (import "env" "table" (table $table 1 funcref))
         (import "env" "base" (global $base i32))
         {engine}
-        (elem (global.get $base) func {names})
+        (elem (global.get $base) func{names})
         (elem declare func 0)
         (func (export "call") (param i32) (result i32) local.get 0 call_indirect (type $f))
+        (global $seen (mut i32) (i32.const 0))
+        (func $start i32.const 2 call_indirect (type $f) global.set $seen)
+        (start $start)
+        (func (export "seen") (result i32) global.get $seen)
         (; engine ;))
     (core instance $engine (instantiate $engine (with "env" (instance $env))))
     (core module $library
@@ -61,6 +61,13 @@ fn linked(functions: u32) -> String {
         (func $g (result i32) i32.const 2000)
         (func $h (result i32) i32.const 2001)
         (func (export "call") (param i32) (result i32) local.get 0 call_indirect (type $f))
+        (global $seen (mut i32) (i32.const 0))
+        (func $start
+            i32.const 3 call_indirect (type $f) i32.const 71 call_indirect (type $f) i32.add
+            table.size $table i32.add global.set $seen)
+        (start $start)
+        (func (export "seen") (result i32) global.get $seen)
+        (func (export "holds") (param i32) (result i32) local.get 0 table.get $table ref.is_null)
         (; library ;))
     (core instance $library (instantiate $library (with "env" (instance $env))))
     (core module $last
@@ -78,6 +85,10 @@ fn linked(functions: u32) -> String {
         (canon lift (core func $engine "call")))
     (func (export "library") (param "place" u32) (result u32)
         (canon lift (core func $library "call")))
+    (func (export "holds") (param "place" u32) (result u32)
+        (canon lift (core func $library "holds")))
+    (func (export "engine-seen") (result u32) (canon lift (core func $engine "seen")))
+    (func (export "library-seen") (result u32) (canon lift (core func $library "seen")))
     (func (export "shim") (result u32) (canon lift (core func $shim "call")))
     (func (export "owner") (result u32) (canon lift (core func $owner "call"))))"#
     )
@@ -119,7 +130,8 @@ fn answers(component: &[u8]) -> Vec<Option<u32>> {
         answer.ok().map(|(answer,)| answer)
     };
     let through = |name| (0..=PLACES).map(move |place| (name, Some(place)));
-    let ways = through("engine").chain(through("library")).chain([("shim", None), ("owner", None)]);
+    let all = ["engine-seen", "library-seen", "shim", "owner"].map(|name| (name, None));
+    let ways = through("engine").chain(through("library")).chain(through("holds")).chain(all);
     ways.map(|(name, place)| call(name, place)).collect()
 }
 
@@ -134,7 +146,14 @@ fn assert_same_answers(text: &str) -> Vec<Option<u32>> {
 }
 
 fn tables(component: &[u8]) -> usize {
-    Scope::read(component, MAX_DEPTH).unwrap().tables()
+    Scope::read(component, MAX_DEPTH).unwrap().table_count()
+}
+
+#[track_caller]
+fn assert_arranged(text: &str) {
+    let after = arranged(&binary(text)).unwrap();
+    Validator::new().validate_all(&after).unwrap_or_else(|error| panic!("{error:#}"));
+    assert_eq!(tables(&after), tables(&binary(text)) + 1);
 }
 
 #[track_caller]
@@ -176,7 +195,8 @@ fn a_component_answers_the_same_with_a_table_more() {
             None
         ]
     );
-    assert_eq!(expected[expected.len() - 2..], [Some(3001), last]);
+    let sum = 1002 + 2000 + PLACES;
+    assert_eq!(expected[expected.len() - 4..], [Some(1001), Some(sum), Some(3001), last]);
 }
 
 #[test]
@@ -192,11 +212,11 @@ fn a_table_is_arranged_where_it_is_filled_at_constant_places_and_large_enough() 
     let more = changed("library", "(elem (i32.const 90) func $g)");
     assert_valid_and_left_alone("too few for what is put into both", &more);
     let elsewhere = changed("last", "(elem (table $other) (i32.const 90) func $g)");
-    assert!(arranged(&binary(&elsewhere)).is_some());
+    assert_arranged(&elsewhere);
     let literal = changed("(elem (global.get $base)", "(elem (i32.const 1)");
-    assert!(arranged(&binary(&literal)).is_some());
+    assert_arranged(&literal);
     let largest = changed("100 funcref", "4096 funcref");
-    assert!(arranged(&binary(&largest)).is_some());
+    assert_arranged(&largest);
     assert_valid_and_left_alone("too many places", &changed("100 funcref", "4097 funcref"));
     let computed = "(elem (offset global.get $base i32.const 0 i32.add)";
     assert_valid_and_left_alone("a sum", &changed("(elem (global.get $base)", computed));
@@ -204,10 +224,10 @@ fn a_table_is_arranged_where_it_is_filled_at_constant_places_and_large_enough() 
         changed("(elem (global.get $base)", &format!("(elem (i32.const {place})"))
             .replace("i32.const 98 call", "i32.const 0 call")
     };
-    assert!(arranged(&binary(&from(PLACES - FUNCTIONS))).is_some());
+    assert_arranged(&from(PLACES - FUNCTIONS));
     assert_valid_and_left_alone("beyond its end", &from(PLACES - FUNCTIONS + 1));
     let numbers = r#"(core module $numbers (import "owner" "base" (global i32))
-            (global (export "base") i32 (i32.const 5)))
+            (global (export "base") i32 (i32.const 2)))
         (core instance $numbers (instantiate $numbers (with "owner" (instance $owner))))"#;
     let elsewhere = changed("before", numbers).replace(
         r#"(instantiate $engine (with "env" (instance $env)))"#,
@@ -219,10 +239,12 @@ fn a_table_is_arranged_where_it_is_filled_at_constant_places_and_large_enough() 
         1,
     );
     assert_same_answers(&elsewhere);
-    let changing = linked(FUNCTIONS)
-        .replace(r#"(export "base") i32"#, r#"(export "base") (mut i32)"#)
-        .replace("(global $base i32)", "(global $base (mut i32))");
-    assert_left_alone("a base that changes", &changing);
+    let expressions = changed("engine", "(elem (i32.const 80) funcref (ref.func $f0))");
+    assert_valid_and_left_alone("what wasmtime does not fill lazily", &expressions);
+    let segments = "(elem (i32.const 0) func)".repeat(15);
+    assert_arranged(&changed("engine", &segments));
+    let one_more = "(elem (i32.const 0) func)".repeat(16);
+    assert_valid_and_left_alone("too many segments", &changed("engine", &one_more));
     let typed = "100 (ref null $f)";
     assert_left_alone("functions of one type", &changed("100 funcref", typed));
     assert_left_alone("a table of 64 bits", &changed("100 funcref", "i64 100 funcref"));
@@ -237,8 +259,8 @@ fn the_module_with_the_table_only_calls_places_that_the_engine_does_not_fill() {
     let text = linked(FUNCTIONS);
     let place = |place: u32| text.replace("i32.const 98 call", &format!("i32.const {place} call"));
 
-    assert!(arranged(&binary(&place(0))).is_some());
-    assert!(arranged(&binary(&place(FUNCTIONS + 1))).is_some());
+    assert_arranged(&place(0));
+    assert_arranged(&place(FUNCTIONS + 1));
     assert_valid_and_left_alone("the first of the engine", &place(1));
     assert_valid_and_left_alone("the last of the engine", &place(FUNCTIONS));
     for (what, body) in [
@@ -270,7 +292,7 @@ fn nobody_who_has_the_table_changes_it_while_running() {
             assert_valid_and_left_alone(&format!("{module} {what}"), &text);
         }
         let reading = function("local.get 0 table.get $table drop table.size $table drop");
-        assert!(arranged(&binary(&changed(module, &reading))).is_some(), "{module} reads");
+        assert_arranged(&changed(module, &reading));
     }
 }
 
@@ -290,7 +312,7 @@ fn the_engine_comes_first_and_each_module_once() {
     }
     let idle = r#"(core module $idle (import "main" "table" (table 1 funcref)))
         (core instance (instantiate $idle (with "main" (instance $owner))))"#;
-    assert!(arranged(&binary(&changed("after", idle))).is_some());
+    assert_arranged(&changed("after", idle));
     let again = r#"(core instance (instantiate $idle (with "main" (instance $owner))))"#;
     assert_valid_and_left_alone("idle twice", &changed("after", &format!("{idle} {again}")));
     let elsewhere = r#"(core module $place (table (export "table") 100 funcref)
@@ -300,7 +322,7 @@ fn the_engine_comes_first_and_each_module_once() {
     assert_valid_and_left_alone("the engine with another table", &changed("after", elsewhere));
     let unrelated = "(core module $other) (core instance (instantiate $other))
         (core instance (instantiate $other))";
-    assert!(arranged(&binary(&changed("after", unrelated))).is_some());
+    assert_arranged(&changed("after", unrelated));
 }
 
 #[test]
@@ -314,7 +336,7 @@ fn a_table_that_cannot_go_keeps_no_other_from_going() {
         (core instance (instantiate $fixups (with "imports" (instance $imports))))"#
     );
 
-    assert!(arranged(&binary(&changed("after", &shim))).is_some());
+    assert_arranged(&changed("after", &shim));
 }
 
 #[test]
@@ -375,7 +397,7 @@ fn no_module_and_no_component_leaves_its_scope() {
     let around = |more: &str| {
         format!("(component $outer {inner} (instance $one (instantiate $whole)) {more})")
     };
-    assert!(arranged(&binary(&around(""))).is_some());
+    assert_arranged(&around(""));
     for (what, text) in [
         ("instantiated twice", around("(instance (instantiate $whole))")),
         ("exported", around(r#"(export "whole" (component $whole))"#)),
@@ -419,7 +441,7 @@ fn a_component_within_components_is_found_within_limits() {
             format!("(component $whole {inner} (instance (instantiate $inner)))")
         })
     };
-    assert!(arranged(&binary(&nested(MAX_DEPTH))).is_some());
+    assert_arranged(&nested(MAX_DEPTH));
     assert_valid_and_left_alone("too deep", &nested(MAX_DEPTH + 1));
 }
 
@@ -429,7 +451,7 @@ fn an_execution_has_no_more_tables_than_it_may() {
         let module = format!("(core module $more {})", "(table 1 funcref)".repeat(tables));
         changed("after", &format!("{module} (core instance (instantiate $more))"))
     };
-    assert!(arranged(&binary(&with(TABLES - 3))).is_some());
+    assert_arranged(&with(TABLES - 3));
     assert_valid_and_left_alone("one too many", &with(TABLES - 2));
     assert_left_alone("more than it may already", &with(TABLES + 1));
     let two = |more: usize| {
@@ -438,12 +460,12 @@ fn an_execution_has_no_more_tables_than_it_may() {
         let module = format!("(core module $more {})", "(table 1 funcref)".repeat(more));
         binary(&format!("(component {inner} {module} (core instance (instantiate $more)))"))
     };
-    for (more, after) in
-        [(TABLES - 6, Some(TABLES)), (TABLES - 5, Some(TABLES)), (TABLES - 4, None)]
-    {
+    // One of the two.
+    for (more, after) in [(TABLES - 5, Some(TABLES)), (TABLES - 4, None)] {
         let after_it = arranged(&two(more)).map(|component| tables(&component));
         assert_eq!(after_it, after, "{more}");
     }
+    assert_eq!(tables(&arranged(&two(0)).unwrap()), tables(&two(0)) + 1);
 }
 
 #[test]
@@ -457,8 +479,44 @@ fn what_is_no_component_is_left_alone() {
     let module = whole.windows(8).rposition(|bytes| bytes == wasm_encoder::Module::HEADER);
     whole[module.unwrap() + 4] = 2;
     assert!(arranged(&whole).is_none(), "a module of another version");
-    for length in 0..whole.len() {
-        // It may be arranged as far as it goes; it does not panic.
-        arranged(&whole[..length]);
+    let mut whole = binary(&linked(FUNCTIONS));
+    whole[..8].copy_from_slice(&wasm_encoder::Module::HEADER);
+    assert!(arranged(&whole).is_none(), "a module with the sections of a component");
+}
+
+#[test]
+fn no_byte_makes_it_panic() {
+    let whole = binary(&linked(FUNCTIONS));
+
+    for index in 0..whole.len() {
+        for byte in [0, 1, 0x7f, 0x80, 0xff] {
+            let mut changed = whole.clone();
+            changed[index] = byte;
+            arranged(&changed);
+        }
     }
+}
+
+#[test]
+fn what_puts_elements_behind_the_end_does_so_in_both() {
+    let before = binary(&changed("last", "(elem (table $table) (i32.const 101) func)"));
+    let after = arranged(&before).unwrap();
+
+    for component in [before, after] {
+        let engine = Engine::default();
+        let component = Component::from_binary(&engine, &component).unwrap();
+        let instance = Linker::new(&engine).instantiate(Store::new(&engine, ()), &component);
+        let error = format!("{:#}", instance.unwrap_err());
+        assert!(error.contains("out of bounds"), "{error}");
+    }
+}
+
+#[test]
+fn a_component_whose_arrangement_does_not_compile_is_compiled_as_it_is() {
+    let component = binary(&changed("engine", &format!(r#"(func (export "{TABLE}"))"#)));
+    let engine = Engine::default();
+    let compile = |wasm: &[u8]| Component::from_binary(&engine, wasm);
+    assert!(compile(&arranged(&component).unwrap()).is_err());
+
+    assert!(compile_arranged(&component, compile).is_ok());
 }
