@@ -16,7 +16,8 @@ const FUNCTIONS: u32 = MIN_ELEMENTS + 5;
 fn linked(functions: u32) -> String {
     let function = |number| format!("(func $f{number} (result i32) i32.const {})", number + 1000);
     let engine: String = (0..functions).map(function).collect();
-    let names: String = (0..functions).map(|number| format!(" $f{number}")).collect();
+    let names: Vec<_> = (0..functions).map(|number| format!("$f{number}")).collect();
+    let names = names.join(" ");
     format!(
         r#"(component $whole
     (core module $owner
@@ -42,7 +43,7 @@ fn linked(functions: u32) -> String {
         (import "env" "table" (table $table 1 funcref))
         (import "env" "base" (global $base i32))
         {engine}
-        (elem (global.get $base) func{names})
+        (elem (global.get $base) func {names})
         (elem declare func 0)
         (func (export "call") (param i32) (result i32) local.get 0 call_indirect (type $f))
         (global $seen (mut i32) (i32.const 0))
