@@ -141,24 +141,20 @@ impl<'a> Scope<'a> {
 
     fn alias(&mut self, alias: &ComponentAlias<'a>) -> Option<()> {
         match *alias {
-            ComponentAlias::InstanceExport { kind, .. } => return kept(kind),
-            ComponentAlias::Outer { kind, .. } => {
-                return match kind {
-                    ComponentOuterAliasKind::CoreModule | ComponentOuterAliasKind::Component => {
-                        None
-                    }
-                    ComponentOuterAliasKind::CoreType | ComponentOuterAliasKind::Type => Some(()),
-                };
-            }
+            ComponentAlias::InstanceExport { kind, .. } => kept(kind),
+            ComponentAlias::Outer { kind, .. } => match kind {
+                ComponentOuterAliasKind::CoreModule | ComponentOuterAliasKind::Component => None,
+                ComponentOuterAliasKind::CoreType | ComponentOuterAliasKind::Type => Some(()),
+            },
             ComponentAlias::CoreInstanceExport { kind, instance_index, name } => {
                 if kind == ExternalKind::Table {
                     self.tables.push((instance_index, name));
                 } else if kind == ExternalKind::Global {
                     self.globals.push((instance_index, name));
                 }
+                Some(())
             }
         }
-        Some(())
     }
 
     /// Tables that one execution has.
