@@ -1,20 +1,19 @@
-//! What a module says of its tables, and the same module with other ones.
+//! What a module says of its tables.
+
+mod uses;
+mod writing;
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
-use std::ptr;
 
-use wasm_encoder::reencode::{self, Reencode, RoundtripReencoder};
-use wasm_encoder::{
-    ConstExpr, ElementSection, ExportKind, ExportSection, ImportSection, RawSection, SectionId,
-    TableSection,
-};
+use wasm_encoder::SectionId;
 use wasmparser::{
-    BinaryReader, Element, ElementItems, ElementKind, Export, ExternalKind, FromReader,
-    FunctionBody, Global, Import, ImportSectionReader, Operator, RefType, SectionLimited, Table,
-    TableInit, TableType, TypeRef,
+    BinaryReader, Element, ElementItems, ElementKind, Export, ExternalKind, FromReader, Global,
+    Import, ImportSectionReader, Operator, RefType, SectionLimited, Table, TableInit, TableType,
+    TypeRef,
 };
+
+use self::uses::Uses;
 
 /// Under which name a module exports and imports the second table: no toolchain's.
 pub(super) const TABLE: &str = "plugboard:own-table";
@@ -68,17 +67,6 @@ pub(super) enum Offset {
 pub(super) struct KeptTable<'a> {
     pub(super) ty: TableType,
     pub(super) called: &'a BTreeSet<u32>,
-}
-
-/// What code does with tables.
-#[derive(Debug, Default)]
-struct Uses {
-    /// It calls through these places.
-    called: BTreeSet<u32>,
-    /// It calls through other places, or reads.
-    reads: bool,
-    /// It writes to a table, or lets it grow.
-    changes: bool,
 }
 
 impl<'a> Module<'a> {
@@ -192,136 +180,11 @@ impl<'a> Module<'a> {
     }
 
     fn uses(&self) -> Option<&Uses> {
-        self.uses.get_or_init(|| self.read_uses()).as_ref()
-    }
-
-    fn read_uses(&self) -> Option<Uses> {
-        let mut uses = Uses::default();
-        for body in self.items::<FunctionBody<'_>>(SectionId::Code)? {
-            let mut before = None;
-            for operator in body.get_operators_reader().ok()? {
-                let operator = operator.ok()?;
-                uses.see(before.as_ref(), &operator);
-                before = Some(operator);
-            }
-        }
-        Some(uses)
-    }
-
-    /// Without the table it imports: with one of its own, filled from `starts` on.
-    pub(super) fn with_own_table(&self, ty: TableType, starts: &[u32]) -> Option<Vec<u8>> {
-        self.takes_one_table().then_some(())?;
-        let mut starts = starts.iter();
-        let mut tables = TableSection::new();
-        // Nobody lets it grow, and the size of one that cannot is not asked for at each call.
-        let ty = TableType { maximum: Some(ty.initial), ..ty };
-        tables.table(RoundtripReencoder.table_type(ty).ok()?);
-        let mut exports = ExportSection::new();
-        RoundtripReencoder
-            .parse_export_section(&mut exports, self.reader(SectionId::Export)?)
-            .ok()?;
-        exports.export(TABLE, ExportKind::Table, ONLY);
-        let mut segments = ElementSection::new();
-        for segment in self.items::<Element<'_>>(SectionId::Element)? {
-            if let ElementKind::Active { .. } = segment.kind {
-                let start = ConstExpr::i32_const(starts.next()?.cast_signed());
-                let items = RoundtripReencoder.element_items(segment.items).ok()?;
-                segments.active(None, &start, items);
-            } else {
-                RoundtripReencoder.parse_element(&mut segments, segment).ok()?;
-            }
-        }
-        let mut imports = ImportSection::new();
-        for import in self.imports.iter().filter(|import| !is_table(import)) {
-            RoundtripReencoder.parse_import(&mut imports, *import).ok()?;
-        }
-        Some(self.written(&imports, Some(&tables), Some(&exports), &segments))
-    }
-
-    /// With the filler's table in place of the one of that index; what it fills, it fills in
-    /// both.
-    pub(super) fn with_table_of_filler(&self, table: u32) -> Option<Vec<u8>> {
-        self.only_takes_tables().then_some(())?;
-        let index = usize::try_from(table).ok()?;
-        let taken = self.imported_tables().nth(index)?;
-        let mut imports = ImportSection::new();
-        for import in &self.imports {
-            let filler = Import { module: TABLE, name: TABLE, ty: import.ty };
-            let import = if ptr::eq(import, taken) { filler } else { *import };
-            RoundtripReencoder.parse_import(&mut imports, import).ok()?;
-        }
-        let mut segments = ElementSection::new();
-        let all: Vec<Element<'_>> = self.items(SectionId::Element)?;
-        for segment in all.iter().cloned() {
-            RoundtripReencoder.parse_element(&mut segments, segment).ok()?;
-        }
-        let filling: Vec<_> = all.into_iter().filter(|segment| fills(segment, table)).collect();
-        if !filling.is_empty() {
-            RoundtripReencoder.parse_import(&mut imports, *taken).ok()?;
-            let mut behind = IntoTable(u32::try_from(self.imported_tables().count()).ok()?);
-            for segment in filling {
-                behind.parse_element(&mut segments, segment).ok()?;
-            }
-        }
-        Some(self.written(&imports, None, None, &segments))
+        self.uses.get_or_init(|| Uses::of(&self.items(SectionId::Code)?)).as_ref()
     }
 
     fn reader<T: FromReader<'a>>(&self, id: SectionId) -> Option<SectionLimited<'a, T>> {
         SectionLimited::new(BinaryReader::new(self.section(id)?, 0)).ok()
-    }
-
-    /// The module with some sections replaced, and one for tables added before those that may
-    /// not come before it.
-    fn written(
-        &self,
-        imports: &ImportSection,
-        mut tables: Option<&TableSection>,
-        exports: Option<&ExportSection>,
-        segments: &ElementSection,
-    ) -> Vec<u8> {
-        let mut written = wasm_encoder::Module::new();
-        for &Section { id, data } in &self.sections {
-            if id > SectionId::Function as u8
-                && let Some(tables) = tables.take()
-            {
-                written.section(tables);
-            }
-            match exports {
-                _ if id == SectionId::Import as u8 => written.section(imports),
-                _ if id == SectionId::Element as u8 => written.section(segments),
-                Some(exports) if id == SectionId::Export as u8 => written.section(exports),
-                Some(_) | None => written.section(&RawSection { id, data }),
-            };
-        }
-        written.finish()
-    }
-}
-
-impl Uses {
-    fn see(&mut self, before: Option<&Operator<'_>>, operator: &Operator<'_>) {
-        match (before, operator) {
-            // Nothing can jump between the two.
-            (Some(Operator::I32Const { value }), Operator::CallIndirect { .. }) => {
-                self.called.insert(value.cast_unsigned());
-            }
-            (_, operator) => {
-                self.reads |= matches!(
-                    operator,
-                    Operator::CallIndirect { .. }
-                        | Operator::ReturnCallIndirect { .. }
-                        | Operator::TableGet { .. }
-                        | Operator::TableSize { .. }
-                );
-                self.changes |= matches!(
-                    operator,
-                    Operator::TableSet { .. }
-                        | Operator::TableGrow { .. }
-                        | Operator::TableFill { .. }
-                        | Operator::TableCopy { .. }
-                        | Operator::TableInit { .. }
-                );
-            }
-        }
     }
 }
 
@@ -351,16 +214,5 @@ fn fills(segment: &Element<'_>, table: u32) -> bool {
     match &segment.kind {
         ElementKind::Active { table_index, .. } => table_index.unwrap_or_default() == table,
         ElementKind::Passive | ElementKind::Declared => false,
-    }
-}
-
-/// Writes segments that fill the table of that index.
-struct IntoTable(u32);
-
-impl Reencode for IntoTable {
-    type Error = Infallible;
-
-    fn table_index(&mut self, _: u32) -> Result<u32, reencode::Error<Self::Error>> {
-        Ok(self.0)
     }
 }

@@ -5,6 +5,7 @@ use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Store};
 
 use super::super::compile_arranged;
+use super::module::TABLE;
 use super::*;
 
 /// Places of the table, and functions of the engine: others put five into both.
