@@ -58,26 +58,26 @@ impl Scope<'_> {
                 takers.entry(origin).or_default().push((instance, index));
             }
         }
-        let elements = |&(filler, _): &(usize, u32)| Some(count(&self.filled(filler)?));
         let mut fillers: Vec<_> = takers
             .iter()
-            .filter_map(|(&(owner, _), takers)| Some((elements(&takers[0])?, owner, takers)))
+            .filter_map(|(&(owner, _), takers)| Some((self.filled(takers[0].0)?, owner, takers)))
             .collect();
-        fillers.sort_by_key(|&(elements, ..)| Reverse(elements));
+        fillers.sort_by_key(|(places, ..)| Reverse(count(places)));
         let mut fillers = fillers.into_iter();
-        fillers.find_map(|(_, owner, takers)| self.moved(owner, takers[0].0, &takers[1..]))
+        fillers.find_map(|(places, owner, takers)| self.moved(owner, &places, takers))
     }
 
-    /// Gives `filler` a table like the one of `owner`, and that one to all `takers`.
-    fn moved(&self, owner: usize, filler: usize, takers: &[(usize, u32)]) -> Option<Changes> {
-        let places = self.filled(filler)?;
+    /// Gives the first of `all`, who fills these `places`, a table like the one of `owner`, and
+    /// that one to all others.
+    fn moved(&self, owner: usize, places: &[Range<u32>], all: &[(usize, u32)]) -> Option<Changes> {
+        let (&(filler, _), takers) = all.split_first()?;
         let table = self.module_of_only(owner)?.kept_table()?;
         let in_both = takers.iter().map(|&(taker, import)| {
             let module = self.module_of_only(taker)?;
             module.elements_into(import)
         });
         let fits = table.ty.initial <= SECOND_TABLE_ELEMENTS as u64
-            && count(&places) >= MIN_ELEMENTS.saturating_add(in_both.sum::<Option<u32>>()?)
+            && count(places) >= MIN_ELEMENTS.saturating_add(in_both.sum::<Option<u32>>()?)
             && places.iter().all(|own| u64::from(own.end) <= table.ty.initial)
             // It would no longer find these.
             && places.iter().all(|own| table.called.range(own.clone()).next().is_none());
