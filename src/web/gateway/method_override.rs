@@ -4,6 +4,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::{Method, header};
 use memchr::memmem;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::request_body;
 use crate::app::App;
@@ -65,10 +66,54 @@ fn override_in_query(query: &str) -> Option<(Method, Option<String>)> {
 fn override_in_body(body: &Bytes) -> Option<(Method, Bytes)> {
     // Most bodies name none, and need not be taken apart. JSON can spell it with `\u005f`.
     memmem::find(body, METHOD_OVERRIDE.as_bytes()).or_else(|| memmem::find(body, br"\u"))?;
-    let mut json: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
-    let method = overriding(json.remove(METHOD_OVERRIDE)?.as_str()?)?;
-    let body = if method == Method::GET { Vec::new() } else { serde_json::to_vec(&json).ok()? };
+    let (marker, rest) = without_marker(body)?;
+    let method = overriding(&serde_json::from_slice::<String>(marker).ok()?)?;
+    let body = if method == Method::GET { Vec::new() } else { rest };
     Some((method, body.into()))
+}
+
+/// What the last marker at the top of a JSON object says, and the object without any.
+///
+/// All else stays as it was sent. Only the name of one member is held at a time, because what
+/// a body becomes when it is parsed is many times as large.
+fn without_marker(body: &[u8]) -> Option<(&[u8], Vec<u8>)> {
+    serde_json::from_slice::<IgnoredAny>(body).ok()?;
+    // It is JSON: where something is sought, it is there.
+    let mut at = after_space(body, 0);
+    (body.get(at) == Some(&b'{')).then_some(())?;
+    let (mut marker, mut rest) = (None, vec![b'{']);
+    while body.get(at) != Some(&b'}') {
+        let start = after_space(body, at + 1);
+        if body.get(start) == Some(&b'}') {
+            break;
+        }
+        let (name, name_end) = first::<String>(body, start)?;
+        let value = after_space(body, after_space(body, name_end) + 1);
+        let (IgnoredAny, end) = first(body, value)?;
+        if name == METHOD_OVERRIDE {
+            marker = body.get(value..end);
+        } else {
+            if rest.len() > 1 {
+                rest.push(b',');
+            }
+            rest.extend_from_slice(body.get(start..end)?);
+        }
+        at = after_space(body, end);
+    }
+    rest.push(b'}');
+    Some((marker?, rest))
+}
+
+/// The JSON value at `start`, and where it ends.
+fn first<T: DeserializeOwned>(body: &[u8], start: usize) -> Option<(T, usize)> {
+    let mut values = serde_json::Deserializer::from_slice(body.get(start..)?).into_iter();
+    let value = values.next()?.ok()?;
+    Some((value, start + values.byte_offset()))
+}
+
+fn after_space(body: &[u8], start: usize) -> usize {
+    let space = body.iter().skip(start).take_while(|byte| b" \t\r\n".contains(byte));
+    start + space.count()
 }
 
 fn overriding(text: &str) -> Option<Method> {
@@ -92,5 +137,36 @@ mod tests {
         assert!(override_in_body(&r#"{"x":"\u005f"}"#.into()).is_none());
         let escaped = r#"{"\u005f_m\u0065thod":"DELETE","x":1}"#;
         assert_eq!(override_in_body(&escaped.into()), Some((method, body)));
+    }
+
+    #[test]
+    fn what_is_no_marker_stays_as_it_was_sent() {
+        for (sent, rest) in [
+            (r#"{"__method":"PUT"}"#, "{}"),
+            (r#" { "a" : 1e400 , "__method" : "PUT" } "#, r#"{"a" : 1e400}"#),
+            (
+                r#"{"n":123456789012345678901,"__method":"PUT","n":{"__method":"GET"}}"#,
+                r#"{"n":123456789012345678901,"n":{"__method":"GET"}}"#,
+            ),
+            (r#"{"__method":"GET","a":[],"__method":"PUT"}"#, r#"{"a":[]}"#),
+        ] {
+            let overridden = override_in_body(&sent.into());
+            assert_eq!(overridden, Some((Method::PUT, rest.into())), "{sent}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_with_a_method_has_no_marker() {
+        for sent in [
+            r#"["__method"]"#,
+            r#"{"a":"__method"}"#,
+            r#"{"a":{"__method":"PUT"}}"#,
+            r#"{"__method":1}"#,
+            r#"{"__method":"PUT""#,
+            r#"{"__method":"PUT"} {}"#,
+            r#"{"__method":"PUT",}"#,
+        ] {
+            assert_eq!(override_in_body(&sent.into()), None, "{sent}");
+        }
     }
 }
