@@ -29,7 +29,7 @@ pub struct AuditFilter {
 }
 
 /// Who acted: `operator:ada`, `token:abcd2345`, `local:1000`, a kind alone,
-/// `setup` or `system`.
+/// `setup` or `system`. It is read from what an [`Actor`] is written as, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ActorFilter {
     Operator(Option<OperatorName>),
@@ -143,7 +143,8 @@ impl FromStr for ActorFilter {
     type Err = InvalidActorFilter;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (kind, id) = match text.split_once(':') {
+        let local = text.strip_prefix("local uid ").map(|uid| ("local", uid));
+        let (kind, id) = match local.or_else(|| text.split_once([':', ' '])) {
             Some((kind, id)) => (kind, Some(id)),
             None => (text, None),
         };
@@ -152,7 +153,7 @@ impl FromStr for ActorFilter {
             "token" => parsed(id).map(Self::Token),
             "local" => parsed(id).map(Self::Local),
             "setup" if id.is_none() => Ok(Self::Setup),
-            "system" if id.is_none() => Ok(Self::System),
+            "system" | "plugboard" if id.is_none() => Ok(Self::System),
             _ => Err(InvalidActorFilter),
         }
     }

@@ -68,6 +68,23 @@ fn an_actor_is_written_as_it_is_read() {
 }
 
 #[test]
+fn what_an_actor_is_shown_as_finds_it() {
+    let actors = [
+        Actor::Operator("ada".parse().unwrap()),
+        Actor::Token("abcd2345".parse().unwrap()),
+        Actor::Local { uid: 1000 },
+        Actor::Setup,
+        Actor::System,
+    ];
+    for shown in &actors {
+        let filter: ActorFilter = shown.to_string().parse().unwrap();
+        let found: Vec<_> = actors.iter().filter(|actor| filter.matches(actor)).collect();
+        assert_eq!(found, [shown]);
+    }
+    assert_eq!("local:uid 0".parse::<ActorFilter>(), Err(InvalidActorFilter));
+}
+
+#[test]
 fn a_day_is_meant_whole() {
     let from = parse_audit_from("2026-09-21").unwrap();
     let to = parse_audit_to("2026-09-21").unwrap();
