@@ -79,7 +79,7 @@ impl CpuAccount {
 
     /// Whether a new account would say the same.
     pub(super) fn is_full(&self, now: Instant) -> bool {
-        self.fill(now).1
+        self.allowance.percent == 0 || self.fill(now).1
     }
 
     /// Adds what has come since; says what is left, and whether that is all there can be.
@@ -149,6 +149,6 @@ mod tests {
 
         account.charge(10 * BURST);
 
-        assert!(account.check(now).is_ok());
+        assert!(account.check(now).is_ok() && account.is_full(now));
     }
 }
