@@ -118,13 +118,16 @@ impl GuestLog {
             (written.lines, written.dropped)
         };
         if dropped_log_lines > 0 {
+            // One that has written nothing is of a flood of them: those are counted together
+            // where lines are kept, and in the metrics, so that their counts are no flood.
+            let has_written = log_lines > 0;
             let message = format!("{dropped_log_lines} more lines of this execution were dropped");
-            self.emit(Level::Warn, Source::Log, &message);
+            if has_written {
+                self.emit(Level::Warn, Source::Log, &message);
+            }
             self.keep(|logs, line| {
                 let dropped = dropped_log_lines.into();
-                // One that has written nothing is of a flood of them: those are counted
-                // together, so that their counts are no flood.
-                if log_lines > 0 {
+                if has_written {
                     logs.keep(NewLine { message, dropped, ..line });
                 } else {
                     logs.drop_lines(&line.install, line.content_hash, dropped);
