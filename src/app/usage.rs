@@ -31,6 +31,9 @@ use watch::Watch;
 /// were not called for the longest time are forgotten.
 const MAX_INSTALLS: usize = 1_000;
 
+/// As many are forgotten at a time: to look for them takes as long for one.
+const FORGOTTEN: usize = MAX_INSTALLS / 10;
+
 /// What is known of the executions of every install.
 pub struct Usages {
     rule: BreakerRule,
@@ -165,10 +168,7 @@ impl Usages {
         }
         let mut meters = self.meters.write().unwrap_or_else(PoisonError::into_inner);
         if meters.len() >= MAX_INSTALLS && !meters.contains_key(&install.id) {
-            let oldest = meters.iter().min_by_key(|(_, found)| found.meter.called_at());
-            if let Some(oldest) = oldest.map(|(id, _)| *id) {
-                meters.remove(&oldest);
-            }
+            forget_some(&mut meters);
         }
         let mut watches = self.watches.write().unwrap_or_else(PoisonError::into_inner);
         let watch = || Arc::new(Watch::new(install, self.rule));
@@ -192,6 +192,15 @@ impl Usages {
         meters.retain(|id, _| is_there(id));
         let mut watches = self.watches.write().unwrap_or_else(PoisonError::into_inner);
         watches.retain(|id, _| is_there(id));
+    }
+}
+
+/// Forgets those that were not called for the longest time.
+fn forget_some(meters: &mut HashMap<InstallId, Metered>) {
+    let mut all: Vec<_> = meters.iter().map(|(id, found)| (found.meter.called_at(), *id)).collect();
+    all.sort_unstable_by_key(|(called_at, _)| *called_at);
+    for (_, id) in all.iter().take(FORGOTTEN) {
+        meters.remove(id);
     }
 }
 

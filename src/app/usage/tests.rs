@@ -81,18 +81,21 @@ fn what_an_install_took_is_in_minutes_and_hours() {
 
 #[test]
 fn the_installs_not_called_for_longest_are_forgotten_beyond_the_bound() {
-    let (usages, first) = (usages(10), install());
-    // Its last use is the oldest there is.
-    usages.admit(&first, &Arc::new(InstallLabels::new(&first)), &Arc::default()).unwrap();
-    call(&usages, &first, Outcome::Answered).unwrap();
-    let second = install();
-    call(&usages, &second, Outcome::Answered).unwrap();
-    for _ in 0..MAX_INSTALLS - 1 {
+    let (usages, old) = (usages(10), std::array::from_fn::<_, FORGOTTEN, _>(|_| install()));
+    for old in &old {
+        // Its last use is the oldest there is.
+        usages.admit(old, &Arc::new(InstallLabels::new(old)), &Arc::default()).unwrap();
+    }
+    for _ in FORGOTTEN..MAX_INSTALLS {
         call(&usages, &install(), Outcome::Answered).unwrap();
     }
-
     assert_eq!(usages.meters.read().unwrap().len(), MAX_INSTALLS);
-    assert_eq!((calls(&usages, &first), calls(&usages, &second)), (0, 1));
+
+    call(&usages, &install(), Outcome::Answered).unwrap();
+
+    let meters = usages.meters.read().unwrap();
+    assert_eq!(meters.len(), MAX_INSTALLS - FORGOTTEN + 1);
+    assert!(old.iter().all(|old| !meters.contains_key(&old.id)));
 }
 
 #[test]
