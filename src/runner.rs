@@ -12,6 +12,7 @@ mod beginning;
 mod bindings;
 mod compiler;
 mod component_cache;
+mod counted_store;
 mod cpu_account;
 mod ending;
 mod engine;

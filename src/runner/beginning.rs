@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 use tokio::time::Instant;
 use wasmtime::{Store, UpdateDeadline, bail};
 
+use super::counted_store::CountedStore;
 use super::ending::InLine;
 use super::execution::{AnswerLimits, Awaited, Execution};
 use super::host::Host;
@@ -42,6 +43,7 @@ impl Runner {
         host.calling(self.egress.as_ref(), invocation.allowance);
         host.configured(invocation.settings).asking(self.callbacks.clone());
         let store = self.store(host, limits::hostcall_fuel(world, limits.max_bytes), &time);
+        let store = CountedStore::new(store, &time);
         let ticker = Arc::clone(&self.ticker);
         let execution = Execution { component, store, time, limits, charge, slot, ticker };
         execution.begin(request, &self.executors)

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use wasmtime::{PoolConcurrencyLimitError, Store};
 
+use super::counted_store::CountedStore;
 use super::engine::Ticker;
 use super::error::{self, CallError, ExecuteError};
 use super::executors::Executors;
@@ -46,8 +47,9 @@ pub(super) struct AnswerLimits {
 /// All that an execution holds, given back when it ends.
 pub(super) struct Execution {
     pub(super) component: Arc<Prepared>,
-    /// Before the slot: it is gone when another may have its place.
-    pub(super) store: Store<Host>,
+    /// Before the charge and the slot: it is gone, and what that took is counted, when
+    /// another may have its place.
+    pub(super) store: CountedStore,
     pub(super) time: Arc<Timekeeper>,
     pub(super) limits: AnswerLimits,
     /// Taken from its install when it ends, whichever way.

@@ -52,7 +52,7 @@ impl Timekeeper {
     }
 
     /// Counts what this thread does for the execution.
-    fn count<T>(&self, work: impl FnOnce() -> T) -> T {
+    pub(super) fn count<T>(&self, work: impl FnOnce() -> T) -> T {
         self.since_ns.store(thread_ns(), Relaxed);
         let done = work();
         self.spent_ns.fetch_add(self.underway_ns(), Relaxed);
