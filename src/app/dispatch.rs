@@ -9,7 +9,7 @@
 mod endpoints;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::App;
 use super::call_rates::{Standings, TooManyCalls};
@@ -102,33 +102,25 @@ pub enum DispatchError {
 }
 
 impl App {
-    /// Runs the handler of a found endpoint under its deadline.
+    /// Runs the handler of a found endpoint under its deadline, of which so much is `left` if its
+    /// component is ready.
     pub async fn dispatch(
         &self,
         found: Box<FoundEndpoint>,
         request: GatewayRequest,
+        left: Option<Duration>,
     ) -> Result<GuestResponse, DispatchError> {
         let version = &found.install.version;
         let Some(world) = version.world else {
             return Err(DispatchError::NoComponent(version.name.clone()));
         };
         let gateway = &self.config.gateway;
-        let own_ms = found.endpoint().timeout_ms;
-        let deadline = Duration::from_millis(lower(gateway.timeout_ms, own_ms));
         let longest = found.longest_answer(gateway);
         found.install.last_use.touch(self.clock.now());
-        if !self.runner.is_ready(&version.content_hash) {
-            // Only an operator has it tried again: calls would keep the compiler busy.
-            if let Some(refusal) = self.runner.refusal(&version.content_hash) {
-                return Err(DispatchError::Compile(CompileError::Prepare(refusal)));
-            }
-            // Loaded from disk, before what a start loads; compiled only if it never was.
-            let _part = found.trace.part(|| Span::new(Kind::Internal, "prepare"));
-            match tokio::time::timeout(deadline, Box::pin(self.prepare(version))).await {
-                Err(_elapsed) => return Err(DispatchError::Preparing(version.name.clone())),
-                Ok(prepared) => prepared.map_err(DispatchError::Compile)?,
-            }
-        }
+        let deadline = match left {
+            Some(left) => left,
+            None => self.until_ready(&found).await?,
+        };
         let now = self.as_it_is_now(&found.install)?;
         let is_current = now.version.content_hash == version.content_hash;
         let now = if is_current { now } else { Arc::clone(&found.install) };
@@ -182,6 +174,32 @@ impl App {
         let now = live.install_by_id(&found.install.id).filter(|now| now.install.enabled);
         let now = now.ok_or_else(|| DispatchError::NotInstalled(found.version.name.to_string()))?;
         Ok(Arc::clone(now))
+    }
+
+    /// Waits until the component of `found` is ready; says what is left of the call's time.
+    pub(super) async fn until_ready(
+        &self,
+        found: &FoundEndpoint,
+    ) -> Result<Duration, DispatchError> {
+        let (version, since) = (&found.install.version, Instant::now());
+        let own_ms = found.endpoint().timeout_ms;
+        let deadline = Duration::from_millis(lower(self.config.gateway.timeout_ms, own_ms));
+        if self.runner.is_ready(&version.content_hash) {
+            return Ok(deadline);
+        }
+        // Only an operator has it tried again: calls would keep the compiler busy.
+        if let Some(refusal) = self.runner.refusal(&version.content_hash) {
+            return Err(DispatchError::Compile(CompileError::Prepare(refusal)));
+        }
+        // Loaded from disk, before what a start loads; compiled only if it never was.
+        let _part = found.trace.part(|| Span::new(Kind::Internal, "prepare"));
+        match tokio::time::timeout(deadline, Box::pin(self.prepare(version))).await {
+            Err(_elapsed) => Err(DispatchError::Preparing(version.name.clone())),
+            Ok(prepared) => {
+                prepared.map_err(DispatchError::Compile)?;
+                Ok(deadline.saturating_sub(since.elapsed()))
+            }
+        }
     }
 
     /// Without a grant that needs them there is nothing to hand on. `ui-proxy` sends one, and

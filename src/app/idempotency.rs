@@ -129,7 +129,7 @@ impl App {
             // Few calls have a key, and all would keep room for what such a call needs.
             return Box::pin(self.dispatch_keyed(keyed, found, request)).await;
         }
-        let response = self.dispatch(found, request).await?;
+        let response = self.dispatch(found, request, None).await?;
         Ok(Answered { response, is_replayed: false })
     }
 
@@ -148,12 +148,14 @@ impl App {
                 return Ok(Answered { response, is_replayed: true });
             }
         };
+        // Before there is a task, which no connection bounds: this may take long.
+        let left = self.until_ready(&found).await?;
         let app = Arc::clone(self);
         // In a task of its own: a client that goes away has made its call all the same, and
         // when it comes again it is told what came of it. One that only waited for its turn
         // has made none.
         let call = tokio::spawn(async move {
-            let response = app.dispatch(found, request).await?;
+            let response = app.dispatch(found, request, Some(left)).await?;
             flight.land(&response, app.clock.now());
             Ok::<_, DispatchError>(Answered { response, is_replayed: false })
         });
