@@ -1,5 +1,7 @@
 //! Compiling components before anybody calls them.
 
+mod start;
+
 use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -7,12 +9,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::spawn_blocking;
 
+use self::start::Start;
 use super::App;
 use super::master_key::MasterKey;
 use crate::config::RunnerConfig;
-use crate::model::ExtensionVersion;
+use crate::model::{ContentHash, ExtensionVersion};
 use crate::registry::Live;
 use crate::runner::{CompiledFolder, PrepareError, Runner, RunnerParts, confinement};
 use crate::store::{BundleStore, StoreError};
@@ -55,7 +57,11 @@ impl App {
     /// else compiled. At once for one that is ready, or that has none.
     pub async fn prepare(&self, version: &ExtensionVersion) -> Result<(), CompileError> {
         let _waiting = self.waiting.join();
-        prepare(&self.runner, &self.bundles, &self.waiting.turns, version).await
+        prepare(&self.runner, &self.bundles, &self.waiting.turns, version).await?;
+        if self.runner.loaded_bytes() > self.config.runner.loaded_bytes {
+            self.release_all_but(Some(version.content_hash));
+        }
+        Ok(())
     }
 
     /// Starts to compile the component of `version` and does not wait.
@@ -70,13 +76,29 @@ impl App {
     }
 
     /// Gives back the memory of components that no tenant has enabled: of versions that are only
-    /// published, and of those that were upgraded, disabled, uninstalled or removed. Where one is
+    /// published, and of those that were upgraded, disabled, uninstalled or removed. Of the rest
+    /// those called last stay, as many as `runner.loaded_bytes` have room for. Where one is
     /// wanted again it is loaded from disk.
     pub fn release_components(&self) {
-        let live = self.registry.live();
-        let enabled = live.installs().filter(|install| install.install.enabled);
-        let wanted: HashSet<_> = enabled.map(|install| install.version.content_hash).collect();
-        self.runner.retain(|hash| wanted.contains(hash));
+        self.release_all_but(None);
+    }
+
+    /// The same, but `wanted` stays. One that is larger than all the room stays as long as no
+    /// other is called: else it could never be.
+    fn release_all_but(&self, wanted: Option<ContentHash>) {
+        let enabled = in_order_of_use(&self.registry.live());
+        let enabled = enabled.into_iter().map(|version| version.content_hash);
+        let mut kept = HashSet::new();
+        let mut bytes = 0;
+        for hash in wanted.into_iter().chain(enabled.filter(|hash| Some(*hash) != wanted)) {
+            let Some(own) = self.runner.loaded_bytes_of(&hash) else { continue };
+            bytes += own;
+            if bytes > self.config.runner.loaded_bytes && !kept.is_empty() {
+                break;
+            }
+            kept.insert(hash);
+        }
+        self.runner.retain(|hash| kept.contains(hash));
     }
 
     /// Makes ready what is enabled, in the background and one after the other: what was
@@ -86,7 +108,7 @@ impl App {
             runner: Arc::clone(&self.runner),
             bundles: self.bundles.clone(),
             waiting: self.waiting.clone(),
-            preload_bytes: self.config.runner.preload_bytes,
+            preload_bytes: self.config.runner.preload_bytes.min(self.config.runner.loaded_bytes),
             compiled_bytes: self.config.runner.compiled_bytes,
         };
         tokio::spawn(start.prepare(in_order_of_use(&self.registry.live())));
@@ -130,66 +152,6 @@ impl Waiting {
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         self.0.count.send_modify(|waiting| *waiting -= 1);
-    }
-}
-
-/// The components of a start.
-///
-/// They are loaded until `preload_bytes` are used up. From then on each waits for its first
-/// call, which loads it; what was never compiled, or for another version of this program,
-/// is compiled here, so that few calls have to wait for that. It goes no further than
-/// `compiled_bytes`: beyond them, one would be removed for another.
-struct Start {
-    runner: Arc<Runner>,
-    bundles: BundleStore,
-    waiting: Waiting,
-    preload_bytes: u64,
-    compiled_bytes: u64,
-}
-
-impl Start {
-    async fn prepare(self, versions: Vec<Arc<ExtensionVersion>>) {
-        let (mut loaded, mut kept) = (0, 0);
-        for version in versions {
-            self.waiting.until_none().await;
-            let before = self.kept_bytes(&version).await;
-            let expected = before.unwrap_or_default();
-            if kept + expected > self.compiled_bytes && self.runner.keeps_compiled() {
-                return;
-            }
-            let has_room = loaded + expected <= self.preload_bytes && self.preload_bytes > 0;
-            let result = if has_room || !self.runner.keeps_compiled() {
-                prepare(&self.runner, &self.bundles, &self.waiting.turns, &version).await
-            } else if before.is_none() {
-                self.compile_for_later(&version).await
-            } else {
-                Ok(())
-            };
-            if let Err(error) = result {
-                warn_of(&version, &error);
-                continue;
-            }
-            let bytes = match before {
-                Some(bytes) => bytes,
-                None => self.kept_bytes(&version).await.unwrap_or_default(),
-            };
-            kept += bytes;
-            loaded += if has_room { bytes } else { 0 };
-        }
-    }
-
-    async fn kept_bytes(&self, version: &ExtensionVersion) -> Option<u64> {
-        let (runner, component) = (Arc::clone(&self.runner), version.component()?.sha256);
-        spawn_blocking(move || runner.kept_bytes(&component)).await.ok()?
-    }
-
-    async fn compile_for_later(&self, version: &ExtensionVersion) -> Result<(), CompileError> {
-        let (Some(world), hash) = (version.world, version.content_hash) else { return Ok(()) };
-        if self.runner.is_ready(&hash) {
-            return Ok(());
-        }
-        let wasm = self.bundles.component(version).await?;
-        Ok(self.runner.compile_for_later(hash, world, wasm).await?)
     }
 }
 
@@ -258,7 +220,7 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
-    use crate::model::{ContentHash, TargetWorld};
+    use crate::model::TargetWorld;
 
     #[tokio::test]
     async fn a_compilation_that_nobody_waits_for_any_more_keeps_its_turn() {

@@ -40,6 +40,7 @@ impl App {
         let file = |name: &str| fs::metadata(self.data_dir.join(name)).map_or(0, |file| file.len());
         Standing {
             components: vec![("compiled", compiled), ("loaded", loaded), ("refused", refused)],
+            component_bytes: self.runner.loaded_bytes(),
             component_waiters: self.waiting.count(),
             slots: slots.all,
             slots_in_use: slots.in_use,

@@ -84,6 +84,7 @@ const RANGES: &[(&str, u64, u64)] = &[
     ("runner.compile_cpu_s", 1, 3600),
     ("runner.compiled_bytes", 0, ANY),
     ("runner.preload_bytes", 0, ANY),
+    ("runner.loaded_bytes", 0, ANY),
     ("runner.breaker_failures", 0, 1_000_000),
     ("runner.breaker_max_pause_ms", 1_000, HOUR_MS),
     ("egress.resolve_timeout_ms", 1, 30_000),

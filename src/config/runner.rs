@@ -45,6 +45,8 @@ pub struct RunnerConfig {
     pub compiled_bytes: u64,
     /// Bytes of compiled components loaded at a start, last used first; 0: each at its first call.
     pub preload_bytes: u64,
+    /// Bytes of compiled components in memory; those called longest ago are given back.
+    pub loaded_bytes: u64,
     /// Executions of an install that fail in a row until it is left alone a while; 0: never.
     pub breaker_failures: u32,
     /// Milliseconds a failing install is left alone at most between two tries.
@@ -74,6 +76,7 @@ impl Default for RunnerConfig {
             compile_cpu_s: 60,
             compiled_bytes: 2 * 1024 * 1024 * 1024,
             preload_bytes: 1024 * 1024 * 1024,
+            loaded_bytes: 1024 * 1024 * 1024,
             breaker_failures: 10,
             breaker_max_pause_ms: 60_000,
             base_url: String::new(),

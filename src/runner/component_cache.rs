@@ -77,6 +77,16 @@ impl<T: Send + Sync + 'static> ComponentCache<T> {
         drop(dropped);
     }
 
+    /// The sum of what is said of all that are compiled.
+    pub(super) fn sum(&self, of: impl Fn(&T) -> u64) -> u64 {
+        let entries = self.shared.read();
+        let each = entries.values().filter_map(|entry| match entry {
+            Entry::Ready(component) => Some(of(component)),
+            Entry::Compiling(_) | Entry::Refused(_) => None,
+        });
+        each.sum()
+    }
+
     /// Makes it ready unless that is done or under way, and waits for the outcome.
     ///
     /// The work is a task of its own, so a caller that goes away loses nothing.

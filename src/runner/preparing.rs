@@ -114,6 +114,16 @@ impl Runner {
         self.components.get(hash).is_some()
     }
 
+    /// Bytes of memory that the component of this bundle takes; `None` if it is not loaded.
+    pub fn loaded_bytes_of(&self, hash: &ContentHash) -> Option<u64> {
+        self.components.get(hash).map(|component| component.code_bytes())
+    }
+
+    /// The same of all that are loaded.
+    pub fn loaded_bytes(&self) -> u64 {
+        self.components.sum(Prepared::code_bytes)
+    }
+
     /// Why this bundle was refused when it was to be made ready last; `None` if that was not
     /// tried yet, goes on, or succeeded.
     pub fn refusal(&self, hash: &ContentHash) -> Option<PrepareError> {

@@ -76,6 +76,16 @@ impl Prepared {
         }
     }
 
+    /// Bytes of memory that its machine code and what comes with it take.
+    pub(super) fn code_bytes(&self) -> u64 {
+        let component = match self {
+            Self::Extension(pre) => pre.instance_pre().component(),
+            Self::WasiHttp(pre) => pre.instance_pre().component(),
+        };
+        let image = component.image_range();
+        image.end.addr().saturating_sub(image.start.addr()) as u64
+    }
+
     /// Instantiates the component in `store`, and that is all.
     pub(super) async fn instantiate(&self, store: &mut Store<Host>) -> wasmtime::Result<()> {
         match self {

@@ -96,6 +96,32 @@ async fn components_leave_memory_with_the_last_install_that_is_enabled() {
 }
 
 #[tokio::test]
+async fn components_called_longest_ago_leave_memory_for_others() {
+    let app = TestApp::start_with(|config| config.runner.loaded_bytes = 1).await;
+    let b = BundleBuilder::new("com.example.other", "1.0.0")
+        .component(guests::extension("answers_big"))
+        .endpoint("GET", "/a");
+    app.install(&extension("answers").endpoint("GET", "/a")).await;
+    app.install(&b).await;
+    let live = app.app.registry.live();
+    let hash = |name: &str| {
+        let mut installs = live.installs();
+        let found = installs.find(|row| row.version.name.as_str() == name).unwrap();
+        found.version.content_hash
+    };
+    let (a, b) = (hash("com.example.hello"), hash("com.example.other"));
+    let loaded = || [a, b].map(|hash| app.app.runner.is_ready(&hash));
+
+    assert_eq!(app.get(A).await.status, StatusCode::OK);
+    assert_eq!(loaded(), [true, false]);
+    assert_eq!(app.get("/api/ext/com.example.other/a").await.status, StatusCode::OK);
+    assert_eq!(loaded(), [false, true]);
+    assert_eq!(app.app.runner.loaded_bytes(), app.app.runner.loaded_bytes_of(&b).unwrap());
+    app.app.release_components();
+    assert_eq!(loaded(), [false, true], "the last one stays, though it is larger");
+}
+
+#[tokio::test]
 async fn head_uses_the_get_endpoint_and_has_no_body() {
     let app = with_guest("answers").await;
 

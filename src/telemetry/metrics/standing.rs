@@ -12,6 +12,8 @@ use prometheus_client::registry::{Registry, Unit};
 pub struct Standing {
     /// By outcome, since the start.
     pub components: Vec<(&'static str, u64)>,
+    /// What loaded ones take.
+    pub component_bytes: u64,
     /// Calls that wait for a component to be loaded or compiled.
     pub component_waiters: usize,
     pub slots: usize,
@@ -56,6 +58,7 @@ pub(super) struct Standings {
     egress_in_flight: Gauge,
     spans: Family<Outcome, Counter>,
     installs: Family<State, Gauge>,
+    component_bytes: Gauge,
     idempotency: Gauge,
     staged: Gauge,
     registry: Gauge,
@@ -105,6 +108,7 @@ impl Standings {
             egress_in_flight,
             spans,
             installs,
+            component_bytes: bytes("plugboard_components_loaded", "Compiled components in memory"),
             idempotency: bytes("plugboard_idempotency", "Answers that are kept under keys"),
             staged: bytes("plugboard_staged", "Uploads and quarantined bundles"),
             registry: bytes("plugboard_registry", "The file of the registry"),
@@ -138,6 +142,7 @@ impl Standings {
             gauge.set(number(count as u64));
         }
         for (gauge, bytes) in [
+            (&self.component_bytes, now.component_bytes),
             (&self.idempotency, now.idempotency_bytes),
             (&self.staged, now.staged_bytes),
             (&self.registry, now.registry_bytes),

@@ -125,6 +125,28 @@ fn a_start_does_not_compile_more_than_is_kept() {
 }
 
 #[test]
+fn a_start_loads_no_more_than_it_may_where_nothing_is_kept() {
+    let mut server = Server::ready_with(&[
+        ("PLUGBOARD_RUNNER__COMPILED_BYTES", "0"),
+        ("PLUGBOARD_RUNNER__PRELOAD_BYTES", "1"),
+    ]);
+    for number in 1..=3 {
+        let (folder, name) = (format!("e{number}"), format!("com.example.e{number}"));
+        server.desk.sample_named(&folder, &name);
+        server.desk.ok(&format!("publish {folder} --key acme.key --install --enable"));
+    }
+
+    server.restart();
+    until_prepared(&server, [1, 0, 0]);
+    sleep(Duration::from_millis(500));
+
+    assert_eq!(prepared(&server), [1, 0, 0], "the first took all that there is");
+    let (_, metrics) = server.get("/metrics");
+    assert!(metrics.contains("plugboard_components_loaded_bytes 0\n"), "{metrics}");
+    assert_eq!(server.get("/api/ext/com.example.e1/health").0, 200);
+}
+
+#[test]
 fn a_folder_that_lost_its_registry_is_left_as_it_is() {
     let mut server = confiding(&[]);
     let set = server.desk.run_with_input(&format!("secret set {NAME} api_key"), "hunter2");
