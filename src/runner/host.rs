@@ -302,14 +302,12 @@ mod tests {
     use crate::config::RunnerConfig;
     use crate::runner::limits::StoreLimits;
 
-    fn host(grants: &[Capability]) -> Host {
-        let limits = StoreLimits::new(&RunnerConfig::default()).per_call();
-        Host::new(
-            ExecutionContext::sample(),
-            Arc::new(grants.iter().copied().collect()),
-            None,
-            limits,
-        )
+    impl Host {
+        pub(super) fn sample(grants: &[Capability]) -> Self {
+            let limits = StoreLimits::new(&RunnerConfig::default()).per_call();
+            let grants = Arc::new(grants.iter().copied().collect());
+            Self::new(ExecutionContext::sample(), grants, None, limits)
+        }
     }
 
     #[test]
@@ -317,11 +315,11 @@ mod tests {
         let capability = Capability::SchedulerManage;
 
         assert_eq!(
-            host(&[]).unavailable(capability, "scheduling").unwrap(),
+            Host::sample(&[]).unavailable(capability, "scheduling").unwrap(),
             "Permission denied: cap:scheduler.manage not granted"
         );
         assert_eq!(
-            host(&[capability]).unavailable(capability, "scheduling").unwrap(),
+            Host::sample(&[capability]).unavailable(capability, "scheduling").unwrap(),
             "scheduling is not available on this host"
         );
     }
@@ -333,9 +331,9 @@ mod tests {
         let observer = Observer::new(move |ended, _mark| tells.lock().unwrap().push(ended.outcome));
         let panicking = observer.clone();
 
-        host(&[]).observed(observer);
+        Host::sample(&[]).observed(observer);
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let mut host = host(&[]);
+            let mut host = Host::sample(&[]);
             host.observed(panicking);
             panic!("in a host function");
         }));
@@ -346,7 +344,7 @@ mod tests {
 
     #[test]
     fn host_calls_end_with_their_budget() {
-        let mut host = host(&[]);
+        let mut host = Host::sample(&[]);
         for _ in 0..limits::HOST_CALLS {
             host.admit(Capability::LogEmit).unwrap();
         }
@@ -356,7 +354,7 @@ mod tests {
 
     #[test]
     fn bytes_of_what_is_kept_take_from_the_same_budget() {
-        let mut host = host(&[]);
+        let mut host = Host::sample(&[]);
         host.count_bytes(limits::BYTES_PER_HOST_CALL - 1).unwrap();
         host.count_bytes(3 * limits::BYTES_PER_HOST_CALL).unwrap();
         assert_eq!(host.calls, 3);

@@ -219,6 +219,16 @@ mod tests {
     }
 
     #[test]
+    fn a_store_is_told_how_many_of_each_it_may_have() {
+        let config = RunnerConfig { instances: 5, memories: 3, ..RunnerConfig::default() };
+        let limits = StoreLimits::new(&config).per_call();
+
+        let told = (limits.instances(), limits.tables(), limits.memories());
+
+        assert_eq!(told, (5, TABLES, 3));
+    }
+
+    #[test]
     fn all_memories_share_one_budget() {
         let mut limits = limits();
 

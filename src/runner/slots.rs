@@ -172,6 +172,8 @@ fn is_idle<K: fair_queue::Key>(queue: &Arc<FairQueue<K>>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::future::join_all;
+
     use super::*;
 
     fn slots(slots: usize, per_tenant: usize, per_install: usize) -> Slots {
@@ -237,6 +239,60 @@ mod tests {
         };
 
         assert!(matches!(third, Err(ExecuteError::InstallBusy)));
+    }
+
+    /// Who of those that wait for what `held` has gets it when; each gives it back at once.
+    async fn order<const N: usize>(
+        slots: &Slots,
+        held: Slot,
+        waiting: [(&'static str, &InstallLabels); N],
+    ) -> Vec<&'static str> {
+        let order = Mutex::new(Vec::new());
+        let waits = waiting.map(|(name, install)| {
+            let order = &order;
+            async move {
+                let _slot = slots.acquire(install).await.unwrap();
+                order.lock().unwrap().push(name);
+            }
+        });
+        tokio::join!(join_all(waits), async { drop(held) });
+        order.into_inner().unwrap()
+    }
+
+    #[tokio::test]
+    async fn tenants_take_turns() {
+        let slots = Slots { queue: Duration::from_hours(1), ..slots(2, 2, 1) };
+        let (first, second, other) = (install("one"), install("one"), install("two"));
+        let _stays = slots.acquire(&install("three")).await.unwrap();
+        let held = slots.acquire(&install("three")).await.unwrap();
+
+        let waiting = [("first", &first), ("second", &second), ("other", &other)];
+
+        assert_eq!(order(&slots, held, waiting).await, ["first", "other", "second"]);
+    }
+
+    #[tokio::test]
+    async fn installs_of_a_tenant_take_turns() {
+        let slots = Slots { queue: Duration::from_hours(1), ..slots(3, 2, 2) };
+        let (busy, other) = (install("one"), install("one"));
+        let _stays = slots.acquire(&install("one")).await.unwrap();
+        let held = slots.acquire(&install("one")).await.unwrap();
+
+        let waiting = [("busy", &busy), ("busy again", &busy), ("other", &other)];
+
+        assert_eq!(order(&slots, held, waiting).await, ["busy", "other", "busy again"]);
+    }
+
+    #[tokio::test]
+    async fn queues_are_dropped_where_no_install_has_a_limit_of_processor_time() {
+        let config = RunnerConfig { cpu_percent_per_install: 0, ..RunnerConfig::default() };
+        let slots = Slots::new(&config);
+        for _ in 0..2 * IDLE_LANES {
+            let lane = slots.lanes.lock().unwrap().get(&install("one"));
+            lane.account.charge(Duration::from_millis(1));
+        }
+
+        assert!(slots.lanes.lock().unwrap().installs.len() <= IDLE_LANES);
     }
 
     #[tokio::test]

@@ -57,6 +57,24 @@ async fn a_guest_reaches_the_application_that_the_operator_has_named() {
 }
 
 #[tokio::test]
+async fn the_time_of_a_call_ends_a_question_that_the_application_does_not_answer() {
+    let server = Server::start(Script::Hang(Vec::new())).await;
+    let app = TestApp::start_with(|config| {
+        config.host_callbacks.ui_proxy_base_url = format!("http://{}", server.address);
+        config.host_callbacks.ui_proxy_timeout_ms = 60_000;
+        config.gateway.timeout_ms = 200;
+    })
+    .await;
+    app.install(&bundle()).await;
+
+    let (status, error) = answer(&app).await;
+
+    assert_eq!(status, 504, "{error}");
+    assert_eq!(server.connections(), 1);
+    server.until_ended(1).await;
+}
+
+#[tokio::test]
 async fn without_the_grant_or_the_setting_the_guest_is_told() {
     let server = Server::start(Script::body("Ada")).await;
     let app = TestApp::start_with(|config| {

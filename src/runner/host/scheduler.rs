@@ -59,3 +59,50 @@ impl Host {
         self.unavailable(Capability::SchedulerManage, "scheduling")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::scheduler::Host as _;
+    use super::*;
+
+    fn created() -> CreateScheduleInput {
+        CreateScheduleInput {
+            endpoint: "/nightly".to_owned(),
+            cron: "0 3 * * *".to_owned(),
+            timezone: None,
+            enabled: None,
+            name: None,
+            payload: None,
+        }
+    }
+
+    fn updated() -> UpdateScheduleInput {
+        UpdateScheduleInput {
+            endpoint: None,
+            cron: None,
+            timezone: None,
+            enabled: Some(true),
+            name: None,
+            payload: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn each_change_is_refused_in_the_words_of_the_contract() {
+        let manage = Capability::SchedulerManage;
+        for (grants, sentence) in [
+            (&[][..], "Permission denied: cap:scheduler.manage not granted"),
+            (&[manage], "scheduling is not available on this host"),
+        ] {
+            let mut host = Host::sample(grants);
+
+            let errors = [
+                host.create_schedule(created()).await.unwrap().error,
+                host.update_schedule("a".to_owned(), updated()).await.unwrap().error,
+                host.delete_schedule("a".to_owned()).await.unwrap().error,
+            ];
+
+            assert_eq!(errors.each_ref().map(|error| error.as_deref()), [Some(sentence); 3]);
+        }
+    }
+}

@@ -1,4 +1,4 @@
-;; Adds the same header for ever.
+;; Adds headers of 90 KiB together.
 (module
   (import "wasi:http/types@0.2.3" "[constructor]fields" (func $fields (result i32)))
   (import "wasi:http/types@0.2.3" "[method]fields.append" (func $append (param i32 i32 i32 i32 i32 i32)))
@@ -11,9 +11,13 @@
     (global.set $heap (i32.add (local.get $at) (local.get $size)))
     (local.get $at))
   (func (export "wasi:http/incoming-handler@0.2.3#handle") (param i32 i32)
-    (local $made i32)
+    (local $made i32) (local $left i32)
+    (memory.fill (i32.const 1024) (i32.const 97) (i32.const 1024))
     (local.set $made (call $fields))
+    (local.set $left (i32.const 90))
     (loop $more
       (call $append (local.get $made) (i32.const 512) (i32.const 7)
-        (i32.const 512) (i32.const 7) (i32.const 0))
-      (br $more))))
+        (i32.const 1024) (i32.const 1024) (i32.const 0))
+      (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+      (br_if $more (local.get $left)))
+    (unreachable)))

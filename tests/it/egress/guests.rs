@@ -1,6 +1,7 @@
 //! Guests of either world that call servers, through the gateway.
 
 use axum::http::{Method, StatusCode};
+use plugboard::config::Config;
 use serde_json::json;
 
 use super::install;
@@ -18,6 +19,14 @@ const INTERNAL: &str = "3";
 /// An appliance whose allowlist is `*.example.com` at the port of `server`, with an
 /// extension that asks for it.
 async fn with_guest(server: &Server, guest: axum::body::Bytes) -> (TestApp, String) {
+    with_guest_and(server, guest, |_| ()).await
+}
+
+async fn with_guest_and(
+    server: &Server,
+    guest: axum::body::Bytes,
+    change: impl FnOnce(&mut Config),
+) -> (TestApp, String) {
     let entry = server.entry("*.example.com");
     let listed = vec![entry.parse().unwrap()];
     let app = TestApp::start_with(|config| {
@@ -25,6 +34,7 @@ async fn with_guest(server: &Server, guest: axum::body::Bytes) -> (TestApp, Stri
         config.egress.calls_per_execution = 3;
         config.egress.max_response_bytes = 1_000;
         config.egress.timeout_ms = 300;
+        change(config);
     })
     .await;
     app.internet.name("api.example.com", &["127.77.0.1"]);
@@ -63,6 +73,23 @@ async fn an_extension_calls_a_server_that_every_list_has() {
             "POST /a?b=c HTTP/1.1\r\nhost: api.example.com:{port}\r\ncontent-length: 0\r\n\r\n"
         )]
     );
+}
+
+#[tokio::test]
+async fn the_time_of_a_call_ends_a_request_that_nobody_answers() {
+    let server = Server::start(Script::Hang(Vec::new())).await;
+    let (app, _) = with_guest_and(&server, guests::extension("calls"), |config| {
+        config.egress.timeout_ms = 30_000;
+        config.gateway.timeout_ms = 200;
+    })
+    .await;
+
+    let answer = fetch(&app, &server.entry("api.example.com")).await;
+
+    let expected = (StatusCode::GATEWAY_TIMEOUT, "extension_timeout".to_owned());
+    assert_eq!((answer.status, answer.code()), expected);
+    assert_eq!(server.connections(), 1);
+    server.until_ended(1).await;
 }
 
 #[tokio::test]
