@@ -63,7 +63,8 @@ pub struct Usage {
     pub cpu: Duration,
     /// Bytes of all memories of the guest at their largest.
     pub peak_memory_bytes: u64,
-    /// Calls to the interfaces of the extension world; those of WASI are not counted.
+    /// Calls to the host's own interfaces, to `wasi:keyvalue` and `wasi:config`; those to other
+    /// parts of WASI are not counted. A batch and long values are more than one.
     pub host_calls: u32,
     /// Bytes of the request body that came.
     pub request_bytes: u64,

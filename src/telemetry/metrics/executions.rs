@@ -90,7 +90,7 @@ impl Executions {
         );
         let host_calls = histogram(
             "plugboard_execution_host_calls",
-            "Calls of an execution to the interfaces of the extension world",
+            "Calls of an execution to the host that count against its limit",
             None,
             || Histogram::new(HOST_CALLS),
         );
