@@ -33,10 +33,15 @@ pub(super) fn is_fresh(headers: &HeaderMap, etag: &str) -> bool {
 /// 304: the client's copy is good. It says nothing of a length: the router would
 /// write that of the empty body, and a client would take it for the file's (section 8.6).
 pub(super) fn unchanged(headers: HeaderMap) -> Response {
-    let mut response = Response::new(Body::new(NoBody));
+    let mut response = Response::new(no_body());
     *response.status_mut() = StatusCode::NOT_MODIFIED;
     *response.headers_mut() = headers;
     response
+}
+
+/// A body that is not there, and of which the router says no length.
+pub(super) fn no_body() -> Body {
+    Body::new(NoBody)
 }
 
 /// Ends at once, and does not say before how long it is.

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use self::long_body::LongBody;
 use self::method_override::{Call, apply_override};
+use super::conditional;
 use super::error::ApiError;
 use super::extract::Path;
 use super::headers;
@@ -194,11 +195,11 @@ fn idempotency_key(
 fn respond(guest: GuestResponse, longest: Duration, is_head: bool, is_public: bool) -> Response {
     let mut headers = headers::from_guest(&guest.headers, is_public);
     let status = StatusCode::from_u16(guest.status).unwrap_or(StatusCode::BAD_GATEWAY);
-    let has_body = !is_head && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    if is_head {
-        // HEAD says how long GET's body would be (RFC 9110 section 9.3.2).
+    let may_have_body = !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if is_head && may_have_body {
+        // HEAD says how long GET's body would be, or nothing of it (RFC 9110 section 9.3.2).
         let length = match &guest.body {
-            GuestBody::Whole(body) if body.is_empty() => guest.announced().or(Some(0)),
+            GuestBody::Whole(body) if body.is_empty() => guest.announced(),
             GuestBody::Whole(body) => Some(body.len() as u64),
             GuestBody::Stream(stream) => stream.announced(),
         };
@@ -206,7 +207,7 @@ fn respond(guest: GuestResponse, longest: Duration, is_head: bool, is_public: bo
     }
     let mut may_break_off = false;
     let mut response = Response::new(match guest.body {
-        _ if !has_body => Body::empty(),
+        _ if is_head || !may_have_body => conditional::no_body(),
         GuestBody::Whole(body) => match guest.slot.hold(&body) {
             Some(kept) => {
                 may_break_off = true;

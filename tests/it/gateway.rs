@@ -96,6 +96,20 @@ async fn components_leave_memory_with_the_last_install_that_is_enabled() {
 }
 
 #[tokio::test]
+async fn head_says_no_length_that_the_guest_did_not_say() {
+    let app = TestApp::start().await;
+    app.install(&extension("status").endpoint("GET", "/:status")).await;
+
+    for status in [200, 204, 304] {
+        let path = format!("/api/ext/com.example.hello/{status}");
+        let answer = app.call(Method::HEAD, &path).send().await;
+
+        assert_eq!(answer.status.as_u16(), status);
+        assert!(!answer.headers.contains_key("content-length"), "{status}");
+    }
+}
+
+#[tokio::test]
 async fn components_called_longest_ago_leave_memory_for_others() {
     let app = TestApp::start_with(|config| config.runner.loaded_bytes = 1).await;
     let b = BundleBuilder::new("com.example.other", "1.0.0")
