@@ -132,7 +132,8 @@ impl Asked<'_> {
     /// From memory, or written anew without touching the file.
     fn page(&self, coding: ContentCoding) -> Result<Option<Arc<Page>>, ApiError> {
         let (app, asset) = (self.app, &self.asset);
-        if let Some(page) = app.pages.get(asset, coding) {
+        let kept = app.pages.get(asset, coding);
+        if let Some(page) = kept.filter(|page| self.is_current(coding, page)) {
             return Ok(Some(page));
         }
         let page = page::write(app, asset, coding)?.map(Arc::new);
@@ -142,6 +143,18 @@ impl Asked<'_> {
         Ok(page)
     }
 
+    /// Whether the head is that of the body that will be sent: a form that is not in memory can
+    /// have been made anew, by another release of its library, and be other bytes.
+    fn is_current(&self, coding: ContentCoding, page: &Page) -> bool {
+        let is_sure = coding == ContentCoding::Identity || page.body.is_some();
+        is_sure || {
+            let there = self.app.encoded_forms(&self.asset);
+            let form = page::form_of(self.asset.entry(), &there, coding);
+            form.is_some_and(|form| page::etag(&form.sha256) == page.etag)
+        }
+    }
+
+    /// `None` also if the form has become another one just now.
     async fn body(
         &self,
         coding: ContentCoding,
@@ -153,7 +166,10 @@ impl Asked<'_> {
             return Ok(Some(self.part_of(body, part)));
         }
         if app.pages.keeps(page.size) {
-            let Some(bytes) = app.read_asset(asset, coding).await? else { return Ok(None) };
+            let bytes = app.read_asset(asset, coding).await?;
+            let Some(bytes) = bytes.filter(|bytes| bytes.len() as u64 == page.size) else {
+                return Ok(None);
+            };
             let body = app.pages.body(bytes);
             let answer = self.part_of(&body, part);
             let page = Page { body: Some(body), ..Page::clone(page) };
@@ -161,6 +177,7 @@ impl Asked<'_> {
             return Ok(Some(answer));
         }
         let opened = app.open_asset(asset, coding).await?;
+        let opened = opened.filter(|opened| opened.size == page.size);
         Ok(opened.map(|opened| {
             Body::new(FileBody::on_disk(Arc::new(opened.file.into()), part, self.sender.clone()))
         }))
