@@ -24,7 +24,7 @@ const TO_GUEST: [HeaderName; 11] = [
 ];
 
 /// Response headers a guest may set; `x-ext-*` too.
-const FROM_GUEST: [HeaderName; 9] = [
+const FROM_GUEST: [HeaderName; 10] = [
     header::CONTENT_TYPE,
     header::CONTENT_ENCODING,
     header::CONTENT_LANGUAGE,
@@ -34,6 +34,8 @@ const FROM_GUEST: [HeaderName; 9] = [
     header::LAST_MODIFIED,
     header::RETRY_AFTER,
     header::LOCATION,
+    // What of the request an answer depends on, for caches in between.
+    header::VARY,
 ];
 
 const EXT_PREFIX: &str = "x-ext-";

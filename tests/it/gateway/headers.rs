@@ -76,7 +76,8 @@ async fn a_guest_can_neither_set_cookies_nor_policies() {
         ("server", "guest"),
         ("www-authenticate", "Basic"),
     ];
-    let allowed = [("content-type", "text/csv"), ("etag", "\"1\""), ("x-ext-page", "2")];
+    let allowed =
+        [("content-type", "text/csv"), ("etag", "\"1\""), ("x-ext-page", "2"), ("vary", "accept")];
 
     let answer = answered(&[&forbidden[..], &allowed[..]].concat(), "a,b").await;
 
