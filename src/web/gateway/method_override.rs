@@ -77,11 +77,12 @@ fn override_in_body(body: &Bytes) -> Option<(Method, Bytes)> {
 /// All else stays as it was sent. Only the name of one member is held at a time, because what
 /// a body becomes when it is parsed is many times as large.
 fn without_marker(body: &[u8]) -> Option<(&[u8], Vec<u8>)> {
-    serde_json::from_slice::<IgnoredAny>(body).ok()?;
+    serde_json::from_str::<IgnoredAny>(str::from_utf8(body).ok()?).ok()?;
     // It is JSON: where something is sought, it is there.
     let mut at = after_space(body, 0);
     (body.get(at) == Some(&b'{')).then_some(())?;
-    let (mut marker, mut rest) = (None, vec![b'{']);
+    let (mut marker, mut rest) = (None, Vec::with_capacity(body.len()));
+    rest.push(b'{');
     while body.get(at) != Some(&b'}') {
         let start = after_space(body, at + 1);
         if body.get(start) == Some(&b'}') {
@@ -165,8 +166,11 @@ mod tests {
             r#"{"__method":"PUT""#,
             r#"{"__method":"PUT"} {}"#,
             r#"{"__method":"PUT",}"#,
+            "{\"__method\":\"PUT\",\"\\u12\":1}",
         ] {
             assert_eq!(override_in_body(&sent.into()), None, "{sent}");
         }
+        let not_text = b"{\"__method\":\"PUT\",\"a\":\"\xff\"}";
+        assert_eq!(override_in_body(&Bytes::from_static(not_text)), None);
     }
 }
