@@ -105,10 +105,10 @@ impl GuestLogs {
     /// Keeps a line, or counts it. Waits for nobody.
     pub fn keep(&self, line: NewLine) {
         let shared = &self.0.shared;
+        shared.counts.over_limit(line.dropped);
         if !self.is_on() {
             return;
         }
-        shared.counts.over_limit(line.dropped);
         if let Some(lost) = shared.queue.push(line) {
             shared.counts.queue_full(lost);
         }
@@ -117,8 +117,8 @@ impl GuestLogs {
     /// Counts lines that an execution wrote beyond what it may, where none of its own has
     /// room to say so.
     pub fn drop_lines(&self, install: &Arc<InstallLabels>, content_hash: ContentHash, lines: u64) {
+        self.0.shared.counts.over_limit(lines);
         if self.is_on() && lines > 0 {
-            self.0.shared.counts.over_limit(lines);
             self.0.shared.queue.lose(install, content_hash, lines);
         }
     }
