@@ -26,7 +26,7 @@ impl Drop for CountedStore {
     fn drop(&mut self) {
         let store = self.store.take();
         if limits::ENFORCED {
-            self.time.count(|| drop(store));
+            self.time.count_end(|| drop(store));
         }
     }
 }
@@ -42,5 +42,29 @@ impl Deref for CountedStore {
 impl DerefMut for CountedStore {
     fn deref_mut(&mut self) -> &mut Self::Target {
         self.store.as_mut().expect("it is there until it is dropped")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use wasmtime::{Engine, Memory, MemoryType};
+
+    use super::*;
+
+    #[test]
+    fn to_give_memory_back_is_counted_apart_from_turns() {
+        let time = Arc::new(Timekeeper::new(Duration::from_secs(1)));
+        let store = Store::new(&Engine::default(), Host::sample(&[]));
+        let mut store = CountedStore::new(store, &time);
+        let memory = Memory::new(&mut *store, MemoryType::new(64, None)).unwrap();
+        memory.data_mut(&mut *store).fill(1);
+        assert_eq!(time.end(), Duration::ZERO);
+
+        drop(store);
+
+        assert!(time.end() > Duration::ZERO);
+        assert_eq!(time.spent(), Duration::ZERO);
     }
 }

@@ -56,14 +56,14 @@ impl CpuAccount {
         Err(ExecuteError::CpuSpent { percent: self.allowance.percent, retry_after })
     }
 
-    /// Takes what an execution has cost.
-    pub(super) fn charge(&self, cost: Duration) {
+    /// Takes what the turns of an execution and its end have cost.
+    pub(super) fn charge(&self, turns: Duration, end: Duration) {
         let mut level = self.level.lock().unwrap_or_else(PoisonError::into_inner);
-        level.left_ns = level.left_ns.saturating_sub(signed_ns(cost));
+        level.left_ns = level.left_ns.saturating_sub(signed_ns(turns.saturating_add(end)));
         drop(level);
         // One that had no turn says nothing of how long others take.
-        if !cost.is_zero() {
-            self.pace.count(cost);
+        if !turns.is_zero() {
+            self.pace.count(turns);
         }
     }
 
@@ -112,9 +112,9 @@ mod tests {
     fn a_burst_is_allowed_and_then_time_must_pass() {
         let now = Instant::now();
         let account = account(50, now);
-        account.charge(Duration::from_secs(9));
+        account.charge(Duration::from_secs(9), Duration::ZERO);
         assert!(account.check(now).is_ok());
-        account.charge(Duration::from_secs(3));
+        account.charge(Duration::from_secs(2), Duration::from_secs(1));
 
         let refused = account.check(now);
 
@@ -132,12 +132,12 @@ mod tests {
         let now = Instant::now();
         let account = account(100, now);
         assert!(account.is_full(now));
-        account.charge(Duration::from_secs(1));
+        account.charge(Duration::from_secs(1), Duration::ZERO);
         assert!(!account.is_full(now));
         let later = now + Duration::from_hours(1);
         assert!(account.is_full(later));
 
-        account.charge(BURST);
+        account.charge(BURST, Duration::ZERO);
 
         assert!(account.check(later).is_err());
     }
@@ -147,7 +147,7 @@ mod tests {
         let now = Instant::now();
         let account = account(0, now);
 
-        account.charge(10 * BURST);
+        account.charge(10 * BURST, Duration::ZERO);
 
         assert!(account.check(now).is_ok() && account.is_full(now));
     }

@@ -303,7 +303,7 @@ mod tests {
     use crate::runner::limits::StoreLimits;
 
     impl Host {
-        pub(super) fn sample(grants: &[Capability]) -> Self {
+        pub(in crate::runner) fn sample(grants: &[Capability]) -> Self {
             let limits = StoreLimits::new(&RunnerConfig::default()).per_call();
             let grants = Arc::new(grants.iter().copied().collect());
             Self::new(ExecutionContext::sample(), grants, None, limits)

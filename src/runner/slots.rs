@@ -139,7 +139,7 @@ impl Slot {
 
 impl Drop for CpuCharge {
     fn drop(&mut self) {
-        self.account.charge(self.time.spent());
+        self.account.charge(self.time.spent(), self.time.end());
     }
 }
 
@@ -289,7 +289,7 @@ mod tests {
         let slots = Slots::new(&config);
         for _ in 0..2 * IDLE_LANES {
             let lane = slots.lanes.lock().unwrap().get(&install("one"));
-            lane.account.charge(Duration::from_millis(1));
+            lane.account.charge(Duration::from_millis(1), Duration::ZERO);
         }
 
         assert!(slots.lanes.lock().unwrap().installs.len() <= IDLE_LANES);

@@ -14,6 +14,8 @@ use super::{LONG_TURN, limits};
 pub(super) struct Timekeeper {
     cpu_limit_ns: u64,
     spent_ns: AtomicU64,
+    /// What its end took, after all its turns.
+    end_ns: AtomicU64,
     /// What the thread's clock said when it last turned to this execution.
     since_ns: AtomicU64,
     over: AtomicBool,
@@ -37,6 +39,7 @@ impl Timekeeper {
         Self {
             cpu_limit_ns: nanoseconds(cpu_limit),
             spent_ns: AtomicU64::new(0),
+            end_ns: AtomicU64::new(0),
             since_ns: AtomicU64::new(0),
             over: AtomicBool::new(false),
             expired: OnceLock::new(),
@@ -52,11 +55,23 @@ impl Timekeeper {
     }
 
     /// Counts what this thread does for the execution.
-    pub(super) fn count<T>(&self, work: impl FnOnce() -> T) -> T {
+    fn count<T>(&self, work: impl FnOnce() -> T) -> T {
         self.since_ns.store(thread_ns(), Relaxed);
         let done = work();
         self.spent_ns.fetch_add(self.underway_ns(), Relaxed);
         done
+    }
+
+    /// Counts what this thread does when the execution is over, apart from its turns.
+    pub(super) fn count_end(&self, work: impl FnOnce()) {
+        let began = thread_ns();
+        work();
+        self.end_ns.fetch_add(thread_ns().saturating_sub(began), Relaxed);
+    }
+
+    /// Time on a processor after its turns.
+    pub(super) fn end(&self) -> Duration {
+        Duration::from_nanos(self.end_ns.load(Relaxed))
     }
 
     /// Time on a processor, without what is just being counted.
