@@ -47,6 +47,7 @@ pub use guest_stream::GuestStream;
 pub use invocation::{ExecutionContext, GuestRequest, Invocation, StreamLimits, UserIdentity};
 pub use limits::Refused;
 pub use precompiled::{CompiledFolder, ComponentCounts};
+pub use preparing::HeldComponent;
 pub use request_body::{RequestBody, Upload};
 pub use response::{GuestBody, GuestResponse, KeptSlot, Usage};
 pub use standing::SlotCounts;

@@ -58,9 +58,7 @@ impl App {
     pub async fn prepare(&self, version: &ExtensionVersion) -> Result<(), CompileError> {
         let _waiting = self.waiting.join();
         prepare(&self.runner, &self.bundles, &self.waiting.turns, version).await?;
-        if self.runner.loaded_bytes() > self.config.runner.loaded_bytes {
-            self.release_all_but(Some(version.content_hash));
-        }
+        self.release_beyond_limit(Some(version.content_hash));
         Ok(())
     }
 
@@ -83,8 +81,15 @@ impl App {
         self.release_all_but(None);
     }
 
-    /// The same, but `wanted` stays. One that is larger than all the room stays as long as no
-    /// other is called: else it could never be.
+    /// The same, if those that are loaded have more than `runner.loaded_bytes`. `wanted` stays.
+    pub fn release_beyond_limit(&self, wanted: Option<ContentHash>) {
+        if self.runner.loaded_bytes() > self.config.runner.loaded_bytes {
+            self.release_all_but(wanted);
+        }
+    }
+
+    /// One that is larger than all the room stays as long as no other is loaded: else it could
+    /// never be called.
     fn release_all_but(&self, wanted: Option<ContentHash>) {
         let enabled = in_order_of_use(&self.registry.live());
         let enabled = enabled.into_iter().map(|version| version.content_hash);

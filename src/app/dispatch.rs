@@ -9,7 +9,7 @@
 mod endpoints;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::App;
 use super::call_rates::{Standings, TooManyCalls};
@@ -22,8 +22,8 @@ use crate::model::{
 };
 use crate::registry::LiveInstall;
 use crate::runner::{
-    ExecuteError, ExecutionContext, GuestBody, GuestRequest, GuestResponse, Invocation,
-    StreamLimits, UserIdentity,
+    ExecuteError, ExecutionContext, GuestBody, GuestRequest, GuestResponse, HeldComponent,
+    Invocation, StreamLimits, UserIdentity,
 };
 use crate::state::{Owner, secrets::InstallSecrets};
 use crate::traces::{Kind, Span, Trace};
@@ -102,13 +102,13 @@ pub enum DispatchError {
 }
 
 impl App {
-    /// Runs the handler of a found endpoint under its deadline, of which so much is `left` if its
-    /// component is ready.
+    /// Runs the handler of a found endpoint under its deadline. `component` is what
+    /// [`App::until_ready`] gave, where that was waited for before.
     pub async fn dispatch(
         &self,
         found: Box<FoundEndpoint>,
         request: GatewayRequest,
-        left: Option<Duration>,
+        component: Option<HeldComponent>,
     ) -> Result<GuestResponse, DispatchError> {
         let version = &found.install.version;
         let Some(world) = version.world else {
@@ -116,9 +116,9 @@ impl App {
         };
         let gateway = &self.config.gateway;
         let longest = found.longest_answer(gateway);
-        found.install.last_use.touch(self.clock.now());
-        let deadline = match left {
-            Some(left) => left,
+        let deadline = found.deadline(gateway);
+        let component = match component {
+            Some(component) => component,
             None => self.until_ready(&found).await?,
         };
         let now = self.as_it_is_now(&found.install)?;
@@ -158,6 +158,7 @@ impl App {
             observer: std::mem::take(&mut admitted.observer),
         };
         let response = self.runner.execute(invocation).await?;
+        drop(component);
         if matches!(response.body, GuestBody::Stream(_)) {
             admitted.note_begun(self.clock.now());
         }
@@ -176,29 +177,43 @@ impl App {
         Ok(Arc::clone(now))
     }
 
-    /// Waits until the component of `found` is ready; says what is left of the call's time.
+    /// Waits until the component of `found` is ready, for as long as its deadline.
     pub(super) async fn until_ready(
         &self,
         found: &FoundEndpoint,
-    ) -> Result<Duration, DispatchError> {
-        let (version, since) = (&found.install.version, Instant::now());
-        let own_ms = found.endpoint().timeout_ms;
-        let deadline = Duration::from_millis(lower(self.config.gateway.timeout_ms, own_ms));
-        if self.runner.is_ready(&version.content_hash) {
-            return Ok(deadline);
+    ) -> Result<HeldComponent, DispatchError> {
+        found.install.last_use.touch(self.clock.now());
+        match self.runner.hold(&found.install.version.content_hash) {
+            Some(component) => Ok(component),
+            None => Box::pin(self.made_ready(found)).await,
+        }
+    }
+
+    async fn made_ready(&self, found: &FoundEndpoint) -> Result<HeldComponent, DispatchError> {
+        let version = &found.install.version;
+        let hash = &version.content_hash;
+        if version.world.is_none() || version.component().is_none() {
+            return Err(DispatchError::NoComponent(version.name.clone()));
         }
         // Only an operator has it tried again: calls would keep the compiler busy.
-        if let Some(refusal) = self.runner.refusal(&version.content_hash) {
+        if let Some(refusal) = self.runner.refusal(hash) {
             return Err(DispatchError::Compile(CompileError::Prepare(refusal)));
         }
         // Loaded from disk, before what a start loads; compiled only if it never was.
         let _part = found.trace.part(|| Span::new(Kind::Internal, "prepare"));
-        match tokio::time::timeout(deadline, Box::pin(self.prepare(version))).await {
-            Err(_elapsed) => Err(DispatchError::Preparing(version.name.clone())),
-            Ok(prepared) => {
-                prepared.map_err(DispatchError::Compile)?;
-                Ok(deadline.saturating_sub(since.elapsed()))
+        let prepared = async {
+            loop {
+                self.prepare(version).await?;
+                if let Some(component) = self.runner.hold(hash) {
+                    return Ok(component);
+                }
+                // It was released for others just now.
+                tokio::task::yield_now().await;
             }
+        };
+        match tokio::time::timeout(found.deadline(&self.config.gateway), prepared).await {
+            Err(_elapsed) => Err(DispatchError::Preparing(version.name.clone())),
+            Ok(prepared) => prepared.map_err(DispatchError::Compile),
         }
     }
 
@@ -212,6 +227,11 @@ impl App {
 }
 
 impl FoundEndpoint {
+    /// How long its answer may take to begin.
+    fn deadline(&self, gateway: &GatewayConfig) -> Duration {
+        Duration::from_millis(lower(gateway.timeout_ms, self.endpoint().timeout_ms))
+    }
+
     /// The install that answers.
     pub fn labels(&self) -> &Arc<InstallLabels> {
         &self.install.labels

@@ -149,13 +149,13 @@ impl App {
             }
         };
         // Before there is a task, which no connection bounds: this may take long.
-        let left = self.until_ready(&found).await?;
+        let component = Some(self.until_ready(&found).await?);
         let app = Arc::clone(self);
         // In a task of its own: a client that goes away has made its call all the same, and
         // when it comes again it is told what came of it. One that only waited for its turn
         // has made none.
         let call = tokio::spawn(async move {
-            let response = app.dispatch(found, request, Some(left)).await?;
+            let response = app.dispatch(found, request, component).await?;
             flight.land(&response, app.clock.now());
             Ok::<_, DispatchError>(Answered { response, is_replayed: false })
         });

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::spawn_blocking;
 
 use super::error::PrepareError;
@@ -28,6 +28,8 @@ struct Shared<T> {
     compilers: Semaphore,
     /// A permit per component that is loaded: no load waits for a compilation.
     loaders: Semaphore,
+    /// Told of each that is ready.
+    ready: Notify,
 }
 
 /// How a component is made ready.
@@ -48,7 +50,8 @@ impl<T: Send + Sync + 'static> ComponentCache<T> {
     pub(super) fn new(compile_threads: usize) -> Self {
         let compilers = Semaphore::new(compile_threads.max(1));
         let loaders = Semaphore::new(MAX_LOADS);
-        Self { shared: Arc::new(Shared { entries: RwLock::default(), compilers, loaders }) }
+        let (entries, ready) = (RwLock::default(), Notify::new());
+        Self { shared: Arc::new(Shared { entries, compilers, loaders, ready }) }
     }
 
     /// The component, if it is compiled.
@@ -67,14 +70,21 @@ impl<T: Send + Sync + 'static> ComponentCache<T> {
         }
     }
 
-    /// Drops the components that nobody wants; what is under way goes on.
+    /// Drops the components that nobody wants. What is in use stays: loaded once more beside
+    /// it, it would be there twice.
     pub(super) fn retain(&self, is_wanted: impl Fn(&ContentHash) -> bool) {
-        let is_idle = |hash: &ContentHash, entry: &mut Entry<T>| {
-            matches!(entry, Entry::Ready(_)) && !is_wanted(hash)
+        let is_idle = |hash: &ContentHash, entry: &mut Entry<T>| match entry {
+            Entry::Ready(component) => Arc::strong_count(component) == 1 && !is_wanted(hash),
+            Entry::Compiling(_) | Entry::Refused(_) => false,
         };
         let dropped: Vec<_> = self.shared.write().extract_if(is_idle).collect();
         // Not with the entries locked: megabytes of code are given back.
         drop(dropped);
+    }
+
+    /// Waits until one has become ready since this was last waited for.
+    pub(super) async fn until_ready(&self) {
+        self.shared.ready.notified().await;
     }
 
     /// The sum of what is said of all that are compiled.
@@ -165,6 +175,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
             Ok(component) => {
                 if ours {
                     entries.insert(hash, Entry::Ready(Arc::new(component)));
+                    self.ready.notify_one();
                 }
                 Ok(())
             }

@@ -95,8 +95,8 @@ impl Execution {
         {
             self.tell(error);
         }
-        let Self { store, charge, slot, ticker, .. } = self;
-        drop(store);
+        let Self { component, store, charge, slot, ticker, .. } = self;
+        drop((store, component));
         drop(charge);
         // Without a whole body that is long it is given back here.
         let whole = |response: GuestResponse| response.using(usage).holding(slot);

@@ -14,6 +14,9 @@ use super::precompiled::{ComponentCounts, Precompiled};
 use super::worlds::{self, Prepared};
 use crate::model::{ContentHash, FileDigest, StreamHasher, TargetWorld};
 
+/// A component that stays loaded until this is dropped.
+pub struct HeldComponent(#[expect(dead_code, reason = "held")] Arc<Prepared>);
+
 impl Runner {
     /// Compiles and links a component, once per hash however many ask at once.
     ///
@@ -114,6 +117,16 @@ impl Runner {
         self.components.get(hash).is_some()
     }
 
+    /// Keeps the component of this bundle from being released; `None` if it is not loaded.
+    pub fn hold(&self, hash: &ContentHash) -> Option<HeldComponent> {
+        self.components.get(hash).map(HeldComponent)
+    }
+
+    /// Waits until a component was loaded since this was last waited for.
+    pub async fn until_loaded(&self) {
+        self.components.until_ready().await;
+    }
+
     /// Bytes of memory that the component of this bundle takes; `None` if it is not loaded.
     pub fn loaded_bytes_of(&self, hash: &ContentHash) -> Option<u64> {
         self.components.get(hash).map(|component| component.code_bytes())
@@ -130,8 +143,8 @@ impl Runner {
         self.components.refusal(hash)
     }
 
-    /// Drops the loaded components of bundles that nobody wants. Executions under way finish, and
-    /// what is kept on disk stays there.
+    /// Drops the loaded components of bundles that nobody wants. What is held, as by executions
+    /// under way, stays, and so does what is kept on disk.
     pub fn retain(&self, is_wanted: impl Fn(&ContentHash) -> bool) {
         self.components.retain(is_wanted);
     }

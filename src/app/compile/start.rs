@@ -26,7 +26,7 @@ pub(super) struct Start {
 
 impl Start {
     pub(super) async fn prepare(self, versions: Vec<Arc<ExtensionVersion>>) {
-        let (mut loaded, mut kept) = (0, 0);
+        let mut kept = 0;
         for version in versions {
             self.waiting.until_none().await;
             let before = self.kept_bytes(&version).await;
@@ -34,7 +34,9 @@ impl Start {
             if kept + expected > self.compiled_bytes && self.runner.keeps_compiled() {
                 return;
             }
+            let loaded = self.runner.loaded_bytes();
             let has_room = loaded < self.preload_bytes && loaded + expected <= self.preload_bytes;
+            let was_ready = self.runner.is_ready(&version.content_hash);
             let result = if has_room {
                 prepare(&self.runner, &self.bundles, &self.waiting.turns, &version).await
             } else if before.is_none() && self.runner.keeps_compiled() {
@@ -50,11 +52,11 @@ impl Start {
                 Some(bytes) => bytes,
                 None => self.kept_bytes(&version).await.unwrap_or_default(),
             };
-            if has_room {
-                loaded += self.runner.loaded_bytes_of(&version.content_hash).unwrap_or_default();
-                // How much one takes is not known before, if it was not kept.
-                if loaded > self.preload_bytes && before.is_none() {
-                    self.runner.retain(|hash| *hash != version.content_hash);
+            // How much one takes is not known before, if it was not kept.
+            if before.is_none() && !was_ready && self.runner.loaded_bytes() > self.preload_bytes {
+                self.runner.retain(|hash| *hash != version.content_hash);
+                if !self.runner.keeps_compiled() {
+                    return;
                 }
             }
         }

@@ -41,6 +41,7 @@ pub(super) async fn keep_up(app: Arc<App>) {
                     app.probe_store().await;
                 }
             }
+            () = app.runner.until_loaded() => app.release_beyond_limit(None),
             _ = purge.tick() => give_memory_back(),
             _ = sweep.tick() => {
                 if let Err(error) = app.sweep().await {
