@@ -196,9 +196,11 @@ async fn the_stack_is_as_large_as_it_is_set() {
         let component = guests::extension("recurses_a_while");
         let stage = Stage::with(&config, TargetWorld::Extension, component).await;
 
-        let outcome = stage.call("/").await;
-
-        assert_eq!(outcome.is_ok(), suffices, "{wasm_stack_bytes}: {outcome:?}");
+        match stage.call("/").await {
+            Ok(_) => assert!(suffices, "{wasm_stack_bytes}"),
+            Err(ExecuteError::Trap(text)) => assert!(!suffices && text.contains("stack"), "{text}"),
+            other => panic!("{wasm_stack_bytes}: {other:?}"),
+        }
     }
 }
 
@@ -234,7 +236,7 @@ async fn log_lines_of_an_install_are_bounded_over_its_executions() {
     let stage = Stage::extension("floods_log").await;
     let lines = GuestLines::heard();
 
-    let (mut written, mut counts) = (0, 0);
+    let (started, mut written, mut counts) = (Instant::now(), 0, 0);
     for _ in 0..10 {
         let usage = stage.call("/").await.unwrap().usage;
         written += usage.log_lines;
@@ -242,7 +244,8 @@ async fn log_lines_of_an_install_are_bounded_over_its_executions() {
     }
 
     // The clock may have struck in between.
-    assert!((200..=400).contains(&written), "{written}");
+    let seconds = u32::try_from(started.elapsed().as_secs()).unwrap() + 2;
+    assert!((200..=200 * seconds.min(4)).contains(&written), "{written} in {seconds} s");
     // One that wrote says how many more there were; of the others nothing is said.
     assert_eq!(lines.of(&stage.install).len(), (written + counts) as usize);
 }
