@@ -67,7 +67,7 @@ use self::limits::StoreLimits;
 use self::memory_gaps::GapFiller;
 use self::precompiled::Precompiled;
 use self::slots::Slots;
-use self::worlds::Worlds;
+use self::worlds::{Prepared, Worlds};
 use crate::callbacks::Callbacks;
 use crate::config::RunnerConfig;
 use crate::egress::Egress;
@@ -132,7 +132,7 @@ impl Runner {
         let gap_filler = pagemap::is_exact().then(GapFiller::start).transpose()?;
         Ok(Self {
             worlds,
-            components: ComponentCache::new(config.compile_threads),
+            components: ComponentCache::new(config.compile_threads, Prepared::code_bytes),
             precompiled: precompiled.map_err(RunnerError::Folder)?.map(Arc::new),
             compiler: Compiler::new(compiler, config),
             compiled: Arc::default(),

@@ -1,6 +1,7 @@
 //! Compiled components by the hash of their bundle, each compiled once.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::{Notify, Semaphore, watch};
@@ -23,6 +24,9 @@ pub(super) struct ComponentCache<T = Prepared> {
 
 struct Shared<T> {
     entries: RwLock<HashMap<ContentHash, Entry<T>>>,
+    /// Bytes of those that are ready, and of one of them.
+    bytes: AtomicU64,
+    size_of: fn(&T) -> u64,
     /// A permit per compilation: a large component keeps a core busy for
     /// seconds and takes hundreds of megabytes.
     compilers: Semaphore,
@@ -47,11 +51,13 @@ enum Entry<T> {
 }
 
 impl<T: Send + Sync + 'static> ComponentCache<T> {
-    pub(super) fn new(compile_threads: usize) -> Self {
+    /// `size_of` says how much memory a component takes.
+    pub(super) fn new(compile_threads: usize, size_of: fn(&T) -> u64) -> Self {
         let compilers = Semaphore::new(compile_threads.max(1));
         let loaders = Semaphore::new(MAX_LOADS);
-        let (entries, ready) = (RwLock::default(), Notify::new());
-        Self { shared: Arc::new(Shared { entries, compilers, loaders, ready }) }
+        let (entries, bytes, ready) = (RwLock::default(), AtomicU64::new(0), Notify::new());
+        let shared = Shared { entries, bytes, size_of, compilers, loaders, ready };
+        Self { shared: Arc::new(shared) }
     }
 
     /// The component, if it is compiled.
@@ -77,7 +83,12 @@ impl<T: Send + Sync + 'static> ComponentCache<T> {
             Entry::Ready(component) => Arc::strong_count(component) == 1 && !is_wanted(hash),
             Entry::Compiling(_) | Entry::Refused(_) => false,
         };
-        let dropped: Vec<_> = self.shared.write().extract_if(is_idle).collect();
+        let mut entries = self.shared.write();
+        let dropped: Vec<_> = entries.extract_if(is_idle).collect();
+        for (_, entry) in &dropped {
+            self.shared.bytes.fetch_sub(self.shared.bytes_of(entry), Relaxed);
+        }
+        drop(entries);
         // Not with the entries locked: megabytes of code are given back.
         drop(dropped);
     }
@@ -87,14 +98,9 @@ impl<T: Send + Sync + 'static> ComponentCache<T> {
         self.shared.ready.notified().await;
     }
 
-    /// The sum of what is said of all that are compiled.
-    pub(super) fn sum(&self, of: impl Fn(&T) -> u64) -> u64 {
-        let entries = self.shared.read();
-        let each = entries.values().filter_map(|entry| match entry {
-            Entry::Ready(component) => Some(of(component)),
-            Entry::Compiling(_) | Entry::Refused(_) => None,
-        });
-        each.sum()
+    /// Bytes of memory that those which are ready take together.
+    pub(super) fn bytes(&self) -> u64 {
+        self.shared.bytes.load(Relaxed)
     }
 
     /// Makes it ready unless that is done or under way, and waits for the outcome.
@@ -174,7 +180,9 @@ impl<T: Send + Sync + 'static> Shared<T> {
         let outcome = match compiled {
             Ok(component) => {
                 if ours {
-                    entries.insert(hash, Entry::Ready(Arc::new(component)));
+                    let entry = Entry::Ready(Arc::new(component));
+                    self.bytes.fetch_add(self.bytes_of(&entry), Relaxed);
+                    entries.insert(hash, entry);
                     self.ready.notify_one();
                 }
                 Ok(())
@@ -190,6 +198,13 @@ impl<T: Send + Sync + 'static> Shared<T> {
         };
         drop(entries);
         sender.send_replace(Some(outcome));
+    }
+
+    fn bytes_of(&self, entry: &Entry<T>) -> u64 {
+        match entry {
+            Entry::Ready(component) => (self.size_of)(component),
+            Entry::Compiling(_) | Entry::Refused(_) => 0,
+        }
     }
 
     // No code panics while it holds the lock.

@@ -134,7 +134,7 @@ impl Runner {
 
     /// The same of all that are loaded.
     pub fn loaded_bytes(&self) -> u64 {
-        self.components.sum(Prepared::code_bytes)
+        self.components.bytes()
     }
 
     /// Why this bundle was refused when it was to be made ready last; `None` if that was not

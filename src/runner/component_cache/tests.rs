@@ -13,7 +13,7 @@ fn hash() -> ContentHash {
 
 #[tokio::test]
 async fn many_callers_compile_once() {
-    let cache = ComponentCache::<u8>::new(4);
+    let cache = ComponentCache::<u8>::new(4, |bytes| u64::from(*bytes));
     let compiled = Arc::new(AtomicUsize::new(0));
     let prepare = || {
         let compiled = Arc::clone(&compiled);
@@ -32,7 +32,7 @@ async fn many_callers_compile_once() {
 
 #[tokio::test]
 async fn a_caller_that_goes_away_does_not_lose_the_work() {
-    let cache = ComponentCache::<u8>::new(1);
+    let cache = ComponentCache::<u8>::new(1, |bytes| u64::from(*bytes));
     let (go, wait) = mpsc::channel();
 
     {
@@ -50,7 +50,7 @@ async fn a_caller_that_goes_away_does_not_lose_the_work() {
 
 #[tokio::test]
 async fn a_failure_reaches_the_caller_and_can_be_tried_again() {
-    let cache = ComponentCache::<u8>::new(1);
+    let cache = ComponentCache::<u8>::new(1, |bytes| u64::from(*bytes));
     let broken = PrepareError::Compile("broken".to_owned());
     let error = broken.clone();
 
@@ -62,7 +62,7 @@ async fn a_failure_reaches_the_caller_and_can_be_tried_again() {
 
 #[tokio::test]
 async fn a_compiler_that_was_stopped_is_no_refusal_of_the_component() {
-    let cache = ComponentCache::<u8>::new(1);
+    let cache = ComponentCache::<u8>::new(1, |bytes| u64::from(*bytes));
 
     let outcome = cache.prepare(hash(), Work::Compile, || panic!("the compiler")).await;
 
@@ -71,7 +71,7 @@ async fn a_compiler_that_was_stopped_is_no_refusal_of_the_component() {
 
 #[tokio::test]
 async fn what_nobody_wants_is_dropped_but_not_while_it_compiles() {
-    let cache = ComponentCache::<u8>::new(1);
+    let cache = ComponentCache::<u8>::new(1, |bytes| u64::from(*bytes));
     let (go, wait) = mpsc::channel();
     let prepare = cache.prepare(hash(), Work::Compile, move || {
         wait.recv().unwrap();
@@ -90,4 +90,17 @@ async fn what_nobody_wants_is_dropped_but_not_while_it_compiles() {
     assert!(cache.get(&hash()).is_some());
     cache.retain(|_| false);
     assert!(cache.get(&hash()).is_none());
+}
+
+#[tokio::test]
+async fn what_is_in_use_stays_and_counts() {
+    let cache = ComponentCache::<u8>::new(1, |bytes| u64::from(*bytes));
+    cache.prepare(hash(), Work::Load, || Ok(7)).await.unwrap();
+    let held = cache.get(&hash());
+
+    cache.retain(|_| false);
+    assert_eq!((cache.get(&hash()), cache.bytes()), (held, 7));
+
+    cache.retain(|_| false);
+    assert_eq!((cache.get(&hash()), cache.bytes()), (None, 0));
 }
