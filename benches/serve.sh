@@ -142,13 +142,16 @@ measure_serve() {
   ratios() {
     paste "$work/serve-$1" "$work/serve-$2" | awk -v n="$3" '{ printf "%.2f\n", $n / $(n + 3) }' | median
   }
+  # `serve_row CALL OURS PEER AIM [UNIT]`: the aim is of the ratio, or of what a call of ours takes.
   serve_row() {
     for connections in ${CONNECTIONS:-1 8 64}; do
       local ours=$2-$connections peer=$3-$connections
       local beside=$(ratios "$ours" "$peer" 1) slow=$(column "$ours" 3) peers_slow=$(column "$peer" 3)
+      local micros=$(ratio "$(column "$ours" 1)" 1000)
       printf '| %s | %s | %.1f | %.1f | %s | %s | %s / %s = %s | %s / %s µs, %s |\n' "$1" "$connections" \
-        "$(ratio "$(column "$ours" 1)" 1000)" "$(ratio "$(column "$peer" 1)" 1000)" \
-        "$beside" "$(aim "$4" "$beside")" "$(column "$ours" 2)" "$(column "$peer" 2)" \
+        "$micros" "$(ratio "$(column "$peer" 1)" 1000)" \
+        "$beside" "$(aim "$4" "$([[ -n ${5:-} ]] && echo "$micros" || echo "$beside")" "${5:-}")" \
+        "$(column "$ours" 2)" "$(column "$peer" 2)" \
         "$(ratios "$ours" "$peer" 2)" "$slow" "$peers_slow" \
         "$(aim "$peers_slow" "$slow" | sed 's/.*, //')"
     done
@@ -160,10 +163,5 @@ measure_serve() {
   serve_row '`wasi:http`, Rust, without a log' quiet quiet_peer 0.75
   serve_row '`wasi:http`, JavaScript' script peer_script 0.5
   serve_row 'extension world, C, beside `wasi:http`, Rust' extension peer 0.4
-  for connections in ${CONNECTIONS:-1 8 64}; do
-    local micros=$(ratio "$(column "quickjs-$connections" 1)" 1000)
-    printf '| extension world, QuickJS | %s | %.1f | – | – | %s | %s | %s µs |\n' "$connections" \
-      "$micros" "$(aim 350 "$micros" ' µs')" "$(column "quickjs-$connections" 2)" \
-      "$(column "quickjs-$connections" 3)"
-  done
+  serve_row 'extension world, QuickJS, beside `wasi:http`, JavaScript' quickjs peer_script 350 ' µs'
 }
