@@ -68,6 +68,8 @@ impl Default for Passwords {
 }
 
 fn hasher() -> Argon2<'static> {
+    #[cfg(test)]
+    tests::HASHERS.set(tests::HASHERS.get() + 1);
     let params = Params::new(64 * 1024, 2, 1, None).expect("the parameters are in range");
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
@@ -108,7 +110,27 @@ fn check_quality(password: &str) -> Result<(), PasswordError> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+
+    thread_local! {
+        /// How often this thread has got ready to hash.
+        pub(super) static HASHERS: Cell<u32> = const { Cell::new(0) };
+    }
+
+    #[test]
+    fn an_unknown_account_costs_one_hash_as_a_known_one_does() {
+        let hash = hash_blocking("correct horse battery").unwrap();
+        let cost = |hash| {
+            let before = HASHERS.get();
+            assert!(!fits("correct horse batterz", hash));
+            HASHERS.get() - before
+        };
+
+        assert_eq!(cost(Some(hash.as_str())), 1);
+        assert_eq!(cost(None), 1);
+    }
 
     #[test]
     fn weak_passwords_are_refused() {
