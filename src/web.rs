@@ -25,6 +25,7 @@ mod headers;
 mod health;
 pub mod log_query;
 mod middleware;
+mod multipart;
 pub mod pages;
 mod request_id;
 pub mod routes;

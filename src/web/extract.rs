@@ -5,9 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{
-    DefaultBodyLimit, FromRequest, FromRequestParts, Multipart, OptionalFromRequestParts, Request,
-};
+use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::response::Response;
 use serde::de::DeserializeOwned;
@@ -125,30 +123,6 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for PublicForm<T> {
             return Err(ApiError::cross_site());
         }
         parse_form(&read_form(request).await?).map(Self)
-    }
-}
-
-/// A `multipart/form-data` body of any size: each handler counts what it keeps.
-pub(super) struct MultipartForm {
-    pub(super) parts: Multipart,
-    /// The bytes of all of it, if the client said.
-    pub(super) length: Option<u64>,
-}
-
-impl<S: Send + Sync> FromRequest<S> for MultipartForm {
-    type Rejection = ApiError;
-
-    async fn from_request(mut request: Request, state: &S) -> Result<Self, ApiError> {
-        // axum would cut it off at 2 MB.
-        DefaultBodyLimit::disable().apply(&mut request);
-        let length = http_body::Body::size_hint(request.body()).exact();
-        let parts = Multipart::from_request(request, state).await;
-        let parts = parts.map_err(|_| {
-            ApiError::malformed(
-                "the body must be a form, with `content-type: multipart/form-data; boundary=…`",
-            )
-        })?;
-        Ok(Self { parts, length })
     }
 }
 

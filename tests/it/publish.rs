@@ -1,5 +1,7 @@
 //! Publishing: what a publisher sees for each kind of bundle.
 
+mod forms;
+
 use std::pin::pin;
 use std::time::Duration;
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use base64::Engine;
@@ -20,7 +19,7 @@ use crate::store::Staged;
 use crate::trust::Report;
 use crate::web::digest::DigestCheck;
 use crate::web::error::ApiError;
-use crate::web::extract::MultipartForm;
+use crate::web::multipart::{MultipartForm, Part};
 
 /// A header line with one base64 DSSE envelope.
 const SIGNATURE_HEADER: &str = "plugboard-signature";
@@ -93,22 +92,22 @@ impl BundleForm {
     pub(in crate::web) async fn receive(
         app: &App,
         principal: &Principal,
-        form: MultipartForm,
+        mut form: MultipartForm,
         mut other: impl FnMut(&str, &str) -> Result<(), ApiError>,
     ) -> Result<Self, ApiError> {
-        let MultipartForm { mut parts, length } = form;
+        let length = form.length;
         let (mut staged, mut declared) = (None, None);
         let (mut signatures, mut attachments) = (Vec::new(), Vec::new());
-        while let Some(mut field) = parts.next_field().await.map_err(broken)? {
-            match field.name().unwrap_or_default().to_owned().as_str() {
+        while let Some(mut part) = form.next_part().await? {
+            match part.name().to_owned().as_str() {
                 "bundle" if staged.is_some() => {
                     return Err(ApiError::malformed("the form has more than one `bundle`"));
                 }
                 "bundle" => {
                     other("bundle", "")?;
-                    let digests = DigestCheck::of(field.headers())?;
-                    // How long the field is shows only at its end; it is no longer than the form.
-                    let received = app.receive(principal, length, digests.watch(field)).await?;
+                    let digests = DigestCheck::of(part.headers())?;
+                    // How long the part is shows only at its end; it is no longer than the form.
+                    let received = app.receive(principal, length, digests.watch(part)).await?;
                     digests.check(received.content_hash.as_bytes())?;
                     declared = digests.content_hash();
                     staged = Some(received);
@@ -119,7 +118,7 @@ impl BundleForm {
                         Some(_) => app.config.store.max_attachment_bytes,
                         None => MAX_SIGNATURE_BYTES as u64,
                     };
-                    let value = read_field(&mut field, name, limit).await?;
+                    let value = read_part(&mut part, name, limit).await?;
                     match (name, kind) {
                         // A browser sends an empty part for a file that was not chosen.
                         ("signature", _) | (_, Some(_)) if value.is_empty() => {}
@@ -145,10 +144,10 @@ impl BundleForm {
     }
 }
 
-/// A small field, whole.
-async fn read_field(field: &mut Field<'_>, name: &str, limit: u64) -> Result<Vec<u8>, ApiError> {
+/// A small part, whole.
+async fn read_part(part: &mut Part<'_>, name: &str, limit: u64) -> Result<Vec<u8>, ApiError> {
     let mut value = Vec::new();
-    while let Some(chunk) = field.chunk().await.map_err(broken)? {
+    while let Some(chunk) = part.chunk().await? {
         if (value.len() + chunk.len()) as u64 > limit {
             let error = ApiError::too_large(&format!("the field `{name}`"), limit, None);
             return Err(match attachment_kind(name) {
@@ -159,11 +158,6 @@ async fn read_field(field: &mut Field<'_>, name: &str, limit: u64) -> Result<Vec
         value.extend_from_slice(&chunk);
     }
     Ok(value)
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn broken(error: MultipartError) -> ApiError {
-    ApiError::malformed(format!("the form cannot be read: {}", error.body_text()))
 }
 
 /// The attachment that a field of a form holds.

@@ -23,7 +23,8 @@ use crate::model::{AttachmentKind, ExtensionVersion, Upload, UploadId};
 use crate::trust::Report;
 use crate::web::api::bundles::BundleForm;
 use crate::web::error::ApiError;
-use crate::web::extract::{Answer, MultipartForm, SignedIn};
+use crate::web::extract::{Answer, SignedIn};
+use crate::web::multipart::MultipartForm;
 
 /// Posts multipart to `/admin/upload`: `csrf_token` first, then `bundle`, any number of
 /// `signature`, and perhaps `sbom` and `provenance`. A file field that was left empty arrives
