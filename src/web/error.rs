@@ -69,6 +69,10 @@ struct Problem<'a> {
     extra: BTreeMap<&'static str, &'a serde_json::Value>,
 }
 
+/// On every 401 (RFC 9110 section 15.5.2); browsers ask nobody because of it.
+pub(super) const CHALLENGE: (HeaderName, &str) =
+    (header::WWW_AUTHENTICATE, "Bearer realm=\"plugboard\"");
+
 /// An error on its way to the middleware that writes it.
 #[derive(Clone)]
 pub(super) struct PendingError(Arc<Mutex<Option<ApiError>>>);
@@ -126,8 +130,14 @@ impl ApiError {
     }
 
     pub(super) fn unauthenticated(detail: impl Into<String>) -> Self {
-        Self::client(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
-            .header(header::WWW_AUTHENTICATE, "Bearer realm=\"plugboard\"")
+        let (name, value) = CHALLENGE;
+        Self::client(StatusCode::UNAUTHORIZED, "unauthenticated", detail).header(name, value)
+    }
+
+    /// `limit` is of `server.max_url_bytes`.
+    pub(super) fn url_too_long(found: usize, limit: usize) -> Self {
+        let detail = format!("the path and query have {found} bytes; up to {limit} are read");
+        Self::client(StatusCode::URI_TOO_LONG, "url_too_long", detail)
     }
 
     /// A token was sent, and it is good for nothing.

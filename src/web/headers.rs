@@ -124,7 +124,7 @@ impl FixedHeaders {
         Self {
             ext_ui: fixed(&EXT_UI),
             endpoint,
-            admin: admin(policy, app.config.server.tls.is_set()),
+            admin: admin(policy, app.is_secure()),
             public_origin: app.public_origin().to_owned(),
             ext_ui_origin: app.ext_ui_origin().to_owned(),
         }
@@ -216,10 +216,12 @@ fn fixed(own: &[(HeaderName, &'static str)]) -> Fixed {
     pairs.map(|(name, value)| (name, HeaderValue::from_static(value))).collect()
 }
 
-fn admin(policy: HeaderValue, tls: bool) -> Fixed {
+fn admin(policy: HeaderValue, is_secure: bool) -> Fixed {
     let mut headers = fixed(&ADMIN);
     headers.push((header::CONTENT_SECURITY_POLICY, policy));
-    if tls {
+    // Also where a proxy has the TLS. Browsers take no notice of it where the certificate is one
+    // that they do not trust (RFC 6797 section 8.1).
+    if is_secure {
         let year = HeaderValue::from_static("max-age=31536000");
         headers.push((header::STRICT_TRANSPORT_SECURITY, year));
     }

@@ -1,6 +1,7 @@
 //! What every request passes: its id, the guard, its errors, its headers, its log line.
 
 mod access_line;
+mod long_address;
 
 pub(super) use access_line::{LoggedExtension, Streamed};
 
@@ -159,7 +160,11 @@ where
 {
     let started = Instant::now();
     let id = passage.ids.id_of(&request);
-    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let (method, mut uri) = (request.method().clone(), request.uri().clone());
+    let too_long = long_address::refusal(&passage.app, &uri);
+    if too_long.is_some() {
+        uri = long_address::beginning(&uri);
+    }
     let (metrics, access) = passage.find(&request);
     request.extensions_mut().insert(id.clone());
     let incoming = incoming_trace(request.headers());
@@ -171,6 +176,9 @@ where
 
     let app = &passage.app;
     let answer = async move {
+        if let Some(refusal) = too_long {
+            return refusal.into_response();
+        }
         // No row, no handler: the router says that there is nothing.
         if let Some(access) = access
             && let Err(refusal) = guard::admit(app, access, &mut request)

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
 
 use super::cache::CachePolicy;
-use super::conditional::unchanged;
+use super::conditional::{is_fresh, unchanged};
 use super::error::ApiError;
 use super::extract::Path;
 use crate::model::{AssetPath, media_type};
@@ -25,7 +25,7 @@ pub(super) async fn show_static_file(
     let path: AssetPath = path.parse().map_err(|_| unknown())?;
     let file = Files::get(path.as_str()).ok_or_else(unknown)?;
     let etag = format!("\"sha256-{}\"", hex::encode(file.metadata.sha256_hash()));
-    let fresh = headers.get(header::IF_NONE_MATCH).is_some_and(|sent| sent == etag.as_str());
+    let fresh = is_fresh(&headers, &etag);
     let kept = [
         (header::ETAG, HeaderValue::try_from(etag).map_err(ApiError::internal)?),
         (header::CACHE_CONTROL, CachePolicy::Revalidate.into()),

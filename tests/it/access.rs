@@ -5,6 +5,7 @@
 
 mod credentials;
 mod csrf;
+mod headers;
 
 use axum::http::{Method, StatusCode};
 use plugboard::model::ScopeKind;

@@ -108,6 +108,23 @@ async fn a_copy_that_is_there_is_not_sent_again_and_head_sends_none() {
 }
 
 #[tokio::test]
+async fn a_range_means_nothing_to_head() {
+    let app = published(&reports()).await;
+    let manifest = app.get(&format!("{VERSION}/manifest")).await;
+    let lengths = [reports().build().len(), manifest.body.len()];
+
+    for (file, length) in ["bundle", "manifest"].into_iter().zip(lengths) {
+        for range in ["bytes=0-9", "bytes=999999-"] {
+            let head = app.call(Method::HEAD, &format!("{VERSION}/{file}"));
+            let head = head.header("range", range).send().await;
+
+            assert_eq!(head.status, StatusCode::OK, "{file} {range}");
+            assert_eq!(head.header("content-length"), length.to_string(), "{file} {range}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_head_request_reads_nothing() {
     let app = published(&reports()).await;
     damage(&app, &reports(), "bundle.tar.zst", 20);

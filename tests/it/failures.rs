@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::support::bundle_builder::BundleBuilder;
 use crate::support::guests;
 use crate::support::test_app::{Answer, TestApp};
+use crate::traces::lines::Log;
 
 fn extension(guest: &str) -> BundleBuilder {
     BundleBuilder::new("com.example.hello", "1.0.0")
@@ -122,4 +123,26 @@ async fn failing_guests_tell_their_clients_nothing() {
     injects: 502 "extension_failed" "the extension's answer is not well formed"
     loops: 504 "extension_timeout" "the extension did not finish within 300 ms"
     "#);
+}
+
+#[tokio::test]
+async fn a_path_and_query_that_are_too_long_are_refused_as_anything_else_is() {
+    let app = TestApp::start().await;
+    let (lines, _listening) = Log::begin();
+    let of = |bytes: usize| format!("/healthz?{}", "a".repeat(bytes - "/healthz?".len()));
+
+    let fits = app.get(&of(8_192)).await;
+    let refused = app.get(&of(8_193)).await;
+    let long_path = app.get(&format!("/{}", "b".repeat(9_000))).await;
+
+    assert_eq!(fits.status, StatusCode::OK);
+    assert_eq!(
+        shown(&refused),
+        "414 \"url_too_long\" \"the path and query have 8193 bytes; up to 8192 are read\""
+    );
+    assert_tells_nothing(&app, &refused);
+    assert_eq!(refused.header("x-content-type-options"), "nosniff");
+    assert_eq!(long_path.status, StatusCode::URI_TOO_LONG);
+    let log = lines.text();
+    assert!(log.contains(&"b".repeat(255)) && !log.contains(&"b".repeat(256)), "{log}");
 }

@@ -12,6 +12,9 @@ mod walk;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use axum::http::{Method, StatusCode};
+
+use crate::support::test_app::TestApp;
 use samples::{Sample, samples};
 use subjects::HOSTILE;
 
@@ -141,4 +144,18 @@ fn the_frame_is_sandboxed_and_told_nothing_but_its_place() {
     assert!(frame.contains(r#" sandbox="allow-scripts allow-forms allow-downloads" "#), "{frame}");
     assert!(frame.contains(r#" referrerpolicy="no-referrer" allow="" "#), "{frame}");
     assert!(!frame.contains("csrf-sample"), "{frame}");
+}
+
+#[tokio::test]
+async fn a_static_file_that_a_browser_has_is_not_sent_again() {
+    let app = TestApp::start().await;
+    let asked = |tags: &str| {
+        app.call(Method::GET, "/static/app.css").anonymous().header("if-none-match", tags)
+    };
+    let tag = asked("").send().await.header("etag").to_owned();
+
+    for tags in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag}"), "*".to_owned()] {
+        assert_eq!(asked(&tags).send().await.status, StatusCode::NOT_MODIFIED, "{tags}");
+    }
+    assert_eq!(asked("\"x\"").send().await.status, StatusCode::OK);
 }

@@ -122,6 +122,7 @@ async fn an_unknown_name_and_a_wrong_password_look_the_same() {
 
     assert_eq!(unknown.status, StatusCode::UNAUTHORIZED);
     assert_eq!(wrong.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(wrong.header("www-authenticate"), "Bearer realm=\"plugboard\"");
     assert_eq!(unknown.text().replace("eve", "ada"), wrong.text());
     assert!(wrong.text().contains("The name or the password is wrong."), "{}", wrong.text());
     assert!(!wrong.text().contains("not the password"));
@@ -348,6 +349,7 @@ async fn a_wrong_password_asks_again_and_counts_against_the_limit() {
     for _ in 0..5 {
         let answer = step_up(&app, &cookie, "not the password", "/admin/upload").send().await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"plugboard\"");
         assert!(answer.text().contains("The password is wrong."), "{}", answer.text());
         assert!(answer.text().contains("value=\"/admin/upload\""), "{}", answer.text());
     }

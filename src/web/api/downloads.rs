@@ -87,7 +87,11 @@ impl Download {
         if is_fresh(asked, &self.etag()) {
             return Ok(unchanged(self.lasting_headers()?));
         }
-        let range = Range::of(asked, || self.etag(), self.size);
+        // Of no other method does a range mean anything (RFC 9110 section 14.2).
+        let range = match *method {
+            Method::GET => Range::of(asked, || self.etag(), self.size),
+            _ => Range::Whole,
+        };
         let Some(part) = range.bytes(self.size) else { return Ok(unsatisfiable(self.size)) };
         let body = match *method {
             Method::HEAD => Body::empty(),

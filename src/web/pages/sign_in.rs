@@ -5,6 +5,7 @@ use super::show::{lead_to, lead_to_with, page, plain_chrome};
 use crate::app::App;
 use crate::app::sign_in::{NewSession, SignInError};
 use crate::web::cookie;
+use crate::web::error::CHALLENGE;
 use crate::web::extract::{Answer, ClientAddress, CsrfForm, Path, PublicForm, Query, SignedIn};
 use askama::Template;
 use axum::extract::State;
@@ -77,7 +78,7 @@ pub(in crate::web) async fn submit_sign_in(
         }
         Err(error @ SignInError::Wrong) => {
             let answer = retry(&app, &error, form.name, next)?;
-            Ok((StatusCode::UNAUTHORIZED, answer).into_response())
+            Ok((StatusCode::UNAUTHORIZED, [CHALLENGE], answer).into_response())
         }
         Err(error @ SignInError::TooManyTries { retry_after_s }) => {
             let answer = retry(&app, &error, form.name, next)?;

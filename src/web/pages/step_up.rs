@@ -15,6 +15,7 @@ use super::sign_in::{NextQuery, is_own_page, signed_in};
 use super::{Chrome, FormErrors};
 use crate::app::App;
 use crate::app::sign_in::SignInError;
+use crate::web::error::CHALLENGE;
 use crate::web::extract::{Answer, ClientAddress, CsrfForm, Query, SignedIn};
 
 /// Posts `password` and `next` to `/admin/step-up`.
@@ -62,7 +63,8 @@ pub(in crate::web) async fn submit_step_up(
             Ok(signed_in(&app, &session, next.unwrap_or("/admin/extensions")))
         }
         Err(SignInError::Wrong) => {
-            Ok((StatusCode::UNAUTHORIZED, again("The password is wrong.")?).into_response())
+            let answer = again("The password is wrong.")?;
+            Ok((StatusCode::UNAUTHORIZED, [CHALLENGE], answer).into_response())
         }
         Err(error @ SignInError::TooManyTries { retry_after_s }) => {
             let wait = [(header::RETRY_AFTER, retry_after_s.to_string())];

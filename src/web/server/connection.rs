@@ -10,8 +10,8 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body};
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use axum::Router;
+use http::{HeaderValue, Request, Response, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -30,7 +30,6 @@ pub(super) struct Manners {
     pub(super) guard: GuardLimits,
     pace: BodyPace,
     max_headers: usize,
-    max_url_bytes: usize,
     max_requests: u64,
 }
 
@@ -49,7 +48,6 @@ impl Manners {
                 min_bytes_per_s: config.min_body_bytes_per_s,
             },
             max_headers: config.max_headers,
-            max_url_bytes: config.max_url_bytes,
             max_requests: config.max_requests_per_connection,
         }
     }
@@ -175,34 +173,12 @@ fn answer(
     progress: Arc<Progress>,
 ) -> impl Future<Output = Result<Response<TrackedBody>, Infallible>> + Send {
     let in_flight = progress.begin();
-    let url_bytes = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     let request = request.map(|body| PacedBody::wrap(body, manners.pace));
     async move {
-        let mut response = if url_bytes > manners.max_url_bytes {
-            url_too_long(url_bytes, manners.max_url_bytes)
-        } else {
-            let Ok(response) = router.oneshot(request).await;
-            response
-        };
+        let Ok(mut response) = router.oneshot(request).await;
         if progress.is_last(manners.max_requests) {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(response.map(|body| TrackedBody { body, _in_flight: in_flight }))
     }
-}
-
-/// Before routing: a router would have to look at all of it.
-fn url_too_long(found: usize, limit: usize) -> Response<Body> {
-    let problem = serde_json::json!({
-        "type": "about:blank",
-        "title": "URI Too Long",
-        "status": 414,
-        "code": "url_too_long",
-        "detail": format!("the path and query have {found} bytes; up to {limit} are read"),
-    });
-    let mut response = Response::new(Body::from(problem.to_string()));
-    *response.status_mut() = StatusCode::URI_TOO_LONG;
-    let kind = HeaderValue::from_static("application/problem+json");
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    response
 }

@@ -41,18 +41,6 @@ async fn a_head_with_too_many_bytes_is_refused() {
 }
 
 #[tokio::test]
-async fn a_url_that_is_too_long_is_refused() {
-    let server = Running::start(config()).await;
-    let mut client = server.connect().await;
-
-    assert!(client.get(&format!("/?{}", "a".repeat(8190))).await.starts_with("HTTP/1.1 200"));
-    let answer = client.get(&format!("/?{}", "a".repeat(8191))).await;
-
-    assert!(answer.starts_with("HTTP/1.1 414"), "{answer}");
-    assert!(answer.contains("\"code\":\"url_too_long\""), "{answer}");
-}
-
-#[tokio::test]
 async fn a_head_that_dribbles_in_is_cut_off() {
     let server = Running::start(ServerConfig { header_timeout_ms: 300, ..config() }).await;
     let mut client = server.connect().await;
