@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::Context;
 use super::failure::{Exit, Failure};
-use super::files::read_small;
+use super::files::{input_name, read_small};
 use super::installs;
 use super::output::table;
 use super::remote::{Offline, RemoteArgs};
@@ -66,7 +66,7 @@ fn changed(
     let mut settings = match &args.from {
         None => before,
         Some(file) => serde_json::from_slice(&read_small(file)?).map_err(|error| {
-            Failure::usage(format!("{} is no JSON object: {error}", file.display()))
+            Failure::usage(format!("{} is no JSON object: {error}", input_name(file)))
         })?,
     };
     for key in &args.unset {

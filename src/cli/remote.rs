@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use super::Context;
 use super::client::{Client, address};
 use super::failure::{Exit, Failure};
-use super::files::read_text;
+use super::files::{input_name, read_text};
 use super::serve::open_app;
 use super::settings_args::SettingsArgs;
 use crate::config::{Config, Origin, TelemetryConfig};
@@ -76,7 +76,7 @@ impl RemoteArgs {
         let file =
             self.token_file.clone().or_else(|| variable("PLUGBOARD_TOKEN_FILE").map(PathBuf::from));
         let (text, place) = match (file, variable("PLUGBOARD_TOKEN")) {
-            (Some(file), _) => (read_text(&file)?, file.display().to_string()),
+            (Some(file), _) => (read_text(&file)?, input_name(&file)),
             (None, Some(text)) => (text.to_owned(), "PLUGBOARD_TOKEN".to_owned()),
             (None, None) => return Ok(None),
         };

@@ -11,7 +11,9 @@ use serde_json::json;
 
 use super::Context;
 use super::failure::{Exit, Failure};
-use super::files::{Existing, NewFile, cannot_read, check_bundle, read_text, shell_word};
+use super::files::{
+    Existing, NewFile, cannot_read, check_bundle, holds, input_name, read_text, shell_word,
+};
 use super::interrupt::blocking;
 use super::output::Output;
 use crate::bundle::{self, BundleLimits};
@@ -65,10 +67,9 @@ pub(super) async fn run(args: SignArgs, context: &Context) -> Result<Exit, Failu
     })
     .await?;
     // Signing again gives the same bytes: nothing is lost by it.
-    let same = fs::read(&out).is_ok_and(|before| before == signed.envelope);
-    if !same {
+    if !holds(&out, &signed.envelope) {
         let file = NewFile::begin(&out, Existing::forced(force))?;
-        std::io::Write::write_all(&mut file.file(), &signed.envelope)?;
+        file.write(&signed.envelope)?;
         file.finish()?;
     }
     let Subject { name, version, content_hash, .. } = &signed.subject;
@@ -106,7 +107,7 @@ pub(super) fn beside(bundle: &Path) -> PathBuf {
 pub(super) fn read_key(file: &Path, output: Output) -> Result<SigningKey, Failure> {
     let pem = zeroize::Zeroizing::new(read_text(file)?);
     let key = keys::parse_private(&pem).map_err(|error| {
-        let error = anyhow!(error).context(format!("{} is no signing key", file.display()));
+        let error = anyhow!(error).context(format!("{} is no signing key", input_name(file)));
         Failure { exit: Exit::Usage, error, hint: None }
             .hint("`plugboard keygen` makes one; the file ends in .key")
     })?;

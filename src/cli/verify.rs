@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::Context;
 use super::failure::{Exit, Failure};
-use super::files::{cannot_read, check_bundle, read_small, read_text};
+use super::files::{cannot_read, check_bundle, check_regular, input_name, read_small, read_text};
 use super::interrupt::blocking;
 use super::output::checks;
 use super::sign::beside;
@@ -99,6 +99,8 @@ pub(super) fn read_signatures(bundle: &Path, named: &[PathBuf]) -> Result<Vec<Ve
 /// A file that is none is a wrong call here: for an appliance, whose setting names it, it is
 /// a reason to accept nothing.
 fn load_trust_bundle(file: &Path, now: Timestamp) -> Result<TrustBundle, Failure> {
+    // It is read as the appliance reads it, by its name.
+    check_regular(file)?;
     File::open(file).map_err(|error| cannot_read(file, error))?;
     let trust = TrustBundle::load(&file.to_string_lossy(), now);
     match trust.defect() {
@@ -116,7 +118,7 @@ fn load_trust_bundle(file: &Path, now: Timestamp) -> Result<TrustBundle, Failure
 pub(super) fn read_public_key(file: &Path) -> Result<(VerifyingKey, String), Failure> {
     let text = read_text(file)?;
     let key = keys::parse_public(&text).map_err(|error| {
-        let error = anyhow!(error).context(format!("{} is no public key", file.display()));
+        let error = anyhow!(error).context(format!("{} is no public key", input_name(file)));
         Failure { exit: Exit::Usage, error, hint: None }
             .hint("`plugboard keygen` makes one; the file ends in .pub")
     })?;

@@ -11,6 +11,7 @@ mod json;
 mod keeping;
 mod logging;
 mod mistakes;
+mod odd_files;
 mod offline;
 mod program;
 mod publishing;

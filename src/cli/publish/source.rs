@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::PublishArgs;
 use crate::bundle;
 use crate::cli::failure::Failure;
-use crate::cli::files::cannot_read;
+use crate::cli::files::{cannot_read, check_bundle};
 use crate::cli::interrupt::blocking;
 use crate::cli::output::{Output, byte_size};
 use crate::cli::pack::{check_folder, counted, note_left_out, refused};
@@ -91,6 +91,7 @@ pub(super) async fn prepare(args: &PublishArgs, output: Output) -> Result<Source
             computed = Some(packed);
             (archive, read_all(&named)?)
         } else {
+            check_bundle(&path)?;
             let archive = File::open(&path).map_err(|error| cannot_read(&path, error))?;
             let signatures =
                 if key.is_some() { read_all(&named)? } else { read_signatures(&path, &named)? };

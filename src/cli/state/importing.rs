@@ -1,6 +1,6 @@
 //! `plugboard state import`: what an export wrote, put back.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use reqwest::Body;
 use serde::{Deserialize, Serialize};
@@ -10,12 +10,9 @@ use tokio_util::io::ReaderStream;
 use crate::cli::Context;
 use crate::cli::client::Client;
 use crate::cli::failure::Failure;
-use crate::cli::files::cannot_read;
+use crate::cli::files::{cannot_read, check_regular, is_standard};
 use crate::cli::installs;
 use crate::model::Install;
-
-/// Stands for standard input.
-const INPUT: &str = "-";
 
 /// Puts back what an export wrote
 #[derive(Debug, clap::Args)]
@@ -39,7 +36,7 @@ pub(super) struct ImportArgs {
     /// The extension's name, or the id of its install
     name: String,
     /// The file; `-` is standard input
-    #[arg(default_value = INPUT)]
+    #[arg(default_value = "-")]
     file: PathBuf,
     /// Put values over others that are there
     #[arg(long)]
@@ -63,8 +60,13 @@ pub(super) async fn run(
     args: ImportArgs,
     context: &Context,
 ) -> Result<(), Failure> {
+    let is_file = !is_standard(&args.file);
+    if is_file {
+        check_regular(&args.file).map_err(|failure| {
+            failure.hint("it is read twice: name a file, or give a pipe on standard input")
+        })?;
+    }
     let install = installs::require(client, &args.name).await?;
-    let is_file = args.file != Path::new(INPUT);
     let mut done = None;
     if is_file || args.dry_run {
         done = Some(send(client, &install, &args, true).await?);
@@ -99,7 +101,7 @@ async fn send(
     args: &ImportArgs,
     dry_run: bool,
 ) -> Result<Imported, Failure> {
-    let body = if args.file == Path::new(INPUT) {
+    let body = if is_standard(&args.file) {
         Body::wrap_stream(ReaderStream::new(tokio::io::stdin()))
     } else {
         let file = tokio::fs::File::open(&args.file).await;

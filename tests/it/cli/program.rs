@@ -46,15 +46,27 @@ impl Desk {
 
     /// The program with these words, in this folder, with no variables but ours.
     pub(super) fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(PROGRAM);
-        command.args(line.split_whitespace()).current_dir(self.folder.path()).env_clear();
+        let mut command = self.other(PROGRAM);
+        command.args(line.split_whitespace());
+        command
+    }
+
+    /// Another program, in the same folder and with the same variables.
+    pub(super) fn other(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.folder.path()).env_clear();
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 
+    /// Runs the program, as `$0`, in a line of the shell.
+    pub(super) fn shell(&self, line: &str) -> Run {
+        Run::of(self.other("/bin/sh").args(["-c", line, PROGRAM]).stdin(Stdio::null()))
+    }
+
     /// Runs the program with nothing on standard input.
     pub(super) fn run(&self, line: &str) -> Run {
-        Run::of(self.command(line).stdin(Stdio::null()).output().unwrap())
+        Run::of(self.command(line).stdin(Stdio::null()))
     }
 
     /// Runs the program and insists on success.
@@ -78,7 +90,7 @@ impl Desk {
         let mut child = command.spawn().unwrap();
         // A program that ends before it reads is told by its exit code.
         child.stdin.take().unwrap().write_all(input.as_bytes()).ok();
-        Run::of(child.wait_with_output().unwrap())
+        Run::ended(child.wait_with_output().unwrap())
     }
 
     /// Copies the sample to `folder`, as another version that may ask for more.
@@ -128,7 +140,7 @@ impl Begun {
 
     /// Waits for its end.
     pub(super) fn end(self) -> Run {
-        Run::of(self.0.wait_with_output().unwrap())
+        Run::ended(self.0.wait_with_output().unwrap())
     }
 
     pub(super) fn kill(mut self) {
@@ -138,7 +150,12 @@ impl Begun {
 }
 
 impl Run {
-    fn of(output: Output) -> Self {
+    /// Runs a command to its end.
+    pub(super) fn of(command: &mut Command) -> Self {
+        Self::ended(command.output().unwrap())
+    }
+
+    fn ended(output: Output) -> Self {
         Self {
             code: output.status.code(),
             stdout: String::from_utf8(output.stdout).unwrap(),
