@@ -1,8 +1,8 @@
 //! Files that the command line names: read whole, written whole or not at all.
 
-use std::fs::{self, File, FileType, OpenOptions, Permissions};
+use std::fs::{self, File, FileType, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
@@ -91,16 +91,6 @@ pub(super) fn holds(path: &Path, content: &[u8]) -> bool {
 pub(super) fn cannot_read(path: &Path, error: io::Error) -> Failure {
     let error = anyhow!(error).context(format!("cannot read {}", input_name(path)));
     Failure { exit: Exit::Usage, error, hint: None }
-}
-
-/// Writes a file that must not exist yet.
-pub(super) fn write_new(path: &Path, mode: u32, content: &[u8]) -> Result<(), Failure> {
-    let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-        file.write_all(content)?;
-        file.sync_all()
-    };
-    write().map_err(|error| cannot_write(path, error, Existing::Keep))
 }
 
 /// What is to become of a file that is there already.

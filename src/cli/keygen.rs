@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Context;
 use super::failure::{Exit, Failure};
-use super::files::write_new;
+use super::files::{Existing, NewFile};
 use crate::trust::keys;
 
 /// Makes a key pair to sign bundles with
@@ -45,9 +45,14 @@ pub(super) fn run(args: &KeygenArgs, context: &Context) -> Result<Exit, Failure>
                 .hint("a key that is overwritten is lost: give the new one another name"));
         }
     }
+    // Both before one of them has its name: a pair is there whole or not at all.
+    let private = NewFile::begin(&private_file, Existing::Keep)?;
+    let public = NewFile::begin(&public_file, Existing::Keep)?;
     let made = keys::generate().context("cannot make a key")?;
-    write_new(&private_file, 0o600, made.private_pem.as_bytes())?;
-    write_new(&public_file, 0o644, made.public_pem.as_bytes())?;
+    private.write(made.private_pem.as_bytes())?;
+    public.write(made.public_pem.as_bytes())?;
+    private.finish_as(0o600)?;
+    public.finish_as(0o644)?;
     let object = json!({
         "key_id": made.id,
         "private_key_file": private_file,

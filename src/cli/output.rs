@@ -15,6 +15,7 @@ use checks::refused_rows;
 
 use std::io::{self, IsTerminal, Write};
 
+use rustix::fs::FileType;
 use serde::Serialize;
 
 use super::failure::{Exit, Failure};
@@ -81,6 +82,24 @@ impl Output {
         } else {
             write_line(&mut io::stdout().lock(), text.trim_end())
         }
+    }
+
+    /// As [`Output::result`], for what nobody can be told again: that nobody reads it is an error.
+    pub fn only_result(self, object: &impl Serialize, text: &str) -> io::Result<()> {
+        let line = if self.json { serde_json::to_string(object)? } else { text.to_owned() };
+        let mut out = io::stdout().lock();
+        writeln!(out, "{line}").and_then(|()| out.flush())
+    }
+
+    /// Whether what is printed goes to the null device: also where standard output was closed,
+    /// since every program here opens that in its place.
+    pub fn is_dropped(self) -> bool {
+        let found = rustix::fs::fstat(io::stdout());
+        // Linux, Documentation/admin-guide/devices.txt: character device 1:3.
+        let null = rustix::fs::makedev(1, 3);
+        found.is_ok_and(|found| {
+            FileType::from_raw_mode(found.st_mode).is_char_device() && found.st_rdev == null
+        })
     }
 
     /// Prints text as it is, whatever `--json` says.

@@ -1,5 +1,7 @@
 //! `plugboard token`: API tokens for pipelines and scripts.
 
+mod handing_over;
+
 use std::path::PathBuf;
 
 use clap::Subcommand;
@@ -8,10 +10,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use self::handing_over::{Place, revoke_again};
 use super::Context;
 use super::client::Client;
 use super::failure::{Exit, Failure};
-use super::files::write_new;
 use super::installs::outcome;
 use super::output::{Output, table, time};
 use super::remote::{Offline, RemoteArgs};
@@ -83,7 +85,7 @@ struct CreateArgs {
     days: Option<u32>,
     #[command(flatten)]
     user: UserArgs,
-    /// Write it to a new file that only you can read, instead of printing it
+    /// Write it to a new file that only you can read, instead of printing it; - prints it
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -183,26 +185,27 @@ pub(super) async fn run(args: TokenArgs, context: &Context) -> Result<Exit, Fail
 
 async fn create(client: &Client, args: CreateArgs, output: Output) -> Result<(), Failure> {
     let CreateArgs { name, scopes, tenant, days, user, out } = args;
-    if let Some(file) = out.as_ref().filter(|file| std::fs::symlink_metadata(file).is_ok()) {
-        return Err(Failure::refused(anyhow::anyhow!("{} exists already", file.display()))
-            .hint("name another file; no token was made"));
-    }
+    // Where it is to go is there before the token is: nobody could be told it again.
+    let place = Place::prepare(out, output).map_err(|failure| {
+        let hints = failure.hint.clone().into_iter().chain(["no token was made".to_owned()]);
+        failure.hint(hints.collect::<Vec<_>>().join("; "))
+    })?;
     let user = user.claimed();
     let body =
         json!({ "name": name, "scopes": scopes, "tenant": tenant, "days": days, "user": user });
     let made: CreatedToken = client.call(Method::POST, "/api/v1/tokens", Some(body)).await?;
-    let mut object = serde_json::to_value(&made).expect("an answer is plain data");
     let TokenRow { id, expires_at, .. } = &made.row;
     output.note(&format!("Created the token {id}, good until {} UTC", time(*expires_at)));
-    match out {
-        None => output.result(&object, &made.token)?,
-        Some(file) => {
-            write_new(&file, 0o600, format!("{}\n", made.token).as_bytes())?;
-            object["token"] = Value::Null;
-            object["file"] = json!(file);
-            let text = format!("Wrote it to {0}\nUse it:  --token-file {0}", file.display());
-            output.result(&object, &text)?;
-        }
+    let written = match place.hand_over(&made, output) {
+        Ok(written) => written,
+        Err(failure) => return Err(revoke_again(client, id, failure).await),
+    };
+    if let Some(file) = written {
+        let mut object = serde_json::to_value(&made).expect("an answer is plain data");
+        object["token"] = Value::Null;
+        object["file"] = json!(file);
+        let text = format!("Wrote it to {0}\nUse it:  --token-file {0}", file.display());
+        output.result(&object, &text)?;
     }
     Ok(())
 }

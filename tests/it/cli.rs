@@ -5,6 +5,7 @@ mod canaries;
 mod confiding;
 mod existing_client;
 mod failing;
+mod handing_over;
 mod host;
 mod hostile;
 mod json;
