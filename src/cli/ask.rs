@@ -1,6 +1,6 @@
 //! Asking a person: yes or no, and passwords that do not show.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
-use super::files::read_text;
+use super::files::{is_standard, read_text};
 use super::interrupt::blocking;
 use super::output::Output;
 
@@ -38,15 +38,33 @@ pub(super) async fn confirm(output: Output, yes: bool, question: &str) -> Result
     }
 }
 
+/// Where what is confided comes from. What is typed on a terminal would show if it were read as
+/// a file is, whatever becomes of the output.
+enum Place {
+    File(PathBuf),
+    Terminal,
+    Input,
+}
+
+impl Place {
+    fn of(file: Option<PathBuf>) -> Self {
+        match file {
+            Some(file) if !is_standard(&file) => Self::File(file),
+            _ if io::stdin().is_terminal() => Self::Terminal,
+            _ => Self::Input,
+        }
+    }
+}
+
 /// A new password: from a file, from a terminal (twice), or else the first line
 /// of standard input.
 pub(super) async fn new_password(
     output: Output,
     file: Option<PathBuf>,
 ) -> Result<SecretString, Failure> {
-    blocking(move || match file {
-        Some(file) => first_line(&read_text(&file)?),
-        None if output.can_ask() => {
+    blocking(move || match Place::of(file) {
+        Place::File(file) => first_line(&read_text(&file)?),
+        Place::Terminal => {
             let password = hidden(output, "Password: ")?;
             let again = hidden(output, "Again: ")?;
             if password.expose_secret() == again.expose_secret() {
@@ -55,7 +73,7 @@ pub(super) async fn new_password(
                 Err(Failure::usage("the two passwords differ; nothing was changed"))
             }
         }
-        None => first_line(&read_text(Path::new("-"))?),
+        Place::Input => first_line(&read_text(Path::new("-"))?),
     })
     .await
 }
@@ -66,10 +84,10 @@ pub(super) async fn secret_value(
     output: Output,
     file: Option<PathBuf>,
 ) -> Result<SecretString, Failure> {
-    blocking(move || match file {
-        Some(file) => without_line_end(&Zeroizing::new(read_text(&file)?)),
-        None if output.can_ask() => hidden(output, "Value: "),
-        None => without_line_end(&Zeroizing::new(read_text(Path::new("-"))?)),
+    blocking(move || match Place::of(file) {
+        Place::File(file) => without_line_end(&Zeroizing::new(read_text(&file)?)),
+        Place::Terminal => hidden(output, "Value: "),
+        Place::Input => without_line_end(&Zeroizing::new(read_text(Path::new("-"))?)),
     })
     .await
 }
@@ -93,11 +111,12 @@ fn first_line(text: &str) -> Result<SecretString, Failure> {
 
 /// Asks on the terminal without showing what is typed.
 fn hidden(output: Output, question: &str) -> Result<SecretString, Failure> {
-    output.prompt(question);
+    // First: who is asked may type at once.
     let quiet = QuietTerminal::begin()?;
+    output.prompt(question);
     let typed = read_hidden(&mut io::stdin().lock());
     drop(quiet);
-    output.note("");
+    output.prompt("\n");
     typed
 }
 

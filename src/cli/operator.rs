@@ -41,8 +41,8 @@ pub(super) struct OperatorArgs {
 enum OperatorCommand {
     /// Creates an operator
     #[command(
-        long_about = "Creates an operator. The password is asked for, twice; where nobody can be asked \
-it is the first line of standard input.
+        long_about = "Creates an operator. The password is asked for, twice; where standard input is no \
+terminal, it is its first line.
 
 Examples:
   plugboard operator create ada

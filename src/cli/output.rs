@@ -13,7 +13,9 @@ pub(super) use table::{table, time};
 
 use checks::refused_rows;
 
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 
 use rustix::fs::FileType;
 use serde::Serialize;
@@ -118,10 +120,20 @@ impl Output {
         write_line(&mut io::stderr().lock(), text).ok();
     }
 
-    /// Prints a question and stays on its line.
+    /// Prints a question and stays on its line: on standard error, or, where nobody watches
+    /// that, on the terminal that the answer is typed on.
     pub fn prompt(self, text: &str) {
-        let mut out = io::stderr().lock();
-        write!(out, "{text}").and_then(|()| out.flush()).ok();
+        let typed_on = io::stdin().as_fd().try_clone_to_owned().map(File::from);
+        let shown = match typed_on {
+            Ok(mut terminal) if terminal.is_terminal() && !io::stderr().is_terminal() => {
+                write!(terminal, "{text}").is_ok()
+            }
+            _ => false,
+        };
+        if !shown {
+            let mut out = io::stderr().lock();
+            write!(out, "{text}").and_then(|()| out.flush()).ok();
+        }
     }
 
     /// Prints why a command failed: for people, and with `--json` as the result.

@@ -40,8 +40,8 @@ pub(super) struct SecretArgs {
 enum SecretCommand {
     /// Sets a secret, or replaces it
     #[command(
-        long_about = "Sets a secret, or replaces it. The value is asked for; where nobody can be asked it is \
-read from standard input. It is never an argument, which others on this machine could see. It \
+        long_about = "Sets a secret, or replaces it. The value is asked for; where standard input is no terminal, \
+it is read from there. It is never an argument, which others on this machine could see. It \
 is text of at most 16 KiB; a line end at its end is left out.
 
 With --host the extension never reads it: the appliance writes it into a header of calls to \

@@ -21,4 +21,5 @@ mod resuming;
 mod server;
 mod stopping;
 mod streaming;
+mod typing;
 mod upgrading;
