@@ -1,26 +1,26 @@
 //! `plugboard state`: what extensions keep.
 
+mod finding;
 mod importing;
 
-use std::io;
 use std::path::PathBuf;
 
-use anyhow::anyhow;
 use clap::Subcommand;
 use http::Method;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use self::finding::find;
 use self::importing::ImportArgs;
 use super::Context;
 use super::ask::confirm;
 use super::client::Client;
 use super::failure::{Exit, Failure};
-use super::files::{Existing, NewFile};
+use super::files::{Existing, NewFile, is_standard};
 use super::output::{Output, byte_size, table, time};
 use super::remote::{Offline, RemoteArgs};
-use crate::model::{ExtensionName, InstallId};
+use crate::model::{ExtensionName, Install, InstallId};
 
 /// Lists, exports, imports and purges what extensions keep
 #[derive(Debug, clap::Args)]
@@ -63,7 +63,7 @@ Examples:
     Export {
         /// The extension's name, or the id of its install
         name: String,
-        /// Write to this file, which must not exist
+        /// Write to this file, which must not exist; - is standard output
         #[arg(short, long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
@@ -85,7 +85,7 @@ Examples:
 }
 
 /// What is kept of one install.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct KeptRow {
     install: InstallId,
     extension: ExtensionName,
@@ -113,26 +113,50 @@ struct Purged {
 }
 
 impl KeptRow {
+    /// Of an install that keeps nothing.
+    fn empty(install: &Install) -> Self {
+        Self {
+            install: install.id,
+            extension: install.name.clone(),
+            namespaces: 0,
+            keys: 0,
+            bytes: 0,
+            uninstalled_at: None,
+            removed_at: None,
+        }
+    }
+
     fn path(&self) -> String {
         format!("/api/v1/installs/{}/state", self.install)
+    }
+
+    /// The extension, and that this is not the install that is there.
+    fn title(&self) -> String {
+        let Self { extension, install, .. } = self;
+        match self.uninstalled_at {
+            None => extension.to_string(),
+            Some(_) => format!("the uninstalled {extension} ({install})"),
+        }
     }
 }
 
 /// Runs `plugboard state`.
 pub(super) async fn run(args: StateArgs, context: &Context) -> Result<Exit, Failure> {
     let client = args.remote.client(context, Offline::Refuse)?;
-    let kept = async || client.get::<Kept>("/api/v1/state").await;
     match args.command {
         StateCommand::List => {
-            let kept = kept().await?;
+            let kept: Kept = client.get("/api/v1/state").await?;
             context.output.result(&kept, &list(&kept))?;
         }
         StateCommand::Export { name, out } => {
-            export(&client, only_one(&kept().await?.state, &name)?, out, context.output).await?;
+            let row = find(&client, &name, context.output).await?;
+            let out = out.filter(|out| !is_standard(out));
+            export(&client, &row, out, context.output).await?;
         }
         StateCommand::Import(args) => importing::run(&client, args, context).await?,
         StateCommand::Purge { name, yes } => {
-            purge(&client, only_one(&kept().await?.state, &name)?, yes, context.output).await?;
+            let row = find(&client, &name, context.output).await?;
+            purge(&client, &row, yes, context.output).await?;
         }
     }
     Ok(Exit::Done)
@@ -148,51 +172,35 @@ async fn export(
         return client.download(&row.path(), &mut output.stream()).await;
     };
     let file = NewFile::begin(&out, Existing::Keep)?;
-    client.download(&row.path(), &mut io::BufWriter::new(file.file())).await?;
+    client.download(&row.path(), &mut file.file()).await?;
     file.finish()?;
     let object = json!({
         "file": out,
         "install": row.install,
         "extension": row.extension,
+        "uninstalled_at": row.uninstalled_at,
         "keys": row.keys,
     });
-    let text = format!("What {} keeps is in {}", row.extension, out.display());
+    let text = format!("What {} keeps is in {}", row.title(), out.display());
     Ok(output.result(&object, &text)?)
 }
 
 async fn purge(client: &Client, row: &KeptRow, yes: bool, output: Output) -> Result<(), Failure> {
-    let KeptRow { extension, install, keys, bytes, .. } = row;
-    let question =
-        format!("This removes {} of {extension}, {}, for good", values(*keys), byte_size(*bytes));
+    let title = row.title();
+    let (count, size) = (values(row.keys), byte_size(row.bytes));
+    let question = format!("This removes {count} of {title}, {size}, for good");
     confirm(output, yes, &question).await?;
     let Purged { keys, bytes } = client.call(Method::DELETE, &row.path(), None).await?;
     let object = json!({
         "outcome": "purged",
-        "install": install,
-        "extension": extension,
+        "install": row.install,
+        "extension": row.extension,
+        "uninstalled_at": row.uninstalled_at,
         "keys": keys,
         "bytes": bytes,
     });
-    let text = format!("Removed {} of {extension}, {}", values(keys), byte_size(bytes));
+    let text = format!("Removed {} of {title}, {}", values(keys), byte_size(bytes));
     Ok(output.result(&object, &text)?)
-}
-
-/// The row that `name` means: of an install that is there before one that is not.
-fn only_one<'a>(rows: &'a [KeptRow], name: &str) -> Result<&'a KeptRow, Failure> {
-    if let Some(row) = rows.iter().find(|row| row.install.to_string() == name) {
-        return Ok(row);
-    }
-    let named = || rows.iter().filter(|row| row.extension.as_str() == name);
-    if let Some(row) = named().find(|row| row.uninstalled_at.is_none()) {
-        return Ok(row);
-    }
-    match named().collect::<Vec<_>>().as_slice() {
-        [one] => Ok(one),
-        [] => Err(Failure::refused(anyhow!("nothing is kept of {name}"))
-            .hint("`plugboard state list` shows what is there")),
-        _ => Err(Failure::usage(format!("{name} was installed several times: name the install"))
-            .hint("`plugboard state list` shows their ids")),
-    }
 }
 
 fn values(count: u64) -> String {
@@ -219,40 +227,4 @@ fn list(kept: &Kept) -> String {
     };
     let head = ["NAME", "INSTALL", "VALUES", "SIZE", "OF QUOTA", "STATUS (UTC)"];
     table(&head, &kept.state.iter().map(cells).collect::<Vec<_>>())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn row(extension: &str, uninstalled_at: Option<Timestamp>) -> KeptRow {
-        KeptRow {
-            install: InstallId::random(),
-            extension: extension.parse().unwrap(),
-            namespaces: 1,
-            keys: 1,
-            bytes: 1,
-            uninstalled_at,
-            removed_at: uninstalled_at,
-        }
-    }
-
-    #[test]
-    fn a_name_means_the_install_that_is_there_and_else_the_only_one() {
-        let gone = Some(Timestamp::UNIX_EPOCH);
-        let rows = [
-            row("com.example.a", gone),
-            row("com.example.a", None),
-            row("com.example.b", gone),
-            row("com.example.c", gone),
-            row("com.example.c", gone),
-        ];
-        let found = |name: &str| only_one(&rows, name).map(|row| row.install);
-
-        assert_eq!(found("com.example.a").unwrap(), rows[1].install);
-        assert_eq!(found("com.example.b").unwrap(), rows[2].install);
-        assert_eq!(found(&rows[0].install.to_string()).unwrap(), rows[0].install);
-        assert_eq!(found("com.example.c").unwrap_err().exit, Exit::Usage);
-        assert_eq!(found("com.example.d").unwrap_err().exit, Exit::Refused);
-    }
 }

@@ -46,7 +46,9 @@ fn what_is_kept_is_listed_exported_and_purged() {
     let twice = desk.run(&format!("state export {NAME} --out kept.jsonl"));
     let unsure = desk.run(&format!("state purge {NAME}"));
     let purged = desk.ok(&format!("state purge {NAME} --yes --json")).json();
-    let nothing = desk.run(&format!("state export {NAME}"));
+    let nothing = desk.ok(&format!("state export {NAME}"));
+    let again = desk.ok(&format!("state purge {NAME} --yes"));
+    let unknown = desk.run("state export com.example.none");
 
     assert!(list.contains(NAME) && list.contains("installed"), "{list}");
     assert_eq!(keys(&printed), ["/a?k1", "/a?k2"]);
@@ -59,7 +61,11 @@ fn what_is_kept_is_listed_exported_and_purged() {
     assert!(unsure.stderr.starts_with(&sentence), "{unsure:?}");
     assert!(unsure.stderr.ends_with("add --yes\n"), "{unsure:?}");
     assert_eq!((&purged["outcome"], &purged["keys"]), (&json!("purged"), &json!(2)));
-    assert!(nothing.stderr.contains(&format!("nothing is kept of {NAME}")), "{nothing:?}");
+    assert_eq!((nothing.stdout.as_str(), nothing.stderr.as_str()), ("", ""));
+    assert_eq!(again.stdout, format!("Removed 0 values of {NAME}, 0 B\n"));
+    assert_eq!(unknown.code, Some(1), "{unknown:?}");
+    let sentence = "com.example.none is not installed, and nothing is kept of it";
+    assert!(unknown.stderr.contains(sentence), "{unknown:?}");
 }
 
 #[test]
@@ -82,6 +88,60 @@ fn what_is_kept_outlives_a_kill_and_an_uninstall_and_no_purge() {
     assert_eq!(after_the_uninstall, after_the_kill);
     let left = server.desk.ok("state list --json").json();
     assert_eq!(left["state"].as_array().unwrap().len(), 1, "{left}");
+}
+
+/// Such a server whose extension was uninstalled and installed again: the id of the first
+/// install, which the two values are of.
+fn server_with_values_of_before() -> (Server, String) {
+    let server = server_with_values();
+    let kept = server.desk.ok("state list --json").json();
+    server.desk.ok(&format!("uninstall {NAME} --yes"));
+    server.desk.ok(&format!("install {NAME} --grant-all --enable"));
+    let id = kept["state"][0]["install"].as_str().unwrap().to_owned();
+    (server, id)
+}
+
+#[test]
+fn a_name_means_the_install_that_is_there_though_only_one_of_before_keeps_something() {
+    let (server, before) = server_with_values_of_before();
+    let desk = &server.desk;
+
+    let exported = desk.ok(&format!("state export {NAME}"));
+    let purged = desk.ok(&format!("state purge {NAME} --yes --json")).json();
+
+    assert_eq!(exported.stdout, "");
+    assert!(exported.stderr.contains("before it was uninstalled"), "{exported:?}");
+    assert_eq!((&purged["keys"], &purged["uninstalled_at"]), (&json!(0), &Value::Null));
+    assert_ne!(purged["install"], json!(before));
+    let by_id = desk.ok(&format!("state export {before}")).stdout;
+    assert_eq!(keys(&by_id), ["/a?k1", "/a?k2"]);
+}
+
+#[test]
+fn the_question_and_the_answer_say_that_an_install_is_uninstalled() {
+    let (server, before) = server_with_values_of_before();
+    let desk = &server.desk;
+    desk.ok(&format!("uninstall {NAME} --yes"));
+
+    let unsure = desk.run(&format!("state purge {NAME}"));
+    let exported = desk.ok(&format!("state export {before} --out kept.jsonl")).stdout;
+    let purged = desk.ok(&format!("state purge {NAME} --yes")).stdout;
+
+    let title = format!("the uninstalled {NAME} ({before})");
+    let question = format!("error: This removes 2 values of {title}, 22 B, for good: ");
+    assert!(unsure.stderr.starts_with(&question), "{unsure:?}");
+    assert_eq!(exported, format!("What {title} keeps is in kept.jsonl\n"));
+    assert_eq!(purged, format!("Removed 2 values of {title}, 22 B\n"));
+}
+
+#[test]
+fn an_export_to_a_dash_is_printed() {
+    let server = server_with_values();
+
+    let printed = server.desk.ok(&format!("state export {NAME} --out -")).stdout;
+
+    assert_eq!(keys(&printed), ["/a?k1", "/a?k2"]);
+    assert!(!server.desk.path("-").exists());
 }
 
 #[test]
