@@ -2,7 +2,7 @@
 //! server running, the registry itself through the same routes.
 
 use std::error::Error;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -165,7 +165,8 @@ impl Client {
         read(status, &bytes)
     }
 
-    /// Writes a body into `out` while it arrives; for a running server.
+    /// Writes a body into `out` while it arrives, as long as somebody reads it; for a running
+    /// server.
     pub async fn download(&self, path: &str, out: &mut impl Write) -> Result<(), Failure> {
         let http = self.server()?;
         let broken = |error: reqwest::Error| http.unreachable(&error);
@@ -176,9 +177,13 @@ impl Client {
             return read(status, &response.bytes().await.map_err(broken)?);
         }
         while let Some(bytes) = response.chunk().await.map_err(broken)? {
-            out.write_all(&bytes)?;
+            // At once: whoever reads sees what arrived, and a reader that has gone is noticed.
+            match out.write_all(&bytes).and_then(|()| out.flush()) {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+                done => done?,
+            }
         }
-        Ok(out.flush()?)
+        Ok(())
     }
 
     /// Opens a body that comes piece by piece and may have no end; for a running server.

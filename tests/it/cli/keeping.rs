@@ -1,9 +1,11 @@
 //! `plugboard state`: what extensions keep, listed, exported and purged.
 
 use std::fs;
+use std::io::pipe;
 
 use serde_json::{Value, json};
 
+use super::program::Run;
 use super::server::Server;
 use crate::support::bundle_builder::BundleBuilder;
 use crate::support::guests;
@@ -132,6 +134,18 @@ fn the_question_and_the_answer_say_that_an_install_is_uninstalled() {
     assert!(unsure.stderr.starts_with(&question), "{unsure:?}");
     assert_eq!(exported, format!("What {title} keeps is in kept.jsonl\n"));
     assert_eq!(purged, format!("Removed 2 values of {title}, 22 B\n"));
+}
+
+#[test]
+fn an_export_that_nobody_reads_to_its_end_is_no_failure() {
+    let server = server_with_values();
+    let (reader, writer) = pipe().unwrap();
+    drop(reader);
+
+    let mut command = server.desk.command(&format!("state export {NAME}"));
+    let run = Run::of(command.stdout(writer));
+
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
 }
 
 #[test]
