@@ -11,6 +11,7 @@ mod environment;
 mod ext_ui;
 mod gateway;
 mod host_callbacks;
+mod ignored;
 mod layer;
 mod load;
 mod logs;

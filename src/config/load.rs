@@ -13,7 +13,7 @@ use figment::{
 use super::{
     Config, ConfigProblems, Environment, Origin, Problem, Setting, SigningPolicy,
     deployment::{EGRESS_ALLOWLIST, Outside},
-    host_callbacks,
+    host_callbacks, ignored,
     layer::Layer,
     problems::Findings,
     ranges, settings,
@@ -66,7 +66,8 @@ impl Config {
         if !problems.is_empty() {
             return Err(ConfigProblems(problems));
         }
-        let notices = notices(&config, &merged);
+        let mut notices = notices(&config, &merged);
+        notices.extend(ignored::notices(&config, &request.environment));
         let settings = settings::list(&config, &merged);
         Ok(Loaded { config, notices, settings })
     }

@@ -523,6 +523,41 @@ fn settings_without_effect_say_so_at_start() {
 }
 
 #[test]
+fn names_of_deployments_without_effect_are_told_and_their_values_are_not() {
+    let notices = given()
+        .variable("EXT_UI_FRAME_ANCESTORS", "https://CANARY.example.net")
+        .variable("ALGA_AUTH_KEY", "CANARY")
+        .variable("RUNNER_CACHE_DIR", "")
+        .notices();
+
+    insta::assert_snapshot!(notices, @"
+    EXT_UI_FRAME_ANCESTORS has no effect: server.public_origin is the setting here
+    ALGA_AUTH_KEY has no effect: registry, gateway and runner are one process
+    ");
+}
+
+#[test]
+fn names_that_a_machine_has_for_other_programs_are_passed_over() {
+    let others = ["PORT", "RUST_LOG", "REDIS_HOST", "VAULT_ADDR", "TEMPORAL_ADDRESS"];
+    let set = |given: Given| others.iter().fold(given, |given, name| given.variable(name, "x"));
+
+    assert_eq!(set(given()).variable("S3_ACCESS_KEY", "x").notices(), "");
+}
+
+#[test]
+fn names_for_s3_are_told_where_bundles_are_on_an_s3_server() {
+    let notices = given()
+        .variable("STORAGE_S3_ENDPOINT", "https://s3.example.net")
+        .variable("STORAGE_S3_BUCKET", "bundles")
+        .variable("STORAGE_S3_ACCESS_KEY", "a")
+        .variable("STORAGE_S3_SECRET_KEY", "b")
+        .variable("MINIO_SECRET_KEY", "CANARY")
+        .notices();
+
+    assert_eq!(notices, "MINIO_SECRET_KEY has no effect: store.s3.secret_key is the setting here");
+}
+
+#[test]
 fn every_setting_is_listed_with_its_source() {
     let loaded = given().file("[gateway]\ntimeout_ms = 1000").load().unwrap();
 
