@@ -43,6 +43,7 @@ mod signatures;
 mod state;
 mod storage;
 mod support;
+mod tokens;
 mod toolchains;
 mod traces;
 mod uploads;

@@ -21,6 +21,7 @@ pub(crate) mod s3_server;
 pub(crate) mod sender;
 pub(crate) mod strangers;
 pub(crate) mod test_app;
+pub(crate) mod tokens;
 pub(crate) mod wire;
 
 use std::process::Command;

@@ -8,6 +8,7 @@ use plugboard::web::{routes::Route, server::Peer};
 use secrecy::ExposeSecret;
 
 use crate::support::test_app::{Answer, Call, ORIGIN, TestApp, local};
+use crate::support::tokens::with_another_secret;
 
 /// What a request is sent with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub(super) enum Credential {
     /// Everything right, but the password was entered too long ago.
     SessionOfLongAgo,
     Token(&'static [ScopeKind]),
-    /// Expired, revoked, made up.
+    /// Expired, revoked, made up, a good one with another secret.
     BadToken(usize),
     /// The admin socket.
     Local,
@@ -58,7 +59,9 @@ impl Credentials {
         let expired = token(app, &SCOPES, 1).await;
         app.clock.advance(24 * 60 * 60);
         let made_up = format!("{}_000000", &revoked[..57]);
-        Self { good, bad: vec![expired, revoked, made_up] }
+        let (_, with_all) = good.last().unwrap();
+        let guessed = with_another_secret(with_all);
+        Self { good, bad: vec![expired, revoked, made_up, guessed] }
     }
 
     pub(super) fn all(&self) -> Vec<Credential> {
