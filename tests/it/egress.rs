@@ -18,18 +18,19 @@ use plugboard::config::EgressConfig;
 use plugboard::egress::{
     Call, Caller, Destination, Egress, EgressError, EgressParts, OutgoingBody, ReceivedBody,
 };
-use plugboard::model::{Allowance, EgressRule, InstallId, InstallLabels, SystemClock, TenantId};
+use plugboard::model::{Allowance, EgressRule, InstallId, InstallLabels, TenantId};
 use serde_json::json;
 
 use crate::support::bundle_builder::BundleBuilder;
 use crate::support::internet::Internet;
-use crate::support::test_app::TestApp;
+use crate::support::test_app::{FixedClock, TestApp};
 
 /// A way out, with an internet of its own.
 struct Door {
     egress: Egress,
     internet: Arc<Internet>,
     install: Arc<InstallLabels>,
+    clock: Arc<FixedClock>,
     /// One line for each call that ended: destination, verdict.
     ended: Arc<Mutex<Vec<String>>>,
 }
@@ -44,10 +45,10 @@ impl Door {
         let mut config = EgressConfig { dangerous_allow_all: true, ..EgressConfig::default() };
         change(&mut config);
         let (internet, ended) = (Arc::<Internet>::default(), Arc::<Mutex<Vec<String>>>::default());
-        let lines = Arc::clone(&ended);
+        let (lines, clock) = (Arc::clone(&ended), Arc::new(FixedClock::new()));
         let parts = EgressParts {
             resolver: internet.clone(),
-            clock: Arc::new(SystemClock),
+            clock: clock.clone(),
             own_hosts: own.iter().map(ToString::to_string).collect(),
             stand_ins: Internet::stand_ins(),
             learner: Arc::new(|_, _| false),
@@ -63,7 +64,7 @@ impl Door {
             &"1.0.0".parse().unwrap(),
         );
         let egress = Egress::new(&config, parts).unwrap();
-        Self { egress, internet, install: Arc::new(install), ended }
+        Self { egress, internet, install: Arc::new(install), clock, ended }
     }
 
     /// The same way out, for another install.
@@ -75,6 +76,7 @@ impl Door {
             egress: self.egress.clone(),
             internet: Arc::clone(&self.internet),
             install: Arc::new(install),
+            clock: Arc::clone(&self.clock),
             ended: Arc::clone(&self.ended),
         }
     }

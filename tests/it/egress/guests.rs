@@ -174,6 +174,57 @@ async fn what_goes_wrong_is_told_in_the_words_of_wasi_http() {
 }
 
 #[tokio::test]
+async fn one_execution_makes_so_many_calls_and_the_next_has_as_many() {
+    let server = Server::start(Script::body("hello")).await;
+    let (app, _) = with_guest(&server, guests::extension("calls_on")).await;
+
+    let first = fetch(&app, &server.entry("api.example.com")).await;
+    assert_eq!((first.status.as_u16(), first.text()), (418, format!("3{TRANSPORT}")));
+    assert_eq!(server.requests().len(), 3);
+
+    let second = fetch(&app, &server.entry("api.example.com")).await;
+    assert_eq!((second.status.as_u16(), second.text()), (418, format!("3{TRANSPORT}")));
+    assert_eq!(server.requests().len(), 6);
+}
+
+#[tokio::test]
+async fn a_call_that_is_refused_is_one_of_those_that_an_execution_makes() {
+    let server = Server::start(Script::body("hello")).await;
+    let (app, _) = with_guest(&server, guests::extension("calls_on")).await;
+
+    let (bad, good) = (&["127.0.0.1"][..], &["127.77.0.1"][..]);
+    app.internet.answers("api.example.com", &[bad, bad, good]);
+
+    let answer = fetch(&app, &server.entry("api.example.com")).await;
+
+    assert_eq!((answer.status.as_u16(), answer.text()), (418, format!("1{TRANSPORT}")));
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn without_calls_an_execution_of_either_world_makes_none() {
+    /// `connection-limit-reached` of `wasi:http/types` 0.2.
+    const CONNECTION_LIMIT: u8 = 11;
+    let server = Server::start(Script::body("hello")).await;
+    for (guest, expected) in [
+        (guests::extension("calls"), TRANSPORT.as_bytes()),
+        (guests::proxy("relays"), &[CONNECTION_LIMIT][..]),
+    ] {
+        let none = |config: &mut Config| config.egress.calls_per_execution = 0;
+        let (app, _) = with_guest_and(&server, guest, none).await;
+
+        let answer = if expected == TRANSPORT.as_bytes() {
+            fetch(&app, &server.entry("api.example.com")).await
+        } else {
+            relay(&app, &format!("api.example.com:{}", server.address.port())).await
+        };
+
+        assert_eq!((answer.status.as_u16(), answer.body.as_ref()), (418, expected));
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+#[tokio::test]
 async fn nothing_is_called_without_the_capability_or_with_an_empty_list() {
     let server = Server::start(Script::body("hello")).await;
     let port = server.address.port();

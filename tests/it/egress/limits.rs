@@ -103,6 +103,52 @@ async fn a_request_that_is_too_long_or_breaks_off_is_an_error() {
     assert!(matches!(broken, Err(EgressError::RequestBody)), "{broken:?}");
 }
 
+/// A way out where an install has 1,000 bytes a day.
+fn with_a_quota() -> Door {
+    let door = Door::new(|config| config.bytes_per_install_per_day = 1_000);
+    door.internet.name("api.example.com", &["127.77.0.1"]);
+    door
+}
+
+#[tokio::test]
+async fn what_servers_send_counts_against_the_bytes_of_a_day() {
+    let (door, server) = (with_a_quota(), Server::start(Script::body(&"a".repeat(600))).await);
+    let (other, url) = (door.of_another_install(), server.entry("api.example.com"));
+    let read = async |door: &Door| door.get(&url, &[&url]).await?.into_body().whole().await;
+
+    let (first, second, third) = (read(&door).await, read(&door).await, read(&door).await);
+
+    assert_eq!(first.unwrap().len(), 600);
+    assert!(matches!(second, Err(EgressError::Quota(1_000))), "{second:?}");
+    assert!(matches!(third, Err(EgressError::Quota(1_000))), "{third:?}");
+    assert_eq!(server.connections(), 2, "the third call was not made");
+    assert_eq!(read(&other).await.unwrap().len(), 600, "another install has bytes of its own");
+    door.clock.advance(24 * 60 * 60);
+    assert_eq!(read(&door).await.unwrap().len(), 600, "so has another day");
+}
+
+#[tokio::test]
+async fn what_an_install_sends_counts_against_the_bytes_of_a_day() {
+    let (door, server) = (with_a_quota(), Server::start(Script::body("")).await);
+    let url = server.entry("api.example.com");
+    let send = async || {
+        let mut call = get(Destination::parse(&url).unwrap());
+        call.method = Method::POST;
+        let body = Full::new(Bytes::from(vec![b'a'; 600]));
+        call.body = body.map_err(|never| match never {}).boxed_unsync();
+        door.call(call, &[&url]).await
+    };
+
+    let (first, second, third) = (send().await, send().await, send().await);
+
+    assert!(first.is_ok(), "{first:?}");
+    assert!(matches!(second, Err(EgressError::Quota(1_000))), "{second:?}");
+    assert!(matches!(third, Err(EgressError::Quota(1_000))), "{third:?}");
+    drop(first);
+    server.until_ended(2).await;
+    assert_eq!(server.connections(), 2, "the third call was not made");
+}
+
 #[tokio::test]
 async fn one_install_has_so_many_calls_at_once() {
     let door = narrow();

@@ -82,6 +82,11 @@ pub(crate) struct TestApp {
 pub(crate) struct FixedClock(AtomicI64);
 
 impl FixedClock {
+    /// At the time that every test begins at.
+    pub(crate) fn new() -> Self {
+        Self(AtomicI64::new(1_790_000_000))
+    }
+
     /// Moves on by some seconds.
     pub(crate) fn advance(&self, seconds: i64) {
         self.0.fetch_add(seconds, Ordering::SeqCst);
@@ -218,7 +223,7 @@ impl TestApp {
         config.runner.slots = 8;
         config.gateway.timeout_ms = 10_000;
         change(&mut config);
-        let clock = Arc::new(FixedClock(AtomicI64::new(1_790_000_000)));
+        let clock = Arc::new(FixedClock::new());
         let now = clock.now();
         let state = State::in_memory(&config.state, clock.clone()).unwrap();
         let (master_key, secrets) = open_secrets(&config.server, folder.path(), &state).unwrap();
