@@ -3,6 +3,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test names the cases it is about")]
 
 mod access;
+mod access_lines;
 mod architecture;
 mod attachments;
 mod audit;

@@ -14,6 +14,10 @@ use http_body::{Frame, SizeHint};
 use crate::model::{InstallLabels, TraceId};
 use crate::web::request_id::RequestId;
 
+/// How the addresses begin that sign somebody in. What follows is their secret.
+const SIGN_IN: &str = "/sign-in/";
+const SIGN_IN_PATTERN: &str = "/sign-in/{secret}";
+
 /// What a handler wants the access line to name, put on its response.
 #[derive(Clone, Debug)]
 pub(in crate::web) struct LoggedExtension {
@@ -59,10 +63,10 @@ impl AccessLine {
         response.map(|body| Body::new(LoggedBody { body, line: self, labels, sent }))
     }
 
-    /// Query strings, cookies and credentials are never logged.
+    /// Query strings, cookies, credentials and the secrets in paths are never logged.
     fn log(&self, labels: Option<&InstallLabels>, sent: Option<&Sent>) {
         let (id, method, path) = (self.id.as_str(), self.method.as_str(), self.uri.path());
-        let (path, status) = (printable(path), self.status.as_u16());
+        let (path, status) = (shown(path), self.status.as_u16());
         let (name, tenant) =
             labels.map(|labels| (labels.extension.as_str(), labels.tenant.as_str())).unzip();
         // Cut: the client did not get all of it.
@@ -123,7 +127,16 @@ impl Drop for LoggedBody {
     }
 }
 
-/// A path as it may stand in a line.
+/// A path as it may stand in a line: without a secret, and without what would forge another.
+fn shown(path: &str) -> Cow<'_, str> {
+    // By how it begins and not by its route: with a slash at its end, or at the listener of
+    // extensions' pages, the address has none, and the secret is as good as before.
+    match path.strip_prefix(SIGN_IN) {
+        Some(secret) if !secret.is_empty() => SIGN_IN_PATTERN.into(),
+        _ => printable(path),
+    }
+}
+
 fn printable(path: &str) -> Cow<'_, str> {
     let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b'\\');
     if path.bytes().all(plain) { path.into() } else { path.escape_debug().to_string().into() }
@@ -135,7 +148,17 @@ mod tests {
 
     #[test]
     fn a_path_cannot_forge_a_log_line() {
-        assert_eq!(printable("/api/a-b_c%20d"), "/api/a-b_c%20d");
-        assert_eq!(printable("/a\n\"b\u{1b}"), "/a\\n\\\"b\\u{1b}");
+        assert_eq!(shown("/api/a-b_c%20d"), "/api/a-b_c%20d");
+        assert_eq!(shown("/a\n\"b\u{1b}"), "/a\\n\\\"b\\u{1b}");
+    }
+
+    #[test]
+    fn an_address_that_signs_in_is_shown_by_its_pattern() {
+        for path in ["/sign-in/AbC", "/sign-in/AbC/", "/sign-in//AbC", "/sign-in/AbC/d"] {
+            assert_eq!(shown(path), "/sign-in/{secret}", "{path}");
+        }
+        for path in ["/sign-in", "/sign-in/", "/sign-out/AbC", "/admin/sign-in/AbC"] {
+            assert_eq!(shown(path), path);
+        }
     }
 }

@@ -35,11 +35,17 @@ impl Log {
     /// With one listener alone, a line that another thread, which has none, logs first is taken
     /// for one that nobody listens to, in all threads.
     pub(crate) fn begin() -> (Self, tracing::subscriber::DefaultGuard) {
+        Self::begin_at(tracing::Level::INFO)
+    }
+
+    /// The same, down to this level.
+    pub(crate) fn begin_at(level: tracing::Level) -> (Self, tracing::subscriber::DefaultGuard) {
         static OTHER: LazyLock<tracing::Dispatch> =
             LazyLock::new(|| tracing::Dispatch::new(tracing_subscriber::registry()));
         LazyLock::force(&OTHER);
         let log = Self::default();
-        let lines = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone());
+        let lines = tracing_subscriber::fmt().with_ansi(false).with_max_level(level);
+        let lines = lines.with_writer(log.clone());
         (log, tracing::subscriber::set_default(lines.finish()))
     }
 
