@@ -1,5 +1,8 @@
 //! First-run set-up: one token, one operator, once.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
 use axum::http::{Method, StatusCode};
 use plugboard::model::OperatorName;
 use secrecy::ExposeSecret;
@@ -87,6 +90,22 @@ async fn guesses_do_not_set_up_and_do_not_use_the_token_up() {
 
     assert_eq!(operators(&app), 0);
     assert_eq!(by_api(&app, &token, "ada", PASSWORD).await.status, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn the_file_of_the_setup_token_is_for_its_owner_alone_whatever_was_there() {
+    let app = TestApp::start_empty();
+    let file = app.app.setup_token_file();
+    for left in [&file, &file.with_extension("new")] {
+        fs::write(left, "left").unwrap();
+        fs::set_permissions(left, fs::Permissions::from_mode(0o666)).unwrap();
+    }
+
+    let token = begin(&app).await;
+
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_to_string(&file).unwrap().trim_end(), token);
+    assert!(!file.with_extension("new").exists());
 }
 
 #[tokio::test]
