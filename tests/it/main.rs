@@ -47,5 +47,6 @@ mod support;
 mod tokens;
 mod toolchains;
 mod traces;
+mod trusted_keys;
 mod uploads;
 mod usage;
