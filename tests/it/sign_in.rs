@@ -225,6 +225,20 @@ async fn a_new_password_ends_all_sessions_of_the_operator() {
     assert_eq!(sign_in(&app, "ada", PASSWORD).await.status, StatusCode::UNAUTHORIZED);
 }
 
+#[tokio::test]
+async fn an_operator_who_is_there_is_not_made_again_with_another_password() {
+    let app = TestApp::start().await;
+    let create = app.call(Method::POST, "/api/v1/operators").anonymous();
+    let create = create.peer(Peer::Unix { uid: 0 });
+
+    let body = json!({"name": "ada", "password": "another socket in the board"});
+    let answer = create.json(body).send().await;
+
+    let expected = (StatusCode::CONFLICT, "operator_exists".to_owned());
+    assert_eq!((answer.status, answer.code()), expected);
+    assert_eq!(sign_in(&app, "ada", PASSWORD).await.status, StatusCode::SEE_OTHER);
+}
+
 /// What somebody else's reset of ada's password commits.
 fn reset(txn: &WriteTxn) {
     let mut ada = operators::get(txn, &"ada".parse().unwrap()).unwrap().unwrap();
