@@ -120,7 +120,15 @@
 
   const decode = (text) => {
     if (typeof text !== "string") throw new Error("The body is base64 text");
-    if (text.length > Math.ceil(MAX_BODY_BYTES / 3) * 4) throw new Error("The body is over 1 MiB");
+    const tooLong = "The body is over 1 MiB";
+    // What is far too long is not even decoded.
+    if (text.length > Math.ceil(MAX_BODY_BYTES / 3) * 4) throw new Error(tooLong);
+    const bytes = decoded(text);
+    if (bytes.length > MAX_BODY_BYTES) throw new Error(tooLong);
+    return bytes;
+  };
+
+  const decoded = (text) => {
     try {
       return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
     } catch {

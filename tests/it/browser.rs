@@ -2,6 +2,7 @@
 //! frame of an extension cannot do.
 
 mod accessibility;
+mod bridge;
 mod logs;
 mod uploading;
 
