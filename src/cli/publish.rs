@@ -16,7 +16,7 @@ use super::Context;
 use super::failure::{Exit, Failure};
 use super::files::shell_word;
 use super::grants::{GrantArgs, note_missing};
-use super::output::checks;
+use super::output::{Output, checks};
 use super::remote::{Offline, RemoteArgs};
 use crate::model::{ContentHash, ExtensionName, Install};
 use crate::trust::Report;
@@ -28,7 +28,8 @@ use rollout::RolledOut;
 #[command(
     long_about = "Publishes a folder or a bundle, and perhaps installs and enables it. Doing the same \
 again changes nothing. A bundle above 8 MiB is sent in parts and goes on where it was after a \
-broken connection or a restart. Ends with 3 when the bundle is quarantined: a person must decide.
+broken connection or a restart. Ends with 3 when the bundle is quarantined: a person must decide. \
+What is published stays so, also where the install that was to follow is refused.
 
 Examples:
   plugboard publish my-extension --key acme.key --install --enable
@@ -111,24 +112,45 @@ pub(super) async fn run(args: PublishArgs, context: &Context) -> Result<Exit, Fa
         output.result(&with_install(&answer, None), &text)?;
         return Ok(Exit::Quarantined);
     }
-    let mut lines = vec![published(&answer)];
-    let mut done = None;
-    if args.rollout.install {
-        let rolled_out = patience
-            .repeat(async || rollout::roll_out(&client, &args, &answer, output).await)
-            .await?;
-        lines.push(installed(&rolled_out, client.address()));
-        done = Some(rolled_out);
-    } else {
-        let PublishAnswer { name, version, .. } = &answer;
-        lines.push(format!("Install it:  plugboard install {name}@{version} --enable"));
+    let PublishAnswer { name, version, .. } = &answer;
+    if !args.rollout.install {
+        let next = format!("Install it:  plugboard install {name}@{version} --enable");
+        let text = format!("{}\n{next}", published(&answer));
+        output.result(&with_install(&answer, None), &text)?;
+        return Ok(Exit::Done);
     }
-    let install = done.as_ref().map(|done| &done.install);
-    output.result(&with_install(&answer, install), &lines.join("\n"))?;
-    if let Some(RolledOut { install, published }) = &done {
-        note_missing(output, published, install);
+    // Before the rest is tried: a version that is out stays out, whatever becomes of that.
+    if !output.is_json() {
+        output.raw(&published(&answer))?;
     }
+    let rolled_out =
+        patience.repeat(async || rollout::roll_out(&client, &args, &answer, output).await).await;
+    let done = match rolled_out {
+        Err(failure) => return fail_after_publishing(failure, &answer, context),
+        Ok(done) => done,
+    };
+    let text = installed(&done, client.address());
+    output.result(&with_install(&answer, Some(&done.install)), &text)?;
+    note_missing(output, &done.published, &done.install);
     Ok(Exit::Done)
+}
+
+/// Ends with a failure of the rollout. Machines get one object: the error, and beside it what the
+/// appliance made of the bundle.
+fn fail_after_publishing(
+    failure: Failure,
+    answer: &PublishAnswer,
+    context: &Context,
+) -> Result<Exit, Failure> {
+    if !context.output.is_json() {
+        return Err(failure);
+    }
+    // The words of the error go to standard error, as always.
+    Output::new(false, context.environment.no_color()).failure(&failure);
+    let mut object = failure.to_json();
+    object["published"] = json!(answer);
+    context.output.result(&object, "")?;
+    Ok(failure.exit)
 }
 
 /// The answer of the API, and the install beside it.

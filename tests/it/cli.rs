@@ -6,6 +6,7 @@ mod confiding;
 mod existing_client;
 mod failing;
 mod handing_over;
+mod halfway;
 mod host;
 mod hostile;
 mod json;
