@@ -11,9 +11,9 @@ use super::client::Client;
 use super::failure::{Exit, Failure};
 use super::installs;
 use super::learning::{self, LearnArgs, Learning};
-use super::output::table;
+use super::output::{Output, table};
 use super::remote::{Offline, RemoteArgs};
-use crate::model::{EgressRule, Install};
+use crate::model::{Capability, EgressRule, Install};
 
 /// Shows and changes the hosts that an install may call
 #[derive(Debug, clap::Args)]
@@ -180,8 +180,34 @@ fn path_of(install: &Install) -> String {
 async fn show(client: &Client, install: &Install, context: &Context) -> Result<Exit, Failure> {
     let path = path_of(install);
     let report: Report = client.call(Method::GET, &path, None).await?;
-    context.output.result(&report, &text(install, &report))?;
+    let way = if report.capability_granted {
+        None
+    } else {
+        Some(way_to_calls(client, install, context.output).await)
+    };
+    context.output.result(&report, &text(install, &report, way.as_deref()))?;
     Ok(Exit::Done)
+}
+
+/// What it takes for an install that is not granted `cap:http.fetch` to call anything.
+async fn way_to_calls(client: &Client, install: &Install, output: Output) -> String {
+    let version = installs::version_of(client, install).await;
+    // A version that cannot be read may ask for it.
+    let is_asked = version
+        .map_or(true, |version| version.manifest.capabilities.contains(&Capability::HttpFetch));
+    way(install, is_asked, output.can_ask())
+}
+
+fn way(install: &Install, is_asked: bool, can_ask: bool) -> String {
+    let Install { name, version, .. } = install;
+    if !is_asked {
+        return "its manifest does not ask for it, and only a new version can".to_owned();
+    }
+    // Where nobody can be asked, more than before is refused without it.
+    let yes = if can_ask { "" } else { " --yes" };
+    format!(
+        "grant it with\n  plugboard upgrade {name} --version {version} --grant cap:http.fetch{yes}"
+    )
 }
 
 /// What is granted, then what the manifest asks for and nobody granted any of.
@@ -198,14 +224,12 @@ fn hosts(report: &Report) -> Vec<Vec<String>> {
     granted.chain(asked).collect()
 }
 
-fn text(install: &Install, report: &Report) -> String {
-    let Install { name, version, .. } = install;
+/// `way` is what it takes to call anything, where it may not.
+fn text(install: &Install, report: &Report, way: Option<&str>) -> String {
+    let name = &install.name;
     let mut parts = Vec::new();
-    if !report.capability_granted {
-        parts.push(format!(
-            "{name} is not granted cap:http.fetch: it calls nothing; grant it with\n  \
-             plugboard upgrade {name} --version {version} --grant cap:http.fetch"
-        ));
+    if let Some(way) = way {
+        parts.push(format!("{name} is not granted cap:http.fetch: it calls nothing; {way}"));
     }
     let hosts = hosts(report);
     parts.push(if hosts.is_empty() {

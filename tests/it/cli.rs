@@ -1,5 +1,6 @@
 //! The program as a person or a pipeline uses it: arguments in, exit code out.
 
+mod advice;
 mod audit;
 mod canaries;
 mod confiding;

@@ -27,8 +27,7 @@ fn hosts_that_nobody_granted_are_shown_after_those_that_somebody_did() {
     );
 }
 
-#[test]
-fn hosts_are_shown_though_none_is_called_without_the_capability() {
+fn install() -> Install {
     let install = json!({
         "id": "0b9f6c1e-3f0c-4c3a-9d52-6a1d0f8e7b24",
         "tenant": "default",
@@ -42,14 +41,20 @@ fn hosts_are_shown_though_none_is_called_without_the_capability() {
         "installed_at": "2026-01-01T00:00:00Z",
         "updated_at": "2026-01-01T00:00:00Z",
     });
+    serde_json::from_value(install).unwrap()
+}
+
+#[test]
+fn hosts_are_shown_though_none_is_called_without_the_capability() {
     let report = json!({
         "capability_granted": false,
         "granted": [{"entry": "https://api.example.com", "on_allowlist": true}],
         "refused": [],
     });
 
-    let install = serde_json::from_value(install).unwrap();
-    let shown = text(&install, &serde_json::from_value(report).unwrap());
+    let install = install();
+    let way = way(&install, true, true);
+    let shown = text(&install, &serde_json::from_value(report).unwrap(), Some(&way));
 
     insta::assert_snapshot!(shown, @r"
     com.example.hello is not granted cap:http.fetch: it calls nothing; grant it with
@@ -58,6 +63,22 @@ fn hosts_are_shown_though_none_is_called_without_the_capability() {
     HOST                     STANDING
     https://api.example.com  allowed
     ");
+}
+
+#[test]
+fn a_capability_is_granted_only_where_it_is_asked_for_and_with_a_yes_where_nobody_can_be_asked() {
+    let install = install();
+
+    let [unasked, script] = [(false, true), (true, false)].map(|(is_asked, can_ask)| {
+        let way = way(&install, is_asked, can_ask);
+        way.lines().last().unwrap().trim().to_owned()
+    });
+
+    assert_eq!(unasked, "its manifest does not ask for it, and only a new version can");
+    assert_eq!(
+        script,
+        "plugboard upgrade com.example.hello --version 1.1.0 --grant cap:http.fetch --yes"
+    );
 }
 
 fn rules(entries: &[&str]) -> Vec<EgressRule> {
