@@ -72,7 +72,8 @@ pub(super) async fn run(args: SignArgs, context: &Context) -> Result<Exit, Failu
         file.write(&signed.envelope)?;
         file.finish()?;
     }
-    let Subject { name, version, content_hash, .. } = &signed.subject;
+    let Subject { name, content_hash, .. } = &signed.subject;
+    let version = signed.version();
     let object = json!({
         "file": out,
         "key_id": key_id,
@@ -80,20 +81,40 @@ pub(super) async fn run(args: SignArgs, context: &Context) -> Result<Exit, Failu
         "version": version,
         "content_hash": content_hash,
     });
-    // The one beside the bundle is found without its name.
-    let named = if out == beside(&bundle) {
-        String::new()
-    } else {
-        format!(" --signature {}", shell_word(&out))
-    };
     let text = format!(
-        "Signed {name} {version}\n  {content_hash}\n  by key {key_id}\n  in {}\n\n\
-         Publish it:  plugboard publish {}{named} --install --enable",
+        "Signed {name} {version}\n  {content_hash}\n  by key {key_id}\n  in {}\n\n{}",
         out.display(),
-        shell_word(&bundle),
+        what_now(&signed.subject, &bundle, &out),
     );
     output.result(&object, &text)?;
     Ok(Exit::Done)
+}
+
+impl Signed {
+    /// What the manifest says, and the statement with it.
+    fn version(&self) -> String {
+        let Subject { version, star, .. } = &self.subject;
+        star.map_or_else(|| version.to_string(), |star| star.to_string())
+    }
+}
+
+/// How the bundle is published with the signature in `out`.
+fn what_now(subject: &Subject, bundle: &Path, out: &Path) -> String {
+    if let Some(star) = subject.star {
+        return format!(
+            "`plugboard publish` refuses {star}: it takes one version, as {}. Only existing \
+             clients publish it,\nby POST /api/ext-bundles/finalize with this signature, and it \
+             gets the next free patch.",
+            star.first()
+        );
+    }
+    // The one beside the bundle is found without its name.
+    let named = if out == beside(bundle) {
+        String::new()
+    } else {
+        format!(" --signature {}", shell_word(out))
+    };
+    format!("Publish it:  plugboard publish {}{named} --install --enable", shell_word(bundle))
 }
 
 /// Where the signature of a bundle is looked for.
