@@ -13,6 +13,7 @@ use super::Context;
 use super::client::{Client, address};
 use super::failure::{Exit, Failure};
 use super::files::{input_name, read_text};
+use super::serve::folder::not_a_folder;
 use super::serve::open_app;
 use super::settings_args::SettingsArgs;
 use crate::config::{Config, Origin, TelemetryConfig};
@@ -98,7 +99,7 @@ impl RemoteArgs {
         let config = self.load(context)?;
         let data_dir = config.server.data_dir.clone();
         let socket = admin_socket_path(&data_dir);
-        if server_answers(&socket)? {
+        if server_answers(&socket, &data_dir)? {
             return Client::socket(&socket);
         }
         let found = std::fs::metadata(data_dir.join("registry.redb")).ok();
@@ -141,11 +142,14 @@ fn http(url: &str, token: SecretString, context: &Context) -> Result<Client, Fai
 }
 
 /// Whether a server is at the other end of the admin socket.
-fn server_answers(socket: &Path) -> Result<bool, Failure> {
+fn server_answers(socket: &Path, data_dir: &Path) -> Result<bool, Failure> {
     let Err(error) = UnixStream::connect(socket) else { return Ok(true) };
     // A socket that nobody listens at was left behind by a server that was killed.
     if [ErrorKind::NotFound, ErrorKind::ConnectionRefused].contains(&error.kind()) {
         return Ok(false);
+    }
+    if error.kind() == ErrorKind::NotADirectory {
+        return Err(not_a_folder(data_dir));
     }
     let socket = socket.display();
     if error.kind() == ErrorKind::PermissionDenied {

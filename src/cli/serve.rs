@@ -1,7 +1,8 @@
 //! `plugboard serve`: the appliance itself.
 
-mod folder;
+pub(super) mod folder;
 mod milestones;
+mod opening;
 mod upkeep;
 
 use std::io::ErrorKind;
@@ -29,7 +30,7 @@ use crate::app::egress::{self, Learning, RefusedCalls};
 use crate::app::idempotency::Idempotency;
 use crate::app::origins::Origins;
 use crate::app::rate_limits::RateLimits;
-use crate::app::secret_keys::{OpenSecretsError, open_secrets};
+use crate::app::secret_keys::open_secrets;
 use crate::app::sign_in::{Passwords, SignInLimits, SignInLinks};
 use crate::app::uploads::{InFlight, UploadAddresses};
 use crate::app::usage::Usages;
@@ -38,10 +39,7 @@ use crate::config::Config;
 use crate::guest_logs::GuestLogs;
 use crate::held_memory::HeldMemory;
 use crate::model::{Clock, SystemClock};
-use crate::registry::{Registry, uploads};
 use crate::runner::{Runner, RunnerParts};
-use crate::state::State;
-use crate::store::BundleStore;
 use crate::telemetry::{self, Metrics};
 use crate::traces::Traces;
 use crate::trust::TrustBundle;
@@ -187,16 +185,11 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
     folder::prepare(&data_dir)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let now = clock.now();
-    let registry =
-        Registry::open(&data_dir.join("registry.redb"), config.registry.cache_bytes, now)
-            .context("cannot open the registry")
-            .map_err(unfinished)?;
-    let state = State::open(&data_dir.join("state.redb"), &config.state, Arc::clone(&clock))
-        .context("cannot open what extensions keep")
-        .map_err(unfinished)?;
-    let bundles = open_bundles(&config, &data_dir, &registry).map_err(unfinished)?;
+    let registry = opening::registry(&config, &*clock)?;
+    let state = opening::state(&config, &clock)?;
+    let bundles = opening::bundles(&config, &data_dir, &registry).map_err(unfinished)?;
     let (master_key, secrets) =
-        open_secrets(&config.server, &data_dir, &state).map_err(no_secrets)?;
+        open_secrets(&config.server, &data_dir, &state).map_err(opening::no_secrets)?;
     let refused_calls = Arc::<RefusedCalls>::default();
     let metrics = Arc::new(Metrics::new(now));
     let learning = Arc::<Learning>::default();
@@ -251,24 +244,6 @@ pub fn open_app(config: Config) -> Result<Arc<App>, Failure> {
         config: Arc::new(config),
     };
     Ok(Arc::new(app))
-}
-
-fn no_secrets(error: OpenSecretsError) -> Failure {
-    let is_given = matches!(error, OpenSecretsError::GivenKey(_));
-    let error = anyhow::Error::new(error).context("cannot open the secrets of this appliance");
-    if is_given { Failure::misconfigured(error) } else { Failure::unfinished(error) }
-}
-
-fn open_bundles(
-    config: &Config,
-    data_dir: &Path,
-    registry: &Registry,
-) -> anyhow::Result<BundleStore> {
-    let bundles =
-        BundleStore::open(&config.store, data_dir).context("cannot open the bundle store")?;
-    let uploads = registry.read_blocking(uploads::list_all).context("cannot read the uploads")?;
-    bundles.restore_uploads(&uploads).context("cannot take over the uploads")?;
-    Ok(bundles)
 }
 
 fn trust_bundle(config: &Config, now: Timestamp) -> TrustBundle {

@@ -57,6 +57,17 @@ impl FileError {
         }
     }
 
+    /// Whether opening the file again ends the same way, until somebody puts another file or
+    /// another program in its place.
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::Damaged { .. } | Self::NewerFormat { .. } => true,
+            Self::Storage { source, .. } => matches!(**source, redb::Error::Corrupted(_)),
+            Self::Paused { source, .. } => source.is_lasting(),
+            Self::File { .. } | Self::InUse { .. } => false,
+        }
+    }
+
     /// Whether reading or writing failed, after which redb answers nothing until the file
     /// is opened anew.
     ///

@@ -30,6 +30,15 @@ impl RegistryError {
         self.of_file().is_some_and(FileError::is_disk_full)
     }
 
+    /// Whether opening it again ends the same way.
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::File(error) => error.is_lasting(),
+            Self::Row { .. } | Self::MissingVersion { .. } | Self::Panicked(_) => true,
+            Self::Cancelled(_) => false,
+        }
+    }
+
     /// A registry whose rows cannot be loaded at start is damaged, whatever the reason.
     pub(super) fn loading(self, file: &Path) -> Self {
         let detail = match &self {

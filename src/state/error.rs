@@ -31,6 +31,15 @@ impl StateError {
         self.of_file().is_some_and(FileError::is_disk_full)
     }
 
+    /// Whether opening it again ends the same way.
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::File(error) => error.is_lasting(),
+            Self::Row { .. } | Self::Panicked(_) => true,
+            Self::Thread(_) | Self::Stopped | Self::Busy => false,
+        }
+    }
+
     /// Whether it was refused unseen, after what made it so was reported.
     pub fn is_paused(&self) -> bool {
         matches!(self, Self::File(FileError::Paused { .. }))

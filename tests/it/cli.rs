@@ -7,6 +7,7 @@ mod confiding;
 mod existing_client;
 mod failing;
 mod handing_over;
+mod folders;
 mod halfway;
 mod host;
 mod hostile;
