@@ -12,6 +12,7 @@ use std::time::Duration;
 use redb::{Database, StorageBackend, WriteTransaction};
 
 mod error;
+mod examine;
 mod format;
 mod making;
 mod pauses;
@@ -19,6 +20,7 @@ mod storage;
 mod tables;
 
 pub use error::FileError;
+pub use examine::{Examined, examine};
 pub use format::{format, set_format, supported_format};
 pub(crate) use storage::durable_write;
 pub use storage::{Opener, Storage, Turn};

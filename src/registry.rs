@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
-use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
+use redb::{ReadableDatabase, StorageBackend};
 use tokio::task::spawn_blocking;
 
 use crate::model::{Session, Token, TokenId};
@@ -44,7 +44,7 @@ pub mod uploads;
 mod uses;
 pub mod versions;
 
-pub use crate::redb_file::ReadTables;
+pub use crate::redb_file::{Examined, ReadTables};
 pub use error::RegistryError;
 pub use live::{Live, LiveInstall};
 pub use redb::ReadTransaction;
@@ -82,6 +82,19 @@ impl Registry {
         let made = caught(|| redb_file::make(&Tables { now }, file, cache_bytes));
         made.map_err(|error: RegistryError| error.loading(file))?;
         Self::start(file, Box::new(move || redb_file::open(&Tables { now }, &path, cache_bytes)))
+    }
+
+    /// Looks at the registry in `file`, which is there, as [`Registry::open`] would, and leaves it
+    /// as it is.
+    pub fn examine(
+        file: &Path,
+        cache_bytes: usize,
+        now: Timestamp,
+    ) -> Result<Examined, RegistryError> {
+        redb_file::examine(&Tables { now }, file, cache_bytes, |db| {
+            Live::load(&db.begin_read()?).map(drop)
+        })
+        .map_err(|error| error.loading(file))
     }
 
     /// A registry that is gone when its last handle is dropped.

@@ -31,7 +31,7 @@ mod txn;
 pub mod values;
 mod writer;
 
-pub use crate::redb_file::ReadTables;
+pub use crate::redb_file::{Examined, ReadTables};
 pub use error::StateError;
 pub use operations::TooManyOperations;
 pub use owner::Owner;
@@ -69,6 +69,12 @@ impl State {
         let (path, cache_bytes) = (file.to_owned(), config.cache_bytes);
         caught(|| redb_file::make(&Tables, file, cache_bytes))?;
         Self::start(Box::new(move || redb_file::open(&Tables, &path, cache_bytes)), config, clock)
+    }
+
+    /// Looks at the state in `file`, which is there, as [`State::open`] would, and leaves it as
+    /// it is.
+    pub fn examine(file: &Path, cache_bytes: usize) -> Result<Examined, StateError> {
+        redb_file::examine(&Tables, file, cache_bytes, |_| Ok(()))
     }
 
     /// A state that is gone when its last handle is dropped.

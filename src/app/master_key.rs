@@ -1,7 +1,7 @@
 //! The one secret that an appliance makes for itself and keeps, or is given.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ use crate::state::secrets::WrappingKey;
 const FILE: &str = "master.key";
 /// The key that follows, while secrets go over to it.
 const NEXT_FILE: &str = "master.key.next";
+const KEY_BYTES: usize = 32;
 /// The rights of everybody but the owner.
 const OTHERS: u32 = 0o077;
 /// What a key that is given may not allow: changes by its group, anything to others. The
@@ -25,7 +26,7 @@ const STRANGERS: u32 = 0o027;
 
 /// What the keys of single purposes are derived from. It is in the data folder, where its
 /// file is made at the first start, or in a file that is given.
-pub struct MasterKey(Zeroizing<[u8; 32]>);
+pub struct MasterKey(Zeroizing<[u8; KEY_BYTES]>);
 
 /// Why there is no master key.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +65,17 @@ impl MasterKey {
         }
     }
 
+    /// Whether a data folder has its key, as a start could use it. It is not read, so that another
+    /// user can ask, too.
+    pub fn is_kept(data_dir: &Path) -> Result<bool, MasterKeyError> {
+        let path = data_dir.join(FILE);
+        let metadata = match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            found => found.map_err(|source| failed(&path, source))?,
+        };
+        check(&path, &metadata, |_, mode| mode & OTHERS == 0).map(|()| true)
+    }
+
     /// Reads a key that somebody else keeps: a systemd credential, a file of the operator.
     pub fn read_given(path: &Path) -> Result<Self, MasterKeyError> {
         let flags = OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -85,7 +97,7 @@ impl MasterKey {
 
     /// A new key, in no file.
     fn random() -> Self {
-        let mut key = Zeroizing::new([0; 32]);
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
         random(&mut *key);
         Self(key)
     }
@@ -138,13 +150,8 @@ impl MasterKey {
         let mut file =
             OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
-        if !metadata.is_file() || !is_private(metadata.uid(), metadata.mode()) {
-            return Err(MasterKeyError::NotPrivate(path.to_owned()));
-        }
-        let mut key = Zeroizing::new([0; 32]);
-        if metadata.len() != key.len() as u64 {
-            return Err(MasterKeyError::Length { file: path.to_owned(), found: metadata.len() });
-        }
+        check(path, &metadata, is_private)?;
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
         file.read_exact(&mut *key).map_err(failed)?;
         Ok(Self(key))
     }
@@ -158,6 +165,21 @@ impl MasterKey {
         file.persist_noclobber(path)?;
         File::open(folder)?.sync_all()
     }
+}
+
+/// Whether a file can be a key: a plain one, private by its owner and mode, and whole.
+fn check(
+    path: &Path,
+    metadata: &Metadata,
+    is_private: impl FnOnce(u32, u32) -> bool,
+) -> Result<(), MasterKeyError> {
+    if !metadata.is_file() || !is_private(metadata.uid(), metadata.mode()) {
+        return Err(MasterKeyError::NotPrivate(path.to_owned()));
+    }
+    if metadata.len() != KEY_BYTES as u64 {
+        return Err(MasterKeyError::Length { file: path.to_owned(), found: metadata.len() });
+    }
+    Ok(())
 }
 
 fn failed(file: &Path, source: io::Error) -> MasterKeyError {
@@ -198,12 +220,16 @@ mod tests {
         let path = folder.path().join(FILE);
         MasterKey::open(folder.path()).unwrap();
         let refused = || MasterKey::open(folder.path()).unwrap_err();
+        let kept = || MasterKey::is_kept(folder.path());
+        assert!(kept().unwrap());
 
         fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(refused(), MasterKeyError::NotPrivate(_)));
+        assert!(matches!(kept(), Err(MasterKeyError::NotPrivate(_))));
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         fs::write(&path, [1; 31]).unwrap();
         assert!(matches!(refused(), MasterKeyError::Length { found: 31, .. }));
+        assert!(matches!(kept(), Err(MasterKeyError::Length { found: 31, .. })));
         assert_eq!(fs::read(&path).unwrap(), [1; 31]);
     }
 

@@ -1,5 +1,6 @@
 //! `plugboard doctor`: looks at everything an appliance needs, and says what is wrong.
 
+mod data;
 mod files;
 
 use std::path::{Path, PathBuf};
@@ -22,8 +23,9 @@ use crate::trust::{TrustBundle, TrustBundleStatus};
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "Looks for what keeps an appliance from working: its configuration and the files that it \
-names, its bundle store and what that can do, what the kernel keeps a compiler from, the disk, the collector of traces. It can run beside a server, and changes nothing: a bucket is \
-tried out with objects below _probe/, which are removed.
+names, its data folder and the files in it, its bundle store and what that can do, what the kernel \
+keeps a compiler from, the disk, the collector of traces. It can run beside a server, and changes \
+nothing: a bucket is tried out with objects below _probe/, which are removed.
 
 Ends with 0 when nothing is wrong, 1 when a check failed, 2 when the configuration or a file \
 that it names cannot be used, 4 when the bundle store cannot be reached.
@@ -80,6 +82,7 @@ pub(super) async fn run(args: DoctorArgs, context: &Context) -> Result<Exit, Fai
                 ..Finding::ok("config", notice)
             }));
             findings.extend(files::check(&loaded.config));
+            findings.extend(data::check(&loaded.config).await);
             findings.push(of_compiler(confinement()));
             findings.extend(check_trust_bundle(&loaded.config.signing.trust_bundle));
             findings.extend(check_collector(&loaded.config.telemetry.otlp).await);
@@ -194,6 +197,10 @@ fn of_disk(examination: &Examination, floor: u64) -> Vec<Finding> {
             Finding::failed("staging", sentence, Exit::Refused)
         }
     };
+    // Where the folder cannot be, the disk that was asked is not the one it would be on.
+    if matches!(writable, Err(error) if !matches!(error, StoreError::DiskFull { .. })) {
+        return vec![staging];
+    }
     let disk = match examination.free_bytes {
         None => Finding {
             status: Status::NotChecked,

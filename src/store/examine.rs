@@ -145,8 +145,9 @@ async fn probe_folder(
     Ok(Probe::new(objects, None, layout).run(now).await)
 }
 
-/// The folder itself, or the one it would be made in.
+/// The folder itself, or the one it would be made in; or what is in the place of one of them, as
+/// a file or a link to a disk that is not mounted: nothing can be written there, as at a start.
 fn nearest_folder(folder: &Path) -> PathBuf {
-    let existing = folder.ancestors().find(|folder| folder.is_dir());
+    let existing = folder.ancestors().find(|folder| folder.symlink_metadata().is_ok());
     existing.unwrap_or_else(|| Path::new(".")).to_owned()
 }

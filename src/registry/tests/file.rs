@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::redb_file::FileError;
 use crate::registry::samples::{at, operator};
-use crate::registry::{Registry, RegistryError, operators};
+use crate::registry::{Examined, Registry, RegistryError, operators};
 
 struct Folder(TempDir);
 
@@ -23,6 +23,15 @@ impl Folder {
 
     fn open(&self) -> Result<Registry, RegistryError> {
         Registry::open(&self.file("registry.redb"), 1 << 20, at(0))
+    }
+
+    /// What a look at it comes to; the file is as it was.
+    fn examine(&self) -> Result<Examined, RegistryError> {
+        let file = self.file("registry.redb");
+        let before = fs::read(&file).unwrap();
+        let examined = Registry::examine(&file, 1 << 20, at(0));
+        assert!(fs::read(&file).unwrap() == before, "it was changed");
+        examined
     }
 
     fn names(&self) -> Vec<String> {
@@ -116,16 +125,33 @@ fn a_registry_in_use_is_refused_with_a_way_out() {
 }
 
 #[test]
+fn a_registry_is_looked_at_whether_it_was_closed_or_not_and_left_alone_in_use() {
+    let folder = Folder::new();
+    let registry = folder.open().unwrap();
+    registry.write_blocking(|txn| operators::insert(txn, &operator("ada"))).unwrap();
+    assert_eq!(folder.examine().unwrap(), Examined::InUse);
+    let killed = Folder::new();
+    fs::copy(folder.file("registry.redb"), killed.file("registry.redb")).unwrap();
+    drop(registry);
+
+    assert_eq!(folder.examine().unwrap(), Examined::Sound);
+    assert_eq!(killed.examine().unwrap(), Examined::Sound);
+    assert_eq!(killed.names(), ["registry.redb"]);
+}
+
+#[test]
 fn a_damaged_file_is_refused_and_left_as_it_is() {
     for damage in [vec![], b"not a registry".to_vec(), vec![0; 100_000]] {
         let folder = Folder::new();
         let file = folder.file("registry.redb");
         fs::write(&file, &damage).unwrap();
 
+        let seen = folder.examine().unwrap_err();
         let error = folder.open().err().unwrap();
 
+        assert!(matches!(seen, RegistryError::File(FileError::Damaged { .. })), "{seen}");
         assert!(matches!(error, RegistryError::File(FileError::Damaged { .. })), "{error}");
-        assert!(error.to_string().contains("backup"), "{error}");
+        assert!(error.is_lasting() && error.to_string().contains("backup"), "{error}");
         assert_eq!(fs::read(&file).unwrap(), damage);
     }
 }
@@ -139,7 +165,10 @@ fn a_file_that_was_cut_short_is_refused_and_left_as_it_is() {
     for length in [1, 100, 4096, 8192, whole.len() / 2] {
         fs::write(&file, &whole[..length]).unwrap();
 
+        let seen = folder.examine().unwrap_err();
         let error = folder.open().err().unwrap();
+
+        assert!(matches!(seen, RegistryError::File(FileError::Damaged { .. })), "{seen}");
 
         assert!(
             matches!(error, RegistryError::File(FileError::Damaged { .. })),
