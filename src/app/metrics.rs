@@ -98,6 +98,7 @@ const fn refusal(error: &DispatchError) -> Option<&'static str> {
             | ExecuteError::ResponseTooLarge { .. }
             | ExecuteError::RequestTooLarge { .. }
             | ExecuteError::RequestBrokeOff(_)
+            | ExecuteError::RequestTooSlow(_)
             | ExecuteError::Gone => None,
         },
         DispatchError::NotInstalled(_)

@@ -19,7 +19,7 @@ pub enum Outcome {
     Memory,
     Deadline,
     BadResponse,
-    /// Whoever asked gave up, or sent what cannot be read.
+    /// Whoever asked gave up, sent what cannot be read, or took too long to send it.
     Caller,
     /// The appliance had no room for it, or stops.
     Refused,
@@ -97,6 +97,7 @@ impl Outcome {
             }
             ExecuteError::RequestTooLarge { .. }
             | ExecuteError::RequestBrokeOff(_)
+            | ExecuteError::RequestTooSlow(_)
             | ExecuteError::Gone => Self::Caller,
             ExecuteError::Busy
             | ExecuteError::TenantBusy

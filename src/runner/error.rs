@@ -8,6 +8,7 @@ use wasmtime::{Trap, WasmBacktrace};
 use super::host::escape;
 use super::limits::Refused;
 use super::request_body::UploadFault;
+use super::timekeeper::Late;
 
 /// The runner could not start.
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +110,8 @@ pub enum ExecuteError {
     RequestTooLarge { limit: u64 },
     #[error("the request body broke off: {0}")]
     RequestBrokeOff(String),
+    #[error("the request body did not arrive within {} ms", .0.as_millis())]
+    RequestTooSlow(Duration),
     #[error("whoever waited for the answer has gone")]
     Gone,
     #[error("the execution was stopped")]
@@ -141,6 +144,15 @@ impl From<UploadFault> for ExecuteError {
         match fault {
             UploadFault::TooLarge { limit } => Self::RequestTooLarge { limit },
             UploadFault::BrokeOff(reason) => Self::RequestBrokeOff(reason),
+        }
+    }
+}
+
+impl From<Late> for ExecuteError {
+    fn from(late: Late) -> Self {
+        match late {
+            Late::Guest(limit) => Self::Deadline(limit),
+            Late::Client(limit) => Self::RequestTooSlow(limit),
         }
     }
 }

@@ -22,7 +22,7 @@ use super::reply::{Answered, Reply};
 use super::request_body::UploadWatch;
 use super::response::{GuestResponse, Usage};
 use super::slots::{CpuCharge, Slot};
-use super::timekeeper::Timekeeper;
+use super::timekeeper::{Late, Timekeeper};
 use super::worlds::Prepared;
 
 /// An execution that has begun, and what its answer is waited for with.
@@ -127,15 +127,15 @@ impl Awaited {
     /// others: the caller learns in time, and the guest ends at its next turn.
     pub(super) async fn answered(self) -> Answered {
         let Self { work, time, until, upload, answer } = self;
-        match until.wait(upload.as_deref(), answer).await {
+        match until.wait(upload.as_deref(), &time, answer).await {
             Ok(answered) => {
                 // Without a reader it ends by itself.
                 work.detach();
                 answered.unwrap_or(Err(ExecuteError::Stopped))
             }
-            Err(deadline) => {
-                time.expire(deadline);
-                Err(ExecuteError::Deadline(deadline))
+            Err(late) => {
+                time.expire(late);
+                Err(late.into())
             }
         }
     }
@@ -168,15 +168,16 @@ struct UntilBegun {
 }
 
 impl UntilBegun {
-    /// The answer, or the time that passed without one.
+    /// The answer, or why there is none yet.
     ///
     /// What the client takes to send its body does not count, up to the time that a whole
     /// streaming execution has.
     async fn wait(
         self,
         upload: Option<&UploadWatch>,
+        time: &Timekeeper,
         mut answer: oneshot::Receiver<Answered>,
-    ) -> Result<Option<Answered>, Duration> {
+    ) -> Result<Option<Answered>, Late> {
         if !limits::ENFORCED {
             return Ok(answer.await.ok());
         }
@@ -186,11 +187,24 @@ impl UntilBegun {
                 return Ok(answered.ok());
             }
             let waited = upload.map_or(Duration::ZERO, UploadWatch::waited);
+            // Who computes does not wait, whatever it has asked for before.
+            let waited = waited.min(allowed.saturating_sub(time.spent()));
             let longer = (self.deadline + waited).min(self.most);
             if longer <= allowed {
-                return Err(allowed);
+                return Err(self.late(allowed, waited));
             }
             allowed = longer;
+        }
+    }
+
+    /// Whose doing it is that `allowed` has passed, of which the guest has waited for its client
+    /// for `waited`: the client's if the guest had time left and took less of it than the client.
+    fn late(&self, allowed: Duration, waited: Duration) -> Late {
+        let own = allowed.saturating_sub(waited);
+        if own < self.deadline && own < waited {
+            Late::Client(allowed)
+        } else {
+            Late::Guest(allowed)
         }
     }
 }
@@ -213,3 +227,6 @@ fn blame(store: &Store<Host>, time: &Timekeeper, error: CallError) -> ExecuteErr
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

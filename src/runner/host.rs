@@ -282,7 +282,7 @@ impl Drop for Host {
         if !self.observer.is_told() {
             let usage = self.close();
             let late = self.time.as_ref().and_then(|time| time.expired());
-            let late = late.map(ExecuteError::Deadline);
+            let late = late.map(ExecuteError::from);
             // What made the host fail is the guest's doing, and no caller's.
             let failed = || ExecuteError::Trap("the host failed".to_owned());
             let late = if std::thread::panicking() { Some(failed()) } else { late };

@@ -19,7 +19,16 @@ pub(super) struct Timekeeper {
     /// What the thread's clock said when it last turned to this execution.
     since_ns: AtomicU64,
     over: AtomicBool,
-    expired: OnceLock<Duration>,
+    expired: OnceLock<Late>,
+}
+
+/// Why nobody waits for an execution any more, after so much time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Late {
+    /// It had not begun to answer.
+    Guest(Duration),
+    /// Its client had not sent the body that it waited for.
+    Client(Duration),
 }
 
 /// What an execution does at a tick.
@@ -103,13 +112,13 @@ impl Timekeeper {
         Duration::from_nanos(self.cpu_limit_ns)
     }
 
-    /// Says that nobody waits any more, because so much time has passed.
-    pub(super) fn expire(&self, deadline: Duration) {
+    /// Says that nobody waits any more.
+    pub(super) fn expire(&self, late: Late) {
         // Of two deadlines the first is the one that counts.
-        let _ = self.expired.set(deadline);
+        let _ = self.expired.set(late);
     }
 
-    pub(super) fn expired(&self) -> Option<Duration> {
+    pub(super) fn expired(&self) -> Option<Late> {
         self.expired.get().copied()
     }
 
@@ -129,6 +138,13 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
+
+    impl Timekeeper {
+        /// As if it had been counted.
+        pub(in crate::runner) fn pretend(&self, spent: Duration) {
+            self.spent_ns.store(nanoseconds(spent), Relaxed);
+        }
+    }
 
     /// Keeps a processor busy until the clock of this thread has moved so far.
     fn compute(duration: Duration) {

@@ -211,7 +211,9 @@ impl From<ExecuteError> for ApiError {
                     .retry_after(1)
                     .hint("`runner.slots_per_install` and `runner.slots_per_tenant` are how many calls run at once")
             }
-            ExecuteError::Deadline(_) | ExecuteError::Idle(_) => {
+            ExecuteError::Deadline(_)
+            | ExecuteError::Idle(_)
+            | ExecuteError::RequestTooSlow(_) => {
                 Self::client(StatusCode::GATEWAY_TIMEOUT, "extension_timeout", detail)
             }
             ExecuteError::Cpu(_) => {

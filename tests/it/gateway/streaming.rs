@@ -30,7 +30,7 @@ fn bundle() -> BundleBuilder {
     let gets = ["/ticks", "/idle", "/breaks", "/short", "/announced", "/pauses", "/refuses"];
     let gets = gets.into_iter().chain(["/done", "/nothing", "/zero"]);
     let bundle = gets.fold(bundle, |bundle, path| bundle.endpoint("GET", path));
-    ["/echo", "/counts", "/quits"]
+    ["/echo", "/counts", "/quits", "/loops"]
         .into_iter()
         .fold(bundle, |bundle, path| bundle.endpoint("POST", path))
 }

@@ -168,7 +168,41 @@ async fn a_client_that_sends_nothing_waits_no_longer_than_a_stream_may_take() {
     let (status, problem) = problem(post(&app, "/counts", upload).await).await;
 
     assert_eq!((status, problem["code"].as_str()), (504, Some("extension_timeout")));
-    assert!(problem["detail"].as_str().unwrap().contains("400"), "{problem}");
+    let detail = problem["detail"].as_str().unwrap();
+    assert_eq!(detail, "the request body did not arrive within 400 ms");
+}
+
+/// What the guest answers after two calls of `path` were answered 504; the breaker opens at two
+/// failures.
+async fn after_two_late_ones(path: &str, stream_timeout_ms: u64) -> StatusCode {
+    let app = streaming(|config| {
+        config.gateway.timeout_ms = 100;
+        config.gateway.stream_timeout_ms = stream_timeout_ms;
+        config.runner.breaker_failures = 2;
+    });
+    let app = app.await;
+    for _ in 0..2 {
+        let (_sender, upload) = growing();
+        let late = post(&app, path, upload).await.status();
+        assert_eq!(late, StatusCode::GATEWAY_TIMEOUT);
+    }
+    open(&app, "/refuses").await.status()
+}
+
+#[tokio::test]
+async fn clients_that_send_slowly_are_no_failure_of_the_install() {
+    for stream_timeout_ms in [100, 250] {
+        assert_eq!(after_two_late_ones("/counts", stream_timeout_ms).await, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn a_guest_that_takes_its_time_while_a_body_arrives_fails() {
+    for (path, stream_timeout_ms) in [("/quits", 100), ("/quits", 250), ("/loops", 250)] {
+        let left_alone = after_two_late_ones(path, stream_timeout_ms).await;
+
+        assert_eq!(left_alone, StatusCode::SERVICE_UNAVAILABLE, "{path} {stream_timeout_ms}");
+    }
 }
 
 #[tokio::test]
