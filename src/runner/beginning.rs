@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use tokio::time::Instant;
-use wasmtime::{Store, UpdateDeadline, bail};
+use wasmtime::Store;
 
 use super::counted_store::CountedStore;
 use super::ending::InLine;
@@ -12,7 +12,7 @@ use super::execution::{AnswerLimits, Awaited, Execution};
 use super::host::Host;
 use super::invocation::Invocation;
 use super::slots::Slot;
-use super::timekeeper::{AtTick, Timekeeper};
+use super::timekeeper::Timekeeper;
 use super::worlds::Prepared;
 use super::{Runner, limits};
 
@@ -59,17 +59,7 @@ impl Runner {
         store.set_hostcall_fuel(hostcall_fuel);
         store.set_max_component_handles(limits::HANDLES);
         let time = Arc::clone(time);
-        // `yield_now` lets the timer run first: without it a loop on a single thread
-        // would be found out many ticks after its deadline.
-        store.epoch_deadline_callback(move |_| match time.at_tick() {
-            AtTick::GoOn => Ok(UpdateDeadline::Continue(1)),
-            AtTick::GiveBack => {
-                Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
-            }
-            AtTick::End => {
-                bail!("it has had {} ms of a processor", time.cpu_limit().as_millis())
-            }
-        });
+        store.epoch_deadline_callback(move |_| time.interrupt());
         store.set_epoch_deadline(1);
         store
     }

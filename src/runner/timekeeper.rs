@@ -2,9 +2,12 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use tokio::task::yield_now;
+use wasmtime::{UpdateDeadline, bail};
 
 use super::thread_clock::thread_ns;
 use super::{LONG_TURN, limits};
@@ -19,6 +22,8 @@ pub(super) struct Timekeeper {
     /// What the thread's clock said when it last turned to this execution.
     since_ns: AtomicU64,
     over: AtomicBool,
+    /// It gave its thread back in this turn.
+    gave_back: AtomicBool,
     expired: OnceLock<Late>,
 }
 
@@ -33,7 +38,7 @@ pub(super) enum Late {
 
 /// What an execution does at a tick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AtTick {
+enum AtTick {
     /// Its turn has just begun. If all that stand in line over a tick gave their thread back,
     /// each would begin and then wait for the others, with a memory of its own.
     GoOn,
@@ -51,6 +56,7 @@ impl Timekeeper {
             end_ns: AtomicU64::new(0),
             since_ns: AtomicU64::new(0),
             over: AtomicBool::new(false),
+            gave_back: AtomicBool::new(false),
             expired: OnceLock::new(),
         }
     }
@@ -64,7 +70,8 @@ impl Timekeeper {
     }
 
     /// Counts what this thread does for the execution.
-    fn count<T>(&self, work: impl FnOnce() -> T) -> T {
+    pub(super) fn count<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.gave_back.store(false, Relaxed);
         self.since_ns.store(thread_ns(), Relaxed);
         let done = work();
         self.spent_ns.fetch_add(self.underway_ns(), Relaxed);
@@ -88,8 +95,29 @@ impl Timekeeper {
         Duration::from_nanos(self.spent_ns.load(Relaxed))
     }
 
-    /// Asked at a tick, by the thread that counts.
-    pub(super) fn at_tick(&self) -> AtTick {
+    /// Asked at a tick, by the thread that counts: how the guest goes on.
+    pub(super) fn interrupt(self: &Arc<Self>) -> wasmtime::Result<UpdateDeadline> {
+        match self.at_tick() {
+            AtTick::GoOn => Ok(UpdateDeadline::Continue(1)),
+            AtTick::GiveBack => {
+                Ok(UpdateDeadline::YieldCustom(1, Box::pin(Arc::clone(self).give_back())))
+            }
+            AtTick::End => bail!("it has had {} ms of a processor", self.cpu_limit().as_millis()),
+        }
+    }
+
+    /// Waits for the next turn, however often it is polled in this one: who waits for what the
+    /// guest writes polls it again at once when there is something.
+    pub(super) async fn give_back(self: Arc<Self>) {
+        self.gave_back.store(true, Relaxed);
+        while self.gave_back.load(Relaxed) {
+            // It lets the timer run first: without it a loop on a single thread would be found
+            // out many ticks after its deadline.
+            yield_now().await;
+        }
+    }
+
+    fn at_tick(&self) -> AtTick {
         let turn_ns = self.underway_ns();
         if self.spent_ns.load(Relaxed) + turn_ns >= self.cpu_limit_ns {
             self.over.store(true, Relaxed);
@@ -134,6 +162,7 @@ fn nanoseconds(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use std::hint::black_box;
+    use std::task::{Context, Waker};
     use std::thread::sleep;
     use std::time::Instant;
 
@@ -152,6 +181,14 @@ mod tests {
         while thread_ns() < end && started.elapsed() < Duration::from_mins(1) {
             black_box(0);
         }
+    }
+
+    type Yielded = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    /// What a guest waits for that gives its thread back.
+    fn yielded(deadline: UpdateDeadline) -> Yielded {
+        let UpdateDeadline::YieldCustom(1, yielded) = deadline else { panic!("it goes on") };
+        yielded
     }
 
     #[test]
@@ -190,5 +227,23 @@ mod tests {
         time.count(|| compute(Duration::from_millis(20)));
 
         assert_eq!(time.count(|| time.at_tick()), AtTick::GoOn);
+    }
+
+    #[test]
+    fn who_gives_the_thread_back_goes_on_in_the_next_turn_however_often_it_is_polled() {
+        let time = Arc::new(Timekeeper::new(Duration::from_secs(1)));
+        let poll = |yielded: &mut Yielded| {
+            yielded.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
+        };
+
+        let (mut yielded, in_this_turn) = time.count(|| {
+            compute(2 * LONG_TURN);
+            let mut yielded = yielded(time.interrupt().unwrap());
+            let polls = [poll(&mut yielded), poll(&mut yielded)];
+            (yielded, polls)
+        });
+        let in_the_next = time.count(|| poll(&mut yielded));
+
+        assert_eq!((in_this_turn, in_the_next), ([false, false], true));
     }
 }

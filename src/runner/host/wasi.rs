@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::io::AsyncWrite;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
@@ -115,6 +115,12 @@ impl StdoutStream for LineStream {
 
 impl OutputStream for LineStream {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        // Each line feed is work, which nothing interrupts before the call is over.
+        if bytes.len() > MAX_LINE_BYTES {
+            let length = bytes.len();
+            let reason = format!("{length} bytes of output at once; at most {MAX_LINE_BYTES}");
+            return Err(StreamError::trap(&reason));
+        }
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).write(&bytes);
         Ok(())
     }

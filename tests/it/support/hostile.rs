@@ -64,6 +64,7 @@ pub(crate) fn kinds() -> Vec<Hostile> {
         wasi("hostile/floods_random", Trap("exceeds limit")),
         wasi("hostile/sips_random", Time),
         wasi("hostile/floods_stderr", Time),
+        wasi("hostile/writes_at_once", Trap("4097 bytes of output at once; at most 4096")),
         extension("floods_host", Trap("calls to the host")),
         extension("floods_log", Response),
         extension("hostile/logs_long_lines", Response),

@@ -220,3 +220,50 @@ fn data(frame: Result<Frame<Bytes>, HttpError>) -> Result<Bytes, CallError> {
     let broken = |error| CallError::BadResponse(format!("its body broke off: {error}"));
     Ok(frame.map_err(broken)?.into_data().unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+    use std::task::Waker;
+    use std::time::Duration;
+
+    use futures_util::{StreamExt, stream};
+    use http_body_util::StreamBody;
+    use tokio::sync::{mpsc, oneshot};
+
+    use super::*;
+    use crate::runner::timekeeper::Timekeeper;
+
+    /// A response whose body is what its sender is given.
+    fn response() -> (mpsc::UnboundedSender<Bytes>, Growing) {
+        let (sender, mut written) = mpsc::unbounded_channel();
+        let body = stream::poll_fn(move |cx| written.poll_recv(cx));
+        let body = StreamBody::new(body.map(|piece| Ok(Frame::data(piece))));
+        let (hands, handed) = oneshot::channel();
+        hands.send(Ok(Response::new(body.boxed_unsync()))).unwrap();
+        (sender, Growing::new(handed, false, 1_000))
+    }
+
+    #[test]
+    fn a_guest_that_writes_and_gives_its_thread_back_goes_on_in_the_next_turn() {
+        let time = Arc::new(Timekeeper::new(Duration::from_secs(1)));
+        let (sender, growing) = response();
+        let rounds = AtomicUsize::new(0);
+        let run = pin!(async {
+            loop {
+                rounds.fetch_add(1, Relaxed);
+                sender.send(Bytes::from_static(b"x")).unwrap();
+                Arc::clone(&time).give_back().await;
+            }
+        });
+        let mut begun = pin!(begin(run, growing, None));
+
+        let mut cx = Context::from_waker(Waker::noop());
+        let turn = time.count(|| begun.as_mut().poll(&mut cx));
+
+        assert!(matches!(turn, Poll::Ready(Ok(Begun::Head(..)))));
+        assert_eq!(rounds.load(Relaxed), 1);
+    }
+}

@@ -176,7 +176,7 @@ async fn a_client_that_sends_nothing_waits_no_longer_than_a_stream_may_take() {
 /// failures.
 async fn after_two_late_ones(path: &str, stream_timeout_ms: u64) -> StatusCode {
     let app = streaming(|config| {
-        config.gateway.timeout_ms = 100;
+        config.gateway.timeout_ms = 300;
         config.gateway.stream_timeout_ms = stream_timeout_ms;
         config.runner.breaker_failures = 2;
     });
@@ -191,14 +191,14 @@ async fn after_two_late_ones(path: &str, stream_timeout_ms: u64) -> StatusCode {
 
 #[tokio::test]
 async fn clients_that_send_slowly_are_no_failure_of_the_install() {
-    for stream_timeout_ms in [100, 250] {
+    for stream_timeout_ms in [300, 700] {
         assert_eq!(after_two_late_ones("/counts", stream_timeout_ms).await, StatusCode::OK);
     }
 }
 
 #[tokio::test]
 async fn a_guest_that_takes_its_time_while_a_body_arrives_fails() {
-    for (path, stream_timeout_ms) in [("/quits", 100), ("/quits", 250), ("/loops", 250)] {
+    for (path, stream_timeout_ms) in [("/quits", 300), ("/quits", 700), ("/loops", 700)] {
         let left_alone = after_two_late_ones(path, stream_timeout_ms).await;
 
         assert_eq!(left_alone, StatusCode::SERVICE_UNAVAILABLE, "{path} {stream_timeout_ms}");
