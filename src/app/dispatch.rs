@@ -123,7 +123,7 @@ impl App {
         };
         let now = self.as_it_is_now(&found.install)?;
         let is_current = now.version.content_hash == version.content_hash;
-        let now = if is_current { now } else { Arc::clone(&found.install) };
+        let now = if is_current { now } else { Arc::new(as_it_began(&found.install, &now)) };
         let LiveInstall { install, labels, last_use, .. } = &*now;
         let mut admitted = if is_current {
             let admitted = self.usages.admit(install, labels, last_use);
@@ -169,7 +169,7 @@ impl App {
 impl App {
     /// The install as of this moment: the body may have taken minutes to arrive, and what was
     /// disabled or taken away meanwhile counts. What began before an upgrade ends as it began,
-    /// if there still is an install.
+    /// if there still is an install, and with no right that it has lost since.
     fn as_it_is_now(&self, found: &Arc<LiveInstall>) -> Result<Arc<LiveInstall>, DispatchError> {
         let live = self.registry.live();
         let now = live.install_by_id(&found.install.id).filter(|now| now.install.enabled);
@@ -250,6 +250,17 @@ impl FoundEndpoint {
     /// The declared path, for logs and metrics: never the path that was sent.
     pub fn endpoint(&self) -> &Endpoint {
         &self.install.version.manifest.endpoints[self.index]
+    }
+}
+
+/// An install as a call has it that began before an upgrade: its version and its settings, which
+/// were made for each other, and of its rights those that it has not lost since. Its secrets are
+/// read as they are then.
+fn as_it_began(found: &LiveInstall, now: &LiveInstall) -> LiveInstall {
+    LiveInstall {
+        grants: Arc::new(found.grants.intersection(&now.grants).copied().collect()),
+        allowance: Arc::new(found.allowance.within(&now.allowance)),
+        ..found.clone()
     }
 }
 

@@ -12,7 +12,7 @@ use crate::model::{
 use crate::registry::{LastUse, Live, ReadTables, RegistryError, uses, versions};
 
 /// An install and the versions it refers to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct LiveInstall {
     pub install: Install,
     pub version: Arc<ExtensionVersion>,

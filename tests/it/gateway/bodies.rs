@@ -8,6 +8,8 @@ use tokio::sync::oneshot;
 
 use super::{A, extension};
 use crate::support::announced_body::announced;
+use crate::support::bundle_builder::BundleBuilder;
+use crate::support::guests;
 use crate::support::test_app::{Answer, Call, TestApp};
 
 const PROXY: &str = "/api/ext-proxy/com.example.hello/a";
@@ -34,25 +36,61 @@ async fn a_body_reaches_the_guest_and_comes_back() {
     assert_eq!(answer.text(), "x".repeat(1_000));
 }
 
-#[tokio::test]
-async fn an_install_that_is_disabled_while_a_body_arrives_does_not_run() {
-    let app = TestApp::start().await;
-    let id = app.install(&extension("echoes").endpoint("POST", "/a")).await;
+/// Posts a body to `path` that does not come before `meanwhile` is over.
+async fn post_while<T>(
+    app: &TestApp,
+    path: &str,
+    meanwhile: impl Future<Output = T>,
+) -> (Answer, T) {
     let (asked, begins) = oneshot::channel();
     let (go, goes_on) = oneshot::channel();
     let body = Body::from_stream(stream::once(async move {
         asked.send(()).unwrap();
         goes_on.await.map(|()| Bytes::from_static(b"body")).map_err(std::io::Error::other)
     }));
-    let disable = async {
+    let meanwhile = async {
         begins.await.unwrap();
-        app.post(&format!("/api/v1/installs/{id}/disable"), json!({})).await;
+        let outcome = meanwhile.await;
         go.send(()).unwrap();
+        outcome
     };
+    tokio::join!(app.call(Method::POST, path).body(body).send(), meanwhile)
+}
 
-    let (answer, ()) = tokio::join!(app.call(Method::POST, A).body(body).send(), disable);
+#[tokio::test]
+async fn an_install_that_is_disabled_while_a_body_arrives_does_not_run() {
+    let app = TestApp::start().await;
+    let id = app.install(&extension("echoes").endpoint("POST", "/a")).await;
+
+    let disable = app.post(&format!("/api/v1/installs/{id}/disable"), json!({}));
+    let (answer, _) = post_while(&app, A, disable).await;
 
     assert_eq!((answer.status, answer.code()), (StatusCode::NOT_FOUND, "not_installed".into()));
+}
+
+/// An extension that may keep values, if its operator says so.
+fn keeping(version: &str, component: Bytes) -> BundleBuilder {
+    BundleBuilder::new("com.example.hello", version)
+        .capabilities(&["cap:storage.kv"])
+        .component(component)
+        .endpoint("POST", "/a")
+}
+
+#[tokio::test]
+async fn an_old_version_whose_body_arrives_during_an_upgrade_has_the_grants_that_are_left() {
+    for (grants, status) in [(json!(["cap:storage.kv"]), 200), (json!([]), 461)] {
+        let app = TestApp::start().await;
+        let id = app.install(&keeping("1.0.0", guests::wasi_extension("shelves"))).await;
+        app.publish(&keeping("1.1.0", guests::extension("answers"))).await;
+        let upgrade = json!({"version": "1.1.0", "grants": grants});
+
+        let path = format!("/api/v1/installs/{id}/version");
+        let upgrade = app.call(Method::PUT, &path).json(upgrade).send();
+        let (answer, upgraded) = post_while(&app, &format!("{A}?s0k"), upgrade).await;
+
+        assert_eq!(upgraded.json()["version"], "1.1.0", "{}", upgraded.text());
+        assert_eq!((answer.status.as_u16(), answer.text()), (status, String::new()));
+    }
 }
 
 #[tokio::test]
