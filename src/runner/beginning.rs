@@ -10,7 +10,7 @@ use super::counted_store::CountedStore;
 use super::ending::InLine;
 use super::execution::{AnswerLimits, Awaited, Execution};
 use super::host::Host;
-use super::invocation::Invocation;
+use super::invocation::{GuestRequest, Invocation};
 use super::slots::Slot;
 use super::timekeeper::Timekeeper;
 use super::worlds::Prepared;
@@ -25,6 +25,18 @@ impl Runner {
         slot: Slot,
         in_line: InLine,
     ) -> Awaited {
+        let (execution, request) = self.execution(invocation, component, slot, in_line);
+        execution.begin(request, &self.executors)
+    }
+
+    /// An execution that has not begun, and the request that it is to answer.
+    pub(super) fn execution(
+        &self,
+        invocation: Box<Invocation>,
+        component: Arc<Prepared>,
+        slot: Slot,
+        in_line: InLine,
+    ) -> (Execution, Box<GuestRequest>) {
         let Invocation { content_hash, world, context, request, .. } = *invocation;
         let limits = AnswerLimits {
             started: Instant::now(),
@@ -45,8 +57,7 @@ impl Runner {
         let store = self.store(host, limits::hostcall_fuel(world, limits.max_bytes), &time);
         let store = CountedStore::new(store, &time);
         let ticker = Arc::clone(&self.ticker);
-        let execution = Execution { component, store, time, limits, charge, slot, ticker };
-        execution.begin(request, &self.executors)
+        (Execution { component, store, time, limits, charge, slot, ticker }, request)
     }
 
     /// A fresh store: a guest never meets what an earlier one left.

@@ -80,6 +80,8 @@ impl Execution {
         self.store.data_mut().watch(upload.clone());
         let call = self.component.call(&mut self.store, request, &self.limits, &mut reply);
         let called = self.time.counted(pin!(call)).await;
+        // What it says in its last turn counts only if somebody is told.
+        let late = if reply.has_begun() { None } else { self.time.settle() };
         let usage = Usage {
             request_bytes: there + upload.map_or(0, |upload| upload.received()),
             response_bytes: match &called {
@@ -88,7 +90,10 @@ impl Execution {
             },
             ..self.store.data_mut().close()
         };
-        let outcome = called.map_err(|error| blame(&self.store, &self.time, error));
+        let outcome = match late {
+            Some(late) => Err(late.into()),
+            None => called.map_err(|error| blame(&self.store, &self.time, error)),
+        };
         self.store.data_mut().tell(&usage, outcome.as_ref().err(), reply.has_begun());
         if let Err(error) = &outcome
             && reply.has_begun()
@@ -126,18 +131,21 @@ impl Awaited {
     /// The deadline is kept here and not by the thread of the guest, which may be busy with
     /// others: the caller learns in time, and the guest ends at its next turn.
     pub(super) async fn answered(self) -> Answered {
-        let Self { work, time, until, upload, answer } = self;
-        match until.wait(upload.as_deref(), &time, answer).await {
-            Ok(answered) => {
-                // Without a reader it ends by itself.
-                work.detach();
-                answered.unwrap_or(Err(ExecuteError::Stopped))
+        let Self { work, time, until, upload, mut answer } = self;
+        let answered = match until.wait(upload.as_deref(), &time, &mut answer).await {
+            Ok(answered) => answered,
+            Err(late) if time.expire(late) => {
+                answer.close();
+                // A head may have gone out just now.
+                let Ok(head) = answer.try_recv() else { return Err(late.into()) };
+                Some(head)
             }
-            Err(late) => {
-                time.expire(late);
-                Err(late.into())
-            }
-        }
+            // It was over before, and is counted as answered.
+            Err(_) => answer.await.ok(),
+        };
+        // Without a reader it ends by itself.
+        work.detach();
+        answered.unwrap_or(Err(ExecuteError::Stopped))
     }
 }
 
@@ -176,14 +184,14 @@ impl UntilBegun {
         self,
         upload: Option<&UploadWatch>,
         time: &Timekeeper,
-        mut answer: oneshot::Receiver<Answered>,
+        answer: &mut oneshot::Receiver<Answered>,
     ) -> Result<Option<Answered>, Late> {
         if !limits::ENFORCED {
             return Ok(answer.await.ok());
         }
         let mut allowed = self.deadline;
         loop {
-            if let Ok(answered) = timeout_at(self.started + allowed, &mut answer).await {
+            if let Ok(answered) = timeout_at(self.started + allowed, &mut *answer).await {
                 return Ok(answered.ok());
             }
             let waited = upload.map_or(Duration::ZERO, UploadWatch::waited);

@@ -24,7 +24,8 @@ pub(super) struct Timekeeper {
     over: AtomicBool,
     /// It gave its thread back in this turn.
     gave_back: AtomicBool,
-    expired: OnceLock<Late>,
+    /// Once it is settled who waits: somebody, for the answer that there is, or nobody, and why.
+    settled: OnceLock<Option<Late>>,
 }
 
 /// Why nobody waits for an execution any more, after so much time.
@@ -57,7 +58,7 @@ impl Timekeeper {
             since_ns: AtomicU64::new(0),
             over: AtomicBool::new(false),
             gave_back: AtomicBool::new(false),
-            expired: OnceLock::new(),
+            settled: OnceLock::new(),
         }
     }
 
@@ -140,14 +141,20 @@ impl Timekeeper {
         Duration::from_nanos(self.cpu_limit_ns)
     }
 
-    /// Says that nobody waits any more.
-    pub(super) fn expire(&self, late: Late) {
-        // Of two deadlines the first is the one that counts.
-        let _ = self.expired.set(late);
+    /// Says that nobody waits any more; or else that there is an answer on its way.
+    pub(super) fn expire(&self, late: Late) -> bool {
+        self.settled.set(Some(late)).is_ok()
     }
 
+    /// Says that there is an answer, for which its caller waits from now on; or else why nobody
+    /// does.
+    pub(super) fn settle(&self) -> Option<Late> {
+        *self.settled.get_or_init(|| None)
+    }
+
+    /// Why nobody waits any more.
     pub(super) fn expired(&self) -> Option<Late> {
-        self.expired.get().copied()
+        self.settled.get().copied().flatten()
     }
 
     fn underway_ns(&self) -> u64 {
