@@ -62,8 +62,9 @@ pub(super) struct Execution {
 impl Execution {
     /// Begins to answer a request. One that is expected to be quick may have its first turn
     /// here, before its deadline is looked at.
-    pub(super) fn begin(self, request: Box<GuestRequest>, executors: &Executors) -> Awaited {
-        let (_, upload) = request.body.extent();
+    pub(super) fn begin(mut self, request: Box<GuestRequest>, executors: &Executors) -> Awaited {
+        let (there, upload) = request.body.extent();
+        self.store.data_mut().watch(there, upload.clone());
         let (time, until) = (Arc::clone(&self.time), self.limits.until_begun());
         let quick = self.slot.quick_account();
         let (reply, answer) = Reply::new(executors.outbox());
@@ -76,14 +77,11 @@ impl Execution {
     }
 
     async fn run(mut self, request: Box<GuestRequest>, mut reply: Reply) {
-        let (there, upload) = request.body.extent();
-        self.store.data_mut().watch(upload.clone());
         let call = self.component.call(&mut self.store, request, &self.limits, &mut reply);
         let called = self.time.counted(pin!(call)).await;
         // What it says in its last turn counts only if somebody is told.
         let late = if reply.has_begun() { None } else { self.time.settle() };
         let usage = Usage {
-            request_bytes: there + upload.map_or(0, |upload| upload.received()),
             response_bytes: match &called {
                 Ok(Some(whole)) => whole.whole_bytes(),
                 Ok(None) | Err(_) => self.limits.sent.load(Relaxed),

@@ -76,6 +76,8 @@ pub(super) struct Host {
     secrets: Option<InstallSecrets>,
     settings: Option<Arc<SettingTexts>>,
     callbacks: Option<Callbacks>,
+    /// Bytes of the body of the request that were there at once.
+    body_bytes: u64,
     /// The body of the request, if it still arrives.
     upload: Option<Arc<UploadWatch>>,
 }
@@ -105,6 +107,7 @@ impl Host {
             secrets: None,
             settings: None,
             callbacks: None,
+            body_bytes: 0,
             upload: None,
         };
         host.table.set_max_capacity(limits::HANDLES);
@@ -112,8 +115,10 @@ impl Host {
         host
     }
 
-    /// Knows of the body of a request that still arrives.
-    pub(super) fn watch(&mut self, upload: Option<Arc<UploadWatch>>) {
+    /// Knows of the body of the request: how much is there, and what knows of the rest that
+    /// still arrives.
+    pub(super) fn watch(&mut self, there: u64, upload: Option<Arc<UploadWatch>>) {
+        self.body_bytes = there;
         self.upload = upload;
     }
 
@@ -263,8 +268,14 @@ impl Host {
             cpu: self.time.as_ref().map_or(Duration::ZERO, |time| time.spent()),
             peak_memory_bytes: self.limits.memory_bytes(),
             host_calls: self.calls,
+            request_bytes: self.request_bytes(),
             ..self.log.close()
         }
+    }
+
+    /// Bytes of the request body that have come.
+    fn request_bytes(&self) -> u64 {
+        self.body_bytes + self.upload.as_ref().map_or(0, |upload| upload.received())
     }
 
     /// Says how it ended and what it took, once.

@@ -117,9 +117,10 @@ async fn told(late: Option<Late>) -> Outcome {
     let observer = Observer::new(move |ended, _| *tells.lock().unwrap() = Some(ended.outcome));
 
     let component = runner.components.get(&hash).unwrap();
-    let (execution, request) =
-        runner.execution(invocation, component, slot, InLine::new(observer));
-    late.map(|late| execution.time.expire(late));
+    let (execution, request) = runner.execution(invocation, component, slot, InLine::new(observer));
+    if let Some(late) = late {
+        assert!(execution.time.expire(late));
+    }
     let (reply, _answer) = Reply::new(runner.executors.outbox());
     execution.run(request, reply).await;
 

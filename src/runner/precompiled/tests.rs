@@ -113,6 +113,43 @@ fn links_and_files_that_others_can_write_are_not_read() {
 }
 
 #[test]
+fn a_file_above_the_limit_is_not_read() {
+    let stage = Stage::new();
+    let kept = stage.open(u64::MAX);
+    kept.keep(&digest(1), &stage.compiled());
+    let path = kept.path(&digest(1));
+    // A hole, which takes no room.
+    File::options().write(true).open(&path).unwrap().set_len(MAX_FILE_BYTES + 1).unwrap();
+
+    let refused = kept.read(&path, &digest(1)).unwrap().err();
+    let loaded = kept.load(&stage.engine, &digest(1));
+
+    assert!(matches!(refused, Some(Problem::TooLarge(bytes)) if bytes == MAX_FILE_BYTES + 1));
+    assert!(loaded.is_none());
+    assert_eq!((kept.loaded(), kept.refused()), (0, 1));
+    assert_eq!(stage.names(), Vec::<String>::new());
+}
+
+#[test]
+fn nobody_else_has_rights_to_the_folder_whoever_made_it() {
+    let stage = Stage::new();
+    let path = stage.folder.path().join("new").join("compiled");
+    let open = || {
+        let folder = CompiledFolder { path: path.clone(), key: [7; 32], max_bytes: 0 };
+        Precompiled::open(folder, &stage.engine).unwrap();
+        fs::metadata(&path).unwrap().mode() & 0o7777
+    };
+
+    let made = open();
+    fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    let found = open();
+
+    assert_eq!((made, found), (0o700, 0o700));
+    let above = fs::metadata(path.parent().unwrap()).unwrap();
+    assert_eq!(above.mode() & 0o7777, 0o700, "made on the way");
+}
+
+#[test]
 fn what_was_loaded_longest_ago_goes_first() {
     let stage = Stage::new();
     stage.open(u64::MAX).keep(&digest(1), &stage.compiled());

@@ -62,8 +62,8 @@ async fn an_install_that_is_disabled_while_a_body_arrives_does_not_run() {
     let app = TestApp::start().await;
     let id = app.install(&extension("echoes").endpoint("POST", "/a")).await;
 
-    let disable = app.post(&format!("/api/v1/installs/{id}/disable"), json!({}));
-    let (answer, _) = post_while(&app, A, disable).await;
+    let path = format!("/api/v1/installs/{id}/disable");
+    let (answer, _) = post_while(&app, A, app.post(&path, json!({}))).await;
 
     assert_eq!((answer.status, answer.code()), (StatusCode::NOT_FOUND, "not_installed".into()));
 }

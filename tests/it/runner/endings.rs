@@ -1,6 +1,8 @@
 //! What is told of an execution when it ends.
 
-use http_body_util::Full;
+use futures_util::{StreamExt, stream};
+use http_body::Frame;
+use http_body_util::{Full, StreamBody};
 use plugboard::runner::{Observer, Outcome, Upload};
 
 use super::*;
@@ -128,4 +130,42 @@ async fn an_execution_is_told_also_when_whoever_waits_for_it_goes() {
     let (outcome, usage, _) = dropped.only().await;
     assert_eq!(outcome, Outcome::Caller);
     assert!(usage.peak_memory_bytes >= 64 * 1024, "{usage:?}");
+}
+
+/// A body of which five bytes come, and then nothing.
+fn half() -> RequestBody {
+    let piece = Ok::<_, io::Error>(Frame::data(Bytes::from_static(b"hello")));
+    let body = stream::once(async { piece }).chain(stream::pending());
+    RequestBody::Stream(Upload::new(StreamBody::new(body), 100))
+}
+
+#[tokio::test]
+async fn the_bytes_of_a_body_are_told_however_late_the_guest_is() {
+    let (loops, counts) = (Stage::extension("loops").await, Stage::proxy("streams").await);
+    let whole = RequestBody::Whole(Bytes::from_static(b"hello"));
+
+    for (stage, path, body) in [(&loops, "/", whole), (&counts, "/counts", half())] {
+        let total = Duration::from_millis(300);
+        let stream = StreamLimits { total, idle: PATIENT };
+        let mut late = Invocation { deadline: total, stream, ..stage.get(path) };
+        late.request.body = body;
+
+        let (outcome, usage, _) = end_of(stage, late).await;
+
+        assert!(matches!(outcome, Outcome::Deadline | Outcome::Caller), "{outcome:?}");
+        assert_eq!(usage.request_bytes, 5, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_bytes_of_a_body_are_told_also_when_whoever_sent_them_goes() {
+    let (stage, told) = (Stage::extension("loops").await, Told::default());
+    let mut loops = Invocation { observer: told.observer(), ..stage.get("/") };
+    loops.request.body = RequestBody::Whole(Bytes::from_static(b"hello"));
+
+    let given_up = tokio::time::timeout(Duration::from_millis(50), stage.execute(loops)).await;
+
+    assert!(given_up.is_err());
+    let (outcome, usage, _) = told.only().await;
+    assert_eq!((outcome, usage.request_bytes), (Outcome::Caller, 5));
 }

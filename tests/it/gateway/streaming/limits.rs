@@ -172,36 +172,55 @@ async fn a_client_that_sends_nothing_waits_no_longer_than_a_stream_may_take() {
     assert_eq!(detail, "the request body did not arrive within 400 ms");
 }
 
-/// What the guest answers after two calls of `path` were answered 504; the breaker opens at two
-/// failures.
-async fn after_two_late_ones(path: &str, stream_timeout_ms: u64) -> StatusCode {
-    let app = streaming(|config| {
+/// How two calls of `path` ended that were answered 504, and what the guest answers then; the
+/// breaker opens at two failures.
+async fn after_two_late_ones(path: &str, stream_timeout_ms: u64) -> (Value, StatusCode) {
+    let app = TestApp::start_with(|config| {
         config.gateway.timeout_ms = 300;
         config.gateway.stream_timeout_ms = stream_timeout_ms;
         config.runner.breaker_failures = 2;
     });
     let app = app.await;
+    let id = app.install(&bundle()).await;
     for _ in 0..2 {
         let (_sender, upload) = growing();
         let late = post(&app, path, upload).await.status();
         assert_eq!(late, StatusCode::GATEWAY_TIMEOUT);
     }
-    open(&app, "/refuses").await.status()
+    let outcomes = timeout(PATIENCE, both_ended(&app, &id)).await.expect("they go on");
+    (outcomes, open(&app, "/refuses").await.status())
+}
+
+/// How the two executions of an install ended, once they have: a guest ends after its caller was
+/// told.
+async fn both_ended(app: &TestApp, id: &str) -> Value {
+    loop {
+        let usage = app.get(&format!("/api/v1/installs/{id}/usage")).await.json();
+        let outcomes = &usage["minutes"][0]["outcomes"];
+        let ended = outcomes.as_object().into_iter().flatten().filter_map(|(_, n)| n.as_u64());
+        if ended.sum::<u64>() == 2 {
+            return outcomes.clone();
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
 }
 
 #[tokio::test]
 async fn clients_that_send_slowly_are_no_failure_of_the_install() {
     for stream_timeout_ms in [300, 700] {
-        assert_eq!(after_two_late_ones("/counts", stream_timeout_ms).await, StatusCode::OK);
+        let after = after_two_late_ones("/counts", stream_timeout_ms).await;
+
+        assert_eq!(after, (json!({"caller": 2}), StatusCode::OK), "{stream_timeout_ms}");
     }
 }
 
 #[tokio::test]
 async fn a_guest_that_takes_its_time_while_a_body_arrives_fails() {
     for (path, stream_timeout_ms) in [("/quits", 300), ("/quits", 700), ("/loops", 700)] {
-        let left_alone = after_two_late_ones(path, stream_timeout_ms).await;
+        let after = after_two_late_ones(path, stream_timeout_ms).await;
 
-        assert_eq!(left_alone, StatusCode::SERVICE_UNAVAILABLE, "{path} {stream_timeout_ms}");
+        let left_alone = (json!({"deadline": 2}), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(after, left_alone, "{path} {stream_timeout_ms}");
     }
 }
 
