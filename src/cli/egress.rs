@@ -1,19 +1,22 @@
 //! `plugboard egress`: what an install may call.
 
+mod way;
+
 use anyhow::anyhow;
 use clap::Subcommand;
 use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use self::way::way_to_calls;
 use super::Context;
 use super::client::Client;
 use super::failure::{Exit, Failure};
 use super::installs;
 use super::learning::{self, LearnArgs, Learning};
-use super::output::{Output, table};
+use super::output::table;
 use super::remote::{Offline, RemoteArgs};
-use crate::model::{Capability, EgressRule, Install};
+use crate::model::{EgressRule, Install};
 
 /// Shows and changes the hosts that an install may call
 #[derive(Debug, clap::Args)]
@@ -187,27 +190,6 @@ async fn show(client: &Client, install: &Install, context: &Context) -> Result<E
     };
     context.output.result(&report, &text(install, &report, way.as_deref()))?;
     Ok(Exit::Done)
-}
-
-/// What it takes for an install that is not granted `cap:http.fetch` to call anything.
-async fn way_to_calls(client: &Client, install: &Install, output: Output) -> String {
-    let version = installs::version_of(client, install).await;
-    // A version that cannot be read may ask for it.
-    let is_asked = version
-        .map_or(true, |version| version.manifest.capabilities.contains(&Capability::HttpFetch));
-    way(install, is_asked, output.can_ask())
-}
-
-fn way(install: &Install, is_asked: bool, can_ask: bool) -> String {
-    let Install { name, version, .. } = install;
-    if !is_asked {
-        return "its manifest does not ask for it, and only a new version can".to_owned();
-    }
-    // Where nobody can be asked, more than before is refused without it.
-    let yes = if can_ask { "" } else { " --yes" };
-    format!(
-        "grant it with\n  plugboard upgrade {name} --version {version} --grant cap:http.fetch{yes}"
-    )
 }
 
 /// What is granted, then what the manifest asks for and nobody granted any of.

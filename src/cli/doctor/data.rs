@@ -115,7 +115,7 @@ fn not_made(sentence: String) -> Finding {
 
 /// With the causes and the hint, on one line.
 fn failed(failure: &Failure) -> Finding {
-    let hint = failure.hint.iter().map(|hint| format!("; {hint}")).collect::<String>();
+    let hint = failure.hint.as_ref().map_or(String::new(), |hint| format!("; {hint}"));
     let exit = if failure.exit == Exit::Usage { Exit::Usage } else { Exit::Refused };
     Finding::failed("data", format!("{:#}{hint}.", failure.error), exit)
 }

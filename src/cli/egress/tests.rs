@@ -1,5 +1,6 @@
 //! What is shown of hosts, and what changes of them.
 
+use super::way::way;
 use super::*;
 
 #[test]

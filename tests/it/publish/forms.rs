@@ -33,7 +33,7 @@ fn endless(beginning: &'static str, read: &Arc<AtomicUsize>) -> Body {
 }
 
 /// The same form, a few bytes at a time.
-fn in_pieces(body: Vec<u8>, bytes: usize) -> Body {
+fn in_pieces(body: &[u8], bytes: usize) -> Body {
     let pieces: Vec<_> = body.chunks(bytes).map(Bytes::copy_from_slice).collect();
     Body::from_stream(stream::iter(pieces.into_iter().map(Ok::<_, Infallible>)))
 }
@@ -87,7 +87,7 @@ async fn a_form_arrives_in_pieces_of_any_size() {
         let signature = app.sign(&archive);
         let whole = [part("bundle", &archive), part("signature", &signature), b"--XX--".into()];
 
-        let answer = form(&app).body(in_pieces(whole.concat(), bytes)).send().await;
+        let answer = form(&app).body(in_pieces(&whole.concat(), bytes)).send().await;
 
         assert_eq!(answer.status, StatusCode::CREATED, "{bytes}: {}", answer.text());
     }
