@@ -6,6 +6,7 @@
 # is the median of the rounds.
 #
 #   WASMTIME         the peer's program (default: version 48 from crates.io, kept in the cache)
+#   BARE             calls a component with wasmtime and nothing else (default: build benches/bare)
 #   CONNECTIONS      how many at a time (1 8 64)
 #   SERVE_REQUESTS   of one load (50000); a tenth of them where a request takes a script engine
 
@@ -19,6 +20,12 @@ find_wasmtime() {
   echo "building wasmtime $wasmtime_version, the peer (20 minutes of CPU)" >&2
   CARGO_TARGET_DIR=$target/wasmtime cargo install wasmtime-cli --version "$wasmtime_version" \
     --locked --root "$cache/wasmtime"
+}
+
+find_bare() {
+  [[ -n ${BARE:-} ]] && return
+  (cd "$root/benches/bare" && CARGO_TARGET_DIR=$target/bare cargo build --locked --release)
+  BARE=$target/bare/release/bare
 }
 
 # The handler of `hello-wasi` in JavaScript, for the engine that existing extensions use.
@@ -99,12 +106,22 @@ one_load() {
     END { printf "%.0f %.0f %.0f\n", cpu / count, rate, p99 }' "$work/wrk" >>"$work/serve-$name-$connections"
 }
 
+# The same handler of QuickJS without a server, with the memory given back to the kernel after a
+# call and with a mebibyte of it kept.
+bare_calls() {
+  local name=$1 component=$2 kept
+  for kept in 0 1048576; do
+    taskset -c 0 "$BARE" "$component" $((serve_requests / 10)) "$kept" >>"$work/bare-$name-$kept"
+  done
+}
+
 measure_serve() {
   local rounds=${ROUNDS:-3} connections round name script serve_requests=${SERVE_REQUESTS:-50000}
   local -A peer_ids=() serve_urls=()
   # One install has 8 slots and 16 places to wait; the peer has no such limit.
   local at_once=(--set runner.slots_per_install=64 --set runner.slots_per_tenant=64)
   find_wasmtime
+  find_bare
   build_script
   build_quickjs
   stop_server
@@ -129,6 +146,8 @@ measure_serve() {
     for connections in ${CONNECTIONS:-1 8 64}; do
       for name in "${!serve_urls[@]}"; do one_load "$name" "$connections"; done
     done
+    bare_calls quickjs "$quickjs"
+    bare_calls quickjs-small "$quickjs_small"
   done
   # Once more with nothing in the log, beside the same peer.
   stop_server
@@ -169,4 +188,20 @@ measure_serve() {
   serve_row 'extension world, C, beside `wasi:http`, Rust' extension peer 0.4
   serve_row 'extension world, QuickJS, beside `wasi:http`, JavaScript' quickjs peer_script 350 ' µs'
   serve_row 'the same for size, without WASI' quickjs-small peer_script 350 ' µs'
+  # `bare_row CALL NAME`: what a call of ours takes beside the call alone.
+  bare_row() {
+    for connections in ${CONNECTIONS:-1 8 64}; do
+      printf '| %s | %s | %.1f |' "$1" "$connections" "$(ratio "$(column "$2-$connections" 1)" 1000)"
+      for kept in 0 1048576; do
+        printf ' %.1f | %.2f |' "$(ratio "$(median <"$work/bare-$2-$kept")" 1000)" \
+          "$(paste "$work/serve-$2-$connections" "$work/bare-$2-$kept" | awk '{ print $1 / $4 }' | median)"
+      done
+      echo
+    done
+  }
+  printf '\n%s\n\n' 'Beside a store, an instance, the call and their drop with wasmtime alone, in one process:'
+  echo '| Call | connections | CPU µs | alone | ratio | alone, 1 MiB of memory kept | ratio |'
+  echo '| --- | --- | --- | --- | --- | --- | --- |'
+  bare_row 'extension world, QuickJS' quickjs
+  bare_row 'the same for size, without WASI' quickjs-small
 }
