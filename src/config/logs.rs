@@ -12,7 +12,7 @@ const LEAST_BYTES: u64 = 1024 * 1024;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogsConfig {
-    /// Bytes of the lines of one install that are kept, the oldest go first; 0: none are kept.
+    /// Bytes kept of the lines of one install, at least 1 MiB, the oldest go first; 0: none.
     pub bytes_per_install: u64,
     /// Callers that follow lines at the same time, in the whole appliance.
     pub followers: usize,

@@ -17,9 +17,9 @@ pub struct UploadsConfig {
     pub expire_after_s: u64,
     /// Milliseconds without a byte after which a part counts as broken off.
     pub part_idle_timeout_ms: u64,
-    /// Bundles one caller may send in a minute.
+    /// Requests of one caller in a minute that send, begin or publish bundles, or change one.
     pub publishes_per_minute: u32,
-    /// Bundles one address, an IPv6 /64 counted as one, may send in a minute.
+    /// The same of one address, an IPv6 /64 counted as one.
     pub publishes_per_minute_per_address: u32,
     /// Parts of uploads one caller may send in a minute.
     pub parts_per_minute: u32,
