@@ -8,6 +8,7 @@
 pub mod access;
 pub mod api;
 pub mod audit_query;
+mod bundle_form;
 mod cache;
 mod compat;
 mod conditional;

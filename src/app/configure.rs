@@ -14,8 +14,8 @@ const MAX_SETTINGS_BYTES: usize = 64 * 1024;
 pub enum ConfigureError {
     #[error("{0} declares no settings")]
     NoSettings(String),
-    #[error("the settings are {found} bytes; {MAX_SETTINGS_BYTES} are allowed")]
-    TooLarge { found: usize },
+    #[error("the settings are {found} bytes; {limit} are allowed")]
+    TooLarge { found: usize, limit: usize },
     #[error("the settings do not fit the extension's schema")]
     Invalid(Vec<ManifestProblem>),
     #[error(transparent)]
@@ -43,7 +43,7 @@ impl App {
         }
         let found = serde_json::to_vec(&settings).map_or(usize::MAX, |bytes| bytes.len());
         if found > MAX_SETTINGS_BYTES {
-            return Err(ConfigureError::TooLarge { found });
+            return Err(ConfigureError::TooLarge { found, limit: MAX_SETTINGS_BYTES });
         }
         manifest.check_settings(&settings).map_err(ConfigureError::Invalid)?;
         let change = move |install: &mut Install| {

@@ -240,6 +240,7 @@ fn notices(config: &Config, merged: &Figment) -> Vec<String> {
     }
     notices.extend(config.telemetry.otlp.notices());
     notices.extend(exposure_notice(config));
+    notices.extend(config.server.origin_notice());
     notices
 }
 

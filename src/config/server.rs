@@ -144,6 +144,20 @@ impl ServerConfig {
         self.insecure_http && !self.tls.is_set() && self.listeners().any(|(_, a)| is_reachable(a))
     }
 
+    /// What to say where other machines are let in, and browsers are told an address that leads
+    /// them to themselves.
+    pub(super) fn origin_notice(&self) -> Option<String> {
+        let is_told = self.public_origin.is_none() && self.listen.ip().is_unspecified();
+        // Plain HTTP has a notice of its own, with the origin in it.
+        (is_told && !self.is_exposed_plainly()).then(|| {
+            format!(
+                "server.public_origin is not set, and server.listen is every address: browsers \
+                 are told {}, so extension pages open on this machine and nowhere else",
+                self.public_origin()
+            )
+        })
+    }
+
     fn listeners(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
         let second = self.ext_ui_listen.map(|address| ("server.ext_ui_listen", address));
         [("server.listen", self.listen)].into_iter().chain(second)

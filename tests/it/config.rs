@@ -377,6 +377,24 @@ fn each_way_out_lets_a_reachable_address_start() {
 }
 
 #[test]
+fn browsers_are_not_told_an_address_of_their_own_in_silence() {
+    let folder = tempfile::tempdir().unwrap();
+    let pem = folder.path().join("pem");
+    fs::write(&pem, "read at start").unwrap();
+    let pem = pem.to_str().unwrap();
+    let listens = |at| {
+        let tls = given().flag("server.tls.cert_file", pem).flag("server.tls.key_file", pem);
+        tls.flag("server.listen", at)
+    };
+    let notice = "browsers are told https://127.0.0.1:8443,";
+
+    assert!(listens("0.0.0.0:8443").notices().contains(notice));
+    let named = listens("0.0.0.0:8443").flag("server.public_origin", "https://plugboard.example");
+    assert!(!named.notices().contains("browsers are told"));
+    assert!(!listens("192.0.2.1:8443").notices().contains("browsers are told"));
+}
+
+#[test]
 fn a_public_origin_fits_how_the_appliance_is_reached() {
     let origin = |origin: &str| given().flag("server.public_origin", origin);
 

@@ -242,6 +242,20 @@ async fn settings_must_fit_the_manifest() {
 }
 
 #[tokio::test]
+async fn settings_of_more_than_64_kib_are_refused_with_the_numbers() {
+    let app = TestApp::start().await;
+    let id = app.install(&version("1.0.0")).await;
+    let settings = json!({"n": "x".repeat(64 * 1024)});
+
+    let answer = put(&app, &format!("/api/v1/installs/{id}/settings"), settings).await;
+
+    assert_eq!((answer.status, answer.code()), (StatusCode::PAYLOAD_TOO_LARGE, "too_large".into()));
+    let answer = answer.json();
+    assert_eq!(answer["limit_bytes"], 64 * 1024);
+    assert_eq!(answer["detail"], "the settings are 65544 bytes; 65536 are allowed");
+}
+
+#[tokio::test]
 async fn a_pattern_of_a_settings_schema_cannot_keep_the_appliance_busy() {
     let app = TestApp::start().await;
     let schema =

@@ -117,8 +117,9 @@ impl From<ConfigureError> for ApiError {
         let detail = error.to_string();
         match error {
             ConfigureError::NoSettings(_) => Self::client(UNPROCESSABLE, "no_settings", detail),
-            ConfigureError::TooLarge { .. } => {
+            ConfigureError::TooLarge { limit, .. } => {
                 Self::client(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+                    .extra("limit_bytes", limit)
             }
             ConfigureError::Invalid(problems) => {
                 Self::client(UNPROCESSABLE, "invalid_settings", detail).extra("problems", problems)

@@ -21,7 +21,7 @@ use crate::app::publish::{PublishError, Published};
 use crate::app::sign_in::csrf_fits;
 use crate::model::{AttachmentKind, ExtensionVersion, Upload, UploadId};
 use crate::trust::Report;
-use crate::web::api::bundles::BundleForm;
+use crate::web::bundle_form::BundleForm;
 use crate::web::error::ApiError;
 use crate::web::extract::{Answer, SignedIn};
 use crate::web::multipart::MultipartForm;

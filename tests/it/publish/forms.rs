@@ -67,7 +67,7 @@ async fn a_form_has_32_parts_at_most() {
     let app = TestApp::start().await;
     let archive = reports().build();
     let with = |others: usize| {
-        let others = part("other", b"x").repeat(others);
+        let others = part("signature", b"").repeat(others);
         [part("bundle", &archive), part("signature", &app.sign(&archive)), others, b"--XX--".into()]
             .concat()
     };
@@ -91,4 +91,18 @@ async fn a_form_arrives_in_pieces_of_any_size() {
 
         assert_eq!(answer.status, StatusCode::CREATED, "{bytes}: {}", answer.text());
     }
+}
+
+#[tokio::test]
+async fn a_field_that_means_nothing_is_refused_and_not_left_out() {
+    let app = TestApp::start().await;
+    let archive = reports().build();
+    let body =
+        [part("bundle", &archive), part("signatures", &app.sign(&archive)), b"--XX--".into()];
+
+    let answer = form(&app).body(body.concat()).send().await;
+
+    assert_refused(&answer, StatusCode::BAD_REQUEST, "the form has a field `signatures`");
+    let listed = app.get("/api/v1/extensions").await.json();
+    assert_eq!(listed, serde_json::json!({"versions": []}));
 }
